@@ -1,0 +1,3 @@
+//! growd grows each Extruct Deep Search task to its target size.
+
+pub mod simulator;

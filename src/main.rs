@@ -1,0 +1,2 @@
+//! The `growd` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The stand-in: a local server that plays the Extruct Deep Search API.
