@@ -1,3 +1,4 @@
 //! growd grows each Extruct Deep Search task to its target size.
 
+pub mod core;
 pub mod simulator;

@@ -1,0 +1,279 @@
+//! The rule: from what is wanted, what was seen and what the ledger says to the one next step.
+//!
+//! It is level-triggered: it does not matter why a task was looked at, or what was decided before. Each arm
+//! below is a row of the tables of states in the documentation, and their order is their precedence.
+
+use super::gate::Admission;
+use super::model::{Growth, Observation, RESUME_MAX, Resume, ResumeState, State, Status, Wanted};
+use jiff::Timestamp;
+
+/// What the ledger says about a task, once the newest look has settled what it can.
+#[derive(Debug, Clone, Copy)]
+pub struct Ledger<'a> {
+    /// The resume whose outcome is still open, and when it is to be settled at the latest.
+    pub open: Option<(&'a Resume, Timestamp)>,
+    /// The resume that was turned down, and not forgiven since.
+    pub refusal: Option<&'a Resume>,
+    /// Accepted resumes in a row that brought nothing.
+    pub stalled: i64,
+}
+
+/// What the account allows just now.
+#[derive(Debug, Clone, Copy)]
+pub struct Account<'a> {
+    /// Does the gate let a resume through?
+    pub resumes: Admission,
+    /// Why not, where it does not.
+    pub gate_reason: &'a str,
+    /// What is left of `growth.daily_limit`; none: no limit.
+    pub daily_left: Option<i64>,
+    /// When some of the daily limit comes free again.
+    pub daily_frees_at: Option<Timestamp>,
+    /// The daemon is stopping: nothing new is begun.
+    pub draining: bool,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Ask for so many new results, now.
+    Resume(i64),
+    /// The service is at work: look again at the pace of its progress.
+    Pace,
+    /// A resume is open: look again soon, at the longest until then.
+    Settle(Timestamp),
+    /// Look again then.
+    At(Timestamp),
+    /// Look again as soon as anything may be begun.
+    Due,
+    /// Nothing more to see.
+    Stop,
+}
+
+/// The state a task is in, why, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The state.
+    pub state: State,
+    /// Why, for people; none where the state says it all.
+    pub reason: String,
+    /// What to do.
+    pub next: Next,
+}
+
+/// Decides about one task that was just seen.
+#[must_use]
+pub fn decide(
+    wanted: &Wanted,
+    seen: &Observation,
+    ledger: &Ledger<'_>,
+    account: &Account<'_>,
+    growth: &Growth,
+) -> Decision {
+    let met = Met::of(wanted, seen, growth);
+    let (state, reason, next) = match (&seen.status, met, ledger.open) {
+        // The service is at work. Whatever the counters say, the last word is `done`'s.
+        (Status::Created | Status::InProgress | Status::Unknown(_), Met::Target, _) => {
+            (State::Reached, met.reason(wanted, seen, growth), Next::Pace)
+        }
+        (Status::Created | Status::InProgress | Status::Unknown(_), _, _)
+            if ledger.refusal.is_some() && seen.is_exhausted =>
+        {
+            (State::Exhausted, exhausted(wanted, seen), Next::Pace)
+        }
+        (Status::Created | Status::InProgress | Status::Unknown(_), _, _)
+            if ledger.refusal.is_some() =>
+        {
+            (State::Refused, refused(ledger), Next::Pace)
+        }
+        (Status::Created | Status::InProgress | Status::Unknown(_), Met::Cap, _) => {
+            (State::Capped, met.reason(wanted, seen, growth), Next::Pace)
+        }
+        (Status::Created | Status::InProgress | Status::Unknown(_), Met::Neither, _) => {
+            (State::Growing, at_work(seen), Next::Pace)
+        }
+
+        (Status::Failed, Met::Target, _) => (
+            State::Reached,
+            format!(
+                "{}; the service then said failed",
+                met.reason(wanted, seen, growth)
+            ),
+            Next::Stop,
+        ),
+        (Status::Failed, _, _) => (
+            State::Failed,
+            format!(
+                "the service says failed, at {} of {} results",
+                seen.results, wanted.target
+            ),
+            Next::Stop,
+        ),
+
+        // Done, but what the last resume did is not known yet: nothing ends, and nothing is asked.
+        (Status::Done, Met::Target, Some((_, until))) => (
+            State::Reached,
+            met.reason(wanted, seen, growth),
+            Next::Settle(until),
+        ),
+        (Status::Done, _, Some((resume, until))) => {
+            (State::Growing, waiting_for(resume), Next::Settle(until))
+        }
+
+        (Status::Done, Met::Target, None) => {
+            (State::Reached, met.reason(wanted, seen, growth), Next::Stop)
+        }
+        (Status::Done, _, None) if seen.is_exhausted => {
+            (State::Exhausted, exhausted(wanted, seen), Next::Stop)
+        }
+        (Status::Done, Met::Cap, None) => {
+            (State::Capped, met.reason(wanted, seen, growth), Next::Stop)
+        }
+        (Status::Done, Met::Neither, None) if ledger.refusal.is_some() => {
+            (State::Refused, refused(ledger), Next::Stop)
+        }
+        (Status::Done, Met::Neither, None) if ledger.stalled >= growth.max_stalled => (
+            State::Stalled,
+            format!(
+                "{} accepted resumes in a row brought nothing",
+                ledger.stalled
+            ),
+            Next::Stop,
+        ),
+        (Status::Done, Met::Neither, None) => resume(wanted, seen, account, growth),
+    };
+    Decision {
+        state,
+        reason,
+        next,
+    }
+}
+
+/// How many new results to ask for; none where the daily limit leaves nothing.
+///
+/// The result is in `1..=250`, and never more than what is missing to the target and to the cap, the task's
+/// and the general chunk, and what is left of the daily limit.
+#[must_use]
+pub fn amount(
+    wanted: &Wanted,
+    seen: &Observation,
+    growth: &Growth,
+    daily_left: Option<i64>,
+) -> Option<i64> {
+    let amount = (wanted.target.saturating_sub(seen.results))
+        .min(wanted.chunk.unwrap_or(RESUME_MAX))
+        .min(growth.chunk)
+        .min(RESUME_MAX)
+        .min(growth.task_cap.saturating_sub(seen.results))
+        .min(daily_left.unwrap_or(RESUME_MAX));
+    (amount >= 1).then_some(amount)
+}
+
+fn resume(
+    wanted: &Wanted,
+    seen: &Observation,
+    account: &Account<'_>,
+    growth: &Growth,
+) -> (State, String, Next) {
+    let waits = |why: String, next| (State::Growing, why, next);
+    if wanted.paused {
+        return waits("paused".to_owned(), Next::Due);
+    }
+    if account.draining {
+        return waits(
+            "a resume is due; the daemon is stopping".to_owned(),
+            Next::Due,
+        );
+    }
+    if let Admission::Wait(until) = account.resumes {
+        let why = format!(
+            "a resume is due; the account is refused: {}",
+            account.gate_reason
+        );
+        return waits(why, Next::At(until));
+    }
+    match (
+        amount(wanted, seen, growth, account.daily_left),
+        account.daily_frees_at,
+    ) {
+        (Some(n), _) => (
+            State::Growing,
+            format!(
+                "asked for {n} more, at {} of {} results",
+                seen.results, wanted.target
+            ),
+            Next::Resume(n),
+        ),
+        // Only the daily limit can leave nothing here: the target and the cap are ahead.
+        (None, Some(frees_at)) => waits(daily_limit(growth), Next::At(frees_at)),
+        (None, None) => waits(daily_limit(growth), Next::Pace),
+    }
+}
+
+/// What the counters have met, the target first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Met {
+    Target,
+    Cap,
+    Neither,
+}
+
+impl Met {
+    fn of(wanted: &Wanted, seen: &Observation, growth: &Growth) -> Self {
+        if seen.results >= wanted.target {
+            Self::Target
+        } else if seen.results >= growth.task_cap {
+            Self::Cap
+        } else {
+            Self::Neither
+        }
+    }
+
+    fn reason(self, wanted: &Wanted, seen: &Observation, growth: &Growth) -> String {
+        let (results, target) = (seen.results, wanted.target);
+        match self {
+            Self::Target => format!("{results} of {target} results"),
+            Self::Cap => format!(
+                "{results} of {target} results: the service's cap on a task is {}",
+                growth.task_cap
+            ),
+            Self::Neither => String::new(),
+        }
+    }
+}
+
+fn at_work(seen: &Observation) -> String {
+    match (&seen.status, seen.is_exhausted) {
+        (Status::Unknown(word), _) => {
+            format!("the service says {word:?}, which is taken as still at work")
+        }
+        (_, true) => "the pool is empty; the service is evaluating the rest".to_owned(),
+        (_, false) => "the service is at work".to_owned(),
+    }
+}
+
+fn exhausted(wanted: &Wanted, seen: &Observation) -> String {
+    let (results, target) = (seen.results, wanted.target);
+    format!("the service has no more, at {results} of {target} results")
+}
+
+fn waiting_for(resume: &Resume) -> String {
+    match resume.state {
+        ResumeState::Accepted => "a resume arrived; waiting for what it brings".to_owned(),
+        _ => "a resume was not answered: looking whether it arrived".to_owned(),
+    }
+}
+
+fn refused(ledger: &Ledger<'_>) -> String {
+    ledger
+        .refusal
+        .and_then(|resume| resume.detail.clone())
+        .unwrap_or_else(|| "the service refused a resume".to_owned())
+}
+
+fn daily_limit(growth: &Growth) -> String {
+    format!(
+        "a resume is due; growth.daily_limit ({}) is used up for now",
+        growth.daily_limit
+    )
+}

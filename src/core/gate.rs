@@ -1,0 +1,301 @@
+//! The account's gate: whether the service takes requests from this account at all, and who may try.
+//!
+//! A refusal that concerns the account, and not one task, closes the gate for every task, so that thousands
+//! of tasks do not each run into it. While it is closed single *probes* go through: ordinary requests of
+//! whichever task is due, so that a probe that succeeds has done useful work.
+
+use super::answer::{Failure, RetryAfter};
+use super::model::{Policy, Retry};
+use super::{after, pace};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// Failed connections in a row, over all tasks, that close the gate.
+pub const UNREACHABLE_AFTER: u32 = 5;
+
+/// The wait after a 429 that does not say how long; it doubles with each that follows.
+const RATE_LIMIT_INITIAL: Duration = Duration::from_mins(1);
+
+/// The longest such wait.
+const RATE_LIMIT_MAX: Duration = Duration::from_hours(1);
+
+/// The longest wait that a `Retry-After` is believed.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
+
+/// Whether and why the account is refused: `daemon.gate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Requests go through.
+    Open,
+    /// 401 or 403: no request but a probe.
+    Unauthorized,
+    /// 402: no resume but a probe; looks go on.
+    PaymentRequired,
+    /// 429: no request until the time it named.
+    RateLimited,
+    /// The service can't be connected to: one probe at a time.
+    Unreachable,
+}
+
+impl Kind {
+    /// The word in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Unauthorized => "unauthorized",
+            Self::PaymentRequired => "payment_required",
+            Self::RateLimited => "rate_limited",
+            Self::Unreachable => "unreachable",
+        }
+    }
+
+    /// The kind that the database's word stands for.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [
+            Self::Open,
+            Self::Unauthorized,
+            Self::PaymentRequired,
+            Self::RateLimited,
+            Self::Unreachable,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == word)
+    }
+}
+
+/// The two requests that growd makes of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// `GET /v1/discovery_tasks/{id}`.
+    Look,
+    /// `POST /v1/discovery_tasks/{id}/resume`.
+    Resume,
+}
+
+/// May a request go out?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Yes.
+    Free,
+    /// Yes, but only this one.
+    Probe,
+    /// Not before then.
+    Wait(Timestamp),
+}
+
+/// The gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gate {
+    /// Open, or why not.
+    pub kind: Kind,
+    /// The service's words, for people.
+    pub reason: Option<String>,
+    /// When the next probe may go; none while open.
+    pub until: Option<Timestamp>,
+    /// Since when it is as it is: an answer to an older request says nothing about it.
+    since: Timestamp,
+    /// Probes, or 429s, in a row that found it closed.
+    strikes: i64,
+    /// Failed connections in a row.
+    unconnected: u32,
+}
+
+impl Gate {
+    /// An open gate.
+    #[must_use]
+    pub fn open(now: Timestamp) -> Self {
+        Self {
+            kind: Kind::Open,
+            reason: None,
+            until: None,
+            since: now,
+            strikes: 0,
+            unconnected: 0,
+        }
+    }
+
+    /// The gate as a stopped daemon left it. What an operator may have mended meanwhile (the token, the
+    /// credits, the network) is tried at once; the time that a 429 named is kept.
+    #[must_use]
+    pub fn restored(
+        kind: Kind,
+        reason: Option<String>,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Self {
+        let until = match kind {
+            Kind::Open => None,
+            // The clock may have gone back meanwhile; no wait is longer than the longest.
+            Kind::RateLimited => Some(until.unwrap_or(now).min(after(now, RETRY_AFTER_MAX))),
+            Kind::Unauthorized | Kind::PaymentRequired | Kind::Unreachable => Some(now),
+        };
+        Self {
+            kind,
+            reason,
+            until,
+            ..Self::open(now)
+        }
+    }
+
+    /// May a request go out now?
+    #[must_use]
+    pub fn admits(&self, request: Request, now: Timestamp) -> Admission {
+        let free = match (self.kind, request) {
+            (Kind::Open, _) | (Kind::PaymentRequired, Request::Look) => true,
+            (Kind::Unauthorized | Kind::RateLimited | Kind::Unreachable, _)
+            | (Kind::PaymentRequired, Request::Resume) => false,
+        };
+        match self.until {
+            _ if free => Admission::Free,
+            Some(until) if now < until => Admission::Wait(until),
+            Some(_) | None => Admission::Probe,
+        }
+    }
+
+    /// Notes that a probe is on its way, so that no second one goes before its answer or the next interval.
+    pub fn probe_sent(&mut self, now: Timestamp, policy: &Policy) {
+        if self.kind != Kind::Open {
+            self.until = Some(after(now, policy.probe_interval));
+        }
+    }
+
+    /// Makes the next probe due at once, as after a reload.
+    pub fn probe_now(&mut self, now: Timestamp) {
+        if self.until.is_some() && self.kind != Kind::RateLimited {
+            self.until = Some(now);
+        }
+    }
+
+    /// What an answer says about the account. `started_at` is when its request was begun, `spread` in
+    /// `0.0..1.0` the jitter.
+    pub fn learn(
+        &mut self,
+        request: Request,
+        failure: Option<&Failure>,
+        started_at: Timestamp,
+        now: Timestamp,
+        policy: &Policy,
+        spread: f64,
+    ) {
+        if !matches!(failure, Some(Failure::NotConnected { .. })) {
+            self.unconnected = 0;
+        }
+        let is_news = started_at >= self.since;
+        if self.kind == Kind::Unauthorized && is_news {
+            // A probe: unless it opens the gate, the next one is an interval away.
+            self.until = Some(after(now, policy.probe_interval));
+        }
+        match failure {
+            Some(Failure::Unauthorized { .. }) => {
+                self.close(Kind::Unauthorized, failure, now, policy.probe_interval);
+            }
+            Some(Failure::PaymentRequired { .. }) => {
+                let kind = match request {
+                    Request::Look => Kind::Unauthorized,
+                    Request::Resume => Kind::PaymentRequired,
+                };
+                self.close(kind, failure, now, policy.probe_interval);
+            }
+            Some(Failure::RateLimited { retry_after, .. }) => {
+                if self.kind != Kind::RateLimited || is_news {
+                    self.strikes += 1;
+                }
+                let wait = rate_limit_wait(*retry_after, self.strikes, now, spread);
+                let held = self.until.filter(|_| self.kind == Kind::RateLimited);
+                self.close(Kind::RateLimited, failure, now, wait);
+                self.until = self.until.max(held);
+            }
+            Some(Failure::NotConnected { .. }) => self.not_connected(failure, now, policy, spread),
+            // Answers that came from the service itself, to a request it knew whom to ask for.
+            None
+            | Some(
+                Failure::Refused { .. } | Failure::NotFound { .. } | Failure::Unexpected { .. },
+            ) if is_news => self.answered(request, failure, now),
+            // The service is there, whatever it thinks of the account.
+            Some(Failure::Unanswered { .. } | Failure::NotUnderstood { .. }) if is_news => {
+                match self.kind {
+                    Kind::Unreachable | Kind::RateLimited => *self = Self::open(now),
+                    Kind::Open | Kind::Unauthorized | Kind::PaymentRequired => {}
+                }
+            }
+            None | Some(_) => {}
+        }
+    }
+
+    fn answered(&mut self, request: Request, failure: Option<&Failure>, now: Timestamp) {
+        match (self.kind, request, failure) {
+            (Kind::Open, _, _) => self.strikes = 0,
+            // A redirect may well lead to a login page.
+            (
+                Kind::Unauthorized,
+                _,
+                Some(Failure::Unexpected {
+                    status: 300..=399, ..
+                }),
+            )
+            | (Kind::PaymentRequired, Request::Look, _) => {}
+            // The task was turned down before anybody asked about money: let the next one try.
+            (Kind::PaymentRequired, Request::Resume, Some(_)) => self.until = Some(now),
+            (Kind::PaymentRequired, Request::Resume, None)
+            | (Kind::Unauthorized | Kind::RateLimited | Kind::Unreachable, _, _) => {
+                *self = Self::open(now);
+            }
+        }
+    }
+
+    fn not_connected(
+        &mut self,
+        failure: Option<&Failure>,
+        now: Timestamp,
+        policy: &Policy,
+        spread: f64,
+    ) {
+        self.unconnected = self.unconnected.saturating_add(1);
+        let counted = self.unconnected;
+        if self.kind == Kind::Unreachable || counted >= UNREACHABLE_AFTER {
+            self.strikes = if self.kind == Kind::Unreachable {
+                self.strikes + 1
+            } else {
+                1
+            };
+            let wait = pace::retry_delay(self.strikes, &policy.retry, spread);
+            self.close(Kind::Unreachable, failure, now, wait);
+        }
+        self.unconnected = counted;
+    }
+
+    fn close(&mut self, kind: Kind, failure: Option<&Failure>, now: Timestamp, wait: Duration) {
+        let same = self.kind == kind;
+        *self = Self {
+            kind,
+            reason: failure.map(|failure| failure.detail().to_owned()),
+            until: Some(after(now, wait)),
+            since: if same { self.since } else { now },
+            strikes: self.strikes,
+            unconnected: self.unconnected,
+        };
+    }
+}
+
+/// How long a 429 asks to stay away, bounded.
+fn rate_limit_wait(
+    retry_after: Option<RetryAfter>,
+    strikes: i64,
+    now: Timestamp,
+    spread: f64,
+) -> Duration {
+    match retry_after {
+        Some(RetryAfter::Seconds(seconds)) => Duration::from_secs(seconds).min(RETRY_AFTER_MAX),
+        Some(RetryAfter::At(at)) => super::since(now, at).min(RETRY_AFTER_MAX),
+        None => {
+            let retry = Retry {
+                initial: RATE_LIMIT_INITIAL,
+                max: RATE_LIMIT_MAX,
+            };
+            // Never sooner than said: the jitter lengthens.
+            pace::retry_delay(strikes, &retry, 1.0).mul_f64(1.0 + spread.clamp(0.0, 1.0) / 10.0)
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What a new look at a task proves about its newest resume.
+//!
+//! A resume can't be repeated safely, and its answer can be lost. So nothing is concluded from the silence:
+//! only looks count. A look proves that a resume arrived by showing its effect; that it did *not* arrive can
+//! only be concluded by a look that was begun after the whole settling time and still shows nothing.
+
+use super::model::{Observation, Resume, ResumeState, Status};
+use super::{after, since};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// What a look shows of a resume, strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// More results than before it.
+    Results,
+    /// The status left `done`.
+    Working,
+    /// A higher `desired_num_results`, and nothing else yet.
+    Desired,
+    /// The task looks as it did before.
+    Nothing,
+}
+
+/// What is now known of the newest resume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its outcome was known before.
+    Closed,
+    /// Not known yet; the next resume has to wait for it, at the longest until then.
+    Waiting(Timestamp),
+    /// It arrived, and the service is at work on it.
+    AtWork,
+    /// It arrived, and the service has finished: so many results more than before it, 0 for none.
+    Brought(i64),
+    /// It never arrived.
+    Lost,
+}
+
+/// Judges `resume` by a look that was begun at `looked_at`; `seen` is none where the service did not know
+/// the task.
+///
+/// `looked_at` is the time at which the request was *begun*: what a look shows is at least as new as that.
+#[must_use]
+pub fn settle(
+    resume: &Resume,
+    seen: Option<&Observation>,
+    looked_at: Timestamp,
+    settle: Duration,
+) -> Verdict {
+    let deadline = after(resume.sent_at, settle);
+    let in_time = looked_at < deadline;
+    let worked = resume.shown_at.is_some();
+    if !resume.is_open() {
+        return Verdict::Closed;
+    }
+    match (resume.state, effect(resume, seen), is_final(seen)) {
+        (_, Effect::Results, true) => Verdict::Brought(brought(resume, seen)),
+        (_, Effect::Results | Effect::Working, false) => Verdict::AtWork,
+        // `failed` is no `done` either: it was worked on, and came to nothing.
+        (_, Effect::Working, true) => Verdict::Brought(0),
+        // A risen wish and nothing else can be a service that has yet to begin; only where it was seen at
+        // work before is it one that has finished.
+        (_, Effect::Desired, _) if worked || !in_time => Verdict::Brought(0),
+        (ResumeState::Intended, Effect::Nothing, _) if !in_time => Verdict::Lost,
+        (_, Effect::Nothing, _) if !in_time => Verdict::Brought(0),
+        (_, Effect::Desired | Effect::Nothing, _) => Verdict::Waiting(deadline),
+    }
+}
+
+/// Does a look prove that an unanswered resume arrived?
+#[must_use]
+pub fn is_proof(resume: &Resume, seen: &Observation) -> bool {
+    effect(resume, Some(seen)) != Effect::Nothing
+}
+
+/// Does a look show a resume at work, or what it brought? A higher wish alone is not enough for that.
+#[must_use]
+pub fn shows_work(resume: &Resume, seen: &Observation) -> bool {
+    matches!(
+        effect(resume, Some(seen)),
+        Effect::Results | Effect::Working
+    )
+}
+
+/// When to look again at a task whose resume is still open, after a look begun at `looked_at`: at first often,
+/// then at intervals that grow with the time since the resume, and once at the deadline.
+#[must_use]
+pub fn next_look(
+    resume: &Resume,
+    now: Timestamp,
+    deadline: Timestamp,
+    min: Duration,
+    max: Duration,
+) -> Timestamp {
+    let gap = (since(resume.sent_at, now) / 2).clamp(min, max);
+    let soonest = after(now, min);
+    after(now, gap).min(deadline.max(soonest))
+}
+
+fn effect(resume: &Resume, seen: Option<&Observation>) -> Effect {
+    match seen {
+        Some(seen) if seen.results > resume.baseline_results => Effect::Results,
+        Some(seen) if seen.status != Status::Done => Effect::Working,
+        Some(seen) if seen.desired > resume.baseline_desired => Effect::Desired,
+        None | Some(_) => Effect::Nothing,
+    }
+}
+
+fn is_final(seen: Option<&Observation>) -> bool {
+    seen.is_none_or(|seen| !seen.status.is_running())
+}
+
+fn brought(resume: &Resume, seen: Option<&Observation>) -> i64 {
+    seen.map_or(0, |seen| {
+        seen.results.saturating_sub(resume.baseline_results).max(0)
+    })
+}
