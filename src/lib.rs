@@ -2,3 +2,4 @@
 
 pub mod core;
 pub mod simulator;
+pub mod store;

@@ -49,7 +49,7 @@ impl FromStr for TaskId {
     type Err = InvalidTaskId;
 
     fn from_str(text: &str) -> Result<Self, InvalidTaskId> {
-        if text.is_empty() {
+        if text.trim_matches(' ').is_empty() {
             return Err(InvalidTaskId::Empty);
         }
         if text.len() > Self::MAX_BYTES {
@@ -58,7 +58,7 @@ impl FromStr for TaskId {
         if text == "." || text == ".." {
             return Err(InvalidTaskId::DotSegment(text.to_owned()));
         }
-        match text.chars().find(|c| c.is_control()) {
+        match text.chars().find(char::is_ascii_control) {
             Some(character) => Err(InvalidTaskId::Character {
                 id: text.to_owned(),
                 character,

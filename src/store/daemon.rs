@@ -1,0 +1,113 @@
+//! `daemon`: the one row that says who is at work, since when, and what the account's gate is.
+
+use super::{StoreError, time};
+use crate::core::gate::{Gate, Kind};
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+/// The row, for people.
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+pub struct DaemonRow {
+    /// The program's version.
+    pub version: Option<String>,
+    /// Its process id; none while no daemon runs.
+    pub pid: Option<i64>,
+    /// When it began.
+    pub started_at: Option<String>,
+    /// When it last said that it is well.
+    pub heartbeat_at: Option<String>,
+    /// `open`, or why requests are held.
+    pub gate: String,
+    /// The service's words.
+    pub gate_reason: Option<String>,
+    /// When the next probe may go.
+    pub gate_until: Option<String>,
+}
+
+/// Reads the row.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn read(connection: &mut SqliteConnection) -> Result<DaemonRow, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT version, pid, started_at, heartbeat_at, gate, gate_reason, gate_until FROM daemon WHERE id = 1",
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
+/// Notes that a daemon has begun; returns the gate as the last one left it.
+///
+/// # Errors
+///
+/// SQLite's, or [`StoreError::Value`] for what growd did not write.
+pub async fn started(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Gate, StoreError> {
+    let row = sqlx::query(
+        "UPDATE daemon SET version = ?1, pid = ?2, started_at = ?3, heartbeat_at = ?3 WHERE id = 1
+         RETURNING gate, gate_reason, gate_until",
+    )
+    .bind(env!("CARGO_PKG_VERSION"))
+    .bind(i64::from(std::process::id()))
+    .bind(time::to_text(now))
+    .fetch_one(connection)
+    .await?;
+    let kind: String = row.try_get("gate")?;
+    let kind = Kind::parse(&kind).ok_or_else(|| StoreError::Value(format!("gate {kind:?}")))?;
+    let until = time::from_column(row.try_get("gate_until")?)?;
+    Ok(Gate::restored(
+        kind,
+        row.try_get("gate_reason")?,
+        until,
+        now,
+    ))
+}
+
+/// Notes that the daemon is well.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn heartbeat(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE daemon SET heartbeat_at = ? WHERE id = 1")
+        .bind(time::to_text(now))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Notes that the daemon has stopped.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn stopped(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), StoreError> {
+    sqlx::query("UPDATE daemon SET pid = NULL, heartbeat_at = ? WHERE id = 1")
+        .bind(time::to_text(now))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Writes the gate.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn save_gate(connection: &mut SqliteConnection, gate: &Gate) -> Result<(), StoreError> {
+    sqlx::query("UPDATE daemon SET gate = ?, gate_reason = ?, gate_until = ? WHERE id = 1")
+        .bind(gate.kind.as_str())
+        .bind(gate.reason.as_deref())
+        .bind(gate.until.map(time::to_text))
+        .execute(connection)
+        .await?;
+    Ok(())
+}

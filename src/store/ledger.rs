@@ -1,0 +1,167 @@
+//! `resumes`, the ledger: each resume that was asked or was about to be. Rows are added and settled, never removed.
+
+use super::{StoreError, time};
+use crate::core::TaskId;
+use crate::core::model::{Resume, ResumeState};
+use jiff::{SignedDuration, Timestamp};
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+/// The window of `growth.daily_limit`.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// A resume to be written down before it is sent.
+#[derive(Debug, Clone)]
+pub struct Intent<'a> {
+    /// The task.
+    pub task_id: &'a TaskId,
+    /// `desired_new_results` of the request, 1..=250.
+    pub requested: i64,
+    /// `desired_num_results` before it.
+    pub baseline_desired: i64,
+    /// `num_results` before it.
+    pub baseline_results: i64,
+    /// The highest `num_results` seen before it.
+    pub best_results: i64,
+    /// Now.
+    pub sent_at: Timestamp,
+}
+
+/// Writes a resume down as `intended`; returns its id.
+///
+/// # Errors
+///
+/// SQLite's; a second `intended` resume for a task violates a unique index.
+pub async fn intend(
+    connection: &mut SqliteConnection,
+    intent: &Intent<'_>,
+) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
+        "INSERT INTO resumes (task_id, requested, baseline_desired, baseline_results, best_results, state, sent_at)
+         VALUES (?, ?, ?, ?, ?, 'intended', ?) RETURNING id",
+    )
+    .bind(intent.task_id.as_str())
+    .bind(intent.requested)
+    .bind(intent.baseline_desired)
+    .bind(intent.baseline_results)
+    .bind(intent.best_results)
+    .bind(time::to_text(intent.sent_at))
+    .fetch_one(connection)
+    .await?)
+}
+
+/// Writes what became of a resume; `resolved_at` is set where it has left `intended` just now.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn update(
+    connection: &mut SqliteConnection,
+    resume: &Resume,
+    resolved_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE resumes
+            SET state = ?2, http_status = ?3, detail = ?4, shown_at = ?5, brought = ?6,
+                resolved_at = coalesce(?7, resolved_at)
+          WHERE id = ?1",
+    )
+    .bind(resume.id)
+    .bind(resume.state.as_str())
+    .bind(resume.http_status)
+    .bind(resume.detail.as_deref())
+    .bind(resume.shown_at.map(time::to_text))
+    .bind(resume.brought)
+    .bind(resolved_at.map(time::to_text))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Reads one resume.
+///
+/// # Errors
+///
+/// SQLite's, or [`StoreError::Value`] for what growd did not write.
+pub async fn find(
+    connection: &mut SqliteConnection,
+    id: i64,
+) -> Result<Option<Resume>, StoreError> {
+    let row = sqlx::query("SELECT * FROM resumes WHERE id = ?")
+        .bind(id)
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| resume(&row, id, "state", "best_results"))
+        .transpose()
+}
+
+/// What was asked for, or may have been, in the 24 h before `now`: the sum, and when the oldest of it is a
+/// day old. A resume from after `now` counts too: the clock may have gone back.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn asked_in_a_day(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<(i64, Option<Timestamp>), StoreError> {
+    let since = now.checked_sub(DAY).unwrap_or(Timestamp::MIN);
+    let row = sqlx::query(
+        "SELECT coalesce(sum(requested), 0) AS asked, min(sent_at) AS oldest FROM resumes
+          WHERE sent_at > ? AND state IN ('intended', 'accepted', 'lost')",
+    )
+    .bind(time::to_text(since))
+    .fetch_one(connection)
+    .await?;
+    let oldest = time::from_column(row.try_get("oldest")?)?;
+    let frees_at = oldest.map(|at| at.checked_add(DAY).unwrap_or(Timestamp::MAX));
+    Ok((row.try_get("asked")?, frees_at))
+}
+
+/// Settles unanswered resumes of tasks that were removed meanwhile: nobody will look at those any more.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn settle_removed(
+    connection: &mut SqliteConnection,
+    sent_before: Timestamp,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    Ok(sqlx::query(
+        "UPDATE resumes
+            SET state = 'lost', resolved_at = ?2,
+                detail = coalesce(detail || '; ', '') || 'the task was removed before it was seen whether this arrived'
+          WHERE state = 'intended' AND sent_at < ?1
+            AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = resumes.task_id)",
+    )
+    .bind(time::to_text(sent_before))
+    .bind(time::to_text(now))
+    .execute(connection)
+    .await?
+    .rows_affected())
+}
+
+/// A resume from a row in which two columns may go by other names.
+pub(super) fn resume(
+    row: &SqliteRow,
+    id: i64,
+    state_column: &str,
+    best_column: &str,
+) -> Result<Resume, StoreError> {
+    let state: String = row.try_get(state_column)?;
+    Ok(Resume {
+        id,
+        requested: row.try_get("requested")?,
+        baseline_desired: row.try_get("baseline_desired")?,
+        baseline_results: row.try_get("baseline_results")?,
+        best_results: row.try_get(best_column)?,
+        state: ResumeState::parse(&state)
+            .ok_or_else(|| StoreError::Value(format!("resumes.state {state:?}")))?,
+        http_status: row.try_get("http_status")?,
+        detail: row.try_get("detail")?,
+        sent_at: time::from_text(row.try_get("sent_at")?)?,
+        shown_at: time::from_column(row.try_get("shown_at")?)?,
+        brought: row.try_get("brought")?,
+    })
+}

@@ -1,0 +1,79 @@
+//! One daemon a database: an advisory lock on a file beside it, which the kernel gives back when its holder dies.
+//!
+//! The lock is not on the database itself: closing any handle to that would drop SQLite's own locks.
+
+use super::StoreError;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+/// The right to be the daemon of a database; given back when dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock, without waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] where a daemon holds it, [`StoreError::Lock`] where the file can't be made.
+    pub fn take(database: &Path) -> Result<Self, StoreError> {
+        let path = lock_path(database);
+        let failed = |source| StoreError::Lock {
+            path: path.clone(),
+            source,
+        };
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::Locked {
+                    holder: holder(&mut file),
+                    path: database.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        // For people only: who holds it.
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+
+    /// Is a daemon holding the lock of this database?
+    #[must_use]
+    pub fn is_held(database: &Path) -> bool {
+        let Ok(file) = File::open(lock_path(database)) else {
+            return false;
+        };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+}
+
+/// The lock's file: the database's real path and `.lock`, so that a symbolic link leads to the same lock.
+fn lock_path(database: &Path) -> PathBuf {
+    let real = database
+        .canonicalize()
+        .unwrap_or_else(|_| database.to_owned());
+    let mut name = real.into_os_string();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    match file.take(20).read_to_string(&mut text) {
+        Ok(_) if text.trim().parse::<u32>().is_ok() => format!(" (pid {})", text.trim()),
+        Ok(_) | Err(_) => String::new(),
+    }
+}

@@ -1,0 +1,267 @@
+//! `progress`: the queue of what is due, and reading and writing whole tasks, many with one statement.
+
+use super::{StoreError, ledger, time};
+use crate::core::model::{Observation, Progress, Task, Wanted};
+use crate::core::{State, Status, TaskId};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+/// The tasks that are due, the longest due first, at most `limit`.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn due(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<TaskId>, StoreError> {
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT task_id FROM progress WHERE next_poll_at <= ?1 ORDER BY next_poll_at LIMIT ?2",
+    )
+    .bind(time::to_text(now))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(connection)
+    .await?;
+    ids.iter().map(|id| parse_id(id)).collect()
+}
+
+/// When the first task after `now` is due.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn next_due(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let at: Option<String> =
+        sqlx::query_scalar("SELECT min(next_poll_at) FROM progress WHERE next_poll_at > ?")
+            .bind(time::to_text(now))
+            .fetch_one(connection)
+            .await?;
+    time::from_column(at)
+}
+
+/// Reads whole tasks, each with its newest resume; those that are no longer there are left out.
+///
+/// # Errors
+///
+/// SQLite's, or [`StoreError::Value`] for what growd did not write.
+pub async fn load(
+    connection: &mut SqliteConnection,
+    ids: &[&TaskId],
+) -> Result<Vec<Task>, StoreError> {
+    let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+    let rows = sqlx::query(
+        "SELECT t.task_id, t.target, t.chunk, t.paused,
+                p.state, p.reason, p.status, p.is_exhausted, p.desired_num_results, p.num_results_discovered,
+                p.num_results_enriched, p.num_results_evaluated, p.num_results, p.query, p.polls, p.failures,
+                p.last_error, p.polled_at, p.changed_at, p.next_poll_at, p.best_results, p.stalled, p.forgiven,
+                p.run_started_at, p.run_results,
+                r.id AS resume_id, r.requested, r.baseline_desired, r.baseline_results,
+                r.best_results AS resume_best_results, r.state AS resume_state, r.http_status, r.detail,
+                r.sent_at, r.shown_at, r.brought
+           FROM json_each(?) AS wanted
+           JOIN tasks AS t ON t.task_id = wanted.value
+           JOIN progress AS p ON p.task_id = t.task_id
+           LEFT JOIN resumes AS r ON r.id = (SELECT max(id) FROM resumes WHERE task_id = t.task_id)",
+    )
+    .bind(json!(ids).to_string())
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(task).collect()
+}
+
+/// Writes the progress of many tasks; those that are no longer there are left out.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn save(
+    connection: &mut SqliteConnection,
+    tasks: &[(&TaskId, &Progress)],
+) -> Result<(), StoreError> {
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Value> = tasks
+        .iter()
+        .map(|(id, progress)| to_json(id, progress))
+        .collect();
+    sqlx::query(
+        "UPDATE progress
+            SET state = j.value ->> 'state', reason = j.value ->> 'reason', status = j.value ->> 'status',
+                is_exhausted = j.value ->> 'is_exhausted', desired_num_results = j.value ->> 'desired',
+                num_results_discovered = j.value ->> 'discovered', num_results_enriched = j.value ->> 'enriched',
+                num_results_evaluated = j.value ->> 'evaluated', num_results = j.value ->> 'results',
+                query = j.value ->> 'query', polls = j.value ->> 'polls', failures = j.value ->> 'failures',
+                last_error = j.value ->> 'last_error', polled_at = j.value ->> 'polled_at',
+                changed_at = j.value ->> 'changed_at', next_poll_at = j.value ->> 'next_poll_at',
+                best_results = j.value ->> 'best_results', stalled = j.value ->> 'stalled',
+                run_started_at = j.value ->> 'run_started_at', run_results = j.value ->> 'run_results'
+           FROM json_each(?) AS j
+          WHERE progress.task_id = j.value ->> 'task_id'",
+    )
+    .bind(Value::from(rows).to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes tasks due at once that were waiting for the account, or backing off: the gate has opened.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn wake_waiting(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE progress SET next_poll_at = ?1
+          WHERE next_poll_at > ?1 AND (failures > 0 OR (state = 'growing' AND status = 'done'))",
+    )
+    .bind(time::to_text(now))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes tasks due at once that ended at a cap lower than `task_cap`, or wait for a limit: the configuration
+/// has changed.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn wake_for_limits(
+    connection: &mut SqliteConnection,
+    task_cap: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE progress SET next_poll_at = ?1
+          WHERE task_id IN (SELECT task_id FROM progress WHERE state = 'capped' AND num_results < ?2
+                            UNION ALL
+                            SELECT task_id FROM progress
+                             WHERE state = 'growing' AND status = 'done' AND next_poll_at > ?1)
+            AND task_id NOT IN (SELECT task_id FROM tasks WHERE paused)",
+    )
+    .bind(time::to_text(now))
+    .bind(task_cap)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes tasks due at once that the clock left behind: no schedule lies further ahead than `horizon`.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn pull_back(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    horizon: Timestamp,
+) -> Result<u64, StoreError> {
+    Ok(
+        sqlx::query("UPDATE progress SET next_poll_at = ?1 WHERE next_poll_at > ?2")
+            .bind(time::to_text(now))
+            .bind(time::to_text(horizon))
+            .execute(connection)
+            .await?
+            .rows_affected(),
+    )
+}
+
+pub(super) fn parse_id(text: &str) -> Result<TaskId, StoreError> {
+    text.parse()
+        .map_err(|error| StoreError::Value(format!("task_id: {error}")))
+}
+
+fn task(row: &SqliteRow) -> Result<Task, StoreError> {
+    let state: String = row.try_get("state")?;
+    Ok(Task {
+        id: parse_id(row.try_get("task_id")?)?,
+        wanted: Wanted {
+            target: row.try_get("target")?,
+            chunk: row.try_get("chunk")?,
+            paused: row.try_get("paused")?,
+        },
+        progress: Progress {
+            state: State::parse(&state)
+                .ok_or_else(|| StoreError::Value(format!("state {state:?}")))?,
+            reason: row.try_get("reason")?,
+            seen: observation(row)?,
+            polls: row.try_get("polls")?,
+            failures: row.try_get("failures")?,
+            last_error: row.try_get("last_error")?,
+            polled_at: time::from_column(row.try_get("polled_at")?)?,
+            changed_at: time::from_column(row.try_get("changed_at")?)?,
+            next_poll_at: time::from_column(row.try_get("next_poll_at")?)?,
+            best_results: row.try_get("best_results")?,
+            stalled: row.try_get("stalled")?,
+            forgiven: row.try_get("forgiven")?,
+            run_started_at: time::from_column(row.try_get("run_started_at")?)?,
+            run_results: row.try_get("run_results")?,
+        },
+        resume: match row.try_get::<Option<i64>, _>("resume_id")? {
+            Some(id) => Some(ledger::resume(
+                row,
+                id,
+                "resume_state",
+                "resume_best_results",
+            )?),
+            None => None,
+        },
+    })
+}
+
+fn observation(row: &SqliteRow) -> Result<Option<Observation>, StoreError> {
+    let Some(status) = row.try_get::<Option<String>, _>("status")? else {
+        return Ok(None);
+    };
+    let count = |column: &str| -> Result<i64, StoreError> {
+        Ok(row.try_get::<Option<i64>, _>(column)?.unwrap_or(0))
+    };
+    Ok(Some(Observation {
+        status: Status::parse(&status),
+        is_exhausted: row.try_get::<Option<bool>, _>("is_exhausted")? == Some(true),
+        desired: count("desired_num_results")?,
+        discovered: count("num_results_discovered")?,
+        enriched: count("num_results_enriched")?,
+        evaluated: count("num_results_evaluated")?,
+        results: count("num_results")?,
+        query: row.try_get("query")?,
+    }))
+}
+
+fn to_json(id: &TaskId, progress: &Progress) -> Value {
+    let at = |time: Option<Timestamp>| time.map(time::to_text);
+    let seen = progress.seen.as_ref();
+    json!({
+        "task_id": id.as_str(),
+        "state": progress.state.as_str(),
+        "reason": progress.reason,
+        "status": seen.map(|seen| seen.status.as_str()),
+        "is_exhausted": seen.map(|seen| i64::from(seen.is_exhausted)),
+        "desired": seen.map(|seen| seen.desired),
+        "discovered": seen.map(|seen| seen.discovered),
+        "enriched": seen.map(|seen| seen.enriched),
+        "evaluated": seen.map(|seen| seen.evaluated),
+        "results": seen.map(|seen| seen.results),
+        "query": seen.and_then(|seen| seen.query.as_deref()),
+        "polls": progress.polls,
+        "failures": progress.failures,
+        "last_error": progress.last_error,
+        "polled_at": at(progress.polled_at),
+        "changed_at": at(progress.changed_at),
+        "next_poll_at": at(progress.next_poll_at),
+        "best_results": progress.best_results,
+        "stalled": progress.stalled,
+        "run_started_at": at(progress.run_started_at),
+        "run_results": progress.run_results,
+    })
+}

@@ -1,0 +1,253 @@
+//! Opening the database: is it growd's, is its version one this program knows, and bringing it up to date.
+
+use super::{Lock, StoreError, primary_code};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
+use std::path::Path;
+use std::time::Duration;
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// `PRAGMA application_id` of growd's databases: "growd" in four bytes.
+const APPLICATION_ID: i64 = 0x6772_6f77;
+
+/// How long a statement waits for another process's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The write-ahead log is cut back to this size once a checkpoint has emptied it, in bytes.
+const JOURNAL_SIZE_LIMIT: &str = "16777216";
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy)]
+pub enum Mode<'a> {
+    /// Reading an existing database.
+    Read,
+    /// Changing a database; it is created and migrated where needed, unless a daemon is running on it.
+    Write,
+    /// Changing an existing database; it is migrated where needed, unless a daemon is running on it.
+    WriteExisting,
+    /// The daemon's own, which holds the lock.
+    Daemon(&'a Lock),
+}
+
+/// Opens the database.
+///
+/// # Errors
+///
+/// [`StoreError::Absent`] where there is none and `mode` does not create one; [`StoreError::NotGrowd`] and
+/// [`StoreError::Newer`] where it is not one for this program; otherwise what SQLite says.
+pub async fn open(path: &Path, mode: Mode<'_>) -> Result<SqliteConnection, StoreError> {
+    let creates = matches!(mode, Mode::Write | Mode::Daemon(_));
+    let exists = path.try_exists().unwrap_or(true);
+    if !exists && !creates {
+        return Err(StoreError::Absent {
+            path: path.to_owned(),
+        });
+    }
+    let reads_only = matches!(mode, Mode::Read);
+    let mut connection = match connect(path, creates, false, reads_only).await {
+        // A reader without the right to write can still read.
+        Err(error) if reads_only && matches!(primary_code(&error), Some(8 | 14)) => {
+            connect(path, false, true, true).await
+        }
+        outcome => outcome,
+    }
+    .map_err(|source| failed_to_open(path, source))?;
+    if applied_version(&mut connection, path).await? < newest_version() {
+        match mode {
+            Mode::Daemon(_) => migrate(&mut connection, path).await?,
+            Mode::Write | Mode::WriteExisting => match Lock::take(path) {
+                Ok(_lock) => migrate(&mut connection, path).await?,
+                Err(StoreError::Locked { .. }) => {
+                    // A daemon that is just creating it will be done in a moment.
+                    return Err(StoreError::NeedsMigration {
+                        path: path.to_owned(),
+                    });
+                }
+                Err(error) => return Err(error),
+            },
+            Mode::Read => {
+                return Err(StoreError::NeedsMigration {
+                    path: path.to_owned(),
+                });
+            }
+        }
+    }
+    if reads_only {
+        sqlx::query("PRAGMA query_only = ON")
+            .execute(&mut connection)
+            .await?;
+    }
+    Ok(connection)
+}
+
+/// The newest migration that this program has.
+#[must_use]
+pub fn newest_version() -> i64 {
+    MIGRATIONS
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0)
+}
+
+/// Writes the log back into the database's file and empties it, as far as readers let it.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// A number that changes when another connection has written.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn data_version(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar("PRAGMA data_version")
+        .fetch_one(connection)
+        .await?)
+}
+
+/// What `PRAGMA integrity_check` finds; empty where the database is sound.
+///
+/// # Errors
+///
+/// SQLite's.
+pub async fn integrity(connection: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
+    let mut found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(20)")
+        .fetch_all(connection)
+        .await?;
+    found.retain(|line| line != "ok");
+    Ok(found)
+}
+
+/// Writes a consistent copy of the live database to `file`, which must not exist.
+///
+/// # Errors
+///
+/// SQLite's, such as where the file exists or can't be written.
+pub async fn copy_to(connection: &mut SqliteConnection, file: &str) -> Result<(), StoreError> {
+    sqlx::query("VACUUM INTO ?")
+        .bind(file)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn connect(
+    path: &Path,
+    create: bool,
+    read_only: bool,
+    reader: bool,
+) -> Result<SqliteConnection, sqlx::Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(create)
+        .read_only(read_only)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT)
+        .disable_statement_logging();
+    if reader {
+        return options.connect().await;
+    }
+    // Looked at first: switching a file to WAL writes to it, and this one may not be growd's.
+    let mut probe = options.clone().connect().await?;
+    let owner = ownership(&mut probe).await;
+    probe.close().await?;
+    if matches!(owner, Ok(Owner::Other(_))) {
+        return options.connect().await;
+    }
+    options
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .connect()
+        .await
+}
+
+/// Whose database a file is.
+enum Owner {
+    Growd,
+    Nobody,
+    Other(i64),
+}
+
+async fn ownership(connection: &mut SqliteConnection) -> Result<Owner, sqlx::Error> {
+    let id: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *connection)
+        .await?;
+    // A migration that did not get to its end leaves the migrator's own table, and nothing else.
+    let objects: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM sqlite_schema WHERE tbl_name <> '_sqlx_migrations'",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(match (id, objects) {
+        (APPLICATION_ID, _) => Owner::Growd,
+        (0, 0) => Owner::Nobody,
+        (other, _) => Owner::Other(other),
+    })
+}
+
+async fn applied_version(
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<i64, StoreError> {
+    let owner = ownership(connection)
+        .await
+        .map_err(|source| failed_to_open(path, source))?;
+    let found: i64 = match owner {
+        Owner::Nobody => 0,
+        Owner::Other(id) => {
+            return Err(StoreError::NotGrowd {
+                path: path.to_owned(),
+                detail: format!("its application_id is {id} and it has tables of its own"),
+            });
+        }
+        Owner::Growd => {
+            sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+                .fetch_one(connection)
+                .await?
+        }
+    };
+    let known = newest_version();
+    if found > known {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    Ok(found)
+}
+
+async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    MIGRATIONS
+        .run(connection)
+        .await
+        .map_err(|error| StoreError::Migrate {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        })
+}
+
+fn failed_to_open(path: &Path, source: sqlx::Error) -> StoreError {
+    match primary_code(&source) {
+        // SQLITE_CORRUPT, SQLITE_NOTADB
+        Some(11 | 26) => StoreError::NotGrowd {
+            path: path.to_owned(),
+            detail: source.to_string(),
+        },
+        _ => StoreError::Open {
+            path: path.to_owned(),
+            source,
+        },
+    }
+}
