@@ -1,5 +1,7 @@
 //! growd grows each Extruct Deep Search task to its target size.
 
+pub mod config;
 pub mod core;
 pub mod simulator;
 pub mod store;
+pub mod token;
