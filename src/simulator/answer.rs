@@ -1,4 +1,4 @@
-//! Answers in the shape that FastAPI gives them.
+//! Answers in the shape that `FastAPI` gives them.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ impl Answer {
         self
     }
 
-    pub fn to_resume(mut self, seq: Option<u64>) -> Self {
+    pub fn for_resume(mut self, seq: Option<u64>) -> Self {
         self.resume = seq;
         self
     }
@@ -60,12 +60,9 @@ pub(super) struct Mistake(Value);
 
 impl Mistake {
     pub fn new(kind: &str, place: &[Value], message: impl Into<String>, input: Value) -> Self {
-        Self(json!({
-            "type": kind,
-            "loc": place,
-            "msg": message.into(),
-            "input": input,
-        }))
+        let mut mistake = json!({ "type": kind, "loc": place, "msg": message.into() });
+        mistake["input"] = input;
+        Self(mistake)
     }
 
     pub fn with_context(mut self, context: Value) -> Self {

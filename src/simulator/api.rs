@@ -238,14 +238,14 @@ fn resume(state: &mut State, now: Now, id: &str, body: &[u8]) -> Result<Answer, 
     let semantics = &state.settings.semantics;
     let credits = state.settings.credits;
     match state.world.resume(now, id, requested, semantics, credits) {
-        Ok(resumed) => Ok(Answer::ok(resumed.task).to_resume(Some(resumed.seq))),
+        Ok(resumed) => Ok(Answer::ok(resumed.task).for_resume(Some(resumed.seq))),
         Err((refusal, seq)) => {
             let answer = match refusal {
                 Refusal::NotFound => no_task(),
                 Refusal::NoCredits => no_credits(),
                 _ => refused(refusal, semantics.refusal_body),
             };
-            Err(answer.to_resume(seq))
+            Err(answer.for_resume(seq))
         }
     }
 }

@@ -54,14 +54,14 @@ impl axum::response::IntoResponse for Refused {
     }
 }
 
-fn refused(error: impl ToString) -> Refused {
+fn refused(error: &(impl ToString + ?Sized)) -> Refused {
     Refused(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
     let value: Value = serde_json::from_slice(body)
         .map_err(|error| Refused(StatusCode::BAD_REQUEST, format!("not JSON: {error}")))?;
-    serde_json::from_value(value).map_err(refused)
+    serde_json::from_value(value).map_err(|error| refused(&error))
 }
 
 async fn overview(Extract(shared): State) -> Json<Value> {
@@ -93,8 +93,8 @@ async fn settings(Extract(shared): State, body: Bytes) -> Answer {
     let mut state = shared.lock();
     let mut settings = json!(state.settings);
     merge(&mut settings, change);
-    let settings: Settings = serde_json::from_value(settings).map_err(refused)?;
-    state.set(settings).map_err(refused)?;
+    let settings: Settings = serde_json::from_value(settings).map_err(|error| refused(&error))?;
+    state.set(settings).map_err(|error| refused(&error))?;
     Ok(Json(shown(&state.settings)))
 }
 
@@ -126,7 +126,7 @@ async fn add_task(Extract(shared): State, body: Bytes) -> Result<Response, Refus
     let id = state
         .world
         .add(now, &scenario, None, semantics)
-        .map_err(refused)?;
+        .map_err(|error| refused(&error))?;
     let task = state.world.look(now, &id, semantics);
     Ok((StatusCode::CREATED, Json(json!(task))).into_response())
 }
@@ -148,7 +148,7 @@ async fn extend_script(Extract(shared): State, body: Bytes) -> Answer {
         value @ Value::Array(_) => serde_json::from_value(value),
         value => serde_json::from_value::<Rule>(value).map(|rule| vec![rule]),
     };
-    let rules: Vec<Rule> = rules.map_err(refused)?;
+    let rules: Vec<Rule> = rules.map_err(|error| refused(&error))?;
     let mut state = shared.lock();
     state.fate.script.extend(rules);
     Ok(Json(json!(state.fate.script)))
@@ -168,7 +168,7 @@ async fn advance(Extract(shared): State, body: Bytes) -> Answer {
     }
     let Advance { seconds } = parse(&body)?;
     let by = Duration::try_from_secs_f64(seconds)
-        .map_err(|error| refused(format!("seconds: {error}")))?;
+        .map_err(|error| refused(&format!("seconds: {error}")))?;
     let mut state = shared.lock();
     state.clock.advance(by);
     let now = state.clock.now();

@@ -55,7 +55,7 @@ pub(super) async fn strike(fault: Fault, visit: Visit, asked: Asked, line: &Cutt
         } => {
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let body = body.unwrap_or_else(|| json!({ "detail": detail(status) }));
-            let mut replaced = Answer::new(status, body).to_resume(answer.resume);
+            let mut replaced = Answer::new(status, body).for_resume(answer.resume);
             replaced.headers.extend(headers);
             visit.hand_out(replaced)
         }

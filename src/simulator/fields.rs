@@ -8,7 +8,7 @@ use super::answer::Mistake;
 #[derive(Debug)]
 pub(super) struct Fields {
     place: &'static str,
-    fields: Map<String, Value>,
+    values: Map<String, Value>,
     mistakes: Vec<Mistake>,
 }
 
@@ -23,7 +23,7 @@ impl Fields {
         match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => Ok(Self {
                 place: "body",
-                fields,
+                values: fields,
                 mistakes: Vec::new(),
             }),
             Ok(other) => Err(vec![Mistake::new(
@@ -49,7 +49,7 @@ impl Fields {
         let pairs = url::form_urlencoded::parse(query.as_bytes());
         Self {
             place: "query",
-            fields: pairs
+            values: pairs
                 .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
                 .collect(),
             mistakes: Vec::new(),
@@ -58,7 +58,7 @@ impl Fields {
 
     /// A whole number within these bounds.
     pub fn integer(&mut self, name: &str, default: u32, least: u32, most: u32) -> u32 {
-        let Some(input) = self.fields.get(name).cloned() else {
+        let Some(input) = self.values.get(name).cloned() else {
             return default;
         };
         let Some(value) = whole(&input) else {
@@ -103,9 +103,9 @@ impl Fields {
 
     /// Text of at least one character that is no space.
     pub fn text(&mut self, name: &str) -> String {
-        match self.fields.get(name).cloned() {
+        match self.values.get(name).cloned() {
             None => {
-                let input = Value::Object(self.fields.clone());
+                let input = Value::Object(self.values.clone());
                 self.mistake("missing", name, "Field required", input);
             }
             Some(Value::String(text)) if !text.trim().is_empty() => return text,
@@ -128,7 +128,7 @@ impl Fields {
 
     /// A truth value.
     pub fn flag(&mut self, name: &str, default: bool) -> bool {
-        match self.fields.get(name).cloned() {
+        match self.values.get(name).cloned() {
             None | Some(Value::Null) => default,
             Some(Value::Bool(value)) => value,
             Some(input) => {
@@ -154,7 +154,7 @@ impl Fields {
         most: usize,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let items = match self.fields.get(name).cloned() {
+        let items = match self.values.get(name).cloned() {
             None | Some(Value::Null) => return None,
             Some(Value::Array(items)) => items,
             Some(input) => {

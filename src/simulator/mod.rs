@@ -22,7 +22,7 @@
 //! - What can be set: `scenario`, `semantics`, `settings`, `flags`.
 //! - What goes wrong: `faults` (the kinds), `chance` (when), `deliver` (doing it), `line` (the
 //!   sockets it is done to).
-//! - The service: `api` (endpoints), `fields` and `answer` (as FastAPI has them), `control`,
+//! - The service: `api` (endpoints), `fields` and `answer` (as `FastAPI` has them), `control`,
 //!   `server`, `state`, `clock`, `log`, `ledger`.
 
 mod answer;
@@ -36,6 +36,7 @@ mod dice;
 mod faults;
 mod fields;
 mod fit;
+mod flags;
 mod ledger;
 mod line;
 mod log;
@@ -46,6 +47,8 @@ mod server;
 mod settings;
 mod state;
 mod task;
+#[cfg(test)]
+mod world_tests;
 
 use std::{
     io,
@@ -61,6 +64,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 pub use self::{
     chance::{Chaos, Odds, On, Rule},
     faults::Fault,
+    flags::Flags,
     ledger::LedgerEntry,
     log::{RequestEntry, Requests},
     scenario::{FailAt, Scenario, Shape},
@@ -185,6 +189,10 @@ impl Simulator {
     /// # Panics
     ///
     /// Where the scenario makes no sense, with what is wrong with it.
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "who chose the id has nothing to learn from it"
+    )]
     pub fn add_task(&self, scenario: &Scenario) -> String {
         match self.shared.lock().add(scenario) {
             Ok(id) => id,

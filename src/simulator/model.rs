@@ -11,16 +11,13 @@ use super::{
     dice::{dice, uuid},
     fit::Fit,
     ledger::LedgerEntry,
-    scenario::{FailAt, Scenario},
+    scenario::{FailAt, MOST_CANDIDATES, Scenario},
     semantics::{CapCounts, CapExcess, Falls, Semantics, WhileRunning},
     task::{Brief, LEAD, Stale, Status, Task, View, scaled},
 };
 
 /// What `GET /v1/user` shows first where no other number was set.
 pub(super) const CREDITS: u64 = 10_000;
-
-/// Keeps every sum of candidates far from overflow.
-const MOST_CANDIDATES: u32 = 10_000_000;
 
 /// A moment: virtual time moves the searches, real time the visibility of resumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -356,57 +353,6 @@ impl Task {
                 room,
             }),
             _ => Ok(requested.min(room)),
-        }
-    }
-}
-
-impl Scenario {
-    /// Says which field makes no sense.
-    pub(super) fn check(&self) -> Result<(), String> {
-        let share = |name: &str, value: f64| {
-            if (0.0..=1.0).contains(&value) {
-                Ok(())
-            } else {
-                Err(format!("{name}: {value} is not between 0 and 1"))
-            }
-        };
-        let at_most = |name: &str, value: Option<u32>, most: u32| match value {
-            Some(value) if value > most => Err(format!("{name}: {value} is more than {most}")),
-            _ => Ok(()),
-        };
-        share("fit_rate", self.fit_rate.unwrap_or(0.5))?;
-        if let Some(FailAt::Fraction(fraction)) = self.fail_at {
-            share("fail_at.fraction", fraction)?;
-        }
-        at_most("pool", self.pool, MOST_CANDIDATES)?;
-        at_most("results", self.results, 1_000_000)?;
-        at_most("desired_num_results", self.desired_num_results, 1_000_000)?;
-        at_most("backlog", self.backlog, 1_000_000)?;
-        match self.rate_per_minute {
-            Some(rate) if !rate.is_finite() || rate <= 0.0 => {
-                Err(format!("rate_per_minute: {rate} is not a number above 0"))
-            }
-            _ if self.id.as_ref().is_some_and(String::is_empty) => {
-                Err("id: an empty id cannot be asked for".to_owned())
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Brief {
-    fn of(scenario: &Scenario) -> Self {
-        let query = scenario.query.as_deref().unwrap_or("a simulated search");
-        Self {
-            query: query.to_owned(),
-            auto_data_sources: true,
-            data_sources: vec!["web_search".to_owned()],
-            criteria: json!([{
-                "key": "matches_query",
-                "name": "Matches the query",
-                "criterion": format!("The company matches: {query}"),
-            }]),
-            exclude_domains: Vec::new(),
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Keeps every sum of candidates far from overflow.
+pub(super) const MOST_CANDIDATES: u32 = 10_000_000;
+
 /// A search to put into the stand-in.
 ///
 /// What is left at `None` is drawn from the stand-in's seed, so that a plain
@@ -64,6 +67,40 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// Says which field makes no sense.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let share = |name: &str, value: f64| {
+            if (0.0..=1.0).contains(&value) {
+                Ok(())
+            } else {
+                Err(format!("{name}: {value} is not between 0 and 1"))
+            }
+        };
+        let at_most = |name: &str, value: Option<u32>, most: u32| match value {
+            Some(value) if value > most => Err(format!("{name}: {value} is more than {most}")),
+            _ => Ok(()),
+        };
+        share("fit_rate", self.fit_rate.unwrap_or(0.5))?;
+        if let Some(FailAt::Fraction(fraction)) = self.fail_at {
+            share("fail_at.fraction", fraction)?;
+        }
+        at_most("pool", self.pool, MOST_CANDIDATES)?;
+        at_most("results", self.results, 1_000_000)?;
+        at_most("desired_num_results", self.desired_num_results, 1_000_000)?;
+        at_most("backlog", self.backlog, 1_000_000)?;
+        match self.rate_per_minute {
+            Some(rate) if !rate.is_finite() || rate <= 0.0 => {
+                Err(format!("rate_per_minute: {rate} is not a number above 0"))
+            }
+            _ if self.id.as_ref().is_some_and(String::is_empty) => {
+                Err("id: an empty id cannot be asked for".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The point at which a search fails.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,7 +112,7 @@ pub enum FailAt {
 }
 
 /// How the work of one run is spread over the time it takes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
     /// The same pace throughout.

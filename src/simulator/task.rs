@@ -3,11 +3,11 @@
 use std::{collections::VecDeque, time::Duration};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     fit::Fit,
-    scenario::Shape,
+    scenario::{Scenario, Shape},
     semantics::{Desired, Falls, Semantics},
 };
 
@@ -22,6 +22,23 @@ pub(super) struct Brief {
     pub data_sources: Vec<String>,
     pub criteria: Value,
     pub exclude_domains: Vec<String>,
+}
+
+impl Brief {
+    pub fn of(scenario: &Scenario) -> Self {
+        let query = scenario.query.as_deref().unwrap_or("a simulated search");
+        Self {
+            query: query.to_owned(),
+            auto_data_sources: true,
+            data_sources: vec!["web_search".to_owned()],
+            criteria: json!([{
+                "key": "matches_query",
+                "name": "Matches the query",
+                "criterion": format!("The company matches: {query}"),
+            }]),
+            exclude_domains: Vec::new(),
+        }
+    }
 }
 
 /// `status` as the service writes it.
