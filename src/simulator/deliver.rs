@@ -131,7 +131,15 @@ fn bare(visit: &Visit, answer: &Answer, kind: &'static str, body: Body) -> Respo
 fn truncated(visit: &Visit, answer: &Answer) -> Response {
     let whole = answer.body.to_string();
     let half = Bytes::copy_from_slice(&whole.as_bytes()[..whole.len() / 2]);
-    let body = Body::from_stream(stream::iter([Ok::<_, Infallible>(half)]));
+    let body = stream::unfold(Some(half), |half| async move {
+        let Some(half) = half else {
+            // An end that comes at once would take what is not flushed yet with it.
+            tokio::task::yield_now().await;
+            return None;
+        };
+        Some((Ok::<_, Infallible>(half), None))
+    });
+    let body = Body::from_stream(body);
     let mut response = bare(visit, answer, "application/json", body);
     let length = HeaderValue::from(whole.len());
     response
