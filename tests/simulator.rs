@@ -278,8 +278,8 @@ async fn the_control_path_sets_up_and_looks_inside() {
     assert_eq!(task["num_results"], 40);
 
     let change = json!({ "accepted_token": "any", "semantics": { "cap": 60 } });
-    let patch = lab.request(Method::PATCH, "/_simulator/settings");
-    let (status, settings) = answer(patch.json(&change)).await;
+    let change_request = lab.request(Method::PATCH, "/_simulator/settings");
+    let (status, settings) = answer(change_request.json(&change)).await;
     assert_eq!(status, 200, "{settings}");
     assert_eq!(settings["semantics"]["cap"], 60);
     assert_eq!(settings["semantics"]["desired"], "rises", "the rest stays");

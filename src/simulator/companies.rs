@@ -39,6 +39,18 @@ const OFFERS: [&str; 8] = [
     "tracks refrigerated goods",
     "runs shift planning for clinics",
 ];
+const QUERIES: [&str; 10] = [
+    "Software for regional freight carriers",
+    "Makers of cargo bikes in northern Europe",
+    "Companies that automate food quality checks",
+    "Vertical software for dental clinics",
+    "Suppliers of heat pumps for old buildings",
+    "Robotics for mid-sized warehouses",
+    "Procurement tools for construction firms",
+    "Fleet telematics for refrigerated goods",
+    "Industrial sensors with predictive maintenance",
+    "Scheduling software for home care",
+];
 const PLACES: [&str; 8] = [
     "Norway",
     "Portugal",
@@ -54,6 +66,12 @@ const PLACES: [&str; 8] = [
 const NAMES: u64 = (FIRST.len() * SECOND.len() * THIRD.len()) as u64;
 /// Shares no factor with `NAMES`, so that stepping by it meets each name once.
 const STRIDE: u64 = 1_987;
+
+/// What a search is for that was not told.
+pub(super) fn query(seed: u64) -> &'static str {
+    let mut dice = dice(seed, 0);
+    QUERIES[dice.random_range(0..QUERIES.len())]
+}
 
 /// The results of a search of which `results` can be seen now, best first.
 pub(super) fn results(task: &Task, results: u32) -> Vec<Value> {

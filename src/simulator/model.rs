@@ -112,7 +112,7 @@ impl World {
             id: id.clone(),
             seed,
             created: now.time,
-            brief: brief.unwrap_or_else(|| Brief::of(scenario)),
+            brief: brief.unwrap_or_else(|| Brief::of(scenario, seed)),
             pool,
             fit,
             rate_per_minute: scenario.rate_per_minute.unwrap_or(100.0),
@@ -312,7 +312,7 @@ impl World {
         let task = &self.tasks[nth];
         json!({
             "id": task.id,
-            "created_at": self.at(task.created).to_string(),
+            "created_at": format!("{:.6}", self.at(task.created)),
             "status": view.status,
             "query": task.brief.query,
             "desired_num_results": view.desired_num_results,

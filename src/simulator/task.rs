@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
+    companies,
     fit::Fit,
     scenario::{Scenario, Shape},
     semantics::{Desired, Falls, Semantics},
@@ -25,8 +26,11 @@ pub(super) struct Brief {
 }
 
 impl Brief {
-    pub fn of(scenario: &Scenario) -> Self {
-        let query = scenario.query.as_deref().unwrap_or("a simulated search");
+    pub fn of(scenario: &Scenario, seed: u64) -> Self {
+        let query = scenario
+            .query
+            .as_deref()
+            .unwrap_or_else(|| companies::query(seed));
         Self {
             query: query.to_owned(),
             auto_data_sources: true,
