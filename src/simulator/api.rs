@@ -1,0 +1,292 @@
+//! The endpoints of the API, as a function of the request and the state: no sockets, no waiting.
+
+use axum::http::{Method, StatusCode};
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use super::{
+    answer::{Answer, Mistake},
+    fields::Fields,
+    model::{Now, Refusal},
+    scenario::Scenario,
+    semantics::RefusalBody,
+    state::State,
+    task::Brief,
+};
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Create,
+    List,
+    Get,
+    Results,
+    Resume,
+    User,
+    Billing,
+    Healthcheck,
+    Unknown,
+    WrongMethod,
+}
+
+impl Endpoint {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::List => "list",
+            Self::Get => "get",
+            Self::Results => "results",
+            Self::Resume => "resume",
+            Self::User => "user",
+            Self::Billing => "billing",
+            Self::Healthcheck => "healthcheck",
+            Self::Unknown => "unknown",
+            Self::WrongMethod => "wrong_method",
+        }
+    }
+}
+
+/// Where a request goes, and the task it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Route {
+    pub endpoint: Endpoint,
+    pub task: Option<String>,
+    /// The methods that the path knows.
+    allow: &'static str,
+}
+
+/// Finds the endpoint of a path as it stands in the request line.
+pub(super) fn route(method: &Method, path: &str) -> Route {
+    use Endpoint::{Billing, Create, Get, Healthcheck, List, Results, Resume, Unknown, User};
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let id = |segment: &str| {
+        let id = percent_decode_str(segment).decode_utf8();
+        id.ok().map(std::borrow::Cow::into_owned)
+    };
+    let (get, post, task) = match segments[..] {
+        ["v1", "discovery_tasks"] => (Some(List), Some(Create), None),
+        ["v1", "discovery_tasks", task] if !task.is_empty() => (Some(Get), None, id(task)),
+        ["v1", "discovery_tasks", task, "results"] => (Some(Results), None, id(task)),
+        ["v1", "discovery_tasks", task, "resume"] => (None, Some(Resume), id(task)),
+        ["v1", "user"] => (Some(User), None, None),
+        ["v1", "billing"] => (Some(Billing), None, None),
+        ["v1", "healthcheck"] => (Some(Healthcheck), None, None),
+        _ => (None, None, None),
+    };
+    let allow = match (get, post) {
+        (Some(_), Some(_)) => "GET, POST",
+        (Some(_), None) => "GET",
+        _ => "POST",
+    };
+    let endpoint = match (get, post) {
+        (None, None) => Unknown,
+        (Some(get), _) if method == Method::GET => get,
+        (_, Some(post)) if method == Method::POST => post,
+        _ => Endpoint::WrongMethod,
+    };
+    Route {
+        endpoint,
+        task,
+        allow,
+    }
+}
+
+/// The parts of a request that the endpoints look at.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub route: Route,
+    pub query: String,
+    pub token: Option<String>,
+    pub body: Vec<u8>,
+}
+
+/// Does what is asked and says what to answer.
+pub(super) fn answer(state: &mut State, asked: &Asked) -> Answer {
+    let now = state.clock.now();
+    respond(state, asked, now).unwrap_or_else(|refused| refused)
+}
+
+fn respond(state: &mut State, asked: &Asked, now: Now) -> Result<Answer, Answer> {
+    let id = asked.route.task.as_deref();
+    match asked.route.endpoint {
+        Endpoint::Unknown => return Err(Answer::not_found()),
+        Endpoint::WrongMethod => {
+            return Err(
+                Answer::error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+                    .with_header("Allow", asked.route.allow),
+            );
+        }
+        Endpoint::Healthcheck => return Ok(Answer::ok(json!({ "status": "ok" }))),
+        _ => authorize(state, asked.token.as_deref())?,
+    }
+    let semantics = &state.settings.semantics;
+    match asked.route.endpoint {
+        Endpoint::Create => create(state, now, &asked.body),
+        Endpoint::List => {
+            let page = page(&asked.query)?;
+            Ok(Answer::ok(state.world.list(now, page, semantics)))
+        }
+        Endpoint::Get => {
+            let task = id.and_then(|id| state.world.look(now, id, semantics));
+            task.map(Answer::ok).ok_or_else(no_task)
+        }
+        Endpoint::Results => {
+            let page = page(&asked.query)?;
+            let task = id.and_then(|id| state.world.results(now, id, page, semantics));
+            task.map(Answer::ok).ok_or_else(no_task)
+        }
+        Endpoint::Resume => resume(state, now, id.unwrap_or_default(), &asked.body),
+        _ => {
+            let left = state
+                .world
+                .credits_left(now, semantics, state.settings.credits);
+            Ok(Answer::ok(match asked.route.endpoint {
+                Endpoint::Billing => json!({ "plan": "simulated", "available_credits": left }),
+                _ => json!({
+                    "id": "simulated-user",
+                    "email": "user@simulator.example",
+                    "available_credits": left,
+                }),
+            }))
+        }
+    }
+}
+
+fn authorize(state: &State, token: Option<&str>) -> Result<(), Answer> {
+    let refuse = |detail: &str| {
+        let answer = Answer::error(StatusCode::UNAUTHORIZED, detail);
+        Err(answer.with_header("WWW-Authenticate", "Bearer"))
+    };
+    match (token, &state.settings.accepted_token) {
+        (None | Some(""), _) => refuse("Not authenticated"),
+        (Some(token), Some(accepted)) if token != accepted => {
+            refuse("Invalid authentication credentials")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn page(query: &str) -> Result<(usize, usize), Answer> {
+    let mut fields = Fields::of_query(query);
+    let offset = fields.integer("offset", 0, 0, u32::MAX);
+    let limit = fields.integer("limit", 50, 1, 1_000);
+    fields.finish().map_err(Answer::invalid)?;
+    Ok((offset as usize, limit as usize))
+}
+
+fn create(state: &mut State, now: Now, body: &[u8]) -> Result<Answer, Answer> {
+    let mut fields = Fields::of_body(body).map_err(Answer::invalid)?;
+    let query = fields.text("query");
+    let desired = fields.integer("desired_num_results", 100, 1, 250);
+    let sources = ["web_search", "linkedin", "maps", "extruct_db"];
+    let brief = Brief {
+        query,
+        auto_data_sources: fields.flag("auto_data_sources", true),
+        data_sources: fields.texts("data_sources", sources.len(), &sources),
+        criteria: fields
+            .list("criteria", 50, criterion)
+            .unwrap_or_default()
+            .into(),
+        exclude_domains: fields.texts("exclude_domains", 1_000, &[]),
+    };
+    let excluded = fields.texts("exclude_task_ids", 100, &[]);
+    fields.finish().map_err(Answer::invalid)?;
+    let semantics = &state.settings.semantics;
+    let credits = state.settings.credits;
+    if credits.is_some() && state.world.credits_left(now, semantics, credits) == 0 {
+        return Err(no_credits());
+    }
+    let mut domains = brief.exclude_domains.len() as u64;
+    for id in &excluded {
+        let task = state.world.look(now, id, semantics);
+        let done = task.filter(|task| task["status"] == "done");
+        domains += done
+            .and_then(|task| task["num_results"].as_u64())
+            .ok_or_else(|| {
+                let detail = format!("exclude_task_ids: {id} is not a task that is done");
+                Answer::error(StatusCode::BAD_REQUEST, detail)
+            })?;
+    }
+    if domains > 1_000 {
+        let detail = "At most 1000 domains can be excluded in total";
+        return Err(Answer::error(StatusCode::BAD_REQUEST, detail));
+    }
+    let scenario = Scenario {
+        desired_num_results: Some(desired),
+        ..state.fresh.clone()
+    };
+    state
+        .world
+        .add(now, &scenario, Some(brief), semantics)
+        .ok()
+        .and_then(|id| state.world.look(now, &id, semantics))
+        .map(Answer::ok)
+        .ok_or_else(|| Answer::error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))
+}
+
+/// A criterion with its three texts; all else in it is dropped.
+fn criterion(item: &Value) -> Option<Value> {
+    let text = |name: &str| item[name].as_str().filter(|text| !text.is_empty());
+    let (key, name, criterion) = (text("key")?, text("name")?, text("criterion")?);
+    Some(json!({ "key": key, "name": name, "criterion": criterion }))
+}
+
+fn resume(state: &mut State, now: Now, id: &str, body: &[u8]) -> Result<Answer, Answer> {
+    let mut fields = Fields::of_body(body).map_err(Answer::invalid)?;
+    let requested = fields.integer("desired_new_results", 25, 0, 250);
+    fields.finish().map_err(Answer::invalid)?;
+    let semantics = &state.settings.semantics;
+    let credits = state.settings.credits;
+    match state.world.resume(now, id, requested, semantics, credits) {
+        Ok(resumed) => Ok(Answer::ok(resumed.task).for_resume(Some(resumed.seq))),
+        Err((refusal, seq)) => {
+            let answer = match refusal {
+                Refusal::NotFound => no_task(),
+                Refusal::NoCredits => no_credits(),
+                _ => refused(refusal, semantics.refusal_body),
+            };
+            Err(answer.for_resume(seq))
+        }
+    }
+}
+
+fn refused(refusal: Refusal, form: RefusalBody) -> Answer {
+    let (error, message) = match refusal {
+        Refusal::OverCap { cap, room } => (
+            "task_cap_reached",
+            format!("Task is limited to {cap} results, {room} more can be requested"),
+        ),
+        Refusal::Running => (
+            "task_in_progress",
+            "Task is still in progress and cannot be resumed".to_owned(),
+        ),
+        _ => (
+            "task_exhausted",
+            "Task is exhausted and cannot be resumed".to_owned(),
+        ),
+    };
+    let detail = match form {
+        RefusalBody::String => json!(message),
+        RefusalBody::Object => json!({ "error": error, "message": message }),
+        RefusalBody::List => {
+            let place = [json!("body"), json!("desired_new_results")];
+            let mistake = Mistake::new(error, &place, message, Value::Null);
+            let mut answer = Answer::invalid(vec![mistake]);
+            answer.status = StatusCode::BAD_REQUEST;
+            return answer;
+        }
+    };
+    Answer::error(StatusCode::BAD_REQUEST, detail)
+}
+
+fn no_task() -> Answer {
+    Answer::error(StatusCode::NOT_FOUND, "Task not found")
+}
+
+fn no_credits() -> Answer {
+    let detail = json!({
+        "error": "insufficient_credits",
+        "message": "No credits are left on this account",
+    });
+    Answer::error(StatusCode::PAYMENT_REQUIRED, detail)
+}

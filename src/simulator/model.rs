@@ -1,0 +1,358 @@
+//! The world: all searches, the account and the ledger, under a clock that is handed in.
+
+use std::{collections::HashMap, time::Duration};
+
+use jiff::Timestamp;
+use rand::RngExt as _;
+use serde_json::{Value, json};
+
+use super::{
+    companies,
+    dice::{dice, uuid},
+    fit::Fit,
+    ledger::LedgerEntry,
+    scenario::{FailAt, MOST_CANDIDATES, Scenario},
+    semantics::{CapCounts, CapExcess, Falls, Semantics, WhileRunning},
+    task::{Brief, LEAD, Stale, Status, Task, View, scaled},
+};
+
+/// What `GET /v1/user` shows first where no other number was set.
+pub(super) const CREDITS: u64 = 10_000;
+
+/// A moment: virtual time moves the searches, real time the visibility of resumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Now {
+    pub time: Duration,
+    pub real: Duration,
+}
+
+/// Everything that the service would know.
+#[derive(Debug, Clone)]
+pub(super) struct World {
+    seed: u64,
+    epoch: Timestamp,
+    tasks: Vec<Task>,
+    by_id: HashMap<String, usize>,
+    ledger: Vec<LedgerEntry>,
+}
+
+/// Why a resume was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    NotFound,
+    NoCredits,
+    Exhausted,
+    OverCap { cap: u32, room: u32 },
+    Running,
+}
+
+/// A resume that was taken: its number in the ledger and the task as its answer shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Resumed {
+    pub seq: u64,
+    pub task: Value,
+}
+
+impl World {
+    /// An empty world, whose virtual time 0 is `epoch`.
+    pub fn new(seed: u64, epoch: Timestamp) -> Self {
+        Self {
+            seed,
+            epoch,
+            tasks: Vec::new(),
+            by_id: HashMap::new(),
+            ledger: Vec::new(),
+        }
+    }
+
+    /// Adds a search; says what is wrong with the scenario if it makes no sense.
+    pub fn add(
+        &mut self,
+        now: Now,
+        scenario: &Scenario,
+        brief: Option<Brief>,
+        semantics: &Semantics,
+    ) -> Result<String, String> {
+        let nth = self.tasks.len();
+        let mut dice = dice(self.seed, nth as u64);
+        let seed = dice.random();
+        let id = uuid(&mut dice);
+        let pool = dice.random_range(300..=1_500);
+        let fit = dice.random_range(0.3..0.8);
+        let phase = dice.random();
+        scenario.check()?;
+        let id = scenario.id.clone().unwrap_or(id);
+        if self.by_id.contains_key(&id) {
+            return Err(format!("id: there is a task {id:?} already"));
+        }
+        let fit = Fit::new(scenario.fit_rate.unwrap_or(fit), phase);
+        let free = scenario.results.unwrap_or(0);
+        let needed = fit
+            .needed_for(free)
+            .ok_or("results: a fit_rate of 0 never gives any")?;
+        if needed > MOST_CANDIDATES {
+            return Err(format!(
+                "results: {free} of them at this fit_rate take more than {MOST_CANDIDATES} candidates"
+            ));
+        }
+        let pool = match scenario.pool {
+            Some(pool) if pool < needed => {
+                return Err(format!(
+                    "pool: {pool} candidates cannot give {free} results, it takes {needed}"
+                ));
+            }
+            Some(pool) => pool,
+            None => pool.max(needed),
+        };
+        let desired = scenario
+            .desired_num_results
+            .or(scenario.results)
+            .unwrap_or(100);
+        let mut task = Task {
+            id: id.clone(),
+            seed,
+            created: now.time,
+            brief: brief.unwrap_or_else(|| Brief::of(scenario, seed)),
+            pool,
+            fit,
+            rate_per_minute: scenario.rate_per_minute.unwrap_or(100.0),
+            backlog: scenario.backlog.unwrap_or(15),
+            shape: scenario.shape,
+            fail_at: scenario.fail_at.map(|at| match at {
+                FailAt::Results(results) => results,
+                FailAt::Fraction(share) => scaled(desired, share),
+            }),
+            desired,
+            goal: desired.min(semantics.cap),
+            front: 0,
+            run: None,
+            failed: false,
+            withdrawn: 0,
+            looks: 0,
+            queued: [].into(),
+            stale: None,
+            free,
+        };
+        if scenario.results.is_some() {
+            task.front = task.front_after(needed);
+            task.failed = task.fail_at.is_some_and(|limit| free >= limit);
+        } else {
+            task.start(now.time + LEAD);
+        }
+        self.by_id.insert(id.clone(), nth);
+        self.tasks.push(task);
+        Ok(id)
+    }
+
+    /// How many searches there are.
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// All resumes that reached the world.
+    pub fn ledger(&self) -> &[LedgerEntry] {
+        &self.ledger
+    }
+
+    /// Notes which answer to resume number `seq` was sent.
+    pub fn answered(&mut self, seq: u64, status: u16) {
+        let entry = usize::try_from(seq)
+            .ok()
+            .and_then(|seq| self.ledger.get_mut(seq.checked_sub(1)?));
+        if let Some(entry) = entry {
+            entry.answered_status = Some(status);
+        }
+    }
+
+    /// The task as a GET shows it.
+    pub fn look(&mut self, now: Now, id: &str, semantics: &Semantics) -> Option<Value> {
+        let nth = *self.by_id.get(id)?;
+        let view = self.seen(now, nth, semantics);
+        Some(self.render(nth, view))
+    }
+
+    /// The task as a GET would show it, without counting as one.
+    pub fn peek(&mut self, now: Now, id: &str, semantics: &Semantics) -> Option<Value> {
+        let nth = *self.by_id.get(id)?;
+        self.settled(now, nth, semantics);
+        Some(self.render(nth, self.shown(now, nth)))
+    }
+
+    /// The task as a GET shows it, with a page of its results.
+    pub fn results(
+        &mut self,
+        now: Now,
+        id: &str,
+        page: (usize, usize),
+        semantics: &Semantics,
+    ) -> Option<Value> {
+        let nth = *self.by_id.get(id)?;
+        let view = self.seen(now, nth, semantics);
+        let mut task = self.render(nth, view);
+        let found = companies::results(&self.tasks[nth], view.num_results);
+        let found: Vec<Value> = found.into_iter().skip(page.0).take(page.1).collect();
+        task["results"] = found.into();
+        Some(task)
+    }
+
+    /// A page of all tasks, the newest first.
+    pub fn list(&mut self, now: Now, page: (usize, usize), semantics: &Semantics) -> Value {
+        let nths: Vec<usize> = (0..self.tasks.len())
+            .rev()
+            .skip(page.0)
+            .take(page.1)
+            .collect();
+        let tasks = nths.into_iter().map(|nth| {
+            let view = self.seen(now, nth, semantics);
+            self.render(nth, view)
+        });
+        Value::Array(tasks.collect())
+    }
+
+    /// Asks for `requested` more results and writes that into the ledger.
+    pub fn resume(
+        &mut self,
+        now: Now,
+        id: &str,
+        requested: u32,
+        semantics: &Semantics,
+        credits: Option<u64>,
+    ) -> Result<Resumed, (Refusal, Option<u64>)> {
+        let nth = *self.by_id.get(id).ok_or((Refusal::NotFound, None))?;
+        let broke = credits.is_some_and(|_| self.credits_left(now, semantics, credits) == 0);
+        let before = self.settled(now, nth, semantics).view(now.time);
+        let shown = self.shown(now, nth);
+        let grant = if broke {
+            Err(Refusal::NoCredits)
+        } else {
+            self.tasks[nth].grant(before, requested, semantics)
+        };
+        let seq = self.ledger.len() as u64 + 1;
+        self.ledger.push(LedgerEntry {
+            seq,
+            at: self.at(now.time),
+            task_id: id.to_owned(),
+            requested,
+            granted: grant.unwrap_or(0),
+            baseline_desired: before.desired_num_results,
+            baseline_results: before.num_results,
+            answered_status: None,
+            took_effect: grant.is_ok(),
+        });
+        let granted = grant.map_err(|refusal| (refusal, Some(seq)))?;
+        let task = &mut self.tasks[nth];
+        if before.runs() && semantics.resume_while_running == WhileRunning::Queued {
+            task.queued.push_back(granted);
+        } else {
+            task.extend(granted, now.time, semantics);
+        }
+        if semantics.visibility_delay_ms > 0 {
+            task.stale = Some(Stale {
+                until: now.real + Duration::from_millis(semantics.visibility_delay_ms),
+                view: shown,
+            });
+        }
+        let view = if semantics.resume_answer_shows {
+            task.view(now.time)
+        } else {
+            shown
+        };
+        Ok(Resumed {
+            seq,
+            task: self.render(nth, view),
+        })
+    }
+
+    /// Credits left of `credits` (or of a generous account): each result costs one.
+    pub fn credits_left(&mut self, now: Now, semantics: &Semantics, credits: Option<u64>) -> u64 {
+        let spent: u64 = (0..self.tasks.len())
+            .map(|nth| {
+                let task = self.settled(now, nth, semantics);
+                let delivered = task.view(now.time).num_results + task.withdrawn;
+                u64::from(delivered.saturating_sub(task.free))
+            })
+            .sum();
+        credits.unwrap_or(CREDITS).saturating_sub(spent)
+    }
+
+    /// Virtual time as a timestamp.
+    pub fn at(&self, time: Duration) -> Timestamp {
+        jiff::SignedDuration::try_from(time)
+            .ok()
+            .and_then(|time| self.epoch.checked_add(time).ok())
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    fn settled(&mut self, now: Now, nth: usize, semantics: &Semantics) -> &mut Task {
+        let task = &mut self.tasks[nth];
+        task.settle(now.time, semantics);
+        task
+    }
+
+    /// A look from outside: what is shown, which can itself make results fall.
+    fn seen(&mut self, now: Now, nth: usize, semantics: &Semantics) -> View {
+        let task = self.settled(now, nth, semantics);
+        if semantics.falls == Falls::AtLooks && task.view(now.time).status == Status::Done {
+            task.looks += 1;
+            if task.looks.is_multiple_of(3) {
+                task.withdraw(semantics.falls_by);
+            }
+        }
+        self.shown(now, nth)
+    }
+
+    fn shown(&self, now: Now, nth: usize) -> View {
+        let task = &self.tasks[nth];
+        task.stale
+            .filter(|stale| now.real < stale.until)
+            .map_or_else(|| task.view(now.time), |stale| stale.view)
+    }
+
+    fn render(&self, nth: usize, view: View) -> Value {
+        let task = &self.tasks[nth];
+        json!({
+            "id": task.id,
+            "created_at": format!("{:.6}", self.at(task.created)),
+            "status": view.status,
+            "query": task.brief.query,
+            "desired_num_results": view.desired_num_results,
+            "is_exhausted": view.is_exhausted,
+            "num_results_discovered": view.num_results_discovered,
+            "num_results_enriched": view.num_results_enriched,
+            "num_results_evaluated": view.num_results_evaluated,
+            "num_results": view.num_results,
+            "table_id": null,
+            "auto_data_sources": task.brief.auto_data_sources,
+            "data_sources": task.brief.data_sources,
+            "criteria": task.brief.criteria,
+            "exclude_domains": task.brief.exclude_domains,
+        })
+    }
+}
+
+impl Task {
+    /// What a resume for `requested` is granted now.
+    fn grant(&self, now: View, requested: u32, semantics: &Semantics) -> Result<u32, Refusal> {
+        if now.is_exhausted {
+            return Err(Refusal::Exhausted);
+        }
+        if now.runs() && semantics.resume_while_running == WhileRunning::Refused {
+            return Err(Refusal::Running);
+        }
+        let counted = match semantics.cap_counts {
+            CapCounts::Results => now.num_results,
+            CapCounts::Desired => now.desired_num_results,
+        };
+        let room = semantics
+            .cap
+            .saturating_sub(counted)
+            .saturating_sub(self.queued.iter().sum());
+        match semantics.cap_excess {
+            CapExcess::Refused if requested > room => Err(Refusal::OverCap {
+                cap: semantics.cap,
+                room,
+            }),
+            _ => Ok(requested.min(room)),
+        }
+    }
+}
