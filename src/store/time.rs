@@ -6,7 +6,7 @@ use jiff::Timestamp;
 /// A time as text. All have the same length, so their order as text is their order in time.
 #[must_use]
 pub fn to_text(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%.3fZ").to_string()
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// A time from text.
