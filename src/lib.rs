@@ -2,6 +2,9 @@
 
 pub mod config;
 pub mod core;
+pub mod daemon;
+pub mod extruct;
+pub mod logging;
 pub mod simulator;
 pub mod store;
 pub mod token;

@@ -30,7 +30,7 @@ pub struct DaemonRow {
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn read(connection: &mut SqliteConnection) -> Result<DaemonRow, StoreError> {
     Ok(sqlx::query_as(
         "SELECT version, pid, started_at, heartbeat_at, gate, gate_reason, gate_until FROM daemon WHERE id = 1",
@@ -43,7 +43,7 @@ pub async fn read(connection: &mut SqliteConnection) -> Result<DaemonRow, StoreE
 ///
 /// # Errors
 ///
-/// SQLite's, or [`StoreError::Value`] for what growd did not write.
+/// What SQLite says, or [`StoreError::Value`] for what growd did not write.
 pub async fn started(
     connection: &mut SqliteConnection,
     now: Timestamp,
@@ -72,7 +72,7 @@ pub async fn started(
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn heartbeat(
     connection: &mut SqliteConnection,
     now: Timestamp,
@@ -88,7 +88,7 @@ pub async fn heartbeat(
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn stopped(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), StoreError> {
     sqlx::query("UPDATE daemon SET pid = NULL, heartbeat_at = ? WHERE id = 1")
         .bind(time::to_text(now))
@@ -101,7 +101,7 @@ pub async fn stopped(connection: &mut SqliteConnection, now: Timestamp) -> Resul
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn save_gate(connection: &mut SqliteConnection, gate: &Gate) -> Result<(), StoreError> {
     sqlx::query("UPDATE daemon SET gate = ?, gate_reason = ?, gate_until = ? WHERE id = 1")
         .bind(gate.kind.as_str())

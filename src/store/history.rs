@@ -15,7 +15,7 @@ pub const PRUNE_BATCH: u32 = 500;
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn add_samples(
     connection: &mut SqliteConnection,
     samples: &[(&TaskId, Timestamp, &Observation)],
@@ -53,7 +53,7 @@ pub async fn add_samples(
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn add_events(
     connection: &mut SqliteConnection,
     events: &[(Timestamp, Option<&TaskId>, &Event)],
@@ -87,7 +87,7 @@ pub async fn add_events(
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn prune(
     connection: &mut SqliteConnection,
     before: Timestamp,

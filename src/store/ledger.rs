@@ -31,7 +31,7 @@ pub struct Intent<'a> {
 ///
 /// # Errors
 ///
-/// SQLite's; a second `intended` resume for a task violates a unique index.
+/// What SQLite says; a second `intended` resume for a task violates a unique index.
 pub async fn intend(
     connection: &mut SqliteConnection,
     intent: &Intent<'_>,
@@ -54,7 +54,7 @@ pub async fn intend(
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn update(
     connection: &mut SqliteConnection,
     resume: &Resume,
@@ -82,7 +82,7 @@ pub async fn update(
 ///
 /// # Errors
 ///
-/// SQLite's, or [`StoreError::Value`] for what growd did not write.
+/// What SQLite says, or [`StoreError::Value`] for what growd did not write.
 pub async fn find(
     connection: &mut SqliteConnection,
     id: i64,
@@ -100,7 +100,7 @@ pub async fn find(
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn asked_in_a_day(
     connection: &mut SqliteConnection,
     now: Timestamp,
@@ -122,7 +122,7 @@ pub async fn asked_in_a_day(
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn settle_removed(
     connection: &mut SqliteConnection,
     sent_before: Timestamp,

@@ -127,7 +127,7 @@ impl StoreError {
     }
 }
 
-/// SQLite's primary result code (sqlite.org/rescode.html): the low byte of the extended one.
+/// What SQLite says primary result code (sqlite.org/rescode.html): the low byte of the extended one.
 fn primary_code(error: &sqlx::Error) -> Option<i64> {
     let code = error.as_database_error()?.code()?;
     Some(code.parse::<i64>().ok()? & 0xff)
@@ -137,7 +137,7 @@ fn primary_code(error: &sqlx::Error) -> Option<i64> {
 ///
 /// # Errors
 ///
-/// SQLite's, such as [busy](StoreError::is_passing) where another process has been writing for longer than
+/// What SQLite says, such as [busy](StoreError::is_passing) where another process has been writing for longer than
 /// the busy timeout.
 pub async fn begin(
     connection: &mut SqliteConnection,

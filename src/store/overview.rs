@@ -58,7 +58,7 @@ pub fn rows<'c>(
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn counts(connection: &mut SqliteConnection) -> Result<Vec<StateCount>, StoreError> {
     Ok(sqlx::query_as(
         "SELECT CASE WHEN t.paused THEN 'paused' ELSE p.state END AS state, count(*) AS tasks
@@ -72,7 +72,7 @@ pub async fn counts(connection: &mut SqliteConnection) -> Result<Vec<StateCount>
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn show(
     connection: &mut SqliteConnection,
     id: &TaskId,

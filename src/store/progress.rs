@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn due(
     connection: &mut SqliteConnection,
     now: Timestamp,
@@ -32,7 +32,7 @@ pub async fn due(
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn next_due(
     connection: &mut SqliteConnection,
     now: Timestamp,
@@ -42,14 +42,14 @@ pub async fn next_due(
             .bind(time::to_text(now))
             .fetch_one(connection)
             .await?;
-    time::from_column(at)
+    time::from_column(at.as_deref())
 }
 
 /// Reads whole tasks, each with its newest resume; those that are no longer there are left out.
 ///
 /// # Errors
 ///
-/// SQLite's, or [`StoreError::Value`] for what growd did not write.
+/// What SQLite says, or [`StoreError::Value`] for what growd did not write.
 pub async fn load(
     connection: &mut SqliteConnection,
     ids: &[&TaskId],
@@ -79,7 +79,7 @@ pub async fn load(
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn save(
     connection: &mut SqliteConnection,
     tasks: &[(&TaskId, &Progress)],
@@ -115,7 +115,7 @@ pub async fn save(
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn wake_waiting(
     connection: &mut SqliteConnection,
     now: Timestamp,
@@ -135,7 +135,7 @@ pub async fn wake_waiting(
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn wake_for_limits(
     connection: &mut SqliteConnection,
     task_cap: i64,
@@ -160,7 +160,7 @@ pub async fn wake_for_limits(
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn pull_back(
     connection: &mut SqliteConnection,
     now: Timestamp,

@@ -96,7 +96,7 @@ pub fn newest_version() -> i64 {
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
         .execute(connection)
@@ -108,7 +108,7 @@ pub async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), StoreEr
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn data_version(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar("PRAGMA data_version")
         .fetch_one(connection)
@@ -119,7 +119,7 @@ pub async fn data_version(connection: &mut SqliteConnection) -> Result<i64, Stor
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn integrity(connection: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
     let mut found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(20)")
         .fetch_all(connection)
@@ -132,7 +132,7 @@ pub async fn integrity(connection: &mut SqliteConnection) -> Result<Vec<String>,
 ///
 /// # Errors
 ///
-/// SQLite's, such as where the file exists or can't be written.
+/// What SQLite says, such as where the file exists or can't be written.
 pub async fn copy_to(connection: &mut SqliteConnection, file: &str) -> Result<(), StoreError> {
     sqlx::query("VACUUM INTO ?")
         .bind(file)
@@ -230,7 +230,8 @@ async fn applied_version(
 
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
     MIGRATIONS
-        .run(connection)
+        // `run` is generic over more than rustc can prove to be Send (rust-lang/rust#100013); this is what it calls.
+        .run_direct(None, connection, false)
         .await
         .map_err(|error| StoreError::Migrate {
             path: path.to_owned(),

@@ -30,7 +30,7 @@ pub enum Added {
 ///
 /// # Errors
 ///
-/// SQLite's, such as a constraint that refuses a value.
+/// What SQLite says, such as a constraint that refuses a value.
 pub async fn upsert(
     connection: &mut SqliteConnection,
     id: &TaskId,
@@ -65,7 +65,7 @@ pub async fn upsert(
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn exists(connection: &mut SqliteConnection, id: &TaskId) -> Result<bool, StoreError> {
     Ok(
         sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM tasks WHERE task_id = ?)")
@@ -79,7 +79,7 @@ pub async fn exists(connection: &mut SqliteConnection, id: &TaskId) -> Result<bo
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn set_paused(
     connection: &mut SqliteConnection,
     id: &TaskId,
@@ -98,7 +98,7 @@ pub async fn set_paused(
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn retry(connection: &mut SqliteConnection, id: &TaskId) -> Result<(), StoreError> {
     sqlx::query("UPDATE tasks SET retry = retry + 1 WHERE task_id = ?")
         .bind(id.as_str())
@@ -111,7 +111,7 @@ pub async fn retry(connection: &mut SqliteConnection, id: &TaskId) -> Result<(),
 ///
 /// # Errors
 ///
-/// SQLite's.
+/// What SQLite says.
 pub async fn remove(connection: &mut SqliteConnection, id: &TaskId) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM tasks WHERE task_id = ?")
         .bind(id.as_str())

@@ -24,8 +24,8 @@ pub fn from_text(text: &str) -> Result<Timestamp, StoreError> {
 /// # Errors
 ///
 /// [`StoreError::Value`] where there is a text that is no time.
-pub fn from_column(text: Option<String>) -> Result<Option<Timestamp>, StoreError> {
-    text.as_deref().map(from_text).transpose()
+pub fn from_column(text: Option<&str>) -> Result<Option<Timestamp>, StoreError> {
+    text.map(from_text).transpose()
 }
 
 #[cfg(test)]

@@ -1,0 +1,311 @@
+//! One transaction of the writer: read the tasks that were heard of, judge each, store it all.
+
+use crate::core::decide::Account;
+use crate::core::gate::{Admission, Gate, Request};
+use crate::core::model::{Policy, Progress, Resume, Task, Wanted};
+use crate::core::step::{self, Answer, Event, Look, Step};
+use crate::core::{TaskId, after};
+use crate::store::{self, StoreError, daemon, history, ledger, progress};
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::sqlite::SqliteConnection;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// The window of `growth.daily_limit`.
+const DAY: Duration = Duration::from_hours(24);
+
+/// A resume to send, now that it is written down.
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    /// The ledger's row.
+    pub resume_id: i64,
+    /// `desired_new_results`, 1..=250.
+    pub desired_new_results: i64,
+}
+
+/// What one request brought.
+pub enum Heard {
+    /// The answer to a look.
+    Look(Look),
+    /// The answer to a resume.
+    Answer(Answer),
+}
+
+/// What one request of one task brought.
+pub struct Entry {
+    /// The task.
+    pub id: TaskId,
+    /// What was heard of it.
+    pub heard: Heard,
+}
+
+/// What a batch is judged by.
+pub struct Terms {
+    /// The configuration.
+    pub policy: Policy,
+    /// The daemon is stopping: nothing new is begun.
+    pub draining: bool,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What the transaction did; to be believed once it is committed.
+pub struct Written {
+    /// For each entry, in their order, the resume to send.
+    pub orders: Vec<Option<Order>>,
+    /// What is worth telling.
+    pub told: Vec<(Option<TaskId>, Event)>,
+    /// The gate after it.
+    pub gate: Gate,
+}
+
+/// Judges and stores a batch in the transaction that `connection` has begun. No task may be in it twice.
+///
+/// # Errors
+///
+/// What SQLite says; the transaction is then to be rolled back.
+pub async fn write(
+    connection: &mut SqliteConnection,
+    entries: &[Entry],
+    gate: &Gate,
+    terms: &Terms,
+) -> Result<Written, StoreError> {
+    let ids: Vec<&TaskId> = entries.iter().map(|entry| &entry.id).collect();
+    let tasks: HashMap<TaskId, Task> = progress::load(connection, &ids)
+        .await?
+        .into_iter()
+        .map(|task| (task.id.clone(), task))
+        .collect();
+    let day = match terms.policy.growth.daily_limit {
+        0 => None,
+        _ => Some(ledger::asked_in_a_day(connection, terms.now).await?),
+    };
+    let mut batch = Batch {
+        connection,
+        terms,
+        gate: gate.clone(),
+        day,
+    };
+    let mut orders = Vec::with_capacity(entries.len());
+    let mut steps: Vec<(&TaskId, Timestamp, Step)> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let task = tasks.get(&entry.id);
+        let mut order = None;
+        match &entry.heard {
+            Heard::Look(look) => {
+                batch.learn(Request::Look, look.outcome.as_ref().err(), look.started_at);
+                // Removed while it was looked at: there is nothing left to know.
+                if let Some(task) = task {
+                    let step;
+                    (step, order) = batch.look(task, look).await?;
+                    steps.push((&entry.id, look.answered_at, step));
+                }
+            }
+            Heard::Answer(answer) => {
+                batch.learn(
+                    Request::Resume,
+                    answer.outcome.as_ref().err(),
+                    answer.started_at,
+                );
+                if let Some(step) = batch.answer(&entry.id, task, answer).await? {
+                    steps.push((&entry.id, answer.answered_at, step));
+                }
+            }
+        }
+        orders.push(order);
+    }
+    let Batch {
+        connection,
+        gate: after,
+        ..
+    } = batch;
+    store_steps(connection, &steps).await?;
+    let mut told: Vec<(Option<TaskId>, Event)> = Vec::new();
+    for (id, _, step) in steps {
+        told.extend(
+            step.events
+                .into_iter()
+                .map(|event| (Some(id.clone()), event)),
+        );
+    }
+    let event = store_gate(connection, gate, &after, terms.now).await?;
+    told.extend(event.map(|event| (None, event)));
+    Ok(Written {
+        orders,
+        told,
+        gate: after,
+    })
+}
+
+/// A batch under way.
+struct Batch<'a> {
+    connection: &'a mut SqliteConnection,
+    terms: &'a Terms,
+    gate: Gate,
+    /// With a daily limit: what counts towards it, and when some of that comes free.
+    day: Option<(i64, Option<Timestamp>)>,
+}
+
+impl Batch<'_> {
+    fn learn(
+        &mut self,
+        request: Request,
+        failure: Option<&crate::core::Failure>,
+        started_at: Timestamp,
+    ) {
+        let Terms { policy, now, .. } = self.terms;
+        self.gate
+            .learn(request, failure, started_at, *now, policy, rand::random());
+    }
+
+    async fn look(
+        &mut self,
+        task: &Task,
+        look: &Look,
+    ) -> Result<(Step, Option<Order>), StoreError> {
+        let Terms {
+            policy,
+            draining,
+            now,
+        } = self.terms;
+        let resumes = self.gate.admits(Request::Resume, *now);
+        let account = Account {
+            resumes,
+            gate_reason: self.gate.reason.as_deref().unwrap_or_default(),
+            daily_left: self.day.map(|(asked, _)| policy.growth.daily_limit - asked),
+            daily_frees_at: self.day.and_then(|(_, frees_at)| frees_at),
+            draining: *draining,
+        };
+        let mut step = step::look(task, look, policy, &account, rand::random());
+        self.settle(&step).await?;
+        let order = match (step.ask, &look.outcome) {
+            (Some(requested), Ok(seen)) => {
+                let intent = ledger::Intent {
+                    task_id: &task.id,
+                    requested,
+                    baseline_desired: seen.desired,
+                    baseline_results: seen.results,
+                    best_results: step.progress.best_results,
+                    sent_at: *now,
+                };
+                let resume_id = ledger::intend(self.connection, &intent).await?;
+                if resumes == Admission::Probe {
+                    self.gate.probe_sent(*now, policy);
+                }
+                if let Some((asked, frees_at)) = &mut self.day {
+                    *asked = asked.saturating_add(requested);
+                    frees_at.get_or_insert(after(*now, DAY));
+                }
+                step.events.push(Event {
+                    kind: "resume_intended",
+                    detail: json!({
+                        "resume": resume_id,
+                        "requested": requested,
+                        "baseline_results": seen.results,
+                    }),
+                });
+                Some(Order {
+                    resume_id,
+                    desired_new_results: requested,
+                })
+            }
+            (_, _) => None,
+        };
+        Ok((step, order))
+    }
+
+    async fn answer(
+        &mut self,
+        id: &TaskId,
+        task: Option<&Task>,
+        answer: &Answer,
+    ) -> Result<Option<Step>, StoreError> {
+        let Some(resume) = ledger::find(self.connection, answer.resume_id).await? else {
+            return Ok(None);
+        };
+        let removed = removed_task(id, &resume, self.terms.now);
+        let task = task.unwrap_or(&removed);
+        let step = step::answer(task, &resume, answer, &self.terms.policy, rand::random());
+        self.settle(&step).await?;
+        Ok(Some(step))
+    }
+
+    async fn settle(&mut self, step: &Step) -> Result<(), StoreError> {
+        if let Some(resume) = &step.resume {
+            let resolved_at = step.resolved.then_some(self.terms.now);
+            ledger::update(self.connection, resume, resolved_at).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn store_steps(
+    connection: &mut SqliteConnection,
+    steps: &[(&TaskId, Timestamp, Step)],
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = steps
+        .iter()
+        .map(|(id, _, step)| (*id, &step.progress))
+        .collect();
+    progress::save(connection, &rows).await?;
+    let samples: Vec<_> = steps
+        .iter()
+        .filter(|(_, _, step)| step.sample)
+        .filter_map(|(id, at, step)| Some((*id, *at, step.progress.seen.as_ref()?)))
+        .collect();
+    history::add_samples(connection, &samples).await?;
+    let events: Vec<_> = steps
+        .iter()
+        .flat_map(|(id, at, step)| step.events.iter().map(|event| (*at, Some(*id), event)))
+        .collect();
+    history::add_events(connection, &events).await
+}
+
+/// Stands for a task that was removed while its resume was under way: only the ledger's row is left of it.
+fn removed_task(id: &TaskId, resume: &Resume, now: Timestamp) -> Task {
+    Task {
+        id: id.clone(),
+        wanted: Wanted {
+            target: 1,
+            chunk: None,
+            paused: true,
+        },
+        progress: Progress::new(now),
+        resume: Some(resume.clone()),
+    }
+}
+
+/// Writes the gate where it changed, and wakes what waited for it where it opened.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn store_gate(
+    connection: &mut SqliteConnection,
+    before: &Gate,
+    after: &Gate,
+    now: Timestamp,
+) -> Result<Option<Event>, StoreError> {
+    if (before.kind, before.until, &before.reason) == (after.kind, after.until, &after.reason) {
+        return Ok(None);
+    }
+    daemon::save_gate(connection, after).await?;
+    if before.kind == after.kind {
+        return Ok(None);
+    }
+    if after.until.is_none() {
+        progress::wake_waiting(connection, now).await?;
+    }
+    let event = Event {
+        kind: "gate",
+        detail: json!({
+            "from": before.kind.as_str(),
+            "to": after.kind.as_str(),
+            "reason": after.reason,
+            "until": after.until.map(store::time::to_text),
+        }),
+    };
+    history::add_events(connection, &[(now, None, &event)]).await?;
+    Ok(Some(event))
+}

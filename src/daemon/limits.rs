@@ -1,0 +1,115 @@
+//! `limits.requests_per_second`: when the next request may go, over all tasks.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// How far requests may run ahead of their even spacing: what a late timer may make up for.
+const SLACK: Duration = Duration::from_millis(50);
+
+/// Spaces requests evenly.
+///
+/// Resumes reserve the next slot and wait for it; looks take a slot only where one is free. So a resume never
+/// waits behind looks: a search that is done earns nothing by waiting.
+#[derive(Debug)]
+pub struct Pacer {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    spacing: Duration,
+    /// When the next slot begins.
+    next: Instant,
+}
+
+impl Pacer {
+    /// So many requests a second; 0 is no limit.
+    #[must_use]
+    pub fn new(per_second: f64) -> Self {
+        Self {
+            state: Mutex::new(State {
+                spacing: spacing(per_second),
+                next: Instant::now(),
+            }),
+        }
+    }
+
+    /// Changes the limit.
+    pub fn set(&self, per_second: f64) {
+        let mut state = self.lock();
+        state.spacing = spacing(per_second);
+        state.next = Instant::now() + state.spacing;
+    }
+
+    /// Takes a slot if one is free.
+    ///
+    /// # Errors
+    ///
+    /// When the next slot is free.
+    pub fn try_take(&self) -> Result<(), Instant> {
+        let mut state = self.lock();
+        let now = Instant::now();
+        if state.next > now + SLACK.min(state.spacing / 2) && !state.spacing.is_zero() {
+            return Err(state.next);
+        }
+        state.next = state.next.max(now) + state.spacing;
+        Ok(())
+    }
+
+    /// Reserves the next slot and waits for it.
+    pub async fn take(&self) {
+        let slot = {
+            let mut state = self.lock();
+            let slot = state.next.max(Instant::now());
+            state.next = slot + state.spacing;
+            slot
+        };
+        sleep_until(slot).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn spacing(per_second: f64) -> Duration {
+    if per_second > 0.0 {
+        Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(Duration::MAX / 4)
+    } else {
+        Duration::ZERO
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn never_more_requests_than_the_limit_and_resumes_go_first() {
+        let pacer = Pacer::new(10.0);
+        let begin = Instant::now();
+        let mut taken = 0;
+        while begin.elapsed() < Duration::from_secs(5) {
+            match pacer.try_take() {
+                Ok(()) => taken += 1,
+                Err(next) => sleep_until(next).await,
+            }
+        }
+        assert!((49..=51).contains(&taken), "{taken}");
+        // A reservation moves the next free slot away from the looks.
+        tokio::join!(pacer.take(), pacer.take());
+        assert!(pacer.try_take().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn zero_is_no_limit() {
+        let pacer = Pacer::new(0.0);
+        let begin = Instant::now();
+        for _ in 0..10_000 {
+            assert!(pacer.try_take().is_ok());
+        }
+        pacer.take().await;
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,335 @@
+//! The daemon: takes due tasks from the database, looks at each, and has what it learnt written.
+//!
+//! # Guarantees
+//!
+//! One task is never in flight twice. Nothing is kept in memory that a restart would miss: schedules, errors,
+//! the gate and every resume are in the database.
+//!
+//! # Assumptions
+//!
+//! It is the only daemon of its database, which the [`Lock`] sees to.
+//!
+//! # Caveats
+//!
+//! A change by another process is seen within [`TICK`], not at once.
+
+mod batch;
+pub mod cycle;
+pub mod limits;
+pub mod notify;
+pub mod report;
+mod schedule;
+pub mod signals;
+pub mod writer;
+
+use crate::config::{ConfigError, Settings, Source};
+use crate::core::step::Event;
+use crate::extruct::{Client, ClientError};
+use crate::logging;
+use crate::store::{self, Lock, Mode, StoreError};
+use crate::token::{Token, TokenError};
+use jiff::Timestamp;
+use limits::Pacer;
+use schedule::Schedule;
+use serde_json::json;
+use signals::Signal;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use writer::{Chore, Writer};
+
+/// How often the database is asked whether somebody else has written.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// How often the daemon says that it is well.
+pub const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// How often history is pruned.
+const PRUNING: Duration = Duration::from_hours(1);
+
+/// What a stop allows beyond `api.timeout`, within which every request under way has ended.
+const DRAIN_MARGIN: Duration = Duration::from_secs(5);
+
+/// A difference between the clock and the time that has passed which is a leap, and no delay.
+const LEAP: Duration = Duration::from_secs(2);
+
+/// Why the daemon did not run, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The HTTP client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The signal handlers.
+    #[error("signals cannot be listened for: {0}")]
+    Signals(#[from] std::io::Error),
+}
+
+/// Runs the daemon of the command line until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// [`RunError`] where it can't begin.
+pub async fn run(source: Source, settings: Settings, token: Token) -> Result<(), RunError> {
+    let log = logging::init(&settings.log);
+    let signals = signals::listen()?;
+    for warning in settings.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let reload = move || {
+        let settings = source.load()?;
+        let token = Token::find(&settings.api)?;
+        log.set_level(&settings.log);
+        Ok((settings, token))
+    };
+    serve(settings, token, signals, reload).await
+}
+
+/// Why a reload kept the old configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The configuration is not usable.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no usable token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The HTTP client can't be set up.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// Runs the daemon until it is told to stop through `signals`.
+///
+/// # Errors
+///
+/// [`RunError`] where it can't begin.
+pub async fn serve(
+    settings: Settings,
+    token: Token,
+    mut signals: mpsc::Receiver<Signal>,
+    mut reload: impl FnMut() -> Result<(Settings, Token), ReloadError>,
+) -> Result<(), RunError> {
+    let client = Client::new(&settings.api, token)?;
+    let lock = Lock::take(&settings.database)?;
+    let mut connection = store::open(&settings.database, Mode::Daemon(&lock)).await?;
+    let reader = store::open(&settings.database, Mode::Read).await?;
+    let gate = store::daemon::started(&mut connection, Timestamp::now()).await?;
+    let draining = Arc::new(AtomicBool::new(false));
+    let (writer, gate) = Writer::start(connection, gate, settings.policy, draining.clone());
+    let pacer = Arc::new(Pacer::new(settings.limits.requests_per_second));
+    let mut schedule = Schedule::new(
+        reader,
+        Arc::new(client),
+        writer.clone(),
+        pacer.clone(),
+        gate,
+        settings.limits.concurrency,
+    );
+    let mut daemon = Daemon {
+        settings,
+        writer: writer.clone(),
+        pacer,
+        clock: Clock::new(),
+    };
+    daemon.begin().await;
+
+    let mut tick = every(TICK);
+    let mut heartbeat = every(HEARTBEAT);
+    let mut pruning = every(PRUNING);
+    let mut pending = VecDeque::new();
+    let mut ready = false;
+    loop {
+        let wake = schedule.launch().await;
+        if !ready {
+            notify::ready();
+            ready = true;
+        }
+        tokio::select! {
+            () = schedule.landed() => {}
+            () = sleep_until(wake) => {}
+            signal = signals.recv() => match signal {
+                Some(Signal::Reload) => {
+                    if let Some(client) = daemon.reload(&mut reload).await {
+                        schedule.adopt(client, daemon.settings.limits.concurrency);
+                    }
+                }
+                Some(Signal::Stop) | None => break,
+            },
+            _ = tick.tick() => {
+                schedule.tick().await;
+                pending.extend(daemon.clock.leap());
+            }
+            _ = heartbeat.tick() => {
+                writer.ask(Chore::Heartbeat);
+                notify::status(&schedule.status());
+            }
+            _ = pruning.tick() => daemon.prune(),
+        }
+        while let Some(chore) = pending.pop_front() {
+            writer.ask(chore);
+        }
+    }
+
+    notify::stopping();
+    draining.store(true, Ordering::Relaxed);
+    tracing::info!(in_flight = schedule.in_flight(), "stopping");
+    let patience = daemon.settings.api.timeout + DRAIN_MARGIN;
+    if timeout(patience, schedule.drain()).await.is_err() {
+        tracing::warn!("requests still under way are given up; the next start settles them");
+    }
+    drop(schedule);
+    let stopped = Event {
+        kind: "stopped",
+        detail: json!({}),
+    };
+    let _ = timeout(patience, writer.chore(Chore::Tell(stopped))).await;
+    if timeout(patience, writer.stop()).await.is_err() {
+        tracing::error!(
+            "the database could not be written before the end; the next start settles the rest"
+        );
+    }
+    tracing::info!("stopped");
+    drop(lock);
+    Ok(())
+}
+
+/// What the loop needs besides the schedule.
+struct Daemon {
+    settings: Settings,
+    writer: Writer,
+    pacer: Arc<Pacer>,
+    clock: Clock,
+}
+
+impl Daemon {
+    async fn begin(&self) {
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            database = %self.settings.database.display(),
+            base_url = %self.settings.api.base_url,
+            "started"
+        );
+        let started = Event {
+            kind: "started",
+            detail: json!({"version": env!("CARGO_PKG_VERSION"), "pid": std::process::id()}),
+        };
+        // The configuration and the clock may have changed since the last daemon.
+        for chore in [
+            Chore::Tell(started),
+            Chore::PullBack,
+            Chore::Adopt(Box::new(self.settings.policy)),
+        ] {
+            if let Err(error) = self.writer.chore(chore).await {
+                tracing::error!(%error, "the database refused a chore of the start");
+            }
+        }
+    }
+
+    /// Reads config and token again; what can't be used is told, and the old stays.
+    async fn reload(
+        &mut self,
+        read: &mut impl FnMut() -> Result<(Settings, Token), ReloadError>,
+    ) -> Option<Arc<Client>> {
+        notify::reloading();
+        let fresh = read().and_then(|(settings, token)| {
+            let client = Client::new(&settings.api, token)?;
+            Ok((settings, Arc::new(client)))
+        });
+        let (told, client) = match fresh {
+            Ok((mut settings, client)) => {
+                if settings.database != self.settings.database {
+                    tracing::warn!("database.path has changed: that takes a restart");
+                    settings.database.clone_from(&self.settings.database);
+                }
+                for warning in settings.warnings() {
+                    tracing::warn!("{warning}");
+                }
+                self.pacer.set(settings.limits.requests_per_second);
+                let policy = Box::new(settings.policy);
+                if let Err(error) = self.writer.chore(Chore::Adopt(policy)).await {
+                    tracing::error!(%error, "the database refused a chore of the reload");
+                }
+                self.settings = settings;
+                tracing::info!("reloaded");
+                (
+                    Event {
+                        kind: "reloaded",
+                        detail: json!({}),
+                    },
+                    Some(client),
+                )
+            }
+            Err(error) => {
+                tracing::error!(%error, "not reloaded: the old configuration stays");
+                let detail = json!({"error": error.to_string()});
+                (
+                    Event {
+                        kind: "reload_failed",
+                        detail,
+                    },
+                    None,
+                )
+            }
+        };
+        let _ = self.writer.chore(Chore::Tell(told)).await;
+        notify::ready();
+        client
+    }
+
+    /// Prunes batch by batch, letting others write in between.
+    fn prune(&self) {
+        let writer = self.writer.clone();
+        let before = Timestamp::now()
+            .checked_sub(self.settings.history_keep)
+            .unwrap_or(Timestamp::MIN);
+        tokio::spawn(
+            async move { while let Ok(1..) = writer.chore(Chore::Prune(before)).await {} },
+        );
+    }
+}
+
+/// Notices when the clock leaps.
+struct Clock {
+    wall: SystemTime,
+    passed: Instant,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self {
+            wall: SystemTime::now(),
+            passed: Instant::now(),
+        }
+    }
+
+    /// What a leap since the last call asks for.
+    fn leap(&mut self) -> Option<Chore> {
+        let now = Self::new();
+        let expected = self.wall + (now.passed - self.passed);
+        let chore = match now.wall.duration_since(expected) {
+            Ok(ahead) if ahead > LEAP => {
+                tracing::warn!(seconds = ahead.as_secs(), "the clock leapt ahead");
+                Some(Chore::ClockLeapt(ahead))
+            }
+            Err(behind) if behind.duration() > LEAP => {
+                tracing::warn!(seconds = behind.duration().as_secs(), "the clock went back");
+                Some(Chore::PullBack)
+            }
+            Ok(_) | Err(_) => None,
+        };
+        *self = now;
+        chore
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

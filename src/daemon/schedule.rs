@@ -1,0 +1,205 @@
+//! Which task is looked at next: due ones from the database into flight, each at most once.
+
+use super::cycle::cycle;
+use super::limits::Pacer;
+use super::writer::{WriteError, Writer};
+use crate::core::TaskId;
+use crate::core::gate::{Admission, Gate, Request};
+use crate::core::since;
+use crate::extruct::Client;
+use crate::store::{StoreError, progress, schema};
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteConnection;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// How many due tasks are read ahead. Few, so that a change by hand is felt soon.
+const AHEAD: usize = 64;
+
+/// How long a task whose outcome the database refused is left alone.
+const BENCH: Duration = Duration::from_mins(1);
+
+/// The longest sleep: what wakes sooner is not always known.
+const IDLE_MAX: Duration = Duration::from_mins(1);
+
+/// The due tasks, and those in flight.
+pub struct Schedule {
+    reader: SqliteConnection,
+    client: Arc<Client>,
+    writer: Writer,
+    pacer: Arc<Pacer>,
+    gate: watch::Receiver<Gate>,
+    concurrency: usize,
+    ahead: VecDeque<TaskId>,
+    flights: JoinSet<(TaskId, Result<(), WriteError>)>,
+    in_flight: HashSet<TaskId>,
+    benched: HashMap<TaskId, Instant>,
+    data_version: i64,
+    next_due: Option<Timestamp>,
+}
+
+impl Schedule {
+    pub fn new(
+        reader: SqliteConnection,
+        client: Arc<Client>,
+        writer: Writer,
+        pacer: Arc<Pacer>,
+        gate: watch::Receiver<Gate>,
+        concurrency: usize,
+    ) -> Self {
+        Self {
+            reader,
+            client,
+            writer,
+            pacer,
+            gate,
+            concurrency,
+            ahead: VecDeque::new(),
+            flights: JoinSet::new(),
+            in_flight: HashSet::new(),
+            benched: HashMap::new(),
+            data_version: 0,
+            next_due: None,
+        }
+    }
+
+    /// Goes by a new client and limit; requests under way end with the old ones.
+    pub fn adopt(&mut self, client: Arc<Client>, concurrency: usize) {
+        self.client = client;
+        self.concurrency = concurrency;
+    }
+
+    /// How many tasks are in flight.
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// One line for people.
+    pub fn status(&self) -> String {
+        let gate = self.gate.borrow();
+        let next = match self.next_due {
+            Some(at) => format!("next poll in {} s", since(Timestamp::now(), at).as_secs()),
+            None => "nothing more is due".to_owned(),
+        };
+        format!(
+            "{} requests in flight, {next}, gate {}",
+            self.flights.len(),
+            gate.kind.as_str()
+        )
+    }
+
+    /// Launches all that is due and allowed; returns when there may be more, unless something lands before.
+    pub async fn launch(&mut self) -> Instant {
+        match self.try_launch().await {
+            Ok(wake) => wake,
+            Err(error) => {
+                tracing::error!(%error, "the database cannot be read; trying again");
+                Instant::now() + super::TICK
+            }
+        }
+    }
+
+    async fn try_launch(&mut self) -> Result<Instant, StoreError> {
+        let idle = Instant::now() + IDLE_MAX;
+        while self.flights.len() < self.concurrency {
+            let now = Timestamp::now();
+            let probing = match self.gate.borrow().admits(Request::Look, now) {
+                Admission::Free => false,
+                Admission::Probe => true,
+                Admission::Wait(until) => return Ok(idle.min(instant(now, until))),
+            };
+            if probing && !self.flights.is_empty() {
+                // What lands tells more.
+                return Ok(idle);
+            }
+            if self.ahead.is_empty() {
+                self.refill(now).await?;
+            }
+            let Some(id) = self.ahead.front() else {
+                let next = self.next_due.map_or(idle, |next| instant(now, next));
+                let bench = self.benched.values().min().copied().unwrap_or(idle);
+                return Ok(idle.min(next).min(bench));
+            };
+            if let Err(next) = self.pacer.try_take() {
+                return Ok(idle.min(next));
+            }
+            let id = id.clone();
+            self.ahead.pop_front();
+            self.fly(id);
+        }
+        Ok(idle)
+    }
+
+    fn fly(&mut self, id: TaskId) {
+        self.in_flight.insert(id.clone());
+        let (client, writer, pacer) =
+            (self.client.clone(), self.writer.clone(), self.pacer.clone());
+        self.flights.spawn(async move {
+            let outcome = cycle(&id, &client, &writer, &pacer).await;
+            (id, outcome)
+        });
+    }
+
+    async fn refill(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let benched_until = Instant::now();
+        self.benched.retain(|_, until| *until > benched_until);
+        let taken = self.in_flight.len() + self.benched.len();
+        let due = progress::due(&mut self.reader, now, AHEAD + taken).await?;
+        self.ahead.extend(
+            due.into_iter()
+                .filter(|id| !self.in_flight.contains(id) && !self.benched.contains_key(id)),
+        );
+        if self.ahead.is_empty() {
+            self.next_due = progress::next_due(&mut self.reader, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a task in flight has landed; for ever while there is none.
+    pub async fn landed(&mut self) {
+        match self.flights.join_next().await {
+            Some(Ok((id, outcome))) => {
+                self.in_flight.remove(&id);
+                if let Err(WriteError::Store(_)) = outcome {
+                    self.benched.insert(id, Instant::now() + BENCH);
+                }
+            }
+            Some(Err(error)) => {
+                // A cycle has no way to panic; should it all the same, its task is not forgotten.
+                tracing::error!(%error, "a cycle broke off");
+                if self.flights.is_empty() {
+                    self.in_flight.clear();
+                }
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Looks whether somebody has written, and forgets what was read before that.
+    pub async fn tick(&mut self) {
+        match schema::data_version(&mut self.reader).await {
+            Ok(version) if version == self.data_version => {}
+            Ok(version) => {
+                self.data_version = version;
+                self.ahead.clear();
+            }
+            Err(error) => tracing::error!(%error, "the database cannot be read; trying again"),
+        }
+    }
+
+    /// Waits until nothing is in flight any more.
+    pub async fn drain(&mut self) {
+        while !self.flights.is_empty() {
+            self.landed().await;
+        }
+    }
+}
+
+/// The instant at which the clock will show `at`.
+fn instant(now: Timestamp, at: Timestamp) -> Instant {
+    Instant::now() + since(now, at)
+}

@@ -1,0 +1,50 @@
+//! Signals as messages: stop, and read the configuration again.
+
+use std::io;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// What the daemon can be told from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM or SIGINT: take no new work, finish what is under way, stop.
+    Stop,
+    /// SIGHUP: read config and token again.
+    Reload,
+}
+
+/// Listens for the process's signals.
+///
+/// A second request to stop ends the process at once, with status 1. That is safe at any moment: whatever was
+/// under way is settled by the next start.
+///
+/// # Errors
+///
+/// Where the handlers can't be installed.
+pub fn listen() -> io::Result<mpsc::Receiver<Signal>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let (sender, receiver) = mpsc::channel(8);
+    tokio::spawn(async move {
+        let mut stopping = false;
+        loop {
+            let signal = tokio::select! {
+                Some(()) = terminate.recv() => Signal::Stop,
+                Some(()) = interrupt.recv() => Signal::Stop,
+                Some(()) = hang_up.recv() => Signal::Reload,
+                else => return,
+            };
+            if signal == Signal::Stop && stopping {
+                tracing::warn!("stopping at once");
+                std::process::exit(1);
+            }
+            stopping |= signal == Signal::Stop;
+            if sender.send(signal).await.is_err() {
+                // The daemon is past listening; a further signal still ends the process.
+                stopping = true;
+            }
+        }
+    });
+    Ok(receiver)
+}

@@ -1,0 +1,193 @@
+//! The HTTP client: one pool of connections, one token, and every limit that an answer is held to.
+
+use super::error;
+use super::wire::{self, User};
+use crate::config::Api;
+use crate::core::{Failure, Observation, TaskId};
+use crate::token::Token;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::{ACCEPT, HeaderValue};
+use reqwest::{RequestBuilder, Response, StatusCode, redirect, retry};
+use serde_json::json;
+
+/// The most that is read of an answer, in bytes.
+const BODY_MAX: usize = 1024 * 1024;
+
+/// The most that is read of an answer that is an error, in bytes.
+const ERROR_BODY_MAX: usize = 64 * 1024;
+
+/// What stands for itself in a segment of a path (RFC 3986, "unreserved"); all else is percent-encoded.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The HTTP library can't be set up, such as where the system's certificates can't be read.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Setup(String),
+}
+
+/// What a request for a task brought.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// The answer's status code, where there was an answer.
+    pub http_status: Option<u16>,
+    /// The task, or why there is none.
+    pub outcome: Result<Observation, Failure>,
+}
+
+/// A client of the service for one account. Cloning is cheap and shares the connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: Token,
+}
+
+impl Client {
+    /// Sets up a client; sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Setup`] where TLS can't be set up.
+    pub fn new(api: &Api, token: Token) -> Result<Self, ClientError> {
+        // Fails where there is one already, which is then this very one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("growd/", env!("CARGO_PKG_VERSION")))
+            .timeout(api.timeout)
+            .connect_timeout(api.connect_timeout)
+            // A 307 would send the POST, and the token, again to wherever it points.
+            .redirect(redirect::Policy::none())
+            // A resume that may have arrived is never sent again.
+            .retry(retry::never())
+            .http1_only()
+            .tcp_nodelay(true);
+        if api.base_url.scheme() == "http" {
+            // Loopback only: a proxy of the environment would be shown the token in the clear.
+            builder = builder.no_proxy();
+        }
+        let http = builder
+            .build()
+            .map_err(|error| ClientError::Setup(error.to_string()))?;
+        Ok(Self {
+            http,
+            base: api.base_url.as_str().trim_end_matches('/').to_owned(),
+            token,
+        })
+    }
+
+    /// Looks at a task: `GET /v1/discovery_tasks/{id}`.
+    pub async fn look(&self, id: &TaskId) -> Answered {
+        let url = self.task_url(id);
+        self.task(self.http.get(url), id).await
+    }
+
+    /// Asks for more results: `POST /v1/discovery_tasks/{id}/resume`. Sent at most once.
+    pub async fn resume(&self, id: &TaskId, desired_new_results: i64) -> Answered {
+        let url = format!("{}/resume", self.task_url(id));
+        let body = json!({"desired_new_results": desired_new_results});
+        self.task(self.http.post(url).json(&body), id).await
+    }
+
+    /// Asks whose token it is: `GET /v1/user`.
+    ///
+    /// # Errors
+    ///
+    /// The row of the answer table that the answer falls into.
+    pub async fn user(&self) -> Result<User, Failure> {
+        let request = self.http.get(format!("{}/v1/user", self.base));
+        let (status, body) = self.send(request).await?;
+        serde_json::from_slice(&body).map_err(|error| Failure::NotUnderstood {
+            status: status.as_u16(),
+            detail: error.to_string(),
+        })
+    }
+
+    fn task_url(&self, id: &TaskId) -> String {
+        let segment = utf8_percent_encode(id.as_str(), SEGMENT);
+        format!("{}/v1/discovery_tasks/{segment}", self.base)
+    }
+
+    async fn task(&self, request: RequestBuilder, id: &TaskId) -> Answered {
+        match self.send(request).await {
+            Ok((status, body)) => Answered {
+                http_status: Some(status.as_u16()),
+                outcome: wire::read_task(&body, id.as_str()).map_err(|detail| {
+                    Failure::NotUnderstood {
+                        status: status.as_u16(),
+                        detail,
+                    }
+                }),
+            },
+            Err(failure) => Answered {
+                http_status: failure.status(),
+                outcome: Err(failure),
+            },
+        }
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), Failure> {
+        let mut response = request
+            .header(ACCEPT, HeaderValue::from_static("application/json"))
+            .bearer_auth(self.token.expose())
+            .send()
+            .await
+            .map_err(error::from_transport)?;
+        let status = response.status();
+        if status.is_success() {
+            return match read(&mut response, BODY_MAX).await {
+                Ok(body) if body.len() <= BODY_MAX => Ok((status, self.without_token(body))),
+                Ok(_) => Err(Failure::NotUnderstood {
+                    status: status.as_u16(),
+                    detail: format!("the answer is over {BODY_MAX} bytes"),
+                }),
+                Err(error) => Err(error::from_transport(error)),
+            };
+        }
+        // The status alone decides; its explanation is welcome, but not waited for in vain.
+        let body = read(&mut response, ERROR_BODY_MAX)
+            .await
+            .unwrap_or_default();
+        let body = self.without_token(body);
+        Err(error::from_answer(
+            status,
+            response.headers(),
+            &String::from_utf8_lossy(&body),
+        ))
+    }
+
+    /// The body with the token struck out, should a service echo it: bodies end up in errors and in the
+    /// database.
+    fn without_token(&self, body: Vec<u8>) -> Vec<u8> {
+        let token = self.token.expose();
+        match std::str::from_utf8(&body) {
+            Ok(text) if text.contains(token) => text.replace(token, "[redacted]").into_bytes(),
+            Ok(_) => body,
+            Err(_) => {
+                let text = String::from_utf8_lossy(&body);
+                if text.contains(token) {
+                    Vec::new()
+                } else {
+                    body
+                }
+            }
+        }
+    }
+}
+
+/// Reads a body until it ends or has more than `max` bytes; what is too long is cut soon after.
+async fn read(response: &mut Response, max: usize) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        body.extend_from_slice(&chunk);
+        if body.len() > max {
+            break;
+        }
+    }
+    Ok(body)
+}

@@ -1,0 +1,330 @@
+//! growd grows each search to its target, and says why where it can't.
+
+mod support;
+
+use growd::core::gate::RETRY_AFTER_MAX;
+use growd::simulator::{FailAt, Fault, On, Options, Rule, Scenario};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use support::Bench;
+
+/// A search that is done at 25 of plenty.
+fn plenty() -> Scenario {
+    let mut scenario = Scenario::done(25);
+    scenario.pool = Some(5_000);
+    scenario.fit_rate = Some(0.5);
+    scenario.rate_per_minute = Some(6_000.0);
+    scenario
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_search_ends_in_the_state_that_tells_why() {
+    let mut bench = Bench::new().await;
+    let reached = bench.grow(&plenty(), 60).await;
+    let already = bench.grow(&plenty(), 10).await;
+    let capped = bench.grow(&plenty(), 400).await;
+    let mut dry = plenty();
+    dry.pool = Some(90);
+    let exhausted = bench.grow(&dry, 200).await;
+    let mut failing = plenty();
+    failing.fail_at = Some(FailAt::Results(40));
+    let failed = bench.grow(&failing, 100).await;
+    let missing = "no-such-task".parse().unwrap();
+    bench.want(&missing, 5, None).await;
+
+    bench.start();
+    bench.until_all_ended().await;
+    for (id, state) in [
+        (&reached, "reached"),
+        (&already, "reached"),
+        (&capped, "capped"),
+        (&exhausted, "exhausted"),
+        (&failed, "failed"),
+        (&missing, "missing"),
+    ] {
+        assert_eq!(bench.state(id).await, state, "{}", bench.dump().await);
+    }
+    let unexplained: i64 = bench
+        .value("SELECT count(*) FROM progress WHERE reason IS NULL")
+        .await;
+    assert_eq!(unexplained, 0);
+    bench.assert_ledgers_agree().await;
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_chunk_takes_several_resumes_and_never_asks_for_too_much() {
+    let mut bench = Bench::new().await;
+    let id = bench.service.add_task(&plenty()).parse().unwrap();
+    bench.want(&id, 80, Some(20)).await;
+    bench.start();
+    bench.until_all_ended().await;
+    assert_eq!(bench.state(&id).await, "reached");
+    let asked: Vec<u32> = bench
+        .service
+        .ledger()
+        .iter()
+        .map(|entry| entry.requested)
+        .collect();
+    assert_eq!(asked.iter().sum::<u32>(), 55);
+    assert!(asked.iter().all(|n| *n <= 20), "{asked:?}");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_raised_target_a_pause_and_a_removal_are_felt_without_a_restart() {
+    let mut bench = Bench::new().await;
+    let id = bench.grow(&plenty(), 30).await;
+    bench.start();
+    bench.until_all_ended().await;
+    bench.execute("UPDATE tasks SET target = 50").await;
+    bench
+        .until(
+            "SELECT num_results >= 50 AND state = 'reached' AND next_poll_at IS NULL FROM progress",
+        )
+        .await;
+    bench.execute("UPDATE tasks SET paused = 1").await;
+    bench.execute("UPDATE tasks SET target = 90").await;
+    bench
+        .until("SELECT state = 'paused' AND next_poll_at IS NULL FROM overview")
+        .await;
+    bench.execute("UPDATE tasks SET paused = 0").await;
+    bench
+        .until("SELECT num_results >= 90 AND state = 'reached' FROM progress")
+        .await;
+    bench.execute("DELETE FROM tasks").await;
+    bench.stop().await;
+    let kept: i64 = bench.value("SELECT count(*) FROM resumes").await;
+    assert_eq!(kept, 3);
+    let told: i64 = bench
+        .value("SELECT count(*) FROM events WHERE kind = 'removed'")
+        .await;
+    assert_eq!(told, 1, "{id}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_lost_after_the_resume_took_effect_is_not_paid_for_twice() {
+    let mut bench = Bench::new().await;
+    bench
+        .service
+        .script(Rule::once(On::Resume, Fault::LostAfter));
+    let id = bench.grow(&plenty(), 60).await;
+    bench.start();
+    bench.until_all_ended().await;
+    assert_eq!(bench.state(&id).await, "reached");
+    bench.assert_ledgers_agree().await;
+    assert_eq!(bench.service.ledger().len(), 1, "one resume did it");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resume_that_never_arrived_is_asked_again_only_after_the_settling_time() {
+    let mut bench = Bench::new().await;
+    bench
+        .service
+        .script(Rule::once(On::Resume, Fault::LostBefore));
+    let id = bench.grow(&plenty(), 60).await;
+    bench.start();
+    bench.until_all_ended().await;
+    assert_eq!(bench.state(&id).await, "reached");
+    bench.assert_ledgers_agree().await;
+    let waited: f64 = bench
+        .value(
+            "SELECT (julianday(b.sent_at) - julianday(a.sent_at)) * 86400.0
+               FROM resumes a JOIN resumes b ON b.id > a.id WHERE a.state = 'lost'",
+        )
+        .await;
+    // julianday() keeps about a tenth of a millisecond.
+    assert!(waited >= 0.499, "asked again after {waited} s");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resume_that_shows_late_gets_no_second_one() {
+    let mut options = Options::default();
+    options.settings.speed = 1_000.0;
+    options.settings.semantics.visibility_delay_ms = 300;
+    options.settings.semantics.resume_answer_shows = false;
+    let mut bench = Bench::with(options).await;
+    let id = bench.grow(&plenty(), 60).await;
+    bench.start();
+    bench.until_all_ended().await;
+    assert_eq!(bench.state(&id).await, "reached");
+    bench.assert_ledgers_agree().await;
+    assert_eq!(bench.service.ledger().len(), 1);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_and_a_start_at_any_moment_go_on_where_it_was() {
+    let mut bench = Bench::new().await;
+    let mut ids = Vec::new();
+    for _ in 0..10 {
+        let id = bench.service.add_task(&plenty()).parse().unwrap();
+        bench.want(&id, 145, Some(15)).await;
+        ids.push(id);
+    }
+    for round in 0..6 {
+        bench.start();
+        tokio::time::sleep(Duration::from_millis(40 + 30 * round)).await;
+        if round % 2 == 0 {
+            bench.stop().await;
+        } else {
+            bench.abort().await;
+        }
+    }
+    bench.start();
+    bench.until_all_ended().await;
+    for id in &ids {
+        assert_eq!(bench.state(id).await, "reached", "{}", bench.dump().await);
+    }
+    bench.assert_ledgers_agree().await;
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daily_limit_holds_and_waiting_is_told() {
+    let mut bench = Bench::new().await;
+    bench.settings.policy.growth.daily_limit = 50;
+    for _ in 0..4 {
+        bench.grow(&plenty(), 60).await;
+    }
+    bench.start();
+    bench
+        .until("SELECT count(*) = 4 FROM progress WHERE state = 'growing' AND reason LIKE '%daily_limit%' OR state = 'reached'")
+        .await;
+    let asked: u32 = bench
+        .service
+        .ledger()
+        .iter()
+        .map(|entry| entry.requested)
+        .sum();
+    assert_eq!(asked, 50);
+    // A reload with a higher limit is felt at once; here the test's reload brings the same one.
+    bench.signal(growd::daemon::signals::Signal::Reload).await;
+    bench
+        .until("SELECT count(*) = 1 FROM events WHERE kind = 'reloaded'")
+        .await;
+    bench.stop().await;
+    assert_eq!(
+        bench
+            .service
+            .ledger()
+            .iter()
+            .map(|entry| entry.requested)
+            .sum::<u32>(),
+        50
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gate_holds_everything_and_opens_by_itself() {
+    for (code, gate) in [
+        (401, "unauthorized"),
+        (403, "unauthorized"),
+        (429, "rate_limited"),
+    ] {
+        let mut bench = Bench::new().await;
+        bench
+            .service
+            .script(Rule::once(On::Get, Fault::status(code)));
+        bench.grow(&plenty(), 40).await;
+        bench.start();
+        bench.until_all_ended().await;
+        let told: String = bench
+            .value("SELECT detail ->> 'to' FROM events WHERE kind = 'gate' ORDER BY id LIMIT 1")
+            .await;
+        assert_eq!(told, gate, "{code}");
+        let now: String = bench.value("SELECT gate FROM daemon").await;
+        assert_eq!(now, "open", "{code}");
+        bench.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_credits_resumes_are_held_and_looks_go_on() {
+    let mut bench = Bench::new().await;
+    let body = serde_json::json!({"detail": {"error": "insufficient_credits"}});
+    let refusal = Fault::Status {
+        code: 402,
+        headers: BTreeMap::new(),
+        body: Some(body),
+        takes_effect: false,
+    };
+    bench
+        .service
+        .script(Rule::once(On::Resume, refusal).times(3));
+    for _ in 0..5 {
+        bench.grow(&plenty(), 40).await;
+    }
+    bench.start();
+    bench.until_all_ended().await;
+    let told: i64 = bench
+        .value(
+            "SELECT count(*) FROM events WHERE kind = 'gate' AND detail ->> 'to' = 'payment_required'
+                AND detail ->> 'reason' = 'insufficient_credits'",
+        )
+        .await;
+    assert!(told >= 1);
+    let reached: i64 = bench
+        .value("SELECT count(*) FROM progress WHERE state = 'reached'")
+        .await;
+    assert_eq!(reached, 5, "{}", bench.dump().await);
+    bench.assert_ledgers_agree().await;
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_ends_in_refused_with_the_services_words_and_retry_tries_again() {
+    let mut bench = Bench::new().await;
+    let refusal = Fault::Status {
+        code: 400,
+        headers: BTreeMap::new(),
+        body: Some(serde_json::json!({"detail": "not today"})),
+        takes_effect: false,
+    };
+    bench.service.script(Rule::once(On::Resume, refusal));
+    bench.grow(&plenty(), 40).await;
+    bench.start();
+    bench
+        .until("SELECT state = 'refused' AND reason = 'not today' FROM progress")
+        .await;
+    bench.execute("UPDATE tasks SET retry = retry + 1").await;
+    bench.until("SELECT state = 'reached' FROM progress").await;
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resumes_that_bring_nothing_end_in_stalled() {
+    let mut bench = Bench::new().await;
+    bench
+        .service
+        .settings(|settings| settings.semantics.cap = 25);
+    let id = bench.grow(&plenty(), 40).await;
+    bench.start();
+    bench.until_all_ended().await;
+    assert_eq!(bench.state(&id).await, "stalled", "{}", bench.dump().await);
+    assert_eq!(bench.service.ledger().len(), 2);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_daemons_never_share_a_database() {
+    let mut bench = Bench::new().await;
+    bench.start();
+    bench.until("SELECT pid IS NOT NULL FROM daemon").await;
+    let (_sender, signals) = tokio::sync::mpsc::channel(1);
+    let token = growd::token::Token::find(&bench.settings.api).unwrap();
+    let second = growd::daemon::serve(bench.settings.clone(), token, signals, || unreachable!());
+    let error = second.await.expect_err("the lock is held");
+    assert!(
+        error.to_string().contains("another growd daemon"),
+        "{error}"
+    );
+    bench.stop().await;
+}
+
+#[test]
+fn a_retry_after_is_believed_for_a_day_at_most() {
+    assert_eq!(RETRY_AFTER_MAX, Duration::from_hours(24));
+}

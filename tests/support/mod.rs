@@ -1,0 +1,296 @@
+//! A stand-in service, a database and a daemon in one process, each test with its own.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use growd::config::{Api, Limits, Log, LogFormat, Settings};
+use growd::core::TaskId;
+use growd::core::model::{Growth, Policy, Polling, Retry};
+use growd::daemon::signals::Signal;
+use growd::daemon::{self, ReloadError};
+use growd::simulator::{self, Options, Scenario, Simulator};
+use growd::store::tasks::{self, NewTask};
+use growd::store::{self, Mode};
+use growd::token::Token;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// Far longer than anything here takes, even on a loaded machine.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A service and a database, and perhaps a daemon between them.
+pub struct Bench {
+    pub service: Simulator,
+    pub settings: Settings,
+    pub dir: TempDir,
+    daemon: Option<Running>,
+}
+
+struct Running {
+    signals: mpsc::Sender<Signal>,
+    handle: JoinHandle<Result<(), daemon::RunError>>,
+}
+
+impl Bench {
+    /// A service a thousand times as fast as the real one, and a daemon's settings to match.
+    pub async fn new() -> Self {
+        let mut options = Options::default();
+        options.settings.speed = 1_000.0;
+        Self::with(options).await
+    }
+
+    /// The same with a service of the test's own.
+    pub async fn with(options: Options) -> Self {
+        let service = simulator::start(options)
+            .await
+            .expect("the stand-in starts");
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let settings = settings(&service.url(), &dir);
+        Self {
+            service,
+            settings,
+            dir,
+            daemon: None,
+        }
+    }
+
+    /// Adds a search to the service and its target to the database.
+    pub async fn grow(&self, scenario: &Scenario, target: i64) -> TaskId {
+        let id: TaskId = self.service.add_task(scenario).parse().expect("an id");
+        self.want(&id, target, None).await;
+        id
+    }
+
+    /// Sets a target.
+    pub async fn want(&self, id: &TaskId, target: i64, chunk: Option<i64>) {
+        let mut connection = self.connection().await;
+        let new = NewTask {
+            target,
+            chunk,
+            note: None,
+        };
+        tasks::upsert(&mut connection, id, &new)
+            .await
+            .expect("an upsert");
+    }
+
+    /// Starts the daemon.
+    pub fn start(&mut self) {
+        let (signals, inbox) = mpsc::channel(8);
+        let token = self.token();
+        let settings = self.settings.clone();
+        let again = settings.clone();
+        let reload = move || Ok::<_, ReloadError>((again.clone(), Token::find(&again.api)?));
+        let handle = tokio::spawn(daemon::serve(settings, token, inbox, reload));
+        self.daemon = Some(Running { signals, handle });
+    }
+
+    /// Stops the daemon as SIGTERM does.
+    pub async fn stop(&mut self) {
+        let running = self.daemon.take().expect("a daemon runs");
+        running
+            .signals
+            .send(Signal::Stop)
+            .await
+            .expect("it listens");
+        running
+            .handle
+            .await
+            .expect("it does not panic")
+            .expect("it ends well");
+    }
+
+    /// Ends the daemon with no chance to tidy up, as far as that goes within a process.
+    pub async fn abort(&mut self) {
+        let running = self.daemon.take().expect("a daemon runs");
+        running.handle.abort();
+        let _ = running.handle.await;
+    }
+
+    /// Sends the daemon a signal.
+    pub async fn signal(&self, signal: Signal) {
+        let running = self.daemon.as_ref().expect("a daemon runs");
+        running.signals.send(signal).await.expect("it listens");
+    }
+
+    /// A connection that may write.
+    pub async fn connection(&self) -> SqliteConnection {
+        // A daemon that is just creating the database holds its lock for a moment.
+        let begin = Instant::now();
+        loop {
+            match store::open(&self.settings.database, Mode::Write).await {
+                Ok(connection) => return connection,
+                Err(error) => assert!(begin.elapsed() < PATIENCE, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Runs a statement.
+    pub async fn execute(&self, sql: &'static str) {
+        sqlx::query(sql)
+            .execute(&mut self.connection().await)
+            .await
+            .expect(sql);
+    }
+
+    /// One value.
+    pub async fn value<T>(&self, sql: &'static str) -> T
+    where
+        for<'r> (T,): sqlx::FromRow<'r, SqliteRow>,
+        T: Send + Unpin,
+    {
+        let (value,): (T,) = sqlx::query_as(sql)
+            .fetch_one(&mut self.connection().await)
+            .await
+            .expect(sql);
+        value
+    }
+
+    /// Waits until a query for one number says 1.
+    pub async fn until(&self, sql: &'static str) {
+        let begin = Instant::now();
+        let mut connection = self.connection().await;
+        loop {
+            let holds: i64 = sqlx::query_scalar(sql)
+                .fetch_one(&mut connection)
+                .await
+                .expect(sql);
+            if holds == 1 {
+                return;
+            }
+            let in_time = begin.elapsed() < PATIENCE;
+            assert!(in_time, "never true: {sql}\n{}", self.dump().await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until every task has ended and is polled no more.
+    pub async fn until_all_ended(&self) {
+        self.until(
+            "SELECT NOT EXISTS (SELECT 1 FROM progress
+                                 WHERE state IN ('pending', 'growing') OR next_poll_at IS NOT NULL)",
+        )
+        .await;
+    }
+
+    /// The state of a task.
+    pub async fn state(&self, id: &TaskId) -> String {
+        sqlx::query_scalar("SELECT state FROM progress WHERE task_id = ?")
+            .bind(id.as_str())
+            .fetch_one(&mut self.connection().await)
+            .await
+            .expect("a state")
+    }
+
+    /// The ledger of growd against the service's own: what took effect is there, and nothing of it twice.
+    pub async fn assert_ledgers_agree(&self) {
+        let twice: Vec<_> = duplicates(&self.service);
+        assert!(twice.is_empty(), "took effect twice: {twice:?}");
+        let effects = self
+            .service
+            .ledger()
+            .iter()
+            .filter(|entry| entry.took_effect)
+            .count();
+        let accepted: i64 = self
+            .value("SELECT count(*) FROM resumes WHERE state = 'accepted'")
+            .await;
+        let intended: i64 = self
+            .value("SELECT count(*) FROM resumes WHERE state = 'intended'")
+            .await;
+        assert_eq!(intended, 0, "{}", self.dump().await);
+        assert_eq!(
+            accepted,
+            i64::try_from(effects).unwrap(),
+            "{}",
+            self.dump().await
+        );
+        let integrity: String = self.value("PRAGMA integrity_check").await;
+        assert_eq!(integrity, "ok");
+    }
+
+    /// What a failed assertion should show.
+    pub async fn dump(&self) -> String {
+        let mut connection = self.connection().await;
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT json_object('task', o.task_id, 'state', o.state, 'reason', o.reason, 'n', o.num_results,
+                                'target', o.target, 'status', o.status, 'next', o.next_poll_at,
+                                'error', o.last_error,
+                                'resumes', (SELECT group_concat(requested || ':' || state || ':' || ifnull(brought, '-'))
+                                              FROM resumes r WHERE r.task_id = o.task_id))
+               FROM overview o LIMIT 30",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .unwrap_or_default();
+        rows.join("\n")
+    }
+
+    fn token(&self) -> Token {
+        Token::find(&self.settings.api).expect("a token")
+    }
+}
+
+/// The resumes that took effect a second time for one baseline.
+pub fn duplicates(service: &Simulator) -> Vec<(String, u32, u32)> {
+    let mut seen = std::collections::HashSet::new();
+    service
+        .ledger()
+        .into_iter()
+        .filter(|entry| entry.took_effect)
+        .map(|entry| {
+            (
+                entry.task_id,
+                entry.baseline_desired,
+                entry.baseline_results,
+            )
+        })
+        .filter(|baseline| !seen.insert(baseline.clone()))
+        .collect()
+}
+
+/// Settings for a service that is a thousand times as fast.
+pub fn settings(url: &str, dir: &TempDir) -> Settings {
+    let token_file: PathBuf = dir.path().join("token");
+    std::fs::write(&token_file, "a-token-for-tests\n").expect("a token file");
+    Settings {
+        api: Api {
+            base_url: url.parse().expect("a URL"),
+            token_file: Some(token_file),
+            timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(5),
+        },
+        database: dir.path().join("growd.db"),
+        policy: Policy {
+            growth: Growth {
+                chunk: 250,
+                task_cap: 250,
+                max_stalled: 2,
+                daily_limit: 0,
+                settle: Duration::from_millis(500),
+            },
+            polling: Polling {
+                min_interval: Duration::from_millis(10),
+                max_interval: Duration::from_millis(100),
+            },
+            retry: Retry {
+                initial: Duration::from_millis(10),
+                max: Duration::from_millis(200),
+            },
+            probe_interval: Duration::from_millis(100),
+        },
+        limits: Limits {
+            concurrency: 16,
+            requests_per_second: 0.0,
+        },
+        history_keep: Duration::from_hours(24),
+        log: Log {
+            level: "debug".parse().expect("a level"),
+            format: LogFormat::Text,
+        },
+    }
+}
