@@ -116,7 +116,7 @@ pub async fn serve(
     mut reload: impl FnMut() -> Result<(Settings, Token), ReloadError>,
 ) -> Result<(), RunError> {
     let client = Client::new(&settings.api, token)?;
-    let lock = Lock::take(&settings.database)?;
+    let lock = Lock::take(&settings.database).await?;
     let mut connection = store::open(&settings.database, Mode::Daemon(&lock)).await?;
     let reader = store::open(&settings.database, Mode::Read).await?;
     let gate = store::daemon::started(&mut connection, Timestamp::now()).await?;

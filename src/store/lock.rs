@@ -6,6 +6,13 @@ use super::StoreError;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// What the lock's file says while a command migrates the database: that is over in a moment.
+const MIGRATING: &str = "migrating";
+
+/// How long a daemon waits for that moment to pass.
+const MOMENT: Duration = Duration::from_secs(5);
 
 /// The right to be the daemon of a database; given back when dropped.
 #[derive(Debug)]
@@ -14,12 +21,33 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, without waiting for it.
+    /// Takes the lock for a daemon. It does not wait for another daemon, only for a command's migration.
     ///
     /// # Errors
     ///
     /// [`StoreError::Locked`] where a daemon holds it, [`StoreError::Lock`] where the file can't be made.
-    pub fn take(database: &Path) -> Result<Self, StoreError> {
+    pub async fn take(database: &Path) -> Result<Self, StoreError> {
+        let begin = Instant::now();
+        loop {
+            match Self::try_take(database, &std::process::id().to_string()) {
+                Err(StoreError::Locked { holder, .. })
+                    if holder == MIGRATING && begin.elapsed() < MOMENT => {}
+                outcome => return outcome,
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Takes the lock for a migration, without waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] where a daemon holds it, [`StoreError::Lock`] where the file can't be made.
+    pub fn take_to_migrate(database: &Path) -> Result<Self, StoreError> {
+        Self::try_take(database, MIGRATING)
+    }
+
+    fn try_take(database: &Path, holder: &str) -> Result<Self, StoreError> {
         let path = lock_path(database);
         let failed = |source| StoreError::Lock {
             path: path.clone(),
@@ -36,7 +64,7 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(StoreError::Locked {
-                    holder: holder(&mut file),
+                    holder: read_holder(&mut file),
                     path: database.to_owned(),
                 });
             }
@@ -45,7 +73,7 @@ impl Lock {
         // For people only: who holds it.
         file.set_len(0)
             .and_then(|()| file.rewind())
-            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .and_then(|()| writeln!(file, "{holder}"))
             .map_err(failed)?;
         Ok(Self { _file: file })
     }
@@ -70,10 +98,11 @@ fn lock_path(database: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn holder(file: &mut File) -> String {
+fn read_holder(file: &mut File) -> String {
     let mut text = String::new();
     match file.take(20).read_to_string(&mut text) {
-        Ok(_) if text.trim().parse::<u32>().is_ok() => format!(" (pid {})", text.trim()),
-        Ok(_) | Err(_) => String::new(),
+        Ok(_) if text.trim().parse::<u32>().is_ok() => format!("pid {}", text.trim()),
+        Ok(_) if text.trim() == MIGRATING => MIGRATING.to_owned(),
+        Ok(_) | Err(_) => "of unknown pid".to_owned(),
     }
 }

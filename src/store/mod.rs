@@ -65,9 +65,9 @@ pub enum StoreError {
         /// The newest migration known.
         known: i64,
     },
-    /// The schema has to be migrated, but a daemon of another version is using it.
+    /// The schema has to be migrated, which a reader does not do, and nobody may while a daemon is using it.
     #[error(
-        "the database {path} needs a migration, and a growd daemon of an older version is running on it: restart that first"
+        "the database {path} has the schema of an older growd: `growd run` migrates it when it starts; if an older daemon is running on it, restart that"
     )]
     NeedsMigration {
         /// The file.
@@ -83,12 +83,12 @@ pub enum StoreError {
     },
     /// Another daemon holds the database.
     #[error(
-        "another growd daemon{holder} holds {path}: stop it first, or give this one a database of its own"
+        "another growd daemon ({holder}) holds {path}: stop it first, or give this one a database of its own"
     )]
     Locked {
         /// The lock's file.
         path: PathBuf,
-        /// Its process id, as ` (pid 1)`, where it could be read.
+        /// Its process id, as `pid 1`, where it could be read.
         holder: String,
     },
     /// The lock's file can't be made.

@@ -5,7 +5,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -14,6 +14,9 @@ const APPLICATION_ID: i64 = 0x6772_6f77;
 
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to wait for another process that is creating or migrating the database.
+const MOMENT: Duration = Duration::from_secs(5);
 
 /// The write-ahead log is cut back to this size once a checkpoint has emptied it, in bytes.
 const JOURNAL_SIZE_LIMIT: &str = "16777216";
@@ -39,13 +42,36 @@ pub enum Mode<'a> {
 /// [`StoreError::Newer`] where it is not one for this program; otherwise what SQLite says.
 pub async fn open(path: &Path, mode: Mode<'_>) -> Result<SqliteConnection, StoreError> {
     let creates = matches!(mode, Mode::Write | Mode::Daemon(_));
-    let exists = path.try_exists().unwrap_or(true);
-    if !exists && !creates {
+    let reads_only = matches!(mode, Mode::Read);
+    let begin = Instant::now();
+    let mut connection = loop {
+        match open_once(path, mode, creates, reads_only).await {
+            // A daemon, or a command, that is just creating or migrating it will be done in a moment.
+            Err(StoreError::Absent { .. } | StoreError::NeedsMigration { .. })
+                if (Lock::is_held(path) || !reads_only) && begin.elapsed() < MOMENT => {}
+            outcome => break outcome?,
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    if reads_only {
+        sqlx::query("PRAGMA query_only = ON")
+            .execute(&mut connection)
+            .await?;
+    }
+    Ok(connection)
+}
+
+async fn open_once(
+    path: &Path,
+    mode: Mode<'_>,
+    creates: bool,
+    reads_only: bool,
+) -> Result<SqliteConnection, StoreError> {
+    if !creates && !path.try_exists().unwrap_or(true) {
         return Err(StoreError::Absent {
             path: path.to_owned(),
         });
     }
-    let reads_only = matches!(mode, Mode::Read);
     let mut connection = match connect(path, creates, false, reads_only).await {
         // A reader without the right to write can still read.
         Err(error) if reads_only && matches!(primary_code(&error), Some(8 | 14)) => {
@@ -54,30 +80,20 @@ pub async fn open(path: &Path, mode: Mode<'_>) -> Result<SqliteConnection, Store
         outcome => outcome,
     }
     .map_err(|source| failed_to_open(path, source))?;
-    if applied_version(&mut connection, path).await? < newest_version() {
-        match mode {
-            Mode::Daemon(_) => migrate(&mut connection, path).await?,
-            Mode::Write | Mode::WriteExisting => match Lock::take(path) {
-                Ok(_lock) => migrate(&mut connection, path).await?,
-                Err(StoreError::Locked { .. }) => {
-                    // A daemon that is just creating it will be done in a moment.
-                    return Err(StoreError::NeedsMigration {
-                        path: path.to_owned(),
-                    });
-                }
-                Err(error) => return Err(error),
-            },
-            Mode::Read => {
-                return Err(StoreError::NeedsMigration {
-                    path: path.to_owned(),
-                });
-            }
-        }
+    if applied_version(&mut connection, path).await? == newest_version() {
+        return Ok(connection);
     }
-    if reads_only {
-        sqlx::query("PRAGMA query_only = ON")
-            .execute(&mut connection)
-            .await?;
+    let needed = || StoreError::NeedsMigration {
+        path: path.to_owned(),
+    };
+    match mode {
+        Mode::Daemon(_) => migrate(&mut connection, path).await?,
+        Mode::Write | Mode::WriteExisting => match Lock::take_to_migrate(path) {
+            Ok(_lock) => migrate(&mut connection, path).await?,
+            Err(StoreError::Locked { .. }) => return Err(needed()),
+            Err(error) => return Err(error),
+        },
+        Mode::Read => return Err(needed()),
     }
     Ok(connection)
 }
