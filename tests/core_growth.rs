@@ -756,3 +756,26 @@ fn each_repeated_resume_stands_in_the_ledger_as_lost_or_without_effect() {
         Ok(())
     });
 }
+#[test]
+fn zz_stats() {
+    use std::cell::RefCell;
+    let m: RefCell<std::collections::BTreeMap<String, usize>> = RefCell::default();
+    let t = std::time::Instant::now();
+    for_each(300, &scenario(), |s| {
+        let e = Driver::run(&s)?;
+        let mut m = m.borrow_mut();
+        *m.entry(format!("end {}", e.state())).or_default() += 1;
+        *m.entry("steps".into()).or_default() += e.steps;
+        *m.entry("looks".into()).or_default() += e.task.progress.polls as usize;
+        for r in &e.ledger {
+            *m.entry(format!(
+                "row {:?} {:?}",
+                r.state,
+                r.brought.map(|b| b.signum())
+            ))
+            .or_default() += 1;
+        }
+        Ok(())
+    });
+    eprintln!("{:#?} {:?}", m.borrow(), t.elapsed());
+}
