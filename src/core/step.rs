@@ -118,8 +118,10 @@ impl Step {
         self.progress.seen = Some(seen);
     }
 
+    /// Notes that all is well again; it is told where this task's own requests had failed. What the gate held
+    /// is told of the gate.
     fn recover(&mut self) {
-        if self.progress.failures > 0 || self.progress.last_error.is_some() {
+        if self.progress.failures > 0 {
             let detail =
                 json!({"failures": self.progress.failures, "last_error": self.progress.last_error});
             self.tell("recovered", detail);
@@ -213,7 +215,7 @@ pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, sp
             );
             // The next look decides; this answer only proves that the request arrived.
             step.progress.next_poll_at = Some(if seen.status.is_running() {
-                paced(&step.progress, None, seen, at, policy)
+                paced(&step.progress, Some(resume), None, seen, at, policy)
             } else {
                 after(at, policy.polling.min_interval)
             });
@@ -312,7 +314,7 @@ fn seen_task(
             // Should the process die before the answer is stored, the look that settles it is due soon.
             Some(at)
         }
-        Next::Pace => Some(paced(&step.progress, previous, seen, at, policy)),
+        Next::Pace => Some(paced(&step.progress, current, previous, seen, at, policy)),
         Next::Settle(until) => current.map(|resume| {
             settle::next_look(
                 resume,
@@ -433,12 +435,20 @@ fn run_began(progress: &mut Progress, seen: &Observation, began_at: Timestamp) {
 
 fn paced(
     progress: &Progress,
+    resume: Option<&Resume>,
     previous: Option<(Timestamp, i64)>,
     seen: &Observation,
     at: Timestamp,
     policy: &Policy,
 ) -> Timestamp {
+    // The wish need not rise with a resume; what was asked for is then the better guess.
+    let asked = resume
+        .filter(|resume| resume.state == ResumeState::Accepted && resume.is_open())
+        .map_or(0, |resume| {
+            resume.baseline_results.saturating_add(resume.requested)
+        });
     let run = Run {
+        goal: seen.desired.max(asked),
         started_at: progress.run_started_at.unwrap_or(at),
         results_at_start: progress.run_results,
         previous,

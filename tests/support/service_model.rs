@@ -104,7 +104,8 @@ struct Coming {
     begin_at: Timestamp,
 }
 
-/// A resume that the service took on.
+/// A resume that the service took on; printed where a test fails.
+#[allow(dead_code, reason = "read by people, in what Debug prints")]
 #[derive(Debug, Clone, Copy)]
 pub struct Taken {
     /// When.
