@@ -81,13 +81,13 @@ pub fn decide(
         {
             (State::Exhausted, exhausted(wanted, seen), Next::Pace)
         }
+        (Status::Created | Status::InProgress | Status::Unknown(_), Met::Cap, _) => {
+            (State::Capped, met.reason(wanted, seen, growth), Next::Pace)
+        }
         (Status::Created | Status::InProgress | Status::Unknown(_), _, _)
             if ledger.refusal.is_some() =>
         {
             (State::Refused, refused(ledger), Next::Pace)
-        }
-        (Status::Created | Status::InProgress | Status::Unknown(_), Met::Cap, _) => {
-            (State::Capped, met.reason(wanted, seen, growth), Next::Pace)
         }
         (Status::Created | Status::InProgress | Status::Unknown(_), Met::Neither, _) => {
             (State::Growing, at_work(seen), Next::Pace)

@@ -19,6 +19,9 @@ const RATE_LIMIT_INITIAL: Duration = Duration::from_mins(1);
 /// The longest such wait.
 const RATE_LIMIT_MAX: Duration = Duration::from_hours(1);
 
+/// The shortest wait after a 429, whatever it says: "at once" is what it was sent against.
+pub const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
+
 /// The longest wait that a `Retry-After` is believed.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
@@ -189,25 +192,24 @@ impl Gate {
         }
         match failure {
             Some(Failure::Unauthorized { .. }) => {
-                self.close(Kind::Unauthorized, failure, now, policy.probe_interval);
+                let wait = policy.probe_interval;
+                self.close(Kind::Unauthorized, failure, is_news, now, wait);
             }
             Some(Failure::PaymentRequired { .. }) => {
                 let kind = match request {
                     Request::Look => Kind::Unauthorized,
                     Request::Resume => Kind::PaymentRequired,
                 };
-                self.close(kind, failure, now, policy.probe_interval);
+                self.close(kind, failure, is_news, now, policy.probe_interval);
             }
             Some(Failure::RateLimited { retry_after, .. }) => {
-                if self.kind != Kind::RateLimited || is_news {
-                    self.strikes += 1;
-                }
-                let wait = rate_limit_wait(*retry_after, self.strikes, now, spread);
-                let held = self.until.filter(|_| self.kind == Kind::RateLimited);
-                self.close(Kind::RateLimited, failure, now, wait);
-                self.until = self.until.max(held);
+                let strikes = self.strikes_as(Kind::RateLimited, is_news);
+                let wait = rate_limit_wait(*retry_after, strikes, now, spread);
+                self.close(Kind::RateLimited, failure, is_news, now, wait);
             }
-            Some(Failure::NotConnected { .. }) => self.not_connected(failure, now, policy, spread),
+            Some(Failure::NotConnected { .. }) => {
+                self.not_connected(failure, is_news, now, policy, spread);
+            }
             // Answers that came from the service itself, to a request it knew whom to ask for.
             None
             | Some(
@@ -226,7 +228,6 @@ impl Gate {
 
     fn answered(&mut self, request: Request, failure: Option<&Failure>, now: Timestamp) {
         match (self.kind, request, failure) {
-            (Kind::Open, _, _) => self.strikes = 0,
             // A redirect may well lead to a login page.
             (
                 Kind::Unauthorized,
@@ -235,9 +236,10 @@ impl Gate {
                     status: 300..=399, ..
                 }),
             )
-            | (Kind::PaymentRequired, Request::Look, _) => {}
-            // The task was turned down before anybody asked about money: let the next one try.
-            (Kind::PaymentRequired, Request::Resume, Some(_)) => self.until = Some(now),
+            | (Kind::Open, _, _)
+            | (Kind::PaymentRequired, Request::Look, _)
+            // The task was turned down before anybody asked about money: that says nothing of the account.
+            | (Kind::PaymentRequired, Request::Resume, Some(_)) => {}
             (Kind::PaymentRequired, Request::Resume, None)
             | (Kind::Unauthorized | Kind::RateLimited | Kind::Unreachable, _, _) => {
                 *self = Self::open(now);
@@ -248,32 +250,51 @@ impl Gate {
     fn not_connected(
         &mut self,
         failure: Option<&Failure>,
+        is_news: bool,
         now: Timestamp,
         policy: &Policy,
         spread: f64,
     ) {
         self.unconnected = self.unconnected.saturating_add(1);
-        let counted = self.unconnected;
-        if self.kind == Kind::Unreachable || counted >= UNREACHABLE_AFTER {
-            self.strikes = if self.kind == Kind::Unreachable {
-                self.strikes + 1
-            } else {
-                1
-            };
-            let wait = pace::retry_delay(self.strikes, &policy.retry, spread);
-            self.close(Kind::Unreachable, failure, now, wait);
+        if self.kind == Kind::Unreachable || self.unconnected >= UNREACHABLE_AFTER {
+            let strikes = self.strikes_as(Kind::Unreachable, is_news);
+            let wait = pace::retry_delay(strikes, &policy.retry, spread);
+            self.close(Kind::Unreachable, failure, is_news, now, wait);
         }
-        self.unconnected = counted;
     }
 
-    fn close(&mut self, kind: Kind, failure: Option<&Failure>, now: Timestamp, wait: Duration) {
-        let same = self.kind == kind;
+    /// What the strikes come to with one more of `kind`. Requests that were under way together are one strike.
+    fn strikes_as(&self, kind: Kind, is_news: bool) -> i64 {
+        if self.kind == kind {
+            self.strikes.saturating_add(i64::from(is_news))
+        } else {
+            1
+        }
+    }
+
+    /// Closes the gate, or keeps it closed. What comes of a request that was begun before it was closed can
+    /// hold back more, but never let through more than now.
+    fn close(
+        &mut self,
+        kind: Kind,
+        failure: Option<&Failure>,
+        is_news: bool,
+        now: Timestamp,
+        wait: Duration,
+    ) {
+        let holds_all = !matches!(self.kind, Kind::Open | Kind::PaymentRequired);
+        let is_late = holds_all && !is_news;
+        if is_late && kind != self.kind && kind != Kind::RateLimited {
+            return;
+        }
+        let held = self.until.filter(|_| is_late);
+        let is_same = self.kind == kind;
         *self = Self {
             kind,
             reason: failure.map(|failure| failure.detail().to_owned()),
-            until: Some(after(now, wait)),
-            since: if same { self.since } else { now },
-            strikes: self.strikes,
+            until: Some(after(now, wait)).max(held),
+            since: if is_same && !is_news { self.since } else { now },
+            strikes: self.strikes_as(kind, is_news),
             unconnected: self.unconnected,
         };
     }
@@ -287,8 +308,10 @@ fn rate_limit_wait(
     spread: f64,
 ) -> Duration {
     match retry_after {
-        Some(RetryAfter::Seconds(seconds)) => Duration::from_secs(seconds).min(RETRY_AFTER_MAX),
-        Some(RetryAfter::At(at)) => super::since(now, at).min(RETRY_AFTER_MAX),
+        Some(RetryAfter::Seconds(seconds)) => {
+            Duration::from_secs(seconds).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)
+        }
+        Some(RetryAfter::At(at)) => super::since(now, at).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX),
         None => {
             let retry = Retry {
                 initial: RATE_LIMIT_INITIAL,

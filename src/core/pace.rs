@@ -11,7 +11,13 @@ use std::time::Duration;
 const MULTIPLIER: f64 = 2.0;
 
 /// The share of the expected rest after which to look again.
-const SHARE_OF_REST: f64 = 0.5;
+const SHARE_OF_REST: f64 = 0.55;
+
+/// A rest of no more than so many times `min_interval` is waited out at one go.
+const LAST_STRETCH: f64 = 2.0;
+
+/// By how much: a look that comes just too soon costs another `min_interval`.
+const OVERSHOOT: f64 = 1.05;
 
 /// Where nothing is known of the rate: look again after this share of the run's age.
 const SHARE_OF_AGE: f64 = 0.25;
@@ -23,6 +29,8 @@ pub struct Run {
     pub started_at: Timestamp,
     /// `num_results` when it began.
     pub results_at_start: i64,
+    /// `num_results` at which it is expected to end.
+    pub goal: i64,
     /// The look before this one: when, and its `num_results`.
     pub previous: Option<(Timestamp, i64)>,
 }
@@ -30,13 +38,16 @@ pub struct Run {
 /// When to look again at a running task that was just seen.
 ///
 /// The rest of the run is estimated from the faster of its overall and its recent rate, and the next look
-/// comes after half of it: each look halves what is left, so few looks come close to the end. The result is
-/// never sooner than `min_interval` and never later than `max_interval` from `now`. There is no jitter: the
-/// service sees no herd, since every task has a rhythm of its own.
+/// comes after about half of it: each look halves what is left, so few looks come close to the end, and an
+/// estimate that was too long does little harm. A short rest is waited out, for half of it would be wasted. The
+/// result is never sooner than `min_interval` and never later than `max_interval` from `now`. There is no
+/// jitter: the service sees no herd, since every task has a rhythm of its own.
 #[must_use]
 pub fn next_look(run: &Run, seen: &Observation, now: Timestamp, polling: &Polling) -> Timestamp {
     let age = since(run.started_at, now);
+    let last_stretch = polling.min_interval.as_secs_f64() * LAST_STRETCH;
     let gap = match expected_rest(run, seen, now) {
+        Some(rest) if rest <= last_stretch => rest * OVERSHOOT,
         Some(rest) => rest * SHARE_OF_REST,
         None => age.as_secs_f64() * SHARE_OF_AGE,
     };
@@ -50,7 +61,7 @@ pub fn next_look(run: &Run, seen: &Observation, now: Timestamp, polling: &Pollin
 /// The seconds until the run is expected to end, where its progress tells.
 #[must_use]
 pub fn expected_rest(run: &Run, seen: &Observation, now: Timestamp) -> Option<f64> {
-    let missing = seen.desired.saturating_sub(seen.results);
+    let missing = run.goal.saturating_sub(seen.results);
     if missing <= 0 {
         return Some(0.0);
     }

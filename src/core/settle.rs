@@ -12,12 +12,13 @@ use std::time::Duration;
 /// What a look shows of a resume, strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
-    /// More results than before it.
+    /// More results than ever before it.
     Results,
     /// The status left `done`.
     Working,
-    /// A higher `desired_num_results`, and nothing else yet.
-    Desired,
+    /// A higher `desired_num_results`, or more results than just before it but no more than once before: it
+    /// arrived, but it need not have begun.
+    Sign,
     /// The task looks as it did before.
     Nothing,
 }
@@ -55,16 +56,15 @@ pub fn settle(
         return Verdict::Closed;
     }
     match (resume.state, effect(resume, seen), is_final(seen)) {
-        (_, Effect::Results, true) => Verdict::Brought(brought(resume, seen)),
         (_, Effect::Results | Effect::Working, false) => Verdict::AtWork,
-        // `failed` is no `done` either: it was worked on, and came to nothing.
-        (_, Effect::Working, true) => Verdict::Brought(0),
-        // A risen wish and nothing else can be a service that has yet to begin; only where it was seen at
-        // work before is it one that has finished.
-        (_, Effect::Desired, _) if worked || !in_time => Verdict::Brought(0),
+        // `failed` is no `done` either: it was worked on.
+        (_, Effect::Results | Effect::Working, true) => Verdict::Brought(brought(resume, seen)),
+        // A sign and nothing else can be a service that has yet to begin; only where it was seen at work
+        // before is it one that has finished.
+        (_, Effect::Sign, _) if worked || !in_time => Verdict::Brought(brought(resume, seen)),
         (ResumeState::Intended, Effect::Nothing, _) if !in_time => Verdict::Lost,
         (_, Effect::Nothing, _) if !in_time => Verdict::Brought(0),
-        (_, Effect::Desired | Effect::Nothing, _) => Verdict::Waiting(deadline),
+        (_, Effect::Sign | Effect::Nothing, _) => Verdict::Waiting(deadline),
     }
 }
 
@@ -74,7 +74,7 @@ pub fn is_proof(resume: &Resume, seen: &Observation) -> bool {
     effect(resume, Some(seen)) != Effect::Nothing
 }
 
-/// Does a look show a resume at work, or what it brought? A higher wish alone is not enough for that.
+/// Does a look show a resume at work, or what it brought? A mere sign of it is not enough for that.
 #[must_use]
 pub fn shows_work(resume: &Resume, seen: &Observation) -> bool {
     matches!(
@@ -99,11 +99,18 @@ pub fn next_look(
 }
 
 fn effect(resume: &Resume, seen: Option<&Observation>) -> Effect {
-    match seen {
-        Some(seen) if seen.results > resume.baseline_results => Effect::Results,
-        Some(seen) if seen.status != Status::Done => Effect::Working,
-        Some(seen) if seen.desired > resume.baseline_desired => Effect::Desired,
-        None | Some(_) => Effect::Nothing,
+    let Some(seen) = seen else {
+        return Effect::Nothing;
+    };
+    // A counter that fell before the resume may rise to where it was without any resume.
+    if seen.results > resume.best_results.max(resume.baseline_results) {
+        Effect::Results
+    } else if seen.status != Status::Done {
+        Effect::Working
+    } else if seen.desired > resume.baseline_desired || seen.results > resume.baseline_results {
+        Effect::Sign
+    } else {
+        Effect::Nothing
     }
 }
 

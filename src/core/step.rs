@@ -118,8 +118,10 @@ impl Step {
         self.progress.seen = Some(seen);
     }
 
+    /// Notes that all is well again; it is told where this task's own requests had failed. What the gate held
+    /// is told of the gate.
     fn recover(&mut self) {
-        if self.progress.failures > 0 || self.progress.last_error.is_some() {
+        if self.progress.failures > 0 {
             let detail =
                 json!({"failures": self.progress.failures, "last_error": self.progress.last_error});
             self.tell("recovered", detail);
@@ -146,11 +148,14 @@ impl Step {
         self.progress.next_poll_at = Some(after(at, delay));
     }
 
-    /// A task paused while a request was under way is no longer polled.
-    fn unless_paused(&mut self, task: &Task) {
-        if task.wanted.paused {
-            self.progress.next_poll_at = None;
-        }
+    /// The bounds of whatever was decided: no task is polled more often than `min_interval`, and one that was
+    /// paused while a request was under way not at all.
+    fn bound_next_look(&mut self, task: &Task, at: Timestamp, policy: &Policy) {
+        // Where the clock went back the last look lies ahead; it is not waited for.
+        let last = self.progress.polled_at.map_or(at, |last| last.min(at));
+        let soonest = after(last, policy.polling.min_interval);
+        let next = self.progress.next_poll_at.filter(|_| !task.wanted.paused);
+        self.progress.next_poll_at = next.map(|next| next.max(soonest));
     }
 
     /// Marks the account's refusal: not this task's failure, so no back-off of its own. The task stays due,
@@ -187,7 +192,7 @@ pub fn look(task: &Task, look: &Look, policy: &Policy, account: &Account<'_>, sp
             step.back_off(at, policy, spread);
         }
     }
-    step.unless_paused(task);
+    step.bound_next_look(task, at, policy);
     step
 }
 
@@ -210,7 +215,7 @@ pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, sp
             );
             // The next look decides; this answer only proves that the request arrived.
             step.progress.next_poll_at = Some(if seen.status.is_running() {
-                paced(&step.progress, None, seen, at, policy)
+                paced(&step.progress, Some(resume), None, seen, at, policy)
             } else {
                 after(at, policy.polling.min_interval)
             });
@@ -263,7 +268,7 @@ pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, sp
         }
     }
     step.resume = Some(row);
-    step.unless_paused(task);
+    step.bound_next_look(task, at, policy);
     step
 }
 
@@ -306,10 +311,10 @@ fn seen_task(
     step.progress.next_poll_at = match next {
         Next::Resume(n) => {
             step.ask = Some(n);
-            // Should the process die before the answer is stored, the look that settles it is due at once.
+            // Should the process die before the answer is stored, the look that settles it is due soon.
             Some(at)
         }
-        Next::Pace => Some(paced(&step.progress, previous, seen, at, policy)),
+        Next::Pace => Some(paced(&step.progress, current, previous, seen, at, policy)),
         Next::Settle(until) => current.map(|resume| {
             settle::next_look(
                 resume,
@@ -319,7 +324,7 @@ fn seen_task(
                 polling.max_interval,
             )
         }),
-        Next::At(then) => Some(then.max(after(at, polling.min_interval))),
+        Next::At(then) => Some(then),
         Next::Due => Some(at),
         Next::Stop => None,
     };
@@ -334,8 +339,7 @@ fn not_found(step: &mut Step, task: &Task, look: &Look, detail: &str, policy: &P
     let open = settle_open(step, task, None, look.started_at, policy);
     step.enter(State::Missing, Some(missing(detail)));
     // A resume whose fate is open is not written off before its time, even where its task is gone.
-    step.progress.next_poll_at =
-        open.map(|until| until.max(after(look.answered_at, policy.polling.min_interval)));
+    step.progress.next_poll_at = open;
     step.progress.run_started_at = None;
 }
 
@@ -431,12 +435,20 @@ fn run_began(progress: &mut Progress, seen: &Observation, began_at: Timestamp) {
 
 fn paced(
     progress: &Progress,
+    resume: Option<&Resume>,
     previous: Option<(Timestamp, i64)>,
     seen: &Observation,
     at: Timestamp,
     policy: &Policy,
 ) -> Timestamp {
+    // The wish need not rise with a resume; what was asked for is then the better guess.
+    let asked = resume
+        .filter(|resume| resume.state == ResumeState::Accepted && resume.is_open())
+        .map_or(0, |resume| {
+            resume.baseline_results.saturating_add(resume.requested)
+        });
     let run = Run {
+        goal: seen.desired.max(asked),
         started_at: progress.run_started_at.unwrap_or(at),
         results_at_start: progress.run_results,
         previous,
