@@ -104,6 +104,16 @@ impl Settings {
         warnings
     }
 
+    /// The settings that a text in TOML makes by itself, with no file and no environment; `name` stands for the
+    /// file in messages.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], with all that is wrong at once where that can be told.
+    pub fn from_toml(name: &str, text: &str) -> Result<Self, ConfigError> {
+        settings(Some((Path::new(name), text)), HashMap::new())
+    }
+
     fn read(layers: &mut Layers) -> Option<Self> {
         // All keys are read before the first `?`, so that all problems are told at once.
         let base_url = layers.read(&keys::BASE_URL);

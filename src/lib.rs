@@ -37,6 +37,7 @@
 //!
 //! Start reading at [`core::decide`], then [`core::step`], then [`daemon::cycle`].
 
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod daemon;

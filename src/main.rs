@@ -1,2 +1,29 @@
-//! The `growd` command.
-fn main() {}
+//! The `growd` command: arguments in, exit status out.
+
+use clap::Parser;
+use growd::cli::{self, Cli, Exit, table};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            table::tell(format_args!("growd: threads cannot be started: {error}"));
+            return Exit::Failed.into();
+        }
+    };
+    match runtime.block_on(cli::run(cli)) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let exit = Exit::of(&error);
+            if exit != Exit::Done {
+                table::tell(format_args!("growd: {error:#}"));
+            }
+            exit.into()
+        }
+    }
+}

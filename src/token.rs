@@ -116,6 +116,15 @@ impl Token {
         find(api.token_file.as_deref(), |name| std::env::var_os(name))
     }
 
+    /// Reads the token from a file and looks nowhere else.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`]: the file can't be read, or what is in it is no token.
+    pub fn from_file_only(path: &Path) -> Result<Self, TokenError> {
+        find(Some(path), |_| None)
+    }
+
     /// Where it was found.
     #[must_use]
     pub fn place(&self) -> &Place {

@@ -62,8 +62,11 @@ impl Fault {
     fn answer(&self) -> Option<Failure> {
         let detail = String::from("injected");
         Some(match self {
-            Self::Fine | Self::LostAfter | Self::NotUnderstood => return None,
-            Self::DiesBefore | Self::DiesAfter => return None,
+            Self::Fine
+            | Self::LostAfter
+            | Self::NotUnderstood
+            | Self::DiesBefore
+            | Self::DiesAfter => return None,
             Self::LostBefore => unanswered(None),
             Self::Unavailable => unanswered(Some(503)),
             Self::NotConnected => Failure::NotConnected { detail },
@@ -640,9 +643,8 @@ fn every_run_ends_in_a_state_of_the_table_with_no_resume_left_open() {
         let (seen, growth) = (end.task.progress.seen.as_ref(), &scenario.growth);
         let target = end.task.wanted.target;
         let is_true = match (end.state(), seen) {
-            (State::Pending | State::Growing, _) => false,
             (State::Missing, _) => true,
-            (_, None) => false,
+            (State::Pending | State::Growing, _) | (_, None) => false,
             (State::Reached, Some(seen)) => seen.results >= target,
             (State::Exhausted, Some(seen)) => seen.is_exhausted && seen.status == Status::Done,
             (State::Capped, Some(seen)) => seen.results >= growth.task_cap,

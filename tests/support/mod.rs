@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod program;
+
 use growd::config::{Api, Limits, Log, LogFormat, Settings};
 use growd::core::TaskId;
 use growd::core::model::{Growth, Policy, Polling, Retry};

@@ -1,0 +1,239 @@
+//! `growd demo`: stand-in, daemon and progress in one process, without an account.
+
+use super::table::{self, tell};
+use super::{Exit, interrupted, watch};
+use crate::config::{Settings, Source};
+use crate::daemon::signals::Signal;
+use crate::daemon::{self, ReloadError};
+use crate::simulator::{self, FailAt, Options, Scenario, Simulator};
+use crate::store::tasks::{self, NewTask};
+use crate::store::{self, Mode, overview};
+use crate::token::{Token, TokenError};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use comfy_table::Cell;
+use futures_util::TryStreamExt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc;
+
+/// How many times as fast as the real service the demo's is.
+const SPEED: f64 = 12.0;
+
+/// See it work, without an account
+///
+/// Starts a local stand-in for the service, grows a handful of searches to their targets in under a minute, with live
+/// progress, and says where the database is.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  growd demo
+  growd demo --database ./demo.db")]
+pub struct Demo {}
+
+impl Demo {
+    pub(super) async fn run(self, source: Source) -> anyhow::Result<Exit> {
+        let home = Home::make(source.database)?;
+        let service = simulator::start(options()).await?;
+        let settings = home.settings(&service)?;
+        let token = Token::from_file_only(&home.token)?;
+        for search in SEARCHES {
+            search.begin(&service, &home.database).await?;
+        }
+        tell(format_args!(
+            "{} searches, grown by the daemon against a stand-in for the service, {SPEED} times as fast as the real one:",
+            SEARCHES.len()
+        ));
+
+        let (signals, inbox) = mpsc::channel(1);
+        let no_reload = || Err::<_, ReloadError>(TokenError::Missing.into());
+        let mut daemon = tokio::spawn(daemon::serve(settings, token, inbox, no_reload));
+        let interrupt = interrupted()?;
+        let ended_early = tokio::select! {
+            followed = watch::follow(&home.database, interrupt) => { followed?; None }
+            ended = &mut daemon => Some(ended),
+        };
+        let _ = signals.send(Signal::Stop).await;
+        let ended = match ended_early {
+            Some(ended) => ended,
+            None => daemon.await,
+        };
+        ended.context("the daemon broke off")??;
+        service.shutdown().await;
+        home.report().await?;
+        Ok(Exit::Done)
+    }
+}
+
+/// One of the demo's searches.
+struct Search {
+    /// What it shows.
+    note: &'static str,
+    query: &'static str,
+    target: i64,
+    chunk: Option<i64>,
+    /// How many candidates there are.
+    pool: u32,
+    fail_at: Option<u32>,
+}
+
+/// Five searches that end in five ways. Each is done at 25 results to begin with, as one from the service is.
+const SEARCHES: [Search; 5] = [
+    Search {
+        note: "one resume is enough",
+        query: "Dutch logistics software companies with a public API",
+        target: 100,
+        chunk: None,
+        pool: 5_000,
+        fail_at: None,
+    },
+    Search {
+        note: "in chunks of 40",
+        query: "German mid-market machine builders that sell spare parts online",
+        target: 150,
+        chunk: Some(40),
+        pool: 5_000,
+        fail_at: None,
+    },
+    Search {
+        note: "the service runs out",
+        query: "Family-owned cheese dairies in Wallonia that export",
+        target: 200,
+        chunk: None,
+        pool: 180,
+        fail_at: None,
+    },
+    Search {
+        note: "more than the service's cap",
+        query: "Series B fintech companies in Europe",
+        target: 400,
+        chunk: None,
+        pool: 5_000,
+        fail_at: None,
+    },
+    Search {
+        note: "the service gives up",
+        query: "Battery recycling start-ups founded after 2020",
+        target: 120,
+        chunk: None,
+        pool: 5_000,
+        fail_at: Some(60),
+    },
+];
+
+impl Search {
+    async fn begin(&self, service: &Simulator, database: &Path) -> anyhow::Result<()> {
+        let scenario = Scenario {
+            query: Some(self.query.to_owned()),
+            pool: Some(self.pool),
+            fit_rate: Some(0.5),
+            rate_per_minute: Some(100.0),
+            fail_at: self.fail_at.map(FailAt::Results),
+            ..Scenario::done(25)
+        };
+        let id = service.add_task(&scenario).parse()?;
+        let mut connection = store::open(database, Mode::Write).await?;
+        let new = NewTask {
+            target: self.target,
+            chunk: self.chunk,
+            note: Some(self.note),
+        };
+        tasks::upsert(&mut connection, &id, &new).await?;
+        Ok(())
+    }
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.settings.speed = SPEED;
+    // Other ids each time, as with the real service.
+    options.seed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(1, |since| since.as_secs());
+    options
+}
+
+/// Where the demo keeps its files.
+struct Home {
+    database: PathBuf,
+    token: PathBuf,
+}
+
+impl Home {
+    fn make(database: Option<PathBuf>) -> anyhow::Result<Self> {
+        let name = format!("growd-demo-{}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&dir)
+            .with_context(|| format!("the directory {} cannot be made", dir.display()))?;
+        let database = database.unwrap_or_else(|| dir.join("growd.db"));
+        if database.exists() {
+            // Its tasks are another service's: here they would all come out as missing.
+            bail!(
+                "{} exists: the demo only fills a database of its own, name a file that does not exist",
+                database.display()
+            );
+        }
+        let token = dir.join("token");
+        std::fs::write(
+            &token,
+            "a token that only the stand-in takes\n".replace(' ', "-"),
+        )
+        .with_context(|| format!("{} cannot be written", token.display()))?;
+        Ok(Self { database, token })
+    }
+
+    fn settings(&self, service: &Simulator) -> anyhow::Result<Settings> {
+        let mut settings = Settings::from_toml(
+            "the demo's config",
+            r#"
+            [growth]
+            settle = "5s"
+            [polling]
+            min_interval = "250ms"
+            max_interval = "2s"
+            [retry]
+            initial = "250ms"
+            max = "5s"
+            "#,
+        )?;
+        settings.api.base_url = service.url().parse()?;
+        settings.database.clone_from(&self.database);
+        Ok(settings)
+    }
+
+    /// The closing table, and where to look further.
+    async fn report(&self) -> anyhow::Result<()> {
+        let mut connection = store::open(&self.database, Mode::Read).await?;
+        let mut table = table::table(&["search", "state", "results", "asked for", "why"]);
+        let mut rows = overview::rows(&mut connection, None);
+        while let Some(row) = rows.try_next().await? {
+            let cells = vec![
+                Cell::new(row.note.unwrap_or_default()),
+                table::state(&row.state),
+                table::number(format!(
+                    "{} of {}",
+                    row.num_results.unwrap_or(0),
+                    row.target
+                )),
+                table::number(row.requested),
+                Cell::new(row.reason.unwrap_or_default()),
+            ];
+            table::add_row(&mut table, cells);
+        }
+        let path = self.database.display();
+        let mut out = std::io::stdout().lock();
+        writeln!(out)?;
+        table::write(&mut out, &table)?;
+        writeln!(out, "\nThe database is {path}. Look into it with:\n")?;
+        writeln!(
+            out,
+            "  sqlite3 -box {path} \"SELECT note, state, num_results, target, requested FROM overview\""
+        )?;
+        writeln!(
+            out,
+            "  sqlite3 -box {path} \"SELECT sent_at, task_id, requested, state, brought FROM resumes\""
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,40 @@
+//! `growd simulate`: the stand-in for the service, in the foreground.
+
+use super::table::tell;
+use super::{Exit, interrupted};
+use crate::simulator::{self, Flags, Options};
+use anyhow::Context as _;
+use clap::Args;
+use std::io::{self, Write};
+
+/// Run a local stand-in for the Extruct API, for trying things out
+///
+/// Searches that are created there grow in simulated time. It accepts any token and costs nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  growd simulate --tasks 5 --speed 60
+  GROWD__API__BASE_URL=http://127.0.0.1:8799 EXTRUCT_API_TOKEN=any growd run --database ./try.db")]
+pub struct Simulate {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+impl Simulate {
+    pub(super) async fn run(self) -> anyhow::Result<Exit> {
+        let options = Options::try_from(self.flags).map_err(super::exit::Usage)?;
+        let listen = options.listen;
+        let interrupted = interrupted()?;
+        let simulator = simulator::start(options).await.with_context(|| {
+            format!("{listen} cannot be listened on: choose another address with --listen")
+        })?;
+        writeln!(io::stdout(), "listening on {}", simulator.url())?;
+        tell(format_args!(
+            "point growd at it with GROWD__API__BASE_URL={} and any EXTRUCT_API_TOKEN; stop it with Ctrl-C",
+            simulator.url()
+        ));
+        interrupted.await;
+        simulator.shutdown().await;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,250 @@
+//! `growd status`: what the daemon is doing, and how far each task got.
+
+use super::table::{self, clean, relative, span, tell};
+use super::{Context, Exit};
+use crate::core::State;
+use crate::core::since;
+use crate::daemon::HEARTBEAT;
+use crate::store::daemon::DaemonRow;
+use crate::store::overview::{self, OverviewRow, StateCount};
+use crate::store::{self, Lock, Mode, daemon, ledger, time};
+use clap::Args;
+use comfy_table::Cell;
+use futures_util::TryStreamExt;
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::sqlite::SqliteConnection;
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// With more tasks than this a table of all would help nobody.
+const TABLE_MAX: i64 = 1_000;
+
+/// So many are shown in that case.
+const TABLE_SHORT: usize = 50;
+
+/// A daemon that has not said for so long that it is well is not well.
+const STALE: Duration = Duration::from_secs(HEARTBEAT.as_secs() * 6);
+
+/// Show all tasks, and what the daemon is doing
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  growd status
+  growd status --state refused
+  growd status --json | jq '.tasks[] | select(.last_error)'")]
+pub struct Status {
+    /// One JSON document on stdout
+    #[arg(long)]
+    json: bool,
+    /// Only the tasks in this state: pending, growing, reached, exhausted, capped, refused, stalled, failed, missing
+    /// or paused
+    #[arg(long, value_name = "STATE", value_parser = state)]
+    state: Option<String>,
+}
+
+fn state(word: &str) -> Result<String, String> {
+    if word == "paused" || State::parse(word).is_some() {
+        return Ok(word.to_owned());
+    }
+    let known: Vec<_> = State::ALL.iter().map(|state| state.as_str()).collect();
+    Err(format!("the states are {} and paused", known.join(", ")))
+}
+
+/// All but the tasks.
+struct Summary {
+    daemon: DaemonRow,
+    running: bool,
+    counts: Vec<StateCount>,
+    asked: i64,
+    daily_limit: i64,
+    now: Timestamp,
+}
+
+impl Status {
+    pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let mut connection = store::open(context.database(), Mode::Read).await?;
+        let now = Timestamp::now();
+        let summary = Summary {
+            daemon: daemon::read(&mut connection).await?,
+            running: Lock::is_held(context.database()),
+            counts: overview::counts(&mut connection).await?,
+            asked: ledger::asked_in_a_day(&mut connection, now).await?.0,
+            daily_limit: context.settings.policy.growth.daily_limit,
+            now,
+        };
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        if self.json {
+            json(&mut out, &mut connection, &summary, self.state.as_deref()).await?;
+        } else {
+            text(&mut out, &mut connection, &summary, self.state.as_deref()).await?;
+        }
+        out.flush()?;
+        Ok(Exit::Done)
+    }
+}
+
+/// One document; the tasks are written as they are read, so that a million of them take no memory.
+async fn json(
+    out: &mut impl Write,
+    connection: &mut SqliteConnection,
+    summary: &Summary,
+    state: Option<&str>,
+) -> anyhow::Result<()> {
+    let mut daemon = serde_json::to_value(&summary.daemon)?;
+    daemon["running"] = summary.running.into();
+    let counts: serde_json::Map<_, _> = summary
+        .counts
+        .iter()
+        .map(|count| (count.state.clone(), json!(count.tasks)))
+        .collect();
+    write!(
+        out,
+        "{{\"daemon\":{daemon},\"counts\":{},\"asked_24h\":{},\"daily_limit\":{},\"tasks\":[",
+        serde_json::Value::Object(counts),
+        summary.asked,
+        summary.daily_limit
+    )?;
+    let mut rows = overview::rows(connection, state);
+    let mut separator = "";
+    while let Some(row) = rows.try_next().await? {
+        write!(out, "{separator}{}", serde_json::to_string(&row)?)?;
+        separator = ",";
+    }
+    writeln!(out, "]}}")?;
+    Ok(())
+}
+
+async fn text(
+    out: &mut impl Write,
+    connection: &mut SqliteConnection,
+    summary: &Summary,
+    state: Option<&str>,
+) -> anyhow::Result<()> {
+    for line in summary.lines() {
+        writeln!(out, "{line}")?;
+    }
+    let total: i64 = summary.counts.iter().map(|count| count.tasks).sum();
+    if total == 0 {
+        tell("there are no tasks yet: `growd add TASK --target N` starts growing one");
+        return Ok(());
+    }
+    let shown = state.map_or(total, |state| {
+        summary
+            .counts
+            .iter()
+            .filter(|count| count.state == state)
+            .map(|count| count.tasks)
+            .sum()
+    });
+    let limit = if shown > TABLE_MAX {
+        TABLE_SHORT
+    } else {
+        usize::MAX
+    };
+    let mut table = table::table(&["task", "state", "results", "%", "next poll", "why"]);
+    let mut rows = overview::rows(connection, state);
+    let mut written = 0;
+    while written < limit
+        && let Some(row) = rows.try_next().await?
+    {
+        table::add_row(&mut table, cells(&row, summary.now));
+        written += 1;
+    }
+    if written > 0 {
+        writeln!(out)?;
+        table::write(out, &table)?;
+    }
+    if limit < usize::MAX {
+        tell(format_args!(
+            "{written} of {shown} tasks are shown: --state shows those in one state, --json all"
+        ));
+    }
+    Ok(())
+}
+
+fn cells(row: &OverviewRow, now: Timestamp) -> Vec<Cell> {
+    let results = match row.num_results {
+        Some(results) => format!("{results}/{}", row.target),
+        None => format!("-/{}", row.target),
+    };
+    let next = row
+        .next_poll_at
+        .as_deref()
+        .map_or_else(|| "-".to_owned(), |at| relative(at, now));
+    let why = row.last_error.as_ref().or(row.reason.as_ref());
+    vec![
+        Cell::new(clean(&row.task_id)),
+        table::state(&row.state),
+        table::number(results),
+        table::number(row.percent),
+        Cell::new(next),
+        Cell::new(clean(why.map_or("", String::as_str))),
+    ]
+}
+
+impl Summary {
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.daemon_line()];
+        if self.daemon.gate != "open" {
+            lines.push(format!(
+                "gate: {}{}{}",
+                self.daemon.gate,
+                self.daemon
+                    .gate_reason
+                    .as_deref()
+                    .map_or_else(String::new, |reason| format!(" ({})", clean(reason))),
+                self.daemon
+                    .gate_until
+                    .as_deref()
+                    .map_or_else(String::new, |at| format!(
+                        ", next try {}",
+                        relative(at, self.now)
+                    )),
+            ));
+        }
+        let counts: Vec<_> = self
+            .counts
+            .iter()
+            .map(|count| format!("{} {}", count.tasks, count.state))
+            .collect();
+        if !counts.is_empty() {
+            lines.push(format!("tasks: {}", counts.join(", ")));
+        }
+        lines.push(match self.daily_limit {
+            0 => format!("asked for in the last 24 h: {} (no limit)", self.asked),
+            limit => format!(
+                "asked for in the last 24 h: {} of {limit}, {} left",
+                self.asked,
+                (limit - self.asked).max(0)
+            ),
+        });
+        lines
+    }
+
+    fn daemon_line(&self) -> String {
+        if !self.running {
+            return "daemon: not running".to_owned();
+        }
+        let age = |at: &Option<String>| {
+            let at = time::from_text(at.as_deref()?).ok()?;
+            Some(since(at, self.now))
+        };
+        let version = self.daemon.version.as_deref().unwrap_or("?");
+        let pid = self.daemon.pid.unwrap_or_default();
+        let up = age(&self.daemon.started_at).unwrap_or_default();
+        let health = match age(&self.daemon.heartbeat_at) {
+            Some(age) if age <= STALE => String::new(),
+            Some(age) => format!(
+                "; it has not written for {}: see its log, and whether the disk is full",
+                span(age)
+            ),
+            None => "; it is just starting".to_owned(),
+        };
+        format!(
+            "daemon: running (version {version}, pid {pid}) for {}, gate {}{health}",
+            span(up),
+            self.daemon.gate
+        )
+    }
+}

@@ -1,0 +1,255 @@
+//! `growd watch`: live progress, a bar a task; plain lines where there is no terminal.
+
+use super::table::{clean, span};
+use super::{Context, Exit, interrupted};
+use crate::core::{State, since};
+use crate::store::overview::{self, OverviewRow};
+use crate::store::{self, Mode, schema};
+use clap::Args;
+use futures_util::TryStreamExt;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteConnection;
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often the database is asked whether somebody has written.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The most tasks that have a bar of their own.
+const BARS_MAX: usize = 40;
+
+/// The rate is that of so many looks: about half a minute.
+const RATE_LOOKS: usize = 60;
+
+/// Show live progress, a line a task, until all are finished or Ctrl-C
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  growd watch")]
+pub struct Watch {}
+
+impl Watch {
+    pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        follow(context.database(), interrupted()?).await?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Shows the progress of all tasks until each of them has ended, or until `until` is.
+///
+/// # Errors
+///
+/// What the database or the terminal says.
+pub async fn follow(database: &Path, until: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let mut connection = store::open(database, Mode::Read).await?;
+    let mut view: Box<dyn View> = if io::stderr().is_terminal() {
+        Box::new(Bars::new())
+    } else {
+        Box::new(Lines::default())
+    };
+    let mut ticks = interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut version = None;
+    tokio::pin!(until);
+    loop {
+        tokio::select! {
+            () = &mut until => return Ok(()),
+            _ = ticks.tick() => {}
+        }
+        let current = schema::data_version(&mut connection).await?;
+        if version.replace(current) == Some(current) {
+            continue;
+        }
+        let sum = show(&mut connection, view.as_mut()).await?;
+        if sum.open == 0 {
+            view.finish(&sum)?;
+            return Ok(());
+        }
+    }
+}
+
+async fn show(connection: &mut SqliteConnection, view: &mut dyn View) -> anyhow::Result<Sum> {
+    let now = Timestamp::now();
+    let mut sum = Sum::default();
+    let mut rows = overview::rows(connection, None);
+    while let Some(row) = rows.try_next().await? {
+        // An end is one once nothing more is polled: the last counters are in.
+        let ended = row.next_poll_at.is_none()
+            && (row.state == "paused" || State::parse(&row.state).is_some_and(State::is_end));
+        sum.tasks += 1;
+        sum.open += usize::from(!ended);
+        sum.results += row.num_results.unwrap_or(0);
+        sum.target = sum.target.saturating_add(row.target);
+        view.task(&row, ended, now)?;
+    }
+    view.all(&sum);
+    Ok(sum)
+}
+
+/// All tasks together.
+#[derive(Debug, Default)]
+struct Sum {
+    tasks: usize,
+    open: usize,
+    results: i64,
+    target: i64,
+}
+
+/// A way to show progress.
+trait View {
+    fn task(&mut self, row: &OverviewRow, ended: bool, now: Timestamp) -> io::Result<()>;
+    fn all(&mut self, sum: &Sum);
+    fn finish(&mut self, sum: &Sum) -> io::Result<()>;
+}
+
+/// Bars on a terminal.
+struct Bars {
+    all: MultiProgress,
+    tasks: HashMap<String, (ProgressBar, Rate)>,
+    rest: Option<ProgressBar>,
+    most: usize,
+}
+
+impl Bars {
+    fn new() -> Self {
+        let rows = console_rows().unwrap_or(BARS_MAX);
+        Self {
+            all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            tasks: HashMap::new(),
+            rest: None,
+            most: rows.saturating_sub(2).clamp(1, BARS_MAX),
+        }
+    }
+}
+
+impl View for Bars {
+    fn task(&mut self, row: &OverviewRow, ended: bool, now: Timestamp) -> io::Result<()> {
+        if !self.tasks.contains_key(&row.task_id) {
+            if self.tasks.len() >= self.most {
+                return Ok(());
+            }
+            let length = u64::try_from(row.target).unwrap_or(0);
+            let bar = ProgressBar::new(length).with_style(style());
+            self.tasks
+                .insert(row.task_id.clone(), (self.all.add(bar), Rate::default()));
+        }
+        let Some((bar, rate)) = self.tasks.get_mut(&row.task_id) else {
+            return Ok(());
+        };
+        let results = row.num_results.unwrap_or(0);
+        rate.add(now, results);
+        let name = row.note.as_deref().unwrap_or(&row.task_id);
+        let name: String = clean(name).chars().take(36).collect();
+        bar.set_prefix(format!("{name:<36}"));
+        bar.set_length(u64::try_from(row.target).unwrap_or(0));
+        bar.set_position(u64::try_from(results.min(row.target)).unwrap_or(0));
+        let why = match (ended, rate.expected(row.target - results)) {
+            (false, Some(expected)) => expected,
+            _ => clean(row.reason.as_deref().unwrap_or("")),
+        };
+        bar.set_message(format!("{:<9} {why}", row.state));
+        Ok(())
+    }
+
+    fn all(&mut self, sum: &Sum) {
+        if sum.tasks > self.tasks.len() {
+            let all = &self.all;
+            let rest = self.rest.get_or_insert_with(|| {
+                all.add(
+                    ProgressBar::no_length().with_style(
+                        ProgressStyle::with_template("{msg}")
+                            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+                    ),
+                )
+            });
+            rest.set_message(format!(
+                "{} tasks in all, {} not ended, {} of {} results; `growd status` lists them",
+                sum.tasks, sum.open, sum.results, sum.target
+            ));
+        }
+    }
+
+    fn finish(&mut self, _sum: &Sum) -> io::Result<()> {
+        for (bar, _) in self.tasks.values() {
+            bar.abandon();
+        }
+        if let Some(rest) = &self.rest {
+            rest.abandon();
+        }
+        Ok(())
+    }
+}
+
+/// Lines for a file or a pipe: one for each change.
+#[derive(Default)]
+struct Lines {
+    told: HashMap<String, (String, i64)>,
+}
+
+impl View for Lines {
+    fn task(&mut self, row: &OverviewRow, _ended: bool, _now: Timestamp) -> io::Result<()> {
+        let results = row.num_results.unwrap_or(0);
+        let seen = (row.state.clone(), results);
+        if self.told.get(&row.task_id) == Some(&seen) {
+            return Ok(());
+        }
+        writeln!(
+            io::stdout(),
+            "{} {} {results}/{} {}",
+            clean(&row.task_id),
+            row.state,
+            row.target,
+            clean(row.reason.as_deref().unwrap_or(""))
+        )?;
+        self.told.insert(row.task_id.clone(), seen);
+        Ok(())
+    }
+
+    fn all(&mut self, _sum: &Sum) {}
+
+    fn finish(&mut self, sum: &Sum) -> io::Result<()> {
+        writeln!(io::stdout(), "all {} tasks have ended", sum.tasks)
+    }
+}
+
+/// The newest looks at a task: how fast it grows.
+#[derive(Default)]
+struct Rate(VecDeque<(Timestamp, i64)>);
+
+impl Rate {
+    fn add(&mut self, now: Timestamp, results: i64) {
+        self.0.push_back((now, results));
+        if self.0.len() > RATE_LOOKS {
+            self.0.pop_front();
+        }
+    }
+
+    /// Rate and expected end for people, where there is progress to tell from.
+    fn expected(&self, missing: i64) -> Option<String> {
+        let ((from, before), (to, after)) = (self.0.front()?, self.0.back()?);
+        let minutes = since(*from, *to).as_secs_f64() / 60.0;
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "for people; counts are far below 2^52"
+        )]
+        let (gained, missing) = ((after - before) as f64, missing.max(0) as f64);
+        if gained <= 0.0 || minutes <= 0.0 {
+            return None;
+        }
+        let rate = gained / minutes;
+        let rest = Duration::try_from_secs_f64(missing / rate * 60.0).ok()?;
+        Some(format!("{rate:.0}/min, about {} to go", span(rest)))
+    }
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{prefix} {bar:20.cyan/blue} {pos:>4}/{len:<4} {wide_msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn console_rows() -> Option<usize> {
+    let rows = std::env::var("LINES").ok()?.parse().ok();
+    rows.filter(|rows| *rows > 0)
+}

@@ -1,0 +1,198 @@
+//! The real program under signals, locks, bad tokens and bad configs: it says what is wrong and goes on.
+
+mod support;
+
+use growd::simulator::{Fault, On, Options, Rule, Scenario};
+use support::Bench;
+use support::program::{Daemon, output, write_config};
+
+fn plenty() -> Scenario {
+    let mut scenario = Scenario::done(25);
+    scenario.pool = Some(5_000);
+    scenario.fit_rate = Some(0.5);
+    scenario.rate_per_minute = Some(6_000.0);
+    scenario
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_grows_a_search_added_on_the_command_line_and_sigterm_ends_it_in_order() {
+    let bench = Bench::new().await;
+    write_config(&bench, &[]);
+    let id = bench.service.add_task(&plenty());
+    let mut daemon = Daemon::start(&bench);
+    let link = format!("https://app.extruct.ai/tasks/{id}?tab=results");
+    let added = output(
+        &bench,
+        &["add", &link, "--target", "60", "--note", "a note"],
+    );
+    assert!(added.status.success(), "{}", text(&added.stderr));
+    bench
+        .until("SELECT state = 'reached' AND next_poll_at IS NULL FROM progress")
+        .await;
+    let shown = output(&bench, &["show", &id, "--json"]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(
+        (&shown["state"], &shown["note"]),
+        (&"reached".into(), &"a note".into())
+    );
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
+    let pid: Option<i64> = bench.value("SELECT pid FROM daemon").await;
+    assert_eq!(pid, None);
+    assert!(
+        !bench.dir.path().join("growd.db-wal").exists(),
+        "the log was checkpointed"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_daemon_is_told_who_holds_the_database() {
+    let bench = Bench::new().await;
+    write_config(&bench, &[]);
+    let mut first = Daemon::start(&bench);
+    first.logs("started").await;
+    let second = output(&bench, &["run"]);
+    assert_eq!(second.status.code(), Some(75));
+    let pid = format!("pid {}", first.child.id());
+    assert!(
+        text(&second.stderr).contains(&pid),
+        "{}",
+        text(&second.stderr)
+    );
+    first.signal("INT");
+    assert_eq!(first.ended().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_token_or_with_a_later_schema_it_does_not_begin() {
+    let bench = Bench::new().await;
+    write_config(&bench, &[]);
+    let path = bench.dir.path().join("token");
+    std::fs::remove_file(&path).unwrap();
+    let run = output(&bench, &["run"]);
+    assert_eq!(run.status.code(), Some(77), "{}", text(&run.stderr));
+    std::fs::write(&path, "token").unwrap();
+    bench
+        .execute(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (99991231235959, 'later', TRUE, x'00', 0)",
+        )
+        .await;
+    for command in [&["run"][..], &["status"], &["add", "x", "--target", "1"]] {
+        let output = output(&bench, command);
+        assert_eq!(output.status.code(), Some(78), "{command:?}");
+        assert!(
+            text(&output.stderr).contains("99991231235959"),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_token_closes_the_gate_until_sighup_brings_a_better_one() {
+    let mut options = Options::default();
+    options.settings.speed = 1_000.0;
+    options.settings.accepted_token = Some("the-new-one".to_owned());
+    let bench = Bench::with(options).await;
+    write_config(&bench, &[("gate.probe_interval", r#""1h""#)]);
+    bench.grow(&plenty(), 60).await;
+    bench.grow(&plenty(), 60).await;
+    let mut daemon = Daemon::start(&bench);
+    bench
+        .until("SELECT gate = 'unauthorized' FROM daemon")
+        .await;
+    let asked = bench.service.requests().total;
+    std::fs::write(bench.dir.path().join("token"), "the-new-one\n").unwrap();
+    daemon.signal("HUP");
+    bench.until_all_ended().await;
+    bench.until("SELECT gate = 'open' FROM daemon").await;
+    assert!(asked <= 2, "{asked} requests before the gate closed");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_config_at_sighup_is_told_and_the_old_one_stays() {
+    let bench = Bench::new().await;
+    let path = write_config(&bench, &[]);
+    let mut daemon = Daemon::start(&bench);
+    daemon.logs("started").await;
+    std::fs::write(&path, "growth.chunck = 3\n").unwrap();
+    daemon.signal("HUP");
+    bench
+        .until("SELECT count(*) = 1 FROM events WHERE kind = 'reload_failed'")
+        .await;
+    assert!(
+        daemon.logged().contains("growth.chunk"),
+        "{}",
+        daemon.logged()
+    );
+    bench.grow(&plenty(), 60).await;
+    bench.until("SELECT state = 'reached' FROM progress").await;
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_lets_a_resume_under_way_finish_and_begins_nothing_new() {
+    let bench = Bench::new().await;
+    write_config(&bench, &[]);
+    bench
+        .service
+        .script(Rule::once(On::Resume, Fault::HangAfter { ms: 700 }));
+    bench
+        .service
+        .script(Rule::once(On::Resume, Fault::Delay { ms: 700 }).after(1));
+    bench.grow(&plenty(), 60).await;
+    bench.grow(&plenty(), 60).await;
+    let mut daemon = Daemon::start(&bench);
+    bench
+        .until("SELECT count(*) = 2 FROM resumes WHERE state = 'intended'")
+        .await;
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
+    let accepted: i64 = bench
+        .value("SELECT count(*) FROM resumes WHERE state = 'accepted'")
+        .await;
+    assert_eq!(accepted, 2, "{}", bench.dump().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_is_in_no_line_and_no_byte() {
+    let bench = Bench::new().await;
+    let marked = "MARKED-TOKEN-7f3a9";
+    std::fs::write(bench.dir.path().join("token"), marked).unwrap();
+    let echo = Fault::Status {
+        code: 500,
+        headers: std::collections::BTreeMap::new(),
+        body: Some(serde_json::json!({"detail": format!("bad header: Bearer {marked}")})),
+        takes_effect: false,
+    };
+    write_config(&bench, &[("log.level", r#""trace""#)]);
+    bench.service.script(Rule::once(On::Any, echo).times(3));
+    bench.grow(&plenty(), 60).await;
+    let mut daemon = Daemon::start(&bench);
+    bench
+        .until("SELECT state = 'reached' AND next_poll_at IS NULL FROM progress")
+        .await;
+    for command in [&["status"][..], &["check"], &["status", "--json"]] {
+        let output = output(&bench, command);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(!said.contains(marked), "{command:?}: {said}");
+    }
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+    assert!(
+        daemon.logged().contains("[redacted]"),
+        "{}",
+        daemon.logged()
+    );
+    assert!(!daemon.logged().contains(marked), "{}", daemon.logged());
+    let bytes = std::fs::read(&bench.settings.database).unwrap();
+    assert!(!text(&bytes).contains(marked));
+}

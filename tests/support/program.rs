@@ -1,0 +1,132 @@
+//! The real program as a child process, with an environment and a config of its own.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use super::{Bench, PATIENCE};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Instant;
+
+/// A config for `bench`; `more` goes before its sections' defaults, as `section.key = value` lines.
+pub fn write_config(bench: &Bench, more: &[(&str, &str)]) -> PathBuf {
+    let url = format!("{:?}", bench.service.url());
+    let token = format!("\"{}\"", bench.dir.path().join("token").display());
+    let database = format!("\"{}\"", bench.settings.database.display());
+    let mut keys = vec![
+        ("api.base_url", url.as_str()),
+        ("api.token_file", &token),
+        ("api.timeout", r#""5s""#),
+        ("database.path", &database),
+        ("growth.settle", r#""3s""#),
+        ("polling.min_interval", r#""10ms""#),
+        ("polling.max_interval", r#""100ms""#),
+        ("retry.initial", r#""10ms""#),
+        ("retry.max", r#""200ms""#),
+        ("gate.probe_interval", r#""100ms""#),
+        ("limits.requests_per_second", "0"),
+    ];
+    for (key, value) in more {
+        keys.retain(|(known, _)| known != key);
+        keys.push((key, value));
+    }
+    let text = keys.iter().fold(String::new(), |mut text, (key, value)| {
+        writeln!(text, "{key} = {value}").expect("a string takes all");
+        text
+    });
+    let path = bench.dir.path().join("growd.toml");
+    std::fs::write(&path, text).expect("a config file");
+    path
+}
+
+/// The program with nothing of this process's environment.
+pub fn growd(bench: &Bench, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_growd"));
+    command
+        .args(arguments)
+        .arg("--config")
+        .arg(bench.dir.path().join("growd.toml"))
+        .env_clear()
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end.
+pub fn output(bench: &Bench, arguments: &[&str]) -> Output {
+    growd(bench, arguments).output().expect("it starts")
+}
+
+/// A daemon, killed when dropped.
+pub struct Daemon {
+    pub child: Child,
+    pub log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts `growd run`; what it logs goes to a file.
+    pub fn start(bench: &Bench) -> Self {
+        let log = bench.dir.path().join("growd.log");
+        let file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .expect("a log file");
+        let child = growd(bench, &["run"])
+            .stdout(file.try_clone().expect("a handle"))
+            .stderr(file)
+            .spawn()
+            .expect("it starts");
+        Self { child, log }
+    }
+
+    /// Sends a signal by name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status()
+            .expect("kill is there");
+        assert!(sent.success());
+    }
+
+    /// Waits for its end; returns the exit status, none where a signal ended it.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code();
+            }
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "it does not end:\n{}",
+                self.logged()
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until the log has a text.
+    pub async fn logs(&self, text: &str) {
+        let begin = Instant::now();
+        while !self.logged().contains(text) {
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "no {text:?} in:\n{}",
+                self.logged()
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
+    /// All that it logged.
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Ended already in most tests.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
