@@ -2,6 +2,7 @@
 
 use super::tasks::UnknownTasks;
 use crate::config::ConfigError;
+use crate::daemon::RunError;
 use crate::store::StoreError;
 use crate::token::TokenError;
 use std::io::{self, ErrorKind};
@@ -44,6 +45,10 @@ impl Exit {
     pub fn of(error: &anyhow::Error) -> Self {
         for cause in error.chain() {
             if let Some(error) = cause.downcast_ref::<StoreError>() {
+                return Self::of_store(error);
+            }
+            // Its errors speak for it, and so are not its sources.
+            if let Some(RunError::Store(error)) = cause.downcast_ref::<RunError>() {
                 return Self::of_store(error);
             }
             if cause.is::<ConfigError>() {
@@ -112,6 +117,10 @@ mod tests {
                 75,
             ),
             (StoreError::NeedsMigration { path: path() }.into(), 78),
+            (
+                RunError::Store(StoreError::NeedsMigration { path: path() }).into(),
+                78,
+            ),
             (StoreError::Absent { path: path() }.into(), 1),
             (TokenError::Missing.into(), 77),
             (ConfigError::Invalid(Vec::new()).into(), 78),

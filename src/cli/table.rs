@@ -24,6 +24,7 @@ pub fn colours_are_welcome() -> bool {
 pub fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table
+        .load_style(comfy_table::presets::NOTHING)
         .set_header(header.iter().map(|title| Cell::new(title.to_uppercase())))
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_truncation_indicator("…");

@@ -183,7 +183,7 @@ pub async fn serve(
     if timeout(patience, schedule.drain()).await.is_err() {
         tracing::warn!("requests still under way are given up; the next start settles them");
     }
-    drop(schedule);
+    schedule.close().await;
     let stopped = Event {
         kind: "stopped",
         detail: json!({}),

@@ -9,6 +9,7 @@ use crate::core::since;
 use crate::extruct::Client;
 use crate::store::{StoreError, progress, schema};
 use jiff::Timestamp;
+use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -188,6 +189,14 @@ impl Schedule {
                 self.ahead.clear();
             }
             Err(error) => tracing::error!(%error, "the database cannot be read; trying again"),
+        }
+    }
+
+    /// Gives up what is still in flight, and closes its connection to the database.
+    pub async fn close(mut self) {
+        self.flights.shutdown().await;
+        if let Err(error) = self.reader.close().await {
+            tracing::debug!(%error, "the reader was not closed in order");
         }
     }
 
