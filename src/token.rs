@@ -1,4 +1,4 @@
-//! The secret: where it is found, what it may be; it prints as "[redacted]".
+//! The secret: where it is found, what it may be; it prints as `[redacted]`.
 
 use crate::config::Api;
 use secrecy::{ExposeSecret, SecretString};

@@ -15,7 +15,11 @@ use std::io::{self, Read, Write};
 /// The tasks have to exist: growd asks for more results of searches that were started elsewhere. What is not given
 /// of --chunk and --note stays as it is.
 #[derive(Debug, Args)]
-#[allow(clippy::doc_markdown, reason = "the words of --help")]
+#[allow(
+    clippy::doc_markdown,
+    rustdoc::bare_urls,
+    reason = "the words of --help"
+)]
 #[command(after_help = "\
 Examples:
   growd add https://app.extruct.ai/tasks/ID --target 250

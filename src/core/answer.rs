@@ -114,4 +114,20 @@ impl Failure {
             | Self::NotConnected { detail } => detail,
         }
     }
+
+    /// The same failure in other words.
+    #[must_use]
+    pub fn map_detail(mut self, map: impl FnOnce(String) -> String) -> Self {
+        let (Self::Refused { detail, .. }
+        | Self::Unauthorized { detail, .. }
+        | Self::PaymentRequired { detail }
+        | Self::NotFound { detail }
+        | Self::RateLimited { detail, .. }
+        | Self::Unexpected { detail, .. }
+        | Self::Unanswered { detail, .. }
+        | Self::NotUnderstood { detail, .. }
+        | Self::NotConnected { detail }) = &mut self;
+        *detail = map(std::mem::take(detail));
+        self
+    }
 }

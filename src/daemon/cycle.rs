@@ -2,7 +2,7 @@
 //!
 //! # Guarantees
 //!
-//! A resume is sent only on an [`Order`](super::writer::Order), which is given once the intention is durable,
+//! A resume is sent only on an [`Order`](super::batch::Order), which is given once the intention is durable,
 //! and only once. Dropping this future at any point is safe: the next look settles what was under way.
 
 use super::limits::Pacer;

@@ -13,7 +13,7 @@
 //!
 //! A change by another process is seen within [`TICK`], not at once.
 
-mod batch;
+pub mod batch;
 pub mod cycle;
 pub mod limits;
 pub mod notify;

@@ -3,7 +3,7 @@
 use super::error;
 use super::wire::{self, User};
 use crate::config::Api;
-use crate::core::{Failure, Observation, TaskId};
+use crate::core::{Failure, Observation, Status, TaskId};
 use crate::token::Token;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{ACCEPT, HeaderValue};
@@ -15,6 +15,9 @@ const BODY_MAX: usize = 1024 * 1024;
 
 /// The most that is read of an answer that is an error, in bytes.
 const ERROR_BODY_MAX: usize = 64 * 1024;
+
+/// No real token is shorter than this, in bytes.
+const TOKEN_MIN: usize = 8;
 
 /// What stands for itself in a segment of a path (RFC 3986, "unreserved"); all else is percent-encoded.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -101,11 +104,16 @@ impl Client {
     /// The row of the answer table that the answer falls into.
     pub async fn user(&self) -> Result<User, Failure> {
         let request = self.http.get(format!("{}/v1/user", self.base));
-        let (status, body) = self.send(request).await?;
-        serde_json::from_slice(&body).map_err(|error| Failure::NotUnderstood {
-            status: status.as_u16(),
-            detail: error.to_string(),
-        })
+        let answer = match self.send(request).await {
+            Ok((status, body)) => {
+                serde_json::from_slice(&body).map_err(|error| Failure::NotUnderstood {
+                    status: status.as_u16(),
+                    detail: error.to_string(),
+                })
+            }
+            Err(failure) => Err(failure),
+        };
+        answer.map_err(|failure| failure.map_detail(|detail| self.without_token(detail)))
     }
 
     fn task_url(&self, id: &TaskId) -> String {
@@ -117,16 +125,16 @@ impl Client {
         match self.send(request).await {
             Ok((status, body)) => Answered {
                 http_status: Some(status.as_u16()),
-                outcome: wire::read_task(&body, id.as_str()).map_err(|detail| {
+                outcome: self.clean(wire::read_task(&body, id.as_str()).map_err(|detail| {
                     Failure::NotUnderstood {
                         status: status.as_u16(),
                         detail,
                     }
-                }),
+                })),
             },
             Err(failure) => Answered {
                 http_status: failure.status(),
-                outcome: Err(failure),
+                outcome: self.clean(Err(failure)),
             },
         }
     }
@@ -141,7 +149,7 @@ impl Client {
         let status = response.status();
         if status.is_success() {
             return match read(&mut response, BODY_MAX).await {
-                Ok(body) if body.len() <= BODY_MAX => Ok((status, self.without_token(body))),
+                Ok(body) if body.len() <= BODY_MAX => Ok((status, body)),
                 Ok(_) => Err(Failure::NotUnderstood {
                     status: status.as_u16(),
                     detail: format!("the answer is over {BODY_MAX} bytes"),
@@ -153,7 +161,6 @@ impl Client {
         let body = read(&mut response, ERROR_BODY_MAX)
             .await
             .unwrap_or_default();
-        let body = self.without_token(body);
         Err(error::from_answer(
             status,
             response.headers(),
@@ -161,21 +168,27 @@ impl Client {
         ))
     }
 
-    /// The body with the token struck out, should a service echo it: bodies end up in errors and in the
-    /// database.
-    fn without_token(&self, body: Vec<u8>) -> Vec<u8> {
+    /// A text of the service's with the token struck out, should it echo that: these texts end up in errors and in
+    /// the database. What is shorter than a token can be is left alone, for it would be found in any text.
+    fn without_token(&self, text: String) -> String {
         let token = self.token.expose();
-        match std::str::from_utf8(&body) {
-            Ok(text) if text.contains(token) => text.replace(token, "[redacted]").into_bytes(),
-            Ok(_) => body,
-            Err(_) => {
-                let text = String::from_utf8_lossy(&body);
-                if text.contains(token) {
-                    Vec::new()
-                } else {
-                    body
+        if token.len() >= TOKEN_MIN && text.contains(token) {
+            text.replace(token, "[redacted]")
+        } else {
+            text
+        }
+    }
+
+    fn clean(&self, outcome: Result<Observation, Failure>) -> Result<Observation, Failure> {
+        match outcome {
+            Ok(mut seen) => {
+                seen.query = seen.query.map(|query| self.without_token(query));
+                if let Status::Unknown(word) = seen.status {
+                    seen.status = Status::Unknown(self.without_token(word));
                 }
+                Ok(seen)
             }
+            Err(failure) => Err(failure.map_detail(|detail| self.without_token(detail))),
         }
     }
 }

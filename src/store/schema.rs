@@ -150,6 +150,10 @@ pub async fn integrity(connection: &mut SqliteConnection) -> Result<Vec<String>,
 ///
 /// What SQLite says, such as where the file exists or can't be written.
 pub async fn copy_to(connection: &mut SqliteConnection, file: &str) -> Result<(), StoreError> {
+    // It writes to the copy only, but is refused as a write all the same.
+    sqlx::query("PRAGMA query_only = OFF")
+        .execute(&mut *connection)
+        .await?;
     sqlx::query("VACUUM INTO ?")
         .bind(file)
         .execute(connection)
