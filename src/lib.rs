@@ -19,6 +19,7 @@
 //! | [`cli`] | a file for each command | `store`, and `daemon` to run it |
 //! | [`config`], [`token`], [`logging`] | what the process is told, and where it tells | |
 //! | [`simulator`] | a stand-in for the service, for tests and for trying out | |
+//! | [`crash`] | the moments at which the tests kill the program; nothing in a real build | |
 //!
 //! # One pass
 //!
@@ -40,6 +41,7 @@
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod crash;
 pub mod daemon;
 pub mod extruct;
 pub mod logging;

@@ -5,6 +5,7 @@ use super::table::tell;
 use super::{Context, Exit, tasks};
 use crate::core::TaskId;
 use crate::core::model::RESUME_MAX;
+use crate::crash::{self, Point};
 use crate::store::tasks::{Added, NewTask, upsert};
 use crate::store::{self, Mode};
 use clap::Args;
@@ -67,7 +68,9 @@ impl Add {
         for id in &ids {
             outcomes.push(upsert(&mut transaction, id, &new).await?);
         }
+        crash::at(Point::AddWritten);
         transaction.commit().await?;
+        crash::at(Point::AddCommitted);
 
         let cap = context.settings.policy.growth.task_cap;
         if self.target > cap {

@@ -9,6 +9,7 @@ use super::limits::Pacer;
 use super::writer::{WriteError, Writer};
 use crate::core::step::{Answer, Look};
 use crate::core::{Status, TaskId};
+use crate::crash::{self, Point};
 use crate::extruct::{Answered, Client};
 use jiff::Timestamp;
 
@@ -23,8 +24,10 @@ pub async fn cycle(
     writer: &Writer,
     pacer: &Pacer,
 ) -> Result<(), WriteError> {
+    crash::at(Point::LookBegins);
     let started_at = Timestamp::now();
     let Answered { outcome, .. } = client.look(id).await;
+    crash::at(Point::LookAnswered);
     let answered_at = Timestamp::now();
     tracing::debug!(task_id = %id, ?outcome, "polled");
     if outcome
@@ -43,11 +46,13 @@ pub async fn cycle(
     let Some(order) = writer.looked(id.clone(), look).await? else {
         return Ok(());
     };
+    crash::at(Point::ResumeBegins);
     let started_at = Timestamp::now();
     let Answered {
         http_status,
         outcome,
     } = client.resume(id, order.desired_new_results).await;
+    crash::at(Point::ResumeAnswered);
     tracing::debug!(task_id = %id, resume = order.resume_id, ?outcome, "resumed");
     let answer = Answer {
         resume_id: order.resume_id,

@@ -24,6 +24,7 @@ pub mod writer;
 
 use crate::config::{ConfigError, Settings, Source};
 use crate::core::step::Event;
+use crate::crash::{self, Point};
 use crate::extruct::{Client, ClientError};
 use crate::logging;
 use crate::store::{self, Lock, Mode, StoreError};
@@ -117,9 +118,12 @@ pub async fn serve(
 ) -> Result<(), RunError> {
     let client = Client::new(&settings.api, token)?;
     let lock = Lock::take(&settings.database).await?;
+    crash::at(Point::Locked);
     let mut connection = store::open(&settings.database, Mode::Daemon(&lock)).await?;
     let reader = store::open(&settings.database, Mode::Read).await?;
+    crash::at(Point::Opened);
     let gate = store::daemon::started(&mut connection, Timestamp::now()).await?;
+    crash::at(Point::Started);
     let draining = Arc::new(AtomicBool::new(false));
     let (writer, gate) = Writer::start(connection, gate, settings.policy, draining.clone());
     let pacer = Arc::new(Pacer::new(settings.limits.requests_per_second));
@@ -178,12 +182,14 @@ pub async fn serve(
 
     notify::stopping();
     draining.store(true, Ordering::Relaxed);
+    crash::at(Point::DrainBegins);
     tracing::info!(in_flight = schedule.in_flight(), "stopping");
     let patience = daemon.settings.api.timeout + DRAIN_MARGIN;
     if timeout(patience, schedule.drain()).await.is_err() {
         tracing::warn!("requests still under way are given up; the next start settles them");
     }
     schedule.close().await;
+    crash::at(Point::Drained);
     let stopped = Event {
         kind: "stopped",
         detail: json!({}),
@@ -241,6 +247,7 @@ impl Daemon {
             let client = Client::new(&settings.api, token)?;
             Ok((settings, Arc::new(client)))
         });
+        crash::at(Point::ReloadRead);
         let (told, client) = match fresh {
             Ok((mut settings, client)) => {
                 if settings.database != self.settings.database {
@@ -255,6 +262,7 @@ impl Daemon {
                 if let Err(error) = self.writer.chore(Chore::Adopt(policy)).await {
                     tracing::error!(%error, "the database refused a chore of the reload");
                 }
+                crash::at(Point::ReloadAdopted);
                 self.settings = settings;
                 tracing::info!("reloaded");
                 (

@@ -13,6 +13,7 @@ use crate::core::gate::Gate;
 use crate::core::model::Policy;
 use crate::core::step::{Answer, Event, Look};
 use crate::core::{TaskId, after};
+use crate::crash::{self, Point};
 use crate::store::{self, StoreError, daemon, history, ledger, progress, schema};
 use jiff::Timestamp;
 use sqlx::Connection;
@@ -264,8 +265,12 @@ impl Desk {
             now: Timestamp::now(),
         };
         let mut tx = store::begin(&mut self.connection).await?;
+        crash::at(Point::LookStoring);
         let written = batch::write(&mut tx, batch, &self.gate, &terms).await?;
+        let (uncommitted, committed) = crash_points(batch, &written.orders);
+        crash::at(uncommitted);
         tx.commit().await?;
+        crash::at(committed);
         self.publish(written.gate);
         for (id, event) in &written.told {
             report::event(id.as_ref(), event);
@@ -292,7 +297,11 @@ impl Desk {
                 let sent_before = now.checked_sub(patience).unwrap_or(Timestamp::MIN);
                 ledger::settle_removed(&mut tx, sent_before, now).await?
             }
-            Chore::Prune(before) => history::prune(&mut tx, *before).await?,
+            Chore::Prune(before) => {
+                let count = history::prune(&mut tx, *before).await?;
+                crash::at(Point::PruneWritten);
+                count
+            }
             Chore::Adopt(_) => {
                 gate.probe_now(now);
                 batch::store_gate(&mut tx, &self.gate, &gate, now).await?;
@@ -315,6 +324,9 @@ impl Desk {
             }
         };
         tx.commit().await?;
+        if matches!(chore, Chore::Prune(_)) {
+            crash::at(Point::PruneCommitted);
+        }
         self.policy = policy;
         self.publish(gate);
         Ok(count)
@@ -343,7 +355,10 @@ impl Desk {
         let now = Timestamp::now();
         let stopped = async {
             daemon::stopped(&mut self.connection, now).await?;
-            schema::checkpoint(&mut self.connection).await
+            crash::at(Point::CheckpointBegins);
+            schema::checkpoint(&mut self.connection).await?;
+            crash::at(Point::CheckpointDone);
+            Ok::<_, StoreError>(())
         };
         if let Err(error) = stopped.await {
             tracing::warn!(%error, "the database was not closed in order; the next start makes up for that");
@@ -351,6 +366,18 @@ impl Desk {
         if let Err(error) = self.connection.close().await {
             tracing::warn!(%error, "the database was not closed in order; the next start makes up for that");
         }
+    }
+}
+
+/// The moments before and after the commit of a batch, by the weightiest thing in it.
+fn crash_points(batch: &[Entry], orders: &[Option<Order>]) -> (Point, Point) {
+    let is_answer = |entry: &Entry| matches!(entry.heard, Heard::Answer(_));
+    if orders.iter().any(Option::is_some) {
+        (Point::IntentWritten, Point::IntentCommitted)
+    } else if batch.iter().any(is_answer) {
+        (Point::AnswerWritten, Point::AnswerCommitted)
+    } else {
+        (Point::LookWritten, Point::LookCommitted)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Opening the database: is it growd's, is its version one this program knows, and bringing it up to date.
 
 use super::{Lock, StoreError, primary_code};
+use crate::crash::{self, Point};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
@@ -249,6 +250,9 @@ async fn applied_version(
 }
 
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    crash::at(Point::MigrationBegins);
+    #[cfg(feature = "crash-points")]
+    die_half_way(connection).await;
     MIGRATIONS
         // `run` is generic over more than rustc can prove to be Send (rust-lang/rust#100013); this is what it calls.
         .run_direct(None, connection, false)
@@ -256,7 +260,25 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), S
         .map_err(|error| StoreError::Migrate {
             path: path.to_owned(),
             detail: error.to_string(),
-        })
+        })?;
+    crash::at(Point::MigrationCommitted);
+    #[cfg(feature = "crash-points")]
+    if let Ok(mut handle) = connection.lock_handle().await {
+        handle.remove_progress_handler();
+    }
+    Ok(())
+}
+
+/// Lets the tests' build of the program die between two statements of a migration.
+#[cfg(feature = "crash-points")]
+async fn die_half_way(connection: &mut SqliteConnection) {
+    const OPCODES: i32 = 4;
+    if let Ok(mut handle) = connection.lock_handle().await {
+        handle.set_progress_handler(OPCODES, || {
+            crash::at(Point::MigrationUnderWay);
+            true
+        });
+    }
 }
 
 fn failed_to_open(path: &Path, source: sqlx::Error) -> StoreError {

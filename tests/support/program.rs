@@ -4,6 +4,7 @@
 
 use super::{Bench, PATIENCE};
 use std::fmt::Write as _;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
@@ -65,6 +66,11 @@ pub struct Daemon {
 impl Daemon {
     /// Starts `growd run`; what it logs goes to a file.
     pub fn start(bench: &Bench) -> Self {
+        Self::start_with(bench, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub fn start_with(bench: &Bench, variables: &[(&str, &str)]) -> Self {
         let log = bench.dir.path().join("growd.log");
         let file = std::fs::File::options()
             .create(true)
@@ -72,6 +78,7 @@ impl Daemon {
             .open(&log)
             .expect("a log file");
         let child = growd(bench, &["run"])
+            .envs(variables.iter().copied())
             .stdout(file.try_clone().expect("a handle"))
             .stderr(file)
             .spawn()
@@ -102,6 +109,22 @@ impl Daemon {
             );
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
+    }
+
+    /// Waits for its end by SIGKILL; `when` says what was to lead to that.
+    pub async fn killed(&mut self, when: &str) {
+        let status = self.ended().await;
+        let signal = self
+            .child
+            .try_wait()
+            .expect("a child")
+            .and_then(|status| status.signal());
+        assert_eq!(
+            (status, signal),
+            (None, Some(9)),
+            "{when}: it ended otherwise:\n{}",
+            self.logged()
+        );
     }
 
     /// Waits until the log has a text.

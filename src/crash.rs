@@ -1,0 +1,187 @@
+//! The moments at which the process can be made to die, for the tests that show that dying there is safe.
+//!
+//! Each is between two effects that a power cut could separate. Without the feature `crash-points`, which only the
+//! tests have, [`at`] does nothing. With it, `GROWD_CRASH_AT=NAME` kills the process by SIGKILL when it comes to that
+//! moment for the first time, and `NAME:3` when it does for the third.
+
+/// One of these moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// The daemon holds the lock; the database is not open yet.
+    Locked,
+    /// The schema is about to be created or migrated.
+    MigrationBegins,
+    /// Some way into the migration's transaction.
+    MigrationUnderWay,
+    /// The migration is committed.
+    MigrationCommitted,
+    /// The database is open; the row `daemon` says nothing of this process yet.
+    Opened,
+    /// The row `daemon` says that this process runs; nothing was looked at yet.
+    Started,
+    /// A task is about to be looked at.
+    LookBegins,
+    /// A look was answered; the writer knows nothing of it.
+    LookAnswered,
+    /// The transaction that stores looks has begun; nothing is judged yet.
+    LookStoring,
+    /// Looks are written, and no resume comes of them; not committed.
+    LookWritten,
+    /// The same, committed.
+    LookCommitted,
+    /// A resume is written down as `intended`, with the look it came of; not committed.
+    IntentWritten,
+    /// The same, committed: durable, but nobody was told to send it.
+    IntentCommitted,
+    /// The resume is about to be sent.
+    ResumeBegins,
+    /// The resume was answered; the writer knows nothing of it.
+    ResumeAnswered,
+    /// The answer to a resume is written; not committed.
+    AnswerWritten,
+    /// The same, committed.
+    AnswerCommitted,
+    /// A batch of old history is removed; not committed.
+    PruneWritten,
+    /// The same, committed.
+    PruneCommitted,
+    /// SIGHUP: config and token are read; nothing goes by them yet.
+    ReloadRead,
+    /// The writer goes by the new config; the schedule does not.
+    ReloadAdopted,
+    /// SIGTERM: nothing new is begun; requests are still under way.
+    DrainBegins,
+    /// Nothing is under way any more; the daemon's row still says that it runs.
+    Drained,
+    /// The daemon's row says that it has stopped; the log is not written back.
+    CheckpointBegins,
+    /// The log is written back; the database is not closed.
+    CheckpointDone,
+    /// `growd add` has written its rows; not committed.
+    AddWritten,
+    /// The same, committed; nothing was said of it.
+    AddCommitted,
+}
+
+impl Point {
+    /// Every moment, in the order in which a daemon comes to them.
+    pub const ALL: [Self; 27] = [
+        Self::Locked,
+        Self::MigrationBegins,
+        Self::MigrationUnderWay,
+        Self::MigrationCommitted,
+        Self::Opened,
+        Self::Started,
+        Self::LookBegins,
+        Self::LookAnswered,
+        Self::LookStoring,
+        Self::LookWritten,
+        Self::LookCommitted,
+        Self::IntentWritten,
+        Self::IntentCommitted,
+        Self::ResumeBegins,
+        Self::ResumeAnswered,
+        Self::AnswerWritten,
+        Self::AnswerCommitted,
+        Self::PruneWritten,
+        Self::PruneCommitted,
+        Self::ReloadRead,
+        Self::ReloadAdopted,
+        Self::DrainBegins,
+        Self::Drained,
+        Self::CheckpointBegins,
+        Self::CheckpointDone,
+        Self::AddWritten,
+        Self::AddCommitted,
+    ];
+
+    /// Its name in `GROWD_CRASH_AT`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Locked => "locked",
+            Self::MigrationBegins => "migration_begins",
+            Self::MigrationUnderWay => "migration_under_way",
+            Self::MigrationCommitted => "migration_committed",
+            Self::Opened => "opened",
+            Self::Started => "started",
+            Self::LookBegins => "look_begins",
+            Self::LookAnswered => "look_answered",
+            Self::LookStoring => "look_storing",
+            Self::LookWritten => "look_written",
+            Self::LookCommitted => "look_committed",
+            Self::IntentWritten => "intent_written",
+            Self::IntentCommitted => "intent_committed",
+            Self::ResumeBegins => "resume_begins",
+            Self::ResumeAnswered => "resume_answered",
+            Self::AnswerWritten => "answer_written",
+            Self::AnswerCommitted => "answer_committed",
+            Self::PruneWritten => "prune_written",
+            Self::PruneCommitted => "prune_committed",
+            Self::ReloadRead => "reload_read",
+            Self::ReloadAdopted => "reload_adopted",
+            Self::DrainBegins => "drain_begins",
+            Self::Drained => "drained",
+            Self::CheckpointBegins => "checkpoint_begins",
+            Self::CheckpointDone => "checkpoint_done",
+            Self::AddWritten => "add_written",
+            Self::AddCommitted => "add_committed",
+        }
+    }
+}
+
+/// Dies here, where the tests want that.
+#[cfg(feature = "crash-points")]
+pub fn at(point: Point) {
+    if armed::is_due(point) {
+        armed::die();
+    }
+}
+
+/// Does nothing: this program was built without the feature `crash-points`.
+#[cfg(not(feature = "crash-points"))]
+#[inline]
+pub fn at(_point: Point) {}
+
+#[cfg(feature = "crash-points")]
+mod armed {
+    use super::Point;
+    use rustix::process::{Signal, getpid, kill_process};
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// Where to die, and the how manyth time.
+    struct Fuse {
+        point: Point,
+        left: AtomicU32,
+    }
+
+    static FUSE: LazyLock<Option<Fuse>> = LazyLock::new(|| {
+        let text = std::env::var("GROWD_CRASH_AT").ok()?;
+        let (name, time) = match text.split_once(':') {
+            Some((name, time)) => (name, time.parse().ok()),
+            None => (text.as_str(), Some(1)),
+        };
+        let point = Point::ALL.into_iter().find(|point| point.name() == name);
+        match (point, time) {
+            (Some(point), Some(time)) => Some(Fuse {
+                point,
+                left: AtomicU32::new(time),
+            }),
+            // A test that names no moment would show nothing.
+            _ => panic!("GROWD_CRASH_AT={text}: there is no such moment"),
+        }
+    });
+
+    pub fn is_due(point: Point) -> bool {
+        FUSE.as_ref().is_some_and(|fuse| {
+            fuse.point == point && fuse.left.fetch_sub(1, Ordering::Relaxed) == 1
+        })
+    }
+
+    pub fn die() -> ! {
+        // SIGKILL can't fail for one's own process; should it all the same, abort leaves as little behind.
+        let _ = kill_process(getpid(), Signal::KILL);
+        std::process::abort()
+    }
+}
