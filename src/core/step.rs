@@ -103,7 +103,6 @@ impl Step {
         if self.sample || moved {
             progress.changed_at = Some(at);
         }
-        progress.best_results = progress.best_results.max(seen.results);
         let mut seen = seen.clone();
         if seen.query.is_none() {
             seen.query = progress.seen.take().and_then(|before| before.query);
@@ -289,6 +288,9 @@ fn seen_task(
         began.map_or(at, |resume| resume.sent_at),
     );
     step.store(seen, at);
+    // Of looks only: what the answer to a resume shows need not show in looks for long, and looks are what the next
+    // resume is asked by. Taken for progress, it would have the same results asked for again and again.
+    step.progress.best_results = step.progress.best_results.max(seen.results);
     let open = settle_open(step, task, Some(seen), look.started_at, policy);
     let current = step.resume.clone().or_else(|| task.resume.clone());
     let current = current.as_ref();
