@@ -25,7 +25,7 @@ pub enum Point {
     LookAnswered,
     /// The transaction that stores looks has begun; nothing is judged yet.
     LookStoring,
-    /// Looks are written, and no resume comes of them; not committed.
+    /// Looks are written, and whatever comes of them; not committed.
     LookWritten,
     /// The same, committed.
     LookCommitted,

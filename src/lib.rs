@@ -16,9 +16,9 @@
 //! | [`extruct`] | the service as a Rust API: one request, one classed answer | `core` |
 //! | [`store`] | all SQL: tasks, progress, the ledger, history | `core` |
 //! | [`daemon`] | the loop: due tasks into flight, what they learnt through the one writer | all of these |
-//! | [`cli`] | a file for each command | `store`, and `daemon` to run it |
-//! | [`config`], [`token`], [`logging`] | what the process is told, and where it tells | |
-//! | [`simulator`] | a stand-in for the service, for tests and for trying out | |
+//! | [`cli`] | a file for each command | `store`; all others for `run`, `check` and `demo` |
+//! | [`config`], [`token`], [`logging`] | what the process is told, and where it tells | the nouns of `core` |
+//! | [`simulator`] | a stand-in for the service, for tests and for trying out | nothing else |
 //! | [`crash`] | the moments at which the tests kill the program; nothing in a real build | |
 //!
 //! # One pass

@@ -118,6 +118,8 @@ struct World {
     closed_at: Timestamp,
     /// When the last probe of this kind was admitted, or the gate closed.
     last_probe: Timestamp,
+    /// The same for the last time that it had to be paid: another kind may come in between.
+    last_payment_probe: Timestamp,
     /// No request before then, and when the request was begun that was told so.
     forbidden: Option<(Timestamp, Timestamp)>,
 }
@@ -133,6 +135,7 @@ impl World {
             under_way: Vec::new(),
             closed_at: now,
             last_probe: now,
+            last_payment_probe: now,
             forbidden: None,
         }
     }
@@ -192,7 +195,8 @@ impl World {
             .learn(request, failure, started_at, self.now, &policy(), 0.5);
         let is_open = self.gate.kind == Kind::Open;
         prop_assert_eq!(self.gate.until.is_none(), is_open);
-        if before != Kind::Open && is_open {
+        let holds_all = |kind| !matches!(kind, Kind::Open | Kind::PaymentRequired);
+        if holds_all(before) && !holds_all(self.gate.kind) || before != Kind::Open && is_open {
             prop_assert!(started_at >= self.closed_at, "opened by an old answer");
             if let Some((_, told)) = self.forbidden {
                 prop_assert!(started_at >= told, "opened by an older answer than the 429");
@@ -209,9 +213,16 @@ impl World {
             self.forbidden = Some(self.forbidden.map_or(forbidden, |held| held.max(forbidden)));
             prop_assert_eq!(self.gate.kind, Kind::RateLimited);
         }
+        if before == Kind::PaymentRequired {
+            self.last_payment_probe = self.last_probe;
+        }
         if self.gate.kind != before {
             self.closed_at = self.now;
-            self.last_probe = self.now;
+            self.last_probe = match (self.gate.kind, failure) {
+                (_, Some(Failure::PaymentRequired { .. })) => self.now,
+                (Kind::PaymentRequired, _) => self.last_payment_probe,
+                (_, _) => self.now,
+            };
         }
         Ok(())
     }
@@ -439,6 +450,24 @@ fn a_402_closes_for_looks_only_where_a_look_met_it() {
 }
 
 /// After a start, what an operator may have mended is tried at once; a 429's time is kept, within bounds.
+/// What has to be paid is not forgotten while the service can't be reached, or asks to be left alone.
+#[test]
+fn a_402_outlasts_the_other_reasons_that_close_the_gate() {
+    let mut gate = Gate::open(start());
+    let mut answer = |request, failure: Option<Failure>, seconds| {
+        let now = at(seconds);
+        gate.learn(request, failure.as_ref(), now, now, &policy(), 0.5);
+        gate.clone()
+    };
+    let until = answer(Request::Resume, Some(payment()), 0).until;
+    let limited = answer(Request::Look, Some(rate_limited(Some(30))), 1);
+    assert_eq!(limited.kind, Kind::RateLimited);
+    let owing = answer(Request::Look, None, 40);
+    assert_eq!((owing.kind, owing.until), (Kind::PaymentRequired, until));
+    assert_eq!(owing.reason, Some(detail()));
+    assert_eq!(answer(Request::Resume, None, 400).kind, Kind::Open);
+}
+
 #[test]
 fn a_restored_gate_keeps_a_429s_time_and_tries_the_rest_at_once() {
     for kind in [Kind::Unauthorized, Kind::PaymentRequired, Kind::Unreachable] {

@@ -84,6 +84,7 @@ fn passing() -> impl Strategy<Value = Fault> {
         1 => Just(Fault::Redirected),
         1 => Just(Fault::DiesBefore),
         1 => Just(Fault::DiesAfter),
+        1 => Just(Fault::TooLate),
     ]
 }
 

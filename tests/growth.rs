@@ -2,8 +2,10 @@
 
 mod support;
 
+use futures_util::TryStreamExt;
 use growd::core::gate::RETRY_AFTER_MAX;
 use growd::simulator::{FailAt, Fault, On, Options, Rule, Scenario};
+use growd::store::overview;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use support::Bench;
@@ -327,4 +329,71 @@ async fn two_daemons_never_share_a_database() {
 #[test]
 fn a_retry_after_is_believed_for_a_day_at_most() {
     assert_eq!(RETRY_AFTER_MAX, Duration::from_hours(24));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_that_is_not_utf8_stops_no_other_task() {
+    let mut bench = Bench::new().await;
+    bench
+        .execute(
+            "INSERT INTO tasks (task_id, target, note)
+             VALUES (CAST(x'626164ff' AS TEXT), 10, NULL), ('odd-note', 10, CAST(x'fffe' AS TEXT))",
+        )
+        .await;
+    let id = bench.grow(&plenty(), 60).await;
+    bench.start();
+    bench.until_all_ended().await;
+    assert_eq!(bench.state(&id).await, "reached");
+    let (state, reason): (String, String) = sqlx::query_as(
+        "SELECT state, reason FROM progress WHERE CAST(task_id AS BLOB) = x'626164ff'",
+    )
+    .fetch_one(&mut bench.connection().await)
+    .await
+    .unwrap();
+    assert_eq!(state, "missing");
+    assert!(reason.contains("626164ff"), "{reason}");
+    let mut connection = bench.connection().await;
+    let rows: Vec<_> = overview::rows(&mut connection, None)
+        .try_collect()
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), 3);
+    drop(connection);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_opens_wakes_no_task_before_its_shortest_interval() {
+    let mut bench = Bench::new().await;
+    bench.settings.policy.polling.min_interval = Duration::from_millis(800);
+    bench.settings.policy.polling.max_interval = Duration::from_secs(5);
+    // Each look at it fails, and each gate that opens would wake it.
+    let failing = bench.grow(&plenty(), 60).await;
+    bench
+        .service
+        .script(Rule::always(On::Get, Fault::status(503)).of_task(failing.as_str()));
+    bench
+        .service
+        .script(Rule::once(On::Resume, Fault::status(429)).times(3));
+    for _ in 0..3 {
+        bench.grow(&plenty(), 60).await;
+    }
+    bench.start();
+    bench
+        .until("SELECT count(*) >= 3 FROM progress WHERE state = 'reached'")
+        .await;
+    bench.stop().await;
+    let looks: Vec<_> = bench
+        .service
+        .requests()
+        .last
+        .into_iter()
+        .filter(|request| request.kind == "get" && request.path.contains(failing.as_str()))
+        .map(|request| request.at)
+        .collect();
+    assert!(looks.len() > 1, "{looks:?}");
+    for pair in looks.windows(2) {
+        let gap = pair[1].duration_since(pair[0]);
+        assert!(gap.as_millis() >= 750, "{looks:?}");
+    }
 }

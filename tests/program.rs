@@ -69,6 +69,27 @@ async fn a_second_daemon_is_told_who_holds_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_link_to_a_database_that_is_not_there_yet_leads_to_the_same_lock() {
+    let bench = Bench::new().await;
+    let (real, link) = (
+        bench.dir.path().join("real"),
+        bench.dir.path().join("link.db"),
+    );
+    std::fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(real.join("growd.db"), &link).unwrap();
+    let path = format!("{:?}", link.to_str().unwrap());
+    write_config(&bench, &[("database.path", &path)]);
+    let mut first = Daemon::start(&bench);
+    first.logs("started").await;
+    assert_eq!(output(&bench, &["run"]).status.code(), Some(75));
+    let there = real.join("growd.db");
+    let by_its_own_name = ["run", "--database", there.to_str().unwrap()];
+    assert_eq!(output(&bench, &by_its_own_name).status.code(), Some(75));
+    first.signal("TERM");
+    assert_eq!(first.ended().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_token_or_with_a_later_schema_it_does_not_begin() {
     let bench = Bench::new().await;
     write_config(&bench, &[]);

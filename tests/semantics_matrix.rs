@@ -17,6 +17,9 @@ use std::time::Duration;
 const SETTLE: Duration = Duration::from_mins(1);
 const TARGET: i64 = 100;
 
+/// Sixteen times the settling time.
+const FAR: Duration = Duration::from_mins(16);
+
 /// When a resume shows in looks, and takes effect.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Shows {
@@ -25,6 +28,8 @@ enum Shows {
     /// The wish is raised within the settling time; the work begins later, but still within.
     InTwoSteps,
     BeyondSettle,
+    /// Many times the settling time later.
+    FarBeyondSettle,
 }
 
 impl Shows {
@@ -34,6 +39,7 @@ impl Shows {
             Self::WithinSettle => (Duration::from_secs(40), Duration::ZERO),
             Self::InTwoSteps => (Duration::from_secs(20), Duration::from_secs(12)),
             Self::BeyondSettle => (Duration::from_secs(100), Duration::ZERO),
+            Self::FarBeyondSettle => (FAR, Duration::ZERO),
         }
     }
 }
@@ -48,6 +54,8 @@ enum Answers {
     FirstLostAfter,
     /// Each second answer is lost on its way back.
     EachSecondLost,
+    /// Every answer is lost on its way back.
+    AllLost,
     /// The first answer can't be read.
     FirstNotUnderstood,
     /// The process dies before the first is sent.
@@ -63,6 +71,7 @@ impl Answers {
             Self::FirstLostBefore => vec![Fault::LostBefore],
             Self::FirstLostAfter => vec![Fault::LostAfter],
             Self::EachSecondLost => [Fault::Fine, Fault::LostAfter].repeat(20),
+            Self::AllLost => [Fault::LostAfter].repeat(40),
             Self::FirstNotUnderstood => vec![Fault::NotUnderstood],
             Self::DiesBeforeFirst => vec![Fault::DiesBefore],
             Self::DiesAfterFirst => vec![Fault::DiesAfter],
@@ -109,6 +118,7 @@ impl Case {
                             Shows::WithinSettle,
                             Shows::InTwoSteps,
                             Shows::BeyondSettle,
+                            Shows::FarBeyondSettle,
                         ] {
                             for (answer_is_late, tells_early) in
                                 [(false, false), (false, true), (true, false), (true, true)]
@@ -127,6 +137,7 @@ impl Case {
                                         Answers::FirstLostBefore,
                                         Answers::FirstLostAfter,
                                         Answers::EachSecondLost,
+                                        Answers::AllLost,
                                         Answers::FirstNotUnderstood,
                                         Answers::DiesBeforeFirst,
                                         Answers::DiesAfterFirst,
@@ -217,6 +228,12 @@ impl Case {
     }
 }
 
+impl Shows {
+    fn is_in_time(self) -> bool {
+        !matches!(self, Self::BeyondSettle | Self::FarBeyondSettle)
+    }
+}
+
 fn for_all(which: impl Fn(&Case) -> bool, test: impl Fn(&Case, &Driver)) -> usize {
     let cases: Vec<_> = Case::all().into_iter().filter(which).collect();
     for case in &cases {
@@ -228,7 +245,7 @@ fn for_all(which: impl Fn(&Case) -> bool, test: impl Fn(&Case, &Driver)) -> usiz
 #[test]
 fn what_shows_within_the_settling_time_is_paid_once_and_recorded_once() {
     let cases = for_all(
-        |case| case.shows != Shows::BeyondSettle,
+        |case| case.shows.is_in_time(),
         |case, end| {
             let repeated = end.service.most_unfinished();
             case.expect(repeated == 0, "a resume took effect twice", end);
@@ -240,13 +257,13 @@ fn what_shows_within_the_settling_time_is_paid_once_and_recorded_once() {
             case.expect(end.count(Resume::is_open) == 0, "a loose end", end);
         },
     );
-    assert_eq!(cases, 3 * 2 * 2 * 3 * 3 * 4 * 7 * 7);
+    assert_eq!(cases, 3 * 2 * 2 * 3 * 3 * 4 * 7 * 8);
 }
 
 #[test]
 fn each_search_comes_to_the_end_that_its_service_allows() {
     for_all(
-        |case| case.shows != Shows::BeyondSettle && case.drop == 0,
+        |case| case.shows.is_in_time() && case.drop == 0,
         |case, end| {
             let state = end.state();
             let right = match case.room {
@@ -295,6 +312,25 @@ fn beyond_the_settling_time_each_late_resume_is_repeated_once_at_most_and_the_le
             case.expect(
                 end.service.taken.len() <= accepted + lost,
                 "an effect that no row accounts for",
+                end,
+            );
+            case.expect(end.state().is_end(), "no end", end);
+        },
+    );
+}
+
+/// Where not one answer ever comes and each effect shows only much later, the wait between two requests doubles: there
+/// are as many as fit into that time by doubling, and not one in each settling time.
+#[test]
+fn resumes_that_are_all_taken_for_lost_are_repeated_ever_more_rarely() {
+    for_all(
+        |case| case.shows == Shows::FarBeyondSettle,
+        |case, end| {
+            // The waits are of 1, 2, 4 and 8 settling times: five requests fit into sixteen, and the first may be at
+            // work still when the sixth goes out. One in each settling time would be sixteen.
+            case.expect(
+                end.service.most_unfinished() <= 5,
+                "repeated too often",
                 end,
             );
             case.expect(end.state().is_end(), "no end", end);

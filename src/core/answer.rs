@@ -80,6 +80,12 @@ pub enum Failure {
         /// What happened.
         detail: String,
     },
+    /// growd itself did not send it: its time had passed.
+    #[error("not sent: {detail}")]
+    Withheld {
+        /// Why not.
+        detail: String,
+    },
 }
 
 impl Failure {
@@ -95,7 +101,7 @@ impl Failure {
             Self::NotFound { .. } => Some(404),
             Self::RateLimited { .. } => Some(429),
             Self::Unanswered { status, .. } => *status,
-            Self::NotConnected { .. } => None,
+            Self::NotConnected { .. } | Self::Withheld { .. } => None,
         }
     }
 
@@ -111,7 +117,8 @@ impl Failure {
             | Self::Unexpected { detail, .. }
             | Self::Unanswered { detail, .. }
             | Self::NotUnderstood { detail, .. }
-            | Self::NotConnected { detail } => detail,
+            | Self::NotConnected { detail }
+            | Self::Withheld { detail } => detail,
         }
     }
 
@@ -126,7 +133,8 @@ impl Failure {
         | Self::Unexpected { detail, .. }
         | Self::Unanswered { detail, .. }
         | Self::NotUnderstood { detail, .. }
-        | Self::NotConnected { detail }) = &mut self;
+        | Self::NotConnected { detail }
+        | Self::Withheld { detail }) = &mut self;
         *detail = map(std::mem::take(detail));
         self
     }

@@ -6,6 +6,7 @@
 use super::gate::Admission;
 use super::model::{Growth, Observation, RESUME_MAX, Resume, ResumeState, State, Status, Wanted};
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// What the ledger says about a task, once the newest look has settled what it can.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +17,8 @@ pub struct Ledger<'a> {
     pub refusal: Option<&'a Resume>,
     /// Accepted resumes in a row that brought nothing.
     pub stalled: i64,
+    /// Resumes in a row were taken for lost: nothing is asked before then.
+    pub held_until: Option<Timestamp>,
 }
 
 /// What the account allows just now.
@@ -31,7 +34,12 @@ pub struct Account<'a> {
     pub daily_frees_at: Option<Timestamp>,
     /// The daemon is stopping: nothing new is begun.
     pub draining: bool,
+    /// The look is older than [`FRESH`]: the task may be another by now.
+    pub stale: bool,
 }
+
+/// For how long a look is good enough to spend money on.
+pub const FRESH: Duration = Duration::from_secs(10);
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +148,7 @@ pub fn decide(
             ),
             Next::Stop,
         ),
-        (Status::Done, Met::Neither, None) => resume(wanted, seen, account, growth),
+        (Status::Done, Met::Neither, None) => resume(wanted, seen, ledger, account, growth),
     };
     Decision {
         state,
@@ -172,6 +180,7 @@ pub fn amount(
 fn resume(
     wanted: &Wanted,
     seen: &Observation,
+    ledger: &Ledger<'_>,
     account: &Account<'_>,
     growth: &Growth,
 ) -> (State, String, Next) {
@@ -184,6 +193,14 @@ fn resume(
             "a resume is due; the daemon is stopping".to_owned(),
             Next::Due,
         );
+    }
+    if let Some(until) = ledger.held_until {
+        let why = "a resume is due; the last ones were neither answered nor seen to arrive: waiting longer each time";
+        return waits(why.to_owned(), Next::At(until));
+    }
+    if account.stale {
+        let why = "a resume is due; looking again, for the last look was stored late";
+        return waits(why.to_owned(), Next::Due);
     }
     if let Admission::Wait(until) = account.resumes {
         let why = format!(

@@ -103,6 +103,9 @@ pub struct Gate {
     strikes: i64,
     /// Failed connections in a row.
     unconnected: u32,
+    /// What a 402 said, and when the next probe of it was to go, where another reason has closed the gate since:
+    /// once that is over, it still has to be paid.
+    owing: Option<(Option<String>, Option<Timestamp>)>,
 }
 
 impl Gate {
@@ -116,6 +119,7 @@ impl Gate {
             since: now,
             strikes: 0,
             unconnected: 0,
+            owing: None,
         }
     }
 
@@ -182,6 +186,10 @@ impl Gate {
         policy: &Policy,
         spread: f64,
     ) {
+        if matches!(failure, Some(Failure::Withheld { .. })) {
+            // Nobody was asked.
+            return;
+        }
         if !matches!(failure, Some(Failure::NotConnected { .. })) {
             self.unconnected = 0;
         }
@@ -218,7 +226,7 @@ impl Gate {
             // The service is there, whatever it thinks of the account.
             Some(Failure::Unanswered { .. } | Failure::NotUnderstood { .. }) if is_news => {
                 match self.kind {
-                    Kind::Unreachable | Kind::RateLimited => *self = Self::open(now),
+                    Kind::Unreachable | Kind::RateLimited => self.reopen(now),
                     Kind::Open | Kind::Unauthorized | Kind::PaymentRequired => {}
                 }
             }
@@ -240,11 +248,36 @@ impl Gate {
             | (Kind::PaymentRequired, Request::Look, _)
             // The task was turned down before anybody asked about money: that says nothing of the account.
             | (Kind::PaymentRequired, Request::Resume, Some(_)) => {}
-            (Kind::PaymentRequired, Request::Resume, None)
-            | (Kind::Unauthorized | Kind::RateLimited | Kind::Unreachable, _, _) => {
-                *self = Self::open(now);
-            }
+            (
+                Kind::PaymentRequired | Kind::Unauthorized | Kind::RateLimited | Kind::Unreachable,
+                Request::Resume,
+                None,
+            ) => *self = Self::open(now),
+            (Kind::Unauthorized | Kind::RateLimited | Kind::Unreachable, _, _) => self.reopen(now),
         }
+    }
+
+    /// Opens the gate, as far as nothing has to be paid.
+    fn reopen(&mut self, now: Timestamp) {
+        let owing = self.owing.take();
+        *self = Self::open(now);
+        if let Some((reason, until)) = owing {
+            self.kind = Kind::PaymentRequired;
+            self.reason = reason;
+            self.until = until.or(Some(now));
+        }
+    }
+
+    /// The clock went back: no wait is longer than it can be, and what is heard from now on is news.
+    pub fn pull_back(&mut self, now: Timestamp, policy: &Policy) {
+        let longest = match self.kind {
+            Kind::Open => Duration::ZERO,
+            Kind::RateLimited => RETRY_AFTER_MAX,
+            Kind::Unauthorized | Kind::PaymentRequired => policy.probe_interval,
+            Kind::Unreachable => policy.retry.max.max(policy.probe_interval),
+        };
+        self.until = self.until.map(|until| until.min(after(now, longest)));
+        self.since = self.since.min(now);
     }
 
     fn not_connected(
@@ -288,6 +321,10 @@ impl Gate {
             return;
         }
         let held = self.until.filter(|_| is_late);
+        let owing = match self.kind {
+            Kind::PaymentRequired => Some((self.reason.take(), self.until)),
+            _ => self.owing.take(),
+        };
         let is_same = self.kind == kind;
         *self = Self {
             kind,
@@ -296,6 +333,7 @@ impl Gate {
             since: if is_same && !is_news { self.since } else { now },
             strikes: self.strikes_as(kind, is_news),
             unconnected: self.unconnected,
+            owing: owing.filter(|_| kind != Kind::PaymentRequired),
         };
     }
 }

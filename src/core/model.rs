@@ -311,7 +311,7 @@ pub struct Resume {
     pub baseline_desired: i64,
     /// `num_results` before it.
     pub baseline_results: i64,
-    /// The highest `num_results` ever seen of the task before it.
+    /// The highest `num_results` that a look showed of the task before it.
     pub best_results: i64,
     /// How far it got.
     pub state: ResumeState,
@@ -336,6 +336,12 @@ impl Resume {
             ResumeState::Accepted => self.brought.is_none(),
             ResumeState::Rejected | ResumeState::Unsent | ResumeState::Lost => false,
         }
+    }
+
+    /// Can a look still show an effect of it? One that was taken for lost may have been merely late.
+    #[must_use]
+    pub fn may_show(&self) -> bool {
+        self.is_open() || self.state == ResumeState::Lost
     }
 
     /// Did it fail in a way that says nothing of the task or the account, and may fail again?
@@ -378,7 +384,7 @@ pub struct Progress {
     pub changed_at: Option<Timestamp>,
     /// When to look again; none: no more.
     pub next_poll_at: Option<Timestamp>,
-    /// The highest `num_results` ever seen.
+    /// The highest `num_results` that a look ever showed.
     pub best_results: i64,
     /// Accepted resumes in a row that brought nothing.
     pub stalled: i64,
@@ -424,6 +430,8 @@ pub struct Task {
     pub progress: Progress,
     /// Its newest resume, if there was one. Only the newest can be open.
     pub resume: Option<Resume>,
+    /// How many resumes were taken for lost since one was last seen to arrive, or forgiven by `growd retry`.
+    pub lost: u32,
 }
 
 /// `[growth]`: how much to ask for, and when to stop.

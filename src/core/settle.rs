@@ -9,6 +9,9 @@ use super::{after, since};
 use jiff::Timestamp;
 use std::time::Duration;
 
+/// The longest wait after resumes that were taken for lost, where `growth.settle` is not longer.
+pub const HELD_MAX: Duration = Duration::from_hours(1);
+
 /// What a look shows of a resume, strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
@@ -52,10 +55,10 @@ pub fn settle(
     let deadline = after(resume.sent_at, settle);
     let in_time = looked_at < deadline;
     let worked = resume.shown_at.is_some();
-    if !resume.is_open() {
-        return Verdict::Closed;
-    }
     match (resume.state, effect(resume, seen), is_final(seen)) {
+        // What was taken for lost can still show, as long as nothing was asked since.
+        (ResumeState::Lost, Effect::Nothing, _) => Verdict::Closed,
+        _ if !resume.may_show() => Verdict::Closed,
         (_, Effect::Results | Effect::Working, false) => Verdict::AtWork,
         // `failed` is no `done` either: it was worked on.
         (_, Effect::Results | Effect::Working, true) => Verdict::Brought(brought(resume, seen)),
@@ -81,6 +84,18 @@ pub fn shows_work(resume: &Resume, seen: &Observation) -> bool {
         effect(resume, Some(seen)),
         Effect::Results | Effect::Working
     )
+}
+
+/// When a task may be asked again whose last `lost` resumes were all taken for lost, `resume` being the newest.
+///
+/// The first is over with its settling time. From then on the wait doubles each time, up to [`HELD_MAX`]: a service
+/// that takes requests on without a word, and shows what they did only later than `settle`, would else be asked once
+/// in every `settle` for the same results.
+#[must_use]
+pub fn held_until(resume: &Resume, lost: u32, settle: Duration) -> Timestamp {
+    let doubled = 2_u32.saturating_pow(lost.saturating_sub(1));
+    let wait = settle.saturating_mul(doubled).min(HELD_MAX.max(settle));
+    after(resume.sent_at, wait)
 }
 
 /// When to look again at a task whose resume is still open, after a look begun at `looked_at`: at first often,

@@ -185,7 +185,8 @@ pub fn look(task: &Task, look: &Look, policy: &Policy, account: &Account<'_>, sp
             | Failure::Unexpected { .. }
             | Failure::Unanswered { .. }
             | Failure::NotUnderstood { .. }
-            | Failure::NotConnected { .. }),
+            | Failure::NotConnected { .. }
+            | Failure::Withheld { .. }),
         ) => {
             step.fail("poll", failure);
             step.back_off(at, policy, spread);
@@ -234,7 +235,13 @@ pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, sp
         Err(failure @ Failure::NotConnected { .. }) => {
             resolve(&mut step, &mut row, ResumeState::Unsent, Some(failure));
             step.fail("resume", failure);
+            step.enter(State::Growing, Some(went_wrong(failure)));
             step.back_off(at, policy, spread);
+        }
+        Err(failure @ Failure::Withheld { .. }) => {
+            resolve(&mut step, &mut row, ResumeState::Unsent, Some(failure));
+            step.enter(State::Growing, Some(went_wrong(failure)));
+            step.progress.next_poll_at = Some(at);
         }
         Err(
             failure @ (Failure::Unauthorized { .. }
@@ -263,6 +270,7 @@ pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, sp
         Err(failure @ Failure::Unexpected { .. }) => {
             resolve(&mut step, &mut row, ResumeState::Rejected, Some(failure));
             step.fail("resume", failure);
+            step.enter(State::Growing, Some(went_wrong(failure)));
             step.back_off(at, policy, spread);
         }
     }
@@ -298,6 +306,14 @@ fn seen_task(
         open: open.and_then(|until| current.map(|resume| (resume, until))),
         refusal: current.filter(|resume| resume.is_refusal() && resume.id > step.progress.forgiven),
         stalled: step.progress.stalled,
+        held_until: current
+            .filter(|resume| resume.state == ResumeState::Lost)
+            .map(|resume| {
+                // The one that was just taken for lost is not counted yet.
+                let lost = task.lost.saturating_add(u32::from(step.resume.is_some()));
+                settle::held_until(resume, lost, policy.growth.settle)
+            })
+            .filter(|until| *until > at),
     };
     let Decision {
         state,
@@ -345,6 +361,10 @@ fn not_found(step: &mut Step, task: &Task, look: &Look, detail: &str, policy: &P
     step.progress.run_started_at = None;
 }
 
+fn went_wrong(failure: &Failure) -> String {
+    format!("a resume is due; the last one went wrong ({failure})")
+}
+
 fn missing(detail: &str) -> String {
     format!("the service does not know this task: {detail}")
 }
@@ -360,8 +380,9 @@ fn settle_open(
     let resume = task.resume.as_ref()?;
     let verdict = settle::settle(resume, seen, looked_at, policy.growth.settle);
     let mut row = resume.clone();
-    if let Some(seen) = seen.filter(|_| resume.is_open()) {
-        if row.state == ResumeState::Intended && settle::is_proof(resume, seen) {
+    if let Some(seen) = seen.filter(|_| resume.may_show()) {
+        let unproven = matches!(row.state, ResumeState::Intended | ResumeState::Lost);
+        if unproven && settle::is_proof(resume, seen) {
             resolve(step, &mut row, ResumeState::Accepted, None);
         }
         if row.shown_at.is_none() && settle::shows_work(resume, seen) {

@@ -1,30 +1,31 @@
 //! One transaction of the writer: read the tasks that were heard of, judge each, store it all.
 
-use crate::core::decide::Account;
-use crate::core::gate::{Admission, Gate, Request};
+use crate::core::decide::{Account, FRESH};
+use crate::core::gate::{Admission, Gate, Kind, Request};
 use crate::core::model::{Policy, Progress, Resume, Task, Wanted};
 use crate::core::step::{self, Answer, Event, Look, Step};
-use crate::core::{TaskId, after};
+use crate::core::{TaskId, after, since};
 use crate::store::{self, StoreError, daemon, history, ledger, progress};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::HashMap;
 use std::time::Duration;
+use tokio::time::Instant;
 
-/// The window of `growth.daily_limit`.
-const DAY: Duration = Duration::from_hours(24);
-
-/// A resume to send, now that it is written down.
-#[derive(Debug, Clone, Copy)]
+/// A resume to send, now that it is written down. Once: sending it uses it up.
+#[derive(Debug)]
 pub struct Order {
     /// The ledger's row.
     pub resume_id: i64,
     /// `desired_new_results`, 1..=250.
     pub desired_new_results: i64,
+    /// Not to be sent any later: an unanswered one is looked for from the time at which it was written down.
+    pub send_before: Instant,
 }
 
 /// What one request brought.
+#[derive(Debug)]
 pub enum Heard {
     /// The answer to a look.
     Look(Look),
@@ -33,6 +34,7 @@ pub enum Heard {
 }
 
 /// What one request of one task brought.
+#[derive(Debug)]
 pub struct Entry {
     /// The task.
     pub id: TaskId,
@@ -48,6 +50,8 @@ pub struct Terms {
     pub draining: bool,
     /// The time.
     pub now: Timestamp,
+    /// The window of `growth.daily_limit`: a day, and more where the clock leapt ahead.
+    pub day: Duration,
 }
 
 /// What the transaction did; to be believed once it is committed.
@@ -79,7 +83,7 @@ pub async fn write(
         .collect();
     let day = match terms.policy.growth.daily_limit {
         0 => None,
-        _ => Some(ledger::asked_in_a_day(connection, terms.now).await?),
+        _ => Some(ledger::asked_within(connection, terms.day, terms.now).await?),
     };
     let mut batch = Batch {
         connection,
@@ -129,7 +133,8 @@ pub async fn write(
                 .map(|event| (Some(id.clone()), event)),
         );
     }
-    let event = store_gate(connection, gate, &after, terms.now).await?;
+    let min_interval = terms.policy.polling.min_interval;
+    let event = store_gate(connection, gate, &after, min_interval, terms.now).await?;
     told.extend(event.map(|event| (None, event)));
     Ok(Written {
         orders,
@@ -168,6 +173,7 @@ impl Batch<'_> {
             policy,
             draining,
             now,
+            day,
         } = self.terms;
         let resumes = self.gate.admits(Request::Resume, *now);
         let account = Account {
@@ -176,6 +182,7 @@ impl Batch<'_> {
             daily_left: self.day.map(|(asked, _)| policy.growth.daily_limit - asked),
             daily_frees_at: self.day.and_then(|(_, frees_at)| frees_at),
             draining: *draining,
+            stale: since(look.answered_at, *now) > FRESH,
         };
         let mut step = step::look(task, look, policy, &account, rand::random());
         self.settle(&step).await?;
@@ -195,7 +202,7 @@ impl Batch<'_> {
                 }
                 if let Some((asked, frees_at)) = &mut self.day {
                     *asked = asked.saturating_add(requested);
-                    frees_at.get_or_insert(after(*now, DAY));
+                    frees_at.get_or_insert(after(*now, *day));
                 }
                 step.events.push(Event {
                     kind: "resume_intended",
@@ -208,6 +215,7 @@ impl Batch<'_> {
                 Some(Order {
                     resume_id,
                     desired_new_results: requested,
+                    send_before: Instant::now() + policy.growth.settle / 2,
                 })
             }
             (_, _) => None,
@@ -224,9 +232,12 @@ impl Batch<'_> {
         let Some(resume) = ledger::find(self.connection, answer.resume_id).await? else {
             return Ok(None);
         };
-        let removed = removed_task(id, &resume, self.terms.now);
-        let task = task.unwrap_or(&removed);
-        let step = step::answer(task, &resume, answer, &self.terms.policy, rand::random());
+        let judge =
+            |task: &Task| step::answer(task, &resume, answer, &self.terms.policy, rand::random());
+        let step = task.map_or_else(
+            || of_the_ledger_only(judge(&removed_task(id, &resume, self.terms.now))),
+            judge,
+        );
         self.settle(&step).await?;
         Ok(Some(step))
     }
@@ -238,6 +249,14 @@ impl Batch<'_> {
         }
         Ok(())
     }
+}
+
+/// Of a task that was removed while its resume was under way nothing is kept but what the ledger says.
+fn of_the_ledger_only(mut step: Step) -> Step {
+    step.sample = false;
+    step.events
+        .retain(|event| event.kind.starts_with("resume_"));
+    step
 }
 
 async fn store_steps(
@@ -262,7 +281,7 @@ async fn store_steps(
     history::add_events(connection, &events).await
 }
 
-/// Stands for a task that was removed while its resume was under way: only the ledger's row is left of it.
+/// Stands for a task that was removed while its resume was under way.
 fn removed_task(id: &TaskId, resume: &Resume, now: Timestamp) -> Task {
     Task {
         id: id.clone(),
@@ -273,6 +292,7 @@ fn removed_task(id: &TaskId, resume: &Resume, now: Timestamp) -> Task {
         },
         progress: Progress::new(now),
         resume: Some(resume.clone()),
+        lost: 0,
     }
 }
 
@@ -285,6 +305,7 @@ pub async fn store_gate(
     connection: &mut SqliteConnection,
     before: &Gate,
     after: &Gate,
+    min_interval: Duration,
     now: Timestamp,
 ) -> Result<Option<Event>, StoreError> {
     if (before.kind, before.until, &before.reason) == (after.kind, after.until, &after.reason) {
@@ -295,7 +316,8 @@ pub async fn store_gate(
         return Ok(None);
     }
     if after.until.is_none() {
-        progress::wake_waiting(connection, now).await?;
+        let backing_off = before.kind == Kind::Unreachable;
+        progress::wake_waiting(connection, backing_off, min_interval, now).await?;
     }
     let event = Event {
         kind: "gate",

@@ -2,64 +2,116 @@
 //!
 //! # Guarantees
 //!
-//! A resume is sent only on an [`Order`](super::batch::Order), which is given once the intention is durable,
-//! and only once. Dropping this future at any point is safe: the next look settles what was under way.
+//! A resume is sent only on an [`Order`], which is given once the intention is durable, and which this uses up. It is
+//! not sent once the order's time has passed. Dropping this future at any point is safe: the next look settles what
+//! was under way.
 
+use super::batch::Order;
 use super::limits::Pacer;
 use super::writer::{WriteError, Writer};
+use crate::core::decide::FRESH;
+use crate::core::gate::{Admission, Gate, Request};
 use crate::core::step::{Answer, Look};
-use crate::core::{Status, TaskId};
+use crate::core::{Failure, Status, TaskId, since};
 use crate::crash::{self, Point};
 use crate::extruct::{Answered, Client};
 use jiff::Timestamp;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// What a pass is made with.
+#[derive(Debug, Clone)]
+pub struct Means {
+    /// The way to the service.
+    pub client: Arc<Client>,
+    /// The way to the database.
+    pub writer: Writer,
+    /// When requests may go.
+    pub pacer: Arc<Pacer>,
+    /// Whether they may go at all.
+    pub gate: watch::Receiver<Gate>,
+}
 
 /// Looks at a task once, and resumes it where that is due.
 ///
 /// # Errors
 ///
 /// [`WriteError`] where what was learnt could not be stored.
-pub async fn cycle(
-    id: &TaskId,
-    client: &Client,
-    writer: &Writer,
-    pacer: &Pacer,
-) -> Result<(), WriteError> {
+pub async fn cycle(id: &TaskId, means: &Means) -> Result<(), WriteError> {
+    let Means {
+        client,
+        writer,
+        pacer,
+        gate,
+    } = means;
+    let mut seen = look(id, client).await;
+    // A resume may come of this. Its slot is taken before it is written down, for the time in which an unanswered one
+    // is looked for begins then.
+    let slot = if may_lead_to_a_resume(&seen) {
+        let slot = pacer.take().await;
+        let now = Timestamp::now();
+        let waited_long = since(seen.answered_at, now) > FRESH;
+        if waited_long && gate.borrow().admits(Request::Look, now) == Admission::Free {
+            pacer.spend_out_of_turn();
+            seen = look(id, client).await;
+        }
+        Some(slot)
+    } else {
+        None
+    };
+    let Some(order) = writer.looked(id.clone(), seen).await? else {
+        return Ok(());
+    };
+    crash::at(Point::ResumeBegins);
+    if let Some(slot) = slot {
+        slot.spend();
+    }
+    let answer = resume(id, client, order).await;
+    writer.answered(id.clone(), answer).await
+}
+
+async fn look(id: &TaskId, client: &Client) -> Look {
     crash::at(Point::LookBegins);
     let started_at = Timestamp::now();
     let Answered { outcome, .. } = client.look(id).await;
     crash::at(Point::LookAnswered);
-    let answered_at = Timestamp::now();
     tracing::debug!(task_id = %id, ?outcome, "polled");
-    if outcome
-        .as_ref()
-        .is_ok_and(|seen| seen.status == Status::Done && !seen.is_exhausted)
-    {
-        // A resume may come of this. Its slot is taken before it is written down, for the time in which an
-        // unanswered one is looked for begins then.
-        pacer.take().await;
-    }
-    let look = Look {
+    Look {
         started_at,
-        answered_at,
+        answered_at: Timestamp::now(),
         outcome,
-    };
-    let Some(order) = writer.looked(id.clone(), look).await? else {
-        return Ok(());
-    };
-    crash::at(Point::ResumeBegins);
+    }
+}
+
+fn may_lead_to_a_resume(look: &Look) -> bool {
+    let seen = look.outcome.as_ref();
+    seen.is_ok_and(|seen| seen.status == Status::Done && !seen.is_exhausted)
+}
+
+async fn resume(id: &TaskId, client: &Client, order: Order) -> Answer {
     let started_at = Timestamp::now();
     let Answered {
         http_status,
         outcome,
-    } = client.resume(id, order.desired_new_results).await;
+    } = if Instant::now() < order.send_before {
+        client.resume(id, order.desired_new_results).await
+    } else {
+        let detail = "storing it took too long for what it was decided by; looking again";
+        Answered {
+            http_status: None,
+            outcome: Err(Failure::Withheld {
+                detail: detail.to_owned(),
+            }),
+        }
+    };
     crash::at(Point::ResumeAnswered);
     tracing::debug!(task_id = %id, resume = order.resume_id, ?outcome, "resumed");
-    let answer = Answer {
+    Answer {
         resume_id: order.resume_id,
         started_at,
         answered_at: Timestamp::now(),
         http_status,
         outcome,
-    };
-    writer.answered(id.clone(), answer).await
+    }
 }

@@ -57,19 +57,56 @@ impl Pacer {
         Ok(())
     }
 
-    /// Reserves the next slot and waits for it.
-    pub async fn take(&self) {
-        let slot = {
-            let mut state = self.lock();
-            let slot = state.next.max(Instant::now());
-            state.next = slot + state.spacing;
-            slot
+    /// Reserves the next slot and waits for it. It goes to somebody else unless it is [spent](Slot::spend).
+    pub async fn take(&self) -> Slot<'_> {
+        let slot = Slot {
+            pacer: self,
+            begins: self.reserve(),
+            is_spent: false,
         };
-        sleep_until(slot).await;
+        sleep_until(slot.begins).await;
+        slot
+    }
+
+    /// Sends one request out of turn: those that follow wait for it.
+    pub fn spend_out_of_turn(&self) {
+        self.reserve();
+    }
+
+    fn reserve(&self) -> Instant {
+        let mut state = self.lock();
+        let begins = state.next.max(Instant::now());
+        state.next = begins + state.spacing;
+        begins
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A slot that was reserved for one request.
+#[derive(Debug)]
+pub struct Slot<'a> {
+    pacer: &'a Pacer,
+    begins: Instant,
+    is_spent: bool,
+}
+
+impl Slot<'_> {
+    /// The request is sent.
+    pub fn spend(mut self) {
+        self.is_spent = true;
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        if !self.is_spent {
+            let mut state = self.pacer.lock();
+            let earlier = state.next.checked_sub(state.spacing);
+            state.next = earlier.unwrap_or(state.next);
+        }
     }
 }
 
@@ -98,8 +135,14 @@ mod tests {
         }
         assert!((49..=51).contains(&taken), "{taken}");
         // A reservation moves the next free slot away from the looks.
-        tokio::join!(pacer.take(), pacer.take());
+        let (one, other) = tokio::join!(pacer.take(), pacer.take());
         assert!(pacer.try_take().is_err());
+        one.spend();
+        drop(other);
+        assert!(
+            pacer.try_take().is_ok(),
+            "what is not spent goes to the next"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,8 @@
 //! # Guarantees
 //!
 //! One task is never in flight twice. Nothing is kept in memory that a restart would miss: schedules, errors,
-//! the gate and every resume are in the database.
+//! the gate and every resume are in the database. (What is in memory only makes growd more careful for a while: how
+//! often in a row an account was refused, and how far the clock leapt.)
 //!
 //! # Assumptions
 //!
@@ -14,6 +15,7 @@
 //! A change by another process is seen within [`TICK`], not at once.
 
 pub mod batch;
+pub mod clock;
 pub mod cycle;
 pub mod limits;
 pub mod notify;
@@ -29,18 +31,19 @@ use crate::extruct::{Client, ClientError};
 use crate::logging;
 use crate::store::{self, Lock, Mode, StoreError};
 use crate::token::{Token, TokenError};
+use cycle::Means;
 use jiff::Timestamp;
 use limits::Pacer;
 use schedule::Schedule;
 use serde_json::json;
 use signals::Signal;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
-use writer::{Chore, Writer};
+use tokio::task::JoinError;
+use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
+use writer::{Chore, Started, Writer};
 
 /// How often the database is asked whether somebody else has written.
 pub const TICK: Duration = Duration::from_secs(1);
@@ -54,8 +57,8 @@ const PRUNING: Duration = Duration::from_hours(1);
 /// What a stop allows beyond `api.timeout`, within which every request under way has ended.
 const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 
-/// A difference between the clock and the time that has passed which is a leap, and no delay.
-const LEAP: Duration = Duration::from_secs(2);
+/// What a stop allows after that, for writing what was learnt and closing the database.
+const CLOSING: Duration = Duration::from_secs(20);
 
 /// Why the daemon did not run, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -66,9 +69,20 @@ pub enum RunError {
     /// The HTTP client.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The writer has broken off: nothing can be recorded any more.
+    #[error(
+        "the writer broke off ({0}): this is a bug in growd; what was under way is settled by the next start"
+    )]
+    Writer(String),
     /// The signal handlers.
     #[error("signals cannot be listened for: {0}")]
     Signals(#[from] std::io::Error),
+}
+
+impl RunError {
+    fn of_the_writer(end: Result<(), JoinError>) -> Self {
+        Self::Writer(end.map_or_else(|error| error.to_string(), |()| "it ended".to_owned()))
+    }
 }
 
 /// Runs the daemon of the command line until SIGTERM or SIGINT.
@@ -85,8 +99,12 @@ pub async fn run(source: Source, settings: Settings, token: Token) -> Result<(),
     let reload = move || {
         let settings = source.load()?;
         let token = Token::find(&settings.api)?;
+        for warning in token.warnings() {
+            tracing::warn!("{warning}");
+        }
+        let client = Client::new(&settings.api, token)?;
         log.set_level(&settings.log);
-        Ok((settings, token))
+        Ok((settings, client))
     };
     serve(settings, token, signals, reload).await
 }
@@ -114,7 +132,7 @@ pub async fn serve(
     settings: Settings,
     token: Token,
     mut signals: mpsc::Receiver<Signal>,
-    mut reload: impl FnMut() -> Result<(Settings, Token), ReloadError>,
+    mut reload: impl FnMut() -> Result<(Settings, Client), ReloadError>,
 ) -> Result<(), RunError> {
     let client = Client::new(&settings.api, token)?;
     let lock = Lock::take(&settings.database).await?;
@@ -125,28 +143,35 @@ pub async fn serve(
     let gate = store::daemon::started(&mut connection, Timestamp::now()).await?;
     crash::at(Point::Started);
     let draining = Arc::new(AtomicBool::new(false));
-    let (writer, gate) = Writer::start(connection, gate, settings.policy, draining.clone());
-    let pacer = Arc::new(Pacer::new(settings.limits.requests_per_second));
-    let mut schedule = Schedule::new(
-        reader,
-        Arc::new(client),
-        writer.clone(),
-        pacer.clone(),
+    let Started {
+        writer,
         gate,
-        settings.limits.concurrency,
+        mut work,
+    } = Writer::start(
+        settings.database.clone(),
+        connection,
+        gate,
+        settings.policy,
+        draining.clone(),
     );
+    let pacer = Arc::new(Pacer::new(settings.limits.requests_per_second));
+    let means = Means {
+        client: Arc::new(client),
+        writer: writer.clone(),
+        pacer: pacer.clone(),
+        gate,
+    };
+    let mut schedule = Schedule::new(reader, means, settings.limits.concurrency);
     let mut daemon = Daemon {
         settings,
         writer: writer.clone(),
         pacer,
-        clock: Clock::new(),
     };
-    daemon.begin().await;
+    daemon.begin();
 
     let mut tick = every(TICK);
     let mut heartbeat = every(HEARTBEAT);
     let mut pruning = every(PRUNING);
-    let mut pending = VecDeque::new();
     let mut ready = false;
     loop {
         let wake = schedule.launch().await;
@@ -159,24 +184,19 @@ pub async fn serve(
             () = sleep_until(wake) => {}
             signal = signals.recv() => match signal {
                 Some(Signal::Reload) => {
-                    if let Some(client) = daemon.reload(&mut reload).await {
+                    if let Some(client) = daemon.reload(&mut reload) {
                         schedule.adopt(client, daemon.settings.limits.concurrency);
                     }
                 }
                 Some(Signal::Stop) | None => break,
             },
-            _ = tick.tick() => {
-                schedule.tick().await;
-                pending.extend(daemon.clock.leap());
-            }
+            _ = tick.tick() => schedule.tick().await,
             _ = heartbeat.tick() => {
                 writer.ask(Chore::Heartbeat);
                 notify::status(&schedule.status());
             }
             _ = pruning.tick() => daemon.prune(),
-        }
-        while let Some(chore) = pending.pop_front() {
-            writer.ask(chore);
+            broken = &mut work => return Err(RunError::of_the_writer(broken)),
         }
     }
 
@@ -194,8 +214,8 @@ pub async fn serve(
         kind: "stopped",
         detail: json!({}),
     };
-    let _ = timeout(patience, writer.chore(Chore::Tell(stopped))).await;
-    if timeout(patience, writer.stop()).await.is_err() {
+    writer.ask(Chore::Tell(stopped));
+    if timeout(CLOSING, writer.stop()).await.is_err() {
         tracing::error!(
             "the database could not be written before the end; the next start settles the rest"
         );
@@ -210,11 +230,10 @@ struct Daemon {
     settings: Settings,
     writer: Writer,
     pacer: Arc<Pacer>,
-    clock: Clock,
 }
 
 impl Daemon {
-    async fn begin(&self) {
+    fn begin(&self) {
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             database = %self.settings.database.display(),
@@ -231,22 +250,17 @@ impl Daemon {
             Chore::PullBack,
             Chore::Adopt(Box::new(self.settings.policy)),
         ] {
-            if let Err(error) = self.writer.chore(chore).await {
-                tracing::error!(%error, "the database refused a chore of the start");
-            }
+            self.writer.ask(chore);
         }
     }
 
     /// Reads config and token again; what can't be used is told, and the old stays.
-    async fn reload(
+    fn reload(
         &mut self,
-        read: &mut impl FnMut() -> Result<(Settings, Token), ReloadError>,
+        read: &mut impl FnMut() -> Result<(Settings, Client), ReloadError>,
     ) -> Option<Arc<Client>> {
         notify::reloading();
-        let fresh = read().and_then(|(settings, token)| {
-            let client = Client::new(&settings.api, token)?;
-            Ok((settings, Arc::new(client)))
-        });
+        let fresh = read();
         crash::at(Point::ReloadRead);
         let (told, client) = match fresh {
             Ok((mut settings, client)) => {
@@ -254,14 +268,14 @@ impl Daemon {
                     tracing::warn!("database.path has changed: that takes a restart");
                     settings.database.clone_from(&self.settings.database);
                 }
+                if settings.log.format != self.settings.log.format {
+                    tracing::warn!("log.format has changed: that takes a restart");
+                }
                 for warning in settings.warnings() {
                     tracing::warn!("{warning}");
                 }
                 self.pacer.set(settings.limits.requests_per_second);
-                let policy = Box::new(settings.policy);
-                if let Err(error) = self.writer.chore(Chore::Adopt(policy)).await {
-                    tracing::error!(%error, "the database refused a chore of the reload");
-                }
+                self.writer.ask(Chore::Adopt(Box::new(settings.policy)));
                 crash::at(Point::ReloadAdopted);
                 self.settings = settings;
                 tracing::info!("reloaded");
@@ -270,7 +284,7 @@ impl Daemon {
                         kind: "reloaded",
                         detail: json!({}),
                     },
-                    Some(client),
+                    Some(Arc::new(client)),
                 )
             }
             Err(error) => {
@@ -285,8 +299,12 @@ impl Daemon {
                 )
             }
         };
-        let _ = self.writer.chore(Chore::Tell(told)).await;
-        notify::ready();
+        // systemd waits for the end of a reload; signals and looks do not.
+        let writer = self.writer.clone();
+        tokio::spawn(async move {
+            let _ = writer.chore(Chore::Tell(told)).await;
+            notify::ready();
+        });
         client
     }
 
@@ -299,40 +317,6 @@ impl Daemon {
         tokio::spawn(
             async move { while let Ok(1..) = writer.chore(Chore::Prune(before)).await {} },
         );
-    }
-}
-
-/// Notices when the clock leaps.
-struct Clock {
-    wall: SystemTime,
-    passed: Instant,
-}
-
-impl Clock {
-    fn new() -> Self {
-        Self {
-            wall: SystemTime::now(),
-            passed: Instant::now(),
-        }
-    }
-
-    /// What a leap since the last call asks for.
-    fn leap(&mut self) -> Option<Chore> {
-        let now = Self::new();
-        let expected = self.wall + (now.passed - self.passed);
-        let chore = match now.wall.duration_since(expected) {
-            Ok(ahead) if ahead > LEAP => {
-                tracing::warn!(seconds = ahead.as_secs(), "the clock leapt ahead");
-                Some(Chore::ClockLeapt(ahead))
-            }
-            Err(behind) if behind.duration() > LEAP => {
-                tracing::warn!(seconds = behind.duration().as_secs(), "the clock went back");
-                Some(Chore::PullBack)
-            }
-            Ok(_) | Err(_) => None,
-        };
-        *self = now;
-        chore
     }
 }
 

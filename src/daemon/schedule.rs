@@ -1,10 +1,9 @@
 //! Which task is looked at next: due ones from the database into flight, each at most once.
 
-use super::cycle::cycle;
-use super::limits::Pacer;
-use super::writer::{WriteError, Writer};
+use super::cycle::{Means, cycle};
+use super::writer::{Chore, WriteError};
 use crate::core::TaskId;
-use crate::core::gate::{Admission, Gate, Request};
+use crate::core::gate::{Admission, Request};
 use crate::core::since;
 use crate::extruct::Client;
 use crate::store::{StoreError, progress, schema};
@@ -14,8 +13,7 @@ use sqlx::sqlite::SqliteConnection;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tokio::time::Instant;
 
 /// How many due tasks are read ahead. Few, so that a change by hand is felt soon.
@@ -30,38 +28,27 @@ const IDLE_MAX: Duration = Duration::from_mins(1);
 /// The due tasks, and those in flight.
 pub struct Schedule {
     reader: SqliteConnection,
-    client: Arc<Client>,
-    writer: Writer,
-    pacer: Arc<Pacer>,
-    gate: watch::Receiver<Gate>,
+    means: Means,
     concurrency: usize,
     ahead: VecDeque<TaskId>,
-    flights: JoinSet<(TaskId, Result<(), WriteError>)>,
+    flights: JoinSet<Result<(), WriteError>>,
     in_flight: HashSet<TaskId>,
+    flown_as: HashMap<task::Id, TaskId>,
     benched: HashMap<TaskId, Instant>,
     data_version: i64,
     next_due: Option<Timestamp>,
 }
 
 impl Schedule {
-    pub fn new(
-        reader: SqliteConnection,
-        client: Arc<Client>,
-        writer: Writer,
-        pacer: Arc<Pacer>,
-        gate: watch::Receiver<Gate>,
-        concurrency: usize,
-    ) -> Self {
+    pub fn new(reader: SqliteConnection, means: Means, concurrency: usize) -> Self {
         Self {
             reader,
-            client,
-            writer,
-            pacer,
-            gate,
+            means,
             concurrency,
             ahead: VecDeque::new(),
             flights: JoinSet::new(),
             in_flight: HashSet::new(),
+            flown_as: HashMap::new(),
             benched: HashMap::new(),
             data_version: 0,
             next_due: None,
@@ -70,7 +57,7 @@ impl Schedule {
 
     /// Goes by a new client and limit; requests under way end with the old ones.
     pub fn adopt(&mut self, client: Arc<Client>, concurrency: usize) {
-        self.client = client;
+        self.means.client = client;
         self.concurrency = concurrency;
     }
 
@@ -81,7 +68,7 @@ impl Schedule {
 
     /// One line for people.
     pub fn status(&self) -> String {
-        let gate = self.gate.borrow();
+        let gate = self.means.gate.borrow();
         let next = match self.next_due {
             Some(at) => format!("next poll in {} s", since(Timestamp::now(), at).as_secs()),
             None => "nothing more is due".to_owned(),
@@ -108,7 +95,7 @@ impl Schedule {
         let idle = Instant::now() + IDLE_MAX;
         while self.flights.len() < self.concurrency {
             let now = Timestamp::now();
-            let probing = match self.gate.borrow().admits(Request::Look, now) {
+            let probing = match self.means.gate.borrow().admits(Request::Look, now) {
                 Admission::Free => false,
                 Admission::Probe => true,
                 Admission::Wait(until) => return Ok(idle.min(instant(now, until))),
@@ -125,7 +112,7 @@ impl Schedule {
                 let bench = self.benched.values().min().copied().unwrap_or(idle);
                 return Ok(idle.min(next).min(bench));
             };
-            if let Err(next) = self.pacer.try_take() {
+            if let Err(next) = self.means.pacer.try_take() {
                 return Ok(idle.min(next));
             }
             let id = id.clone();
@@ -136,13 +123,12 @@ impl Schedule {
     }
 
     fn fly(&mut self, id: TaskId) {
+        let (flown, means) = (id.clone(), self.means.clone());
+        let flight = self
+            .flights
+            .spawn(async move { cycle(&flown, &means).await });
         self.in_flight.insert(id.clone());
-        let (client, writer, pacer) =
-            (self.client.clone(), self.writer.clone(), self.pacer.clone());
-        self.flights.spawn(async move {
-            let outcome = cycle(&id, &client, &writer, &pacer).await;
-            (id, outcome)
-        });
+        self.flown_as.insert(flight.id(), id);
     }
 
     async fn refill(&mut self, now: Timestamp) -> Result<(), StoreError> {
@@ -150,8 +136,12 @@ impl Schedule {
         self.benched.retain(|_, until| *until > benched_until);
         let taken = self.in_flight.len() + self.benched.len();
         let due = progress::due(&mut self.reader, now, AHEAD + taken).await?;
+        for id in due.unusable {
+            self.means.writer.ask(Chore::Park(id));
+        }
         self.ahead.extend(
-            due.into_iter()
+            due.tasks
+                .into_iter()
                 .filter(|id| !self.in_flight.contains(id) && !self.benched.contains_key(id)),
         );
         if self.ahead.is_empty() {
@@ -162,21 +152,18 @@ impl Schedule {
 
     /// Waits until a task in flight has landed; for ever while there is none.
     pub async fn landed(&mut self) {
-        match self.flights.join_next().await {
-            Some(Ok((id, outcome))) => {
-                self.in_flight.remove(&id);
-                if let Err(WriteError::Store(_)) = outcome {
-                    self.benched.insert(id, Instant::now() + BENCH);
-                }
-            }
-            Some(Err(error)) => {
-                // A cycle has no way to panic; should it all the same, its task is not forgotten.
-                tracing::error!(%error, "a cycle broke off");
-                if self.flights.is_empty() {
-                    self.in_flight.clear();
-                }
-            }
-            None => std::future::pending().await,
+        let (flight, outcome) = match self.flights.join_next_with_id().await {
+            Some(Ok((flight, outcome))) => (flight, outcome.map_err(|error| error.to_string())),
+            Some(Err(error)) => (error.id(), Err(error.to_string())),
+            None => return std::future::pending().await,
+        };
+        let Some(id) = self.flown_as.remove(&flight) else {
+            return;
+        };
+        self.in_flight.remove(&id);
+        if let Err(error) = outcome {
+            tracing::debug!(task_id = %id, %error, "left alone for a while");
+            self.benched.insert(id, Instant::now() + BENCH);
         }
     }
 

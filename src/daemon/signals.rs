@@ -39,11 +39,13 @@ pub fn listen() -> io::Result<mpsc::Receiver<Signal>> {
                 tracing::warn!("stopping at once");
                 std::process::exit(1);
             }
-            stopping |= signal == Signal::Stop;
-            if sender.send(signal).await.is_err() {
-                // The daemon is past listening; a further signal still ends the process.
-                stopping = true;
+            // The daemon may be past listening, or have as many reloads before it as it can hold: one more changes
+            // nothing then. A stop always finds room.
+            match signal {
+                Signal::Reload if sender.capacity() <= 1 => {}
+                signal => drop(sender.try_send(signal)),
             }
+            stopping |= signal == Signal::Stop || sender.is_closed();
         }
     });
     Ok(receiver)

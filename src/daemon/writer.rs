@@ -8,21 +8,24 @@
 //! dropped, and nothing new is begun meanwhile.
 
 use super::batch::{self, Entry, Heard, Order, Terms};
+use super::clock::{Clock, Leap};
 use super::report;
 use crate::core::gate::Gate;
 use crate::core::model::Policy;
 use crate::core::step::{Answer, Event, Look};
 use crate::core::{TaskId, after};
 use crate::crash::{self, Point};
-use crate::store::{self, StoreError, daemon, history, ledger, progress, schema};
+use crate::store::{self, Mode, StoreError, daemon, history, ledger, progress, schema};
 use jiff::Timestamp;
+use serde_json::json;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
+use tokio::task::JoinHandle;
 
 /// The most answers that go into one transaction.
 const BATCH_MAX: usize = 256;
@@ -34,11 +37,13 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 type Reply<T> = oneshot::Sender<Result<T, Arc<StoreError>>>;
 
 /// What one request of one task brought, and who waits for what comes of it.
+#[derive(Debug)]
 struct Waiting {
     entry: Entry,
     reply: Reply<Option<Order>>,
 }
 
+#[derive(Debug)]
 enum Job {
     Entry(Box<Waiting>),
     Chore(Chore, Option<Reply<u64>>),
@@ -56,16 +61,20 @@ pub enum Chore {
     Adopt(Box<Policy>),
     /// The clock went back, or may have while no daemon ran.
     PullBack,
-    /// The clock leapt ahead by so much: what is counted from a time before that gets as much more.
-    ClockLeapt(Duration),
+    /// Park a task whose id, as these bytes, is none that can be asked for.
+    Park(Vec<u8>),
     /// Write down something worth telling that concerns no task.
     Tell(Event),
 }
 
 /// The way to the writer; cheap to clone.
+///
+/// Its queue has no bound of its own: each task in flight waits for its one answer, a heartbeat is left out while the
+/// last one still waits, and the rest is rare.
 #[derive(Debug, Clone)]
 pub struct Writer {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::UnboundedSender<Job>,
+    heart_waits: Arc<AtomicBool>,
 }
 
 /// The writer is gone, or could not write this.
@@ -79,27 +88,45 @@ pub enum WriteError {
     Stopped,
 }
 
+/// A writer at work.
+#[derive(Debug)]
+pub struct Started {
+    /// The way to it.
+    pub writer: Writer,
+    /// The account's gate, as the writer last left it.
+    pub gate: watch::Receiver<Gate>,
+    /// Ends with the writer.
+    pub work: JoinHandle<()>,
+}
+
 impl Writer {
-    /// Starts the writer on a connection; also returns the gate to watch.
+    /// Starts the writer on a connection to `database`.
     #[must_use]
     pub fn start(
+        database: PathBuf,
         connection: SqliteConnection,
         gate: Gate,
         policy: Policy,
         draining: Arc<AtomicBool>,
-    ) -> (Self, watch::Receiver<Gate>) {
-        let (jobs, inbox) = mpsc::channel(BATCH_MAX * 2);
+    ) -> Started {
+        let (jobs, inbox) = mpsc::unbounded_channel();
         let (published, watched) = watch::channel(gate.clone());
+        let heart_waits = Arc::new(AtomicBool::new(false));
         let desk = Desk {
-            connection,
+            database,
+            connection: Some(connection),
             gate,
             policy,
             draining,
             published,
-            clock_held: None,
+            clock: Clock::start(),
+            heart_waits: heart_waits.clone(),
         };
-        tokio::spawn(desk.work(inbox));
-        (Self { jobs }, watched)
+        Started {
+            writer: Self { jobs, heart_waits },
+            gate: watched,
+            work: tokio::spawn(desk.work(inbox)),
+        }
     }
 
     /// Stores what a look brought; returns the resume to send, where one is due.
@@ -127,20 +154,24 @@ impl Writer {
     /// [`WriteError`] where it was not done.
     pub async fn chore(&self, chore: Chore) -> Result<u64, WriteError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Chore(chore, Some(reply))).await?;
+        self.send(Job::Chore(chore, Some(reply)))?;
         Ok(answer.await.map_err(|_| WriteError::Stopped)??)
     }
 
-    /// Has a chore done without waiting for it; not, where the writer has enough to do.
+    /// Has a chore done without waiting for it. A heartbeat is left out where the writer is behind: it would say what
+    /// is not so.
     pub fn ask(&self, chore: Chore) {
-        // Full: the writer is behind, and a heartbeat now would say what is not so.
-        let _ = self.jobs.try_send(Job::Chore(chore, None));
+        if matches!(chore, Chore::Heartbeat) && self.heart_waits.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        // Fails only once the writer has ended, and then the daemon ends too.
+        let _ = self.send(Job::Chore(chore, None));
     }
 
     /// Writes what is left, checkpoints, and closes the database.
     pub async fn stop(self) {
         let (reply, done) = oneshot::channel();
-        if self.jobs.send(Job::Stop(reply)).await.is_ok() {
+        if self.send(Job::Stop(reply)).is_ok() {
             let _ = done.await;
         }
     }
@@ -148,31 +179,33 @@ impl Writer {
     async fn heard(&self, id: TaskId, heard: Heard) -> Result<Option<Order>, WriteError> {
         let (reply, answer) = oneshot::channel();
         let entry = Entry { id, heard };
-        self.send(Job::Entry(Box::new(Waiting { entry, reply })))
-            .await?;
+        self.send(Job::Entry(Box::new(Waiting { entry, reply })))?;
         Ok(answer.await.map_err(|_| WriteError::Stopped)??)
     }
 
-    async fn send(&self, job: Job) -> Result<(), WriteError> {
-        self.jobs.send(job).await.map_err(|_| WriteError::Stopped)
+    fn send(&self, job: Job) -> Result<(), WriteError> {
+        self.jobs.send(job).map_err(|_| WriteError::Stopped)
     }
 }
 
 /// The writer's own state.
 struct Desk {
-    connection: SqliteConnection,
+    database: PathBuf,
+    /// None after an error: what state a transaction is in then only SQLite knows, so another connection is made.
+    connection: Option<SqliteConnection>,
     gate: Gate,
     policy: Policy,
     draining: Arc<AtomicBool>,
     published: watch::Sender<Gate>,
-    /// After the clock leapt ahead: until when, and by how much, an unanswered resume is given more time.
-    clock_held: Option<(Instant, Duration)>,
+    clock: Clock,
+    heart_waits: Arc<AtomicBool>,
 }
 
 impl Desk {
-    async fn work(mut self, mut inbox: mpsc::Receiver<Job>) {
+    async fn work(mut self, mut inbox: mpsc::UnboundedReceiver<Job>) {
         let mut next = inbox.recv().await;
         while let Some(job) = next.take() {
+            self.mind_the_clock().await;
             match job {
                 Job::Entry(first) => {
                     let mut batch = vec![*first];
@@ -189,6 +222,9 @@ impl Desk {
                     self.serve(batch).await;
                 }
                 Job::Chore(chore, reply) => {
+                    if matches!(chore, Chore::Heartbeat) {
+                        self.heart_waits.store(false, Ordering::Relaxed);
+                    }
                     let outcome = self.persist(&chore).await;
                     if let Some(reply) = reply {
                         let _ = reply.send(outcome.map_err(Arc::new));
@@ -230,7 +266,8 @@ impl Desk {
         };
         for ((entry, reply), outcome) in batch.iter().zip(replies).zip(outcomes) {
             if let Err(error) = &outcome {
-                tracing::error!(task_id = %entry.id, %error, "the database refused what was learnt of a task");
+                let heard = &entry.heard;
+                tracing::error!(task_id = %entry.id, %error, ?heard, "the database refused what was learnt of a task");
             }
             // Nobody waits any more where the daemon gave up a drain; the next start settles the order.
             let _ = reply.send(outcome.map_err(Arc::new));
@@ -241,7 +278,7 @@ impl Desk {
         let mut patience = Patience::new();
         loop {
             let outcome = self.do_chore(chore).await;
-            if let Some(outcome) = patience.settle(outcome).await {
+            if let Some(outcome) = self.settle(&mut patience, outcome).await {
                 return outcome;
             }
         }
@@ -251,26 +288,57 @@ impl Desk {
         let mut patience = Patience::new();
         loop {
             let outcome = self.write(batch).await;
-            if let Some(outcome) = patience.settle(outcome).await {
+            if let Some(outcome) = self.settle(&mut patience, outcome).await {
                 return outcome;
+            }
+        }
+    }
+
+    /// The outcome of an attempt, where it is one; none, after a while, where it should be made again.
+    async fn settle<T>(
+        &mut self,
+        patience: &mut Patience,
+        outcome: Result<T, StoreError>,
+    ) -> Option<Result<T, StoreError>> {
+        if outcome.is_err() {
+            self.connection = None;
+        }
+        match outcome {
+            Err(error) if error.is_passing() => {
+                patience.wait(&error).await;
+                None
+            }
+            outcome => {
+                patience.end(outcome.is_ok());
+                Some(outcome)
             }
         }
     }
 
     /// One transaction for a whole batch; what it did is told once it is durable.
     async fn write(&mut self, batch: &[Entry]) -> Result<Vec<Option<Order>>, StoreError> {
+        let mut tx = store::begin(connected(&mut self.connection, &self.database).await?).await?;
+        // Not before the transaction has begun, which may have taken a while.
         let terms = Terms {
-            policy: self.current_policy(),
+            policy: lengthened(self.policy, &self.clock),
             draining: self.draining.load(Ordering::Relaxed),
             now: Timestamp::now(),
+            day: ledger::DAY + self.clock.ahead_within(ledger::DAY).min(ledger::DAY),
         };
-        let mut tx = store::begin(&mut self.connection).await?;
         crash::at(Point::LookStoring);
         let written = batch::write(&mut tx, batch, &self.gate, &terms).await?;
-        let (uncommitted, committed) = crash_points(batch, &written.orders);
-        crash::at(uncommitted);
+        let at = |look, intent, answer| crash_at(batch, &written.orders, look, intent, answer);
+        at(
+            Point::LookWritten,
+            Point::IntentWritten,
+            Point::AnswerWritten,
+        );
         tx.commit().await?;
-        crash::at(committed);
+        at(
+            Point::LookCommitted,
+            Point::IntentCommitted,
+            Point::AnswerCommitted,
+        );
         self.publish(written.gate);
         for (id, event) in &written.told {
             report::event(id.as_ref(), event);
@@ -279,17 +347,14 @@ impl Desk {
     }
 
     async fn do_chore(&mut self, chore: &Chore) -> Result<u64, StoreError> {
-        let now = Timestamp::now();
         let mut gate = self.gate.clone();
-        if let Chore::ClockLeapt(by) = chore {
-            self.clock_held = Some((Instant::now() + self.policy.growth.settle, *by));
-            return Ok(0);
-        }
         let policy = match chore {
             Chore::Adopt(policy) => **policy,
             _ => self.policy,
         };
-        let mut tx = store::begin(&mut self.connection).await?;
+        let min_interval = policy.polling.min_interval;
+        let mut tx = store::begin(connected(&mut self.connection, &self.database).await?).await?;
+        let now = Timestamp::now();
         let count = match chore {
             Chore::Heartbeat => {
                 daemon::heartbeat(&mut tx, now).await?;
@@ -304,8 +369,9 @@ impl Desk {
             }
             Chore::Adopt(_) => {
                 gate.probe_now(now);
-                batch::store_gate(&mut tx, &self.gate, &gate, now).await?;
-                progress::wake_for_limits(&mut tx, policy.growth.task_cap, now).await?;
+                batch::store_gate(&mut tx, &self.gate, &gate, min_interval, now).await?;
+                progress::wake_for_limits(&mut tx, policy.growth.task_cap, min_interval, now)
+                    .await?;
                 0
             }
             Chore::PullBack => {
@@ -315,9 +381,12 @@ impl Desk {
                     .max(policy.retry.max)
                     .max(policy.probe_interval)
                     .max(policy.growth.settle);
-                progress::pull_back(&mut tx, now, after(now, horizon)).await?
+                gate.pull_back(now, &policy);
+                batch::store_gate(&mut tx, &self.gate, &gate, min_interval, now).await?;
+                let restarted = ledger::pull_back(&mut tx, now).await?;
+                restarted + progress::pull_back(&mut tx, now, after(now, horizon)).await?
             }
-            Chore::ClockLeapt(_) => 0,
+            Chore::Park(id) => progress::park(&mut tx, id, now).await?,
             Chore::Tell(event) => {
                 history::add_events(&mut tx, &[(now, None, event)]).await?;
                 0
@@ -332,6 +401,28 @@ impl Desk {
         Ok(count)
     }
 
+    /// Notices a leap of the clock before anything is judged by it.
+    async fn mind_the_clock(&mut self) {
+        let Some(leap) = self.clock.leap() else {
+            return;
+        };
+        let (direction, by) = match leap {
+            Leap::Ahead(by) => ("ahead", by),
+            Leap::Back(by) => ("back", by),
+        };
+        tracing::warn!(seconds = by.as_secs(), "the clock leapt {direction}");
+        let told = Event {
+            kind: "clock",
+            detail: json!({"leapt": direction, "seconds": by.as_secs()}),
+        };
+        let back = matches!(leap, Leap::Back(_)).then_some(Chore::PullBack);
+        for chore in back.into_iter().chain([Chore::Tell(told)]) {
+            if let Err(error) = self.persist(&chore).await {
+                tracing::error!(%error, ?chore, "the database refused a chore");
+            }
+        }
+    }
+
     fn publish(&mut self, gate: Gate) {
         self.published.send_if_modified(|published| {
             let changed = *published != gate;
@@ -341,47 +432,66 @@ impl Desk {
         self.gate = gate;
     }
 
-    fn current_policy(&mut self) -> Policy {
-        let mut policy = self.policy;
-        match self.clock_held {
-            Some((until, by)) if Instant::now() < until => policy.growth.settle += by,
-            Some(_) => self.clock_held = None,
-            None => {}
-        }
-        policy
-    }
-
     async fn close(mut self) {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
         let now = Timestamp::now();
         let stopped = async {
-            daemon::stopped(&mut self.connection, now).await?;
+            daemon::stopped(&mut connection, now).await?;
             crash::at(Point::CheckpointBegins);
-            schema::checkpoint(&mut self.connection).await?;
+            schema::checkpoint(&mut connection).await?;
             crash::at(Point::CheckpointDone);
             Ok::<_, StoreError>(())
         };
         if let Err(error) = stopped.await {
             tracing::warn!(%error, "the database was not closed in order; the next start makes up for that");
         }
-        if let Err(error) = self.connection.close().await {
+        if let Err(error) = connection.close().await {
             tracing::warn!(%error, "the database was not closed in order; the next start makes up for that");
         }
     }
 }
 
-/// The moments before and after the commit of a batch, by the weightiest thing in it.
-fn crash_points(batch: &[Entry], orders: &[Option<Order>]) -> (Point, Point) {
-    let is_answer = |entry: &Entry| matches!(entry.heard, Heard::Answer(_));
+/// The connection, made anew where an error has cost the last one.
+async fn connected<'c>(
+    connection: &'c mut Option<SqliteConnection>,
+    database: &std::path::Path,
+) -> Result<&'c mut SqliteConnection, StoreError> {
+    let fresh = match connection.take() {
+        Some(connection) => connection,
+        None => store::open(database, Mode::WriteExisting).await?,
+    };
+    Ok(connection.insert(fresh))
+}
+
+/// The policy with more settling time where the clock leapt ahead.
+fn lengthened(mut policy: Policy, clock: &Clock) -> Policy {
+    let settle = &mut policy.growth.settle;
+    *settle = settle.saturating_add(clock.ahead_within(*settle));
+    policy
+}
+
+/// Comes to the moments before or after the commit of a batch, one for each kind of thing in it.
+fn crash_at(batch: &[Entry], orders: &[Option<Order>], look: Point, intent: Point, answer: Point) {
     if orders.iter().any(Option::is_some) {
-        (Point::IntentWritten, Point::IntentCommitted)
-    } else if batch.iter().any(is_answer) {
-        (Point::AnswerWritten, Point::AnswerCommitted)
-    } else {
-        (Point::LookWritten, Point::LookCommitted)
+        crash::at(intent);
+    }
+    if batch
+        .iter()
+        .any(|entry| matches!(entry.heard, Heard::Answer(_)))
+    {
+        crash::at(answer);
+    }
+    if batch
+        .iter()
+        .any(|entry| matches!(entry.heard, Heard::Look(_)))
+    {
+        crash::at(look);
     }
 }
 
-/// Tries again what the database can't take for the time being, for as long as it takes.
+/// Waits for what the database can't take for the time being, for as long as it takes.
 struct Patience {
     wait: Duration,
     told: bool,
@@ -395,24 +505,18 @@ impl Patience {
         }
     }
 
-    /// The outcome, where it is one; none, after a while, where it should be tried again.
-    async fn settle<T>(&mut self, outcome: Result<T, StoreError>) -> Option<Result<T, StoreError>> {
-        match outcome {
-            Err(error) if error.is_passing() => {
-                if !self.told {
-                    tracing::error!(%error, "the database cannot be written; trying again until it can");
-                    self.told = true;
-                }
-                tokio::time::sleep(self.wait).await;
-                self.wait = (self.wait * 2).min(RETRY_MAX);
-                None
-            }
-            outcome => {
-                if self.told {
-                    tracing::info!("the database can be written again");
-                }
-                Some(outcome)
-            }
+    async fn wait(&mut self, error: &StoreError) {
+        if !self.told {
+            tracing::error!(%error, "the database cannot be written; trying again until it can");
+            self.told = true;
+        }
+        tokio::time::sleep(self.wait).await;
+        self.wait = (self.wait * 2).min(RETRY_MAX);
+    }
+
+    fn end(&self, well: bool) {
+        if self.told && well {
+            tracing::info!("the database can be written again");
         }
     }
 }

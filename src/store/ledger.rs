@@ -1,14 +1,12 @@
 //! `resumes`, the ledger: each resume that was asked or was about to be. Rows are added and settled, never removed.
 
 use super::{StoreError, time};
-use crate::core::TaskId;
 use crate::core::model::{Resume, ResumeState};
-use jiff::{SignedDuration, Timestamp};
+use crate::core::{TaskId, after};
+use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-
-/// The window of `growth.daily_limit`.
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+use std::time::Duration;
 
 /// A resume to be written down before it is sent.
 #[derive(Debug, Clone)]
@@ -95,17 +93,21 @@ pub async fn find(
         .transpose()
 }
 
-/// What was asked for, or may have been, in the 24 h before `now`: the sum, and when the oldest of it is a
-/// day old. A resume from after `now` counts too: the clock may have gone back.
+/// The window of `growth.daily_limit`.
+pub const DAY: Duration = Duration::from_hours(24);
+
+/// What was asked for, or may have been, within `window` before `now`: the sum, and when the oldest of it leaves the
+/// window. A resume from after `now` counts too: the clock may have gone back.
 ///
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn asked_in_a_day(
+pub async fn asked_within(
     connection: &mut SqliteConnection,
+    window: Duration,
     now: Timestamp,
 ) -> Result<(i64, Option<Timestamp>), StoreError> {
-    let since = now.checked_sub(DAY).unwrap_or(Timestamp::MIN);
+    let since = now.checked_sub(window).unwrap_or(Timestamp::MIN);
     let row = sqlx::query(
         "SELECT coalesce(sum(requested), 0) AS asked, min(sent_at) AS oldest FROM resumes
           WHERE sent_at > ? AND state IN ('intended', 'accepted', 'lost')",
@@ -114,8 +116,28 @@ pub async fn asked_in_a_day(
     .fetch_one(connection)
     .await?;
     let oldest = time::from_column(row.try_get("oldest")?)?;
-    let frees_at = oldest.map(|at| at.checked_add(DAY).unwrap_or(Timestamp::MAX));
+    let frees_at = oldest.map(|at| after(at.min(now), window));
     Ok((row.try_get("asked")?, frees_at))
+}
+
+/// Starts the settling time of resumes anew that are still open and seem to have been sent after `now`: the clock went
+/// back, and nobody can say how long ago they were. Returns how many those are.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn pull_back(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    Ok(sqlx::query(
+        "UPDATE resumes SET sent_at = ?1
+          WHERE sent_at > ?1 AND (state IN ('intended', 'lost') OR (state = 'accepted' AND brought IS NULL))",
+    )
+    .bind(time::to_text(now))
+    .execute(connection)
+    .await?
+    .rows_affected())
 }
 
 /// Settles unanswered resumes of tasks that were removed meanwhile: nobody will look at those any more.

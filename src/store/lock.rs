@@ -4,7 +4,7 @@
 
 use super::StoreError;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,9 @@ const MIGRATING: &str = "migrating";
 
 /// How long a daemon waits for that moment to pass.
 const MOMENT: Duration = Duration::from_secs(5);
+
+/// How long a daemon insists where it seems to be held.
+const BLINK: Duration = Duration::from_millis(200);
 
 /// The right to be the daemon of a database; given back when dropped.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ impl Lock {
             match Self::try_take(database, &std::process::id().to_string()) {
                 Err(StoreError::Locked { holder, .. })
                     if holder == MIGRATING && begin.elapsed() < MOMENT => {}
+                // A command that only asks who holds it takes it for less than a blink.
+                Err(StoreError::Locked { .. }) if begin.elapsed() < BLINK => {}
                 outcome => return outcome,
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -78,24 +83,47 @@ impl Lock {
         Ok(Self { _file: file })
     }
 
-    /// Is a daemon holding the lock of this database?
+    /// Is a daemon holding the lock of this database? None where this user may not know.
     #[must_use]
-    pub fn is_held(database: &Path) -> bool {
-        let Ok(file) = File::open(lock_path(database)) else {
-            return false;
-        };
-        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    pub fn is_held(database: &Path) -> Option<bool> {
+        match File::open(lock_path(database)) {
+            // The shared lock is given back at once.
+            Ok(file) => Some(matches!(
+                file.try_lock_shared(),
+                Err(TryLockError::WouldBlock)
+            )),
+            Err(error) if error.kind() == ErrorKind::NotFound => Some(false),
+            Err(_) => None,
+        }
     }
 }
 
-/// The lock's file: the database's real path and `.lock`, so that a symbolic link leads to the same lock.
+/// The lock's file: the database's real path and `.lock`, so that a symbolic link leads to the same lock, be the
+/// database there already or not.
 fn lock_path(database: &Path) -> PathBuf {
-    let real = database
-        .canonicalize()
-        .unwrap_or_else(|_| database.to_owned());
-    let mut name = real.into_os_string();
+    let mut name = real_path(database).into_os_string();
     name.push(".lock");
     PathBuf::from(name)
+}
+
+fn real_path(database: &Path) -> PathBuf {
+    let mut path = database.to_owned();
+    // As many links as Linux follows.
+    for _ in 0..40 {
+        match path.read_link() {
+            Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
+            Err(_) => break,
+        }
+    }
+    let directory = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return path,
+    };
+    match (directory.canonicalize(), path.file_name()) {
+        (Ok(directory), Some(name)) => directory.join(name),
+        (_, _) => path,
+    }
 }
 
 fn read_holder(file: &mut File) -> String {

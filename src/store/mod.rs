@@ -19,10 +19,12 @@ pub mod overview;
 pub mod progress;
 pub mod schema;
 pub mod tasks;
+pub mod text;
 pub mod time;
 
 pub use lock::Lock;
 pub use schema::{Mode, open};
+pub use text::Text;
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Sqlite, Transaction};
@@ -50,6 +52,16 @@ pub enum StoreError {
     /// The file is no database, or not one of growd's.
     #[error("{path} is not a growd database ({detail}); nothing was changed in it")]
     NotGrowd {
+        /// The file.
+        path: PathBuf,
+        /// How that shows.
+        detail: String,
+    },
+    /// The file is a database that SQLite finds damaged.
+    #[error(
+        "the database {path} is damaged ({detail}): stop the daemon, keep the file, and restore a backup"
+    )]
+    Damaged {
         /// The file.
         path: PathBuf,
         /// How that shows.

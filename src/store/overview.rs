@@ -1,6 +1,6 @@
 //! What the commands show: the `overview`, and one task in full.
 
-use super::StoreError;
+use super::{StoreError, Text};
 use crate::core::TaskId;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
@@ -15,19 +15,19 @@ use sqlx::sqlite::SqliteConnection;
     reason = "the columns of the view, documented in docs/schema.md"
 )]
 pub struct OverviewRow {
-    pub task_id: String,
-    pub note: Option<String>,
-    pub state: String,
-    pub reason: Option<String>,
+    pub task_id: Text,
+    pub note: Option<Text>,
+    pub state: Text,
+    pub reason: Option<Text>,
     pub target: i64,
     pub num_results: Option<i64>,
     pub percent: i64,
-    pub status: Option<String>,
+    pub status: Option<Text>,
     pub is_exhausted: Option<bool>,
     pub requested: i64,
-    pub polled_at: Option<String>,
-    pub next_poll_at: Option<String>,
-    pub last_error: Option<String>,
+    pub polled_at: Option<Text>,
+    pub next_poll_at: Option<Text>,
+    pub last_error: Option<Text>,
 }
 
 /// How many tasks are in a state.
@@ -78,7 +78,7 @@ pub async fn show(
     id: &TaskId,
     events: u32,
 ) -> Result<Option<Box<RawValue>>, StoreError> {
-    let document: Option<String> = sqlx::query_scalar(
+    let document: Option<Text> = sqlx::query_scalar(
         "SELECT json_object(
             'task_id', t.task_id, 'note', t.note, 'target', t.target, 'chunk', t.chunk,
             'paused', json(iif(t.paused, 'true', 'false')),
@@ -111,7 +111,7 @@ pub async fn show(
     .fetch_optional(connection)
     .await?;
     document
-        .map(RawValue::from_string)
+        .map(|document| RawValue::from_string(document.into()))
         .transpose()
         .map_err(|error| StoreError::Value(error.to_string()))
 }

@@ -1,14 +1,25 @@
 //! `progress`: the queue of what is due, and reading and writing whole tasks, many with one statement.
 
-use super::{StoreError, ledger, time};
+use super::{StoreError, history, ledger, time};
 use crate::core::model::{Observation, Progress, Task, Wanted};
+use crate::core::step::Event;
 use crate::core::{State, Status, TaskId};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use std::time::Duration;
 
-/// The tasks that are due, the longest due first, at most `limit`.
+/// What is due.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// The tasks, the longest due first.
+    pub tasks: Vec<TaskId>,
+    /// Ids, as their bytes, that are none that can be asked for: text that is not UTF-8 gets past every constraint.
+    pub unusable: Vec<Vec<u8>>,
+}
+
+/// The tasks that are due, at most `limit`.
 ///
 /// # Errors
 ///
@@ -17,15 +28,58 @@ pub async fn due(
     connection: &mut SqliteConnection,
     now: Timestamp,
     limit: usize,
-) -> Result<Vec<TaskId>, StoreError> {
-    let ids: Vec<String> = sqlx::query_scalar(
-        "SELECT task_id FROM progress WHERE next_poll_at <= ?1 ORDER BY next_poll_at LIMIT ?2",
+) -> Result<Due, StoreError> {
+    let ids: Vec<Vec<u8>> = sqlx::query_scalar(
+        "SELECT CAST(task_id AS BLOB) FROM progress
+          WHERE next_poll_at <= ?1 ORDER BY next_poll_at LIMIT ?2",
     )
     .bind(time::to_text(now))
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .fetch_all(connection)
     .await?;
-    ids.iter().map(|id| parse_id(id)).collect()
+    let mut due = Due::default();
+    for id in ids {
+        match std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok()) {
+            Some(task) => due.tasks.push(task),
+            None => due.unusable.push(id),
+        }
+    }
+    Ok(due)
+}
+
+/// Parks a task whose id can't be asked for; tells of it. Returns how many rows that were.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn park(
+    connection: &mut SqliteConnection,
+    id: &[u8],
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let hex = id
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let reason = format!(
+        "this id is no UTF-8 text: DELETE FROM tasks WHERE CAST(task_id AS BLOB) = x'{hex}' removes it"
+    );
+    let parked = sqlx::query(
+        "UPDATE progress SET state = 'missing', reason = ?2, next_poll_at = NULL
+          WHERE task_id = CAST(?1 AS TEXT) AND next_poll_at IS NOT NULL",
+    )
+    .bind(id)
+    .bind(&reason)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    if parked > 0 {
+        let event = Event {
+            kind: "unusable_id",
+            detail: json!({"reason": reason}),
+        };
+        history::add_events(connection, &[(now, None, &event)]).await?;
+    }
+    Ok(parked)
 }
 
 /// When the first task after `now` is due.
@@ -63,7 +117,12 @@ pub async fn load(
                 p.run_started_at, p.run_results,
                 r.id AS resume_id, r.requested, r.baseline_desired, r.baseline_results,
                 r.best_results AS resume_best_results, r.state AS resume_state, r.http_status, r.detail,
-                r.sent_at, r.shown_at, r.brought
+                r.sent_at, r.shown_at, r.brought,
+                (SELECT count(*) FROM resumes AS l
+                  WHERE l.task_id = t.task_id AND l.state = 'lost'
+                    AND l.id > max(p.forgiven,
+                                   coalesce((SELECT max(a.id) FROM resumes AS a
+                                              WHERE a.task_id = t.task_id AND a.state = 'accepted'), 0))) AS lost
            FROM json_each(?) AS wanted
            JOIN tasks AS t ON t.task_id = wanted.value
            JOIN progress AS p ON p.task_id = t.task_id
@@ -111,27 +170,33 @@ pub async fn save(
     Ok(())
 }
 
-/// Makes tasks due at once that were waiting for the account, or backing off: the gate has opened.
+/// Makes tasks due that were waiting for the account, and those that are backing off too where `backing_off` says so:
+/// the gate has opened. None is due sooner than `min_interval` after its last look.
 ///
 /// # Errors
 ///
 /// What SQLite says.
 pub async fn wake_waiting(
     connection: &mut SqliteConnection,
+    backing_off: bool,
+    min_interval: Duration,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE progress SET next_poll_at = ?1
-          WHERE next_poll_at > ?1 AND (failures > 0 OR (state = 'growing' AND status = 'done'))",
+        "UPDATE progress
+            SET next_poll_at = max(?1, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', polled_at, ?2), ?1))
+          WHERE next_poll_at > ?1 AND ((?3 AND failures > 0) OR (state = 'growing' AND status = 'done'))",
     )
     .bind(time::to_text(now))
+    .bind(modifier(min_interval))
+    .bind(backing_off)
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Makes tasks due at once that ended at a cap lower than `task_cap`, or wait for a limit: the configuration
-/// has changed.
+/// Makes tasks due that ended at a cap lower than `task_cap`, or wait for a limit: the configuration has changed. None
+/// is due sooner than `min_interval` after its last look.
 ///
 /// # Errors
 ///
@@ -139,10 +204,12 @@ pub async fn wake_waiting(
 pub async fn wake_for_limits(
     connection: &mut SqliteConnection,
     task_cap: i64,
+    min_interval: Duration,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE progress SET next_poll_at = ?1
+        "UPDATE progress
+            SET next_poll_at = max(?1, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', polled_at, ?3), ?1))
           WHERE task_id IN (SELECT task_id FROM progress WHERE state = 'capped' AND num_results < ?2
                             UNION ALL
                             SELECT task_id FROM progress
@@ -151,9 +218,15 @@ pub async fn wake_for_limits(
     )
     .bind(time::to_text(now))
     .bind(task_cap)
+    .bind(modifier(min_interval))
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// A duration as a modifier of SQLite's date functions.
+fn modifier(duration: Duration) -> String {
+    format!("{:+.3} seconds", duration.as_secs_f64())
 }
 
 /// Makes tasks due at once that the clock left behind: no schedule lies further ahead than `horizon`.
@@ -216,6 +289,7 @@ fn task(row: &SqliteRow) -> Result<Task, StoreError> {
             )?),
             None => None,
         },
+        lost: row.try_get("lost")?,
     })
 }
 

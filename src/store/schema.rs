@@ -5,6 +5,7 @@ use crate::crash::{self, Point};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -46,10 +47,13 @@ pub async fn open(path: &Path, mode: Mode<'_>) -> Result<SqliteConnection, Store
     let reads_only = matches!(mode, Mode::Read);
     let begin = Instant::now();
     let mut connection = loop {
+        // Asked before, for the other may be done by the time that this one has seen what it was doing.
+        let others = Lock::is_held(path) != Some(false);
         match open_once(path, mode, creates, reads_only).await {
             // A daemon, or a command, that is just creating or migrating it will be done in a moment.
-            Err(StoreError::Absent { .. } | StoreError::NeedsMigration { .. })
-                if (Lock::is_held(path) || !reads_only) && begin.elapsed() < MOMENT => {}
+            Err(StoreError::Absent { .. }) if others && begin.elapsed() < MOMENT => {}
+            Err(StoreError::NeedsMigration { .. })
+                if (others || !reads_only) && begin.elapsed() < MOMENT => {}
             outcome => break outcome?,
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -145,7 +149,36 @@ pub async fn integrity(connection: &mut SqliteConnection) -> Result<Vec<String>,
     Ok(found)
 }
 
-/// Writes a consistent copy of the live database to `file`, which must not exist.
+/// How the schema differs from the one that the migrations make, object by object; empty where it does not. Indexes and
+/// triggers that somebody added are not told: they break nothing.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn differences(connection: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
+    const OBJECTS: &str = "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema";
+    let mut model = SqliteConnectOptions::new()
+        .in_memory(true)
+        .connect()
+        .await?;
+    migrate(&mut model, Path::new(":memory:")).await?;
+    let wanted: Vec<(String, String)> = sqlx::query_as(OBJECTS).fetch_all(&mut model).await?;
+    let there: HashMap<String, String> = sqlx::query_as(OBJECTS)
+        .fetch_all(connection)
+        .await?
+        .into_iter()
+        .collect();
+    let differs = wanted
+        .into_iter()
+        .filter_map(|(name, sql)| match there.get(&name) {
+            None => Some(format!("{name} is missing")),
+            Some(other) if *other != sql => Some(format!("{name} was changed")),
+            Some(_) => None,
+        });
+    Ok(differs.collect())
+}
+
+/// Writes a consistent copy of the live database to `file`, which must not exist or be empty.
 ///
 /// # Errors
 ///
@@ -283,8 +316,13 @@ async fn die_half_way(connection: &mut SqliteConnection) {
 
 fn failed_to_open(path: &Path, source: sqlx::Error) -> StoreError {
     match primary_code(&source) {
-        // SQLITE_CORRUPT, SQLITE_NOTADB
-        Some(11 | 26) => StoreError::NotGrowd {
+        // SQLITE_CORRUPT
+        Some(11) => StoreError::Damaged {
+            path: path.to_owned(),
+            detail: source.to_string(),
+        },
+        // SQLITE_NOTADB
+        Some(26) => StoreError::NotGrowd {
             path: path.to_owned(),
             detail: source.to_string(),
         },

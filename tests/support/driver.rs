@@ -54,6 +54,8 @@ pub enum Fault {
     Refused,
     /// 404.
     NotFound,
+    /// A look that is judged long after it was answered, or a resume whose time has passed before it was sent.
+    TooLate,
 }
 
 impl Fault {
@@ -62,6 +64,7 @@ impl Fault {
         let detail = String::from("injected");
         Some(match self {
             Self::Fine
+            | Self::TooLate
             | Self::LostAfter
             | Self::NotUnderstood
             | Self::DiesBefore
@@ -187,6 +190,7 @@ impl Driver {
                 wanted: scenario.wanted,
                 progress: Progress::new(now),
                 resume: None,
+                lost: 0,
             },
             ledger: Vec::new(),
             gate: Gate::open(now),
@@ -295,6 +299,7 @@ impl Driver {
             daily_left,
             daily_frees_at: self.daily_frees_at(),
             draining: self.draining,
+            stale: fault == Fault::TooLate,
         };
         let look = Look {
             started_at,
@@ -306,6 +311,7 @@ impl Driver {
         self.soonest = Some(after(self.now, self.policy.polling.min_interval));
         self.check()?;
         if let Some(n) = step.ask {
+            prop_assert!(fault != Fault::TooLate, "asked after a look that was old");
             self.check_ask(n, &look, daily_left)?;
             self.resume(n)?;
         }
@@ -341,7 +347,8 @@ impl Driver {
         }
         prop_assert!(self.admitted(Request::Resume));
         let started_at = self.now;
-        let reached = fault.answer().is_none().then(|| {
+        let is_sent = fault.answer().is_none() && fault != Fault::TooLate;
+        let reached = is_sent.then(|| {
             let arrives_at = after(started_at, QUICK / 2);
             self.service.resume(arrives_at, n)
         });
@@ -375,13 +382,18 @@ impl Driver {
         if let Some(row) = &step.resume {
             let stored = self.ledger.last_mut().expect("only a stored row changes");
             assert_eq!(stored.id, row.id);
-            assert_eq!(
-                step.resolved,
-                stored.state == ResumeState::Intended && row.state != ResumeState::Intended
-            );
+            let unresolved = matches!(stored.state, ResumeState::Intended | ResumeState::Lost);
+            assert_eq!(step.resolved, unresolved && row.state != stored.state);
             *stored = row.clone();
             self.task.resume = Some(row.clone());
         }
+        let since_arrival = self
+            .ledger
+            .iter()
+            .rev()
+            .take_while(|row| row.state != ResumeState::Accepted);
+        let lost = since_arrival.filter(|row| row.state == ResumeState::Lost);
+        self.task.lost = u32::try_from(lost.count()).expect("few");
     }
 
     /// What must hold of whatever is stored.
@@ -465,6 +477,9 @@ fn outcome(
         }),
         (Fault::LostAfter, Some(_)) => Err(unanswered(None)),
         (_, Some(outcome)) => outcome,
+        (Fault::TooLate, None) => Err(Failure::Withheld {
+            detail: "injected".to_owned(),
+        }),
         (fault, None) => Err(fault.answer().expect("a request that got nowhere")),
     }
 }

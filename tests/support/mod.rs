@@ -9,6 +9,7 @@ use growd::core::TaskId;
 use growd::core::model::{Growth, Policy, Polling, Retry};
 use growd::daemon::signals::Signal;
 use growd::daemon::{self, ReloadError};
+use growd::extruct::Client;
 use growd::simulator::{self, Options, Scenario, Simulator};
 use growd::store::tasks::{self, NewTask};
 use growd::store::{self, Mode};
@@ -85,7 +86,10 @@ impl Bench {
         let token = self.token();
         let settings = self.settings.clone();
         let again = settings.clone();
-        let reload = move || Ok::<_, ReloadError>((again.clone(), Token::find(&again.api)?));
+        let reload = move || {
+            let client = Client::new(&again.api, Token::find(&again.api)?)?;
+            Ok::<_, ReloadError>((again.clone(), client))
+        };
         let handle = tokio::spawn(daemon::serve(settings, token, inbox, reload));
         self.daemon = Some(Running { signals, handle });
     }

@@ -1,0 +1,105 @@
+//! Leaps of the clock: times in the database are the clock's, so what is counted from them has to know.
+
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// A difference between the clock and the time that has passed which is a leap, and no delay.
+const LEAP: Duration = Duration::from_secs(2);
+
+/// For how long a leap ahead is remembered: nothing is counted over a longer time.
+const REMEMBERED: Duration = Duration::from_hours(24);
+
+/// What the clock did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leap {
+    /// By so much more than the time that passed.
+    Ahead(Duration),
+    /// By so much less.
+    Back(Duration),
+}
+
+/// Watches the clock against the time that passes.
+#[derive(Debug)]
+pub struct Clock {
+    wall: SystemTime,
+    passed: Instant,
+    ahead: Vec<(Instant, Duration)>,
+}
+
+impl Clock {
+    /// Begins to watch.
+    #[must_use]
+    pub fn start() -> Self {
+        Self {
+            wall: SystemTime::now(),
+            passed: Instant::now(),
+            ahead: Vec::new(),
+        }
+    }
+
+    /// What the clock did since the last call, where that was a leap.
+    pub fn leap(&mut self) -> Option<Leap> {
+        self.observe(SystemTime::now(), Instant::now())
+    }
+
+    fn observe(&mut self, wall: SystemTime, passed: Instant) -> Option<Leap> {
+        let expected = self.wall + (passed - self.passed);
+        let leap = match wall.duration_since(expected) {
+            Ok(ahead) if ahead > LEAP => Some(Leap::Ahead(ahead)),
+            Err(behind) if behind.duration() > LEAP => Some(Leap::Back(behind.duration())),
+            Ok(_) | Err(_) => None,
+        };
+        if let Some(Leap::Ahead(by)) = leap {
+            self.ahead.push((passed, by));
+        }
+        self.ahead
+            .retain(|(at, _)| passed.duration_since(*at) < REMEMBERED);
+        self.wall = wall;
+        self.passed = passed;
+        leap
+    }
+
+    /// By how much the clock leapt ahead within the last `span`: what is counted from a time before that seems older by
+    /// as much.
+    #[must_use]
+    pub fn ahead_within(&self, span: Duration) -> Duration {
+        let recent = self
+            .ahead
+            .iter()
+            .filter(|(at, _)| self.passed.duration_since(*at) < span);
+        recent.fold(Duration::ZERO, |sum, (_, by)| sum.saturating_add(*by))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const MINUTE: Duration = Duration::from_mins(1);
+    const HOUR: Duration = Duration::from_hours(1);
+
+    #[test]
+    fn leaps_add_up_for_as_long_as_anything_is_counted_over_them() {
+        let mut clock = Clock::start();
+        let (wall, passed) = (clock.wall, clock.passed);
+        assert_eq!(clock.observe(wall + SECOND, passed + SECOND), None);
+        let (wall, passed) = (wall + HOUR + 2 * SECOND, passed + 2 * SECOND);
+        let leap = clock.observe(wall, passed);
+        assert!(
+            matches!(leap, Some(Leap::Ahead(by)) if by == HOUR),
+            "{leap:?}"
+        );
+        let leap = clock.observe(wall + 5 * SECOND, passed + SECOND);
+        assert!(matches!(leap, Some(Leap::Ahead(_))), "{leap:?}");
+        assert_eq!(clock.ahead_within(MINUTE), HOUR + 4 * SECOND);
+        let leap = clock.observe(wall, passed + 2 * SECOND);
+        assert!(matches!(leap, Some(Leap::Back(_))), "{leap:?}");
+        assert_eq!(
+            clock.observe(wall + MINUTE, passed + MINUTE + 2 * SECOND),
+            None
+        );
+        assert_eq!(clock.ahead_within(MINUTE), Duration::ZERO);
+        assert_eq!(clock.ahead_within(HOUR), HOUR + 4 * SECOND);
+    }
+}
