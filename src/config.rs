@@ -207,6 +207,10 @@ impl Source {
         if let Some(database) = &self.database {
             settings.database.clone_from(database);
         }
+        // So that every name is one of a file: SQLite takes `:memory:` and `file:…` for something else.
+        if let Ok(absolute) = std::path::absolute(&settings.database) {
+            settings.database = absolute;
+        }
         Ok(settings)
     }
 

@@ -1,7 +1,7 @@
 //! `growd check`: is all in order for the daemon to run, and what to do where it is not.
 
 use super::Exit;
-use super::table::tell;
+use super::table::{clean, tell};
 use crate::config::{Settings, Source};
 use crate::core::Failure;
 use crate::extruct::Client;
@@ -30,22 +30,22 @@ impl Check {
         let settings = match source.load() {
             Ok(settings) => settings,
             Err(error) => {
-                fail("config", &error)?;
+                fail("config", &error);
                 return Ok(Exit::Unusable);
             }
         };
         match source.file() {
-            Some(file) => ok("config", &format!("{} is valid", file.display()))?,
+            Some(file) => ok("config", &format!("{} is valid", file.display())),
             None => ok(
                 "config",
                 "there is no file: the defaults, and the environment, are valid",
-            )?,
+            ),
         }
         for warning in settings.warnings() {
-            warn("config", &warning)?;
+            warn("config", &warning);
         }
         let database = database(&settings).await?;
-        let (token, client) = match token(&settings, self.offline)? {
+        let (token, client) = match token(&settings, self.offline) {
             Found::Token(token) => (Exit::Done, Some(token)),
             Found::None(exit) => (exit, None),
         };
@@ -75,45 +75,48 @@ async fn database(settings: &Settings) -> anyhow::Result<Exit> {
                 ok(
                     "database",
                     &format!("{path} is not there yet; it will be created"),
-                )?;
+                );
                 return Ok(Exit::Done);
             }
             let advice =
                 format!("{path}: its directory does not exist; make it, or change database.path");
-            fail("database", &advice)?;
+            fail("database", &advice);
             return Ok(Exit::Failed);
         }
         Err(error @ StoreError::NeedsMigration { .. }) => {
-            warn("database", &error.to_string())?;
+            warn("database", &error.to_string());
             return Ok(Exit::Done);
         }
         Err(error) => {
-            fail("database", &error)?;
+            fail("database", &error);
             return Ok(Exit::of_store(&error));
         }
     };
-    let found = match schema::integrity(&mut connection).await {
+    let mut found = match schema::integrity(&mut connection).await {
         Ok(found) => found,
         Err(error) => vec![error.to_string()],
     };
+    if found.is_empty() {
+        found = schema::differences(&mut connection).await?;
+    }
     if !found.is_empty() {
         let advice = format!(
             "{path} is damaged ({}): stop the daemon, keep the file, and restore a backup",
             found.join("; ")
         );
-        fail("database", &advice)?;
+        fail("database", &advice);
         return Ok(Exit::Failed);
     }
-    let daemon = if Lock::is_held(&settings.database) {
-        "a daemon is running on it"
-    } else {
-        "no daemon is running on it"
+    let daemon = match Lock::is_held(&settings.database) {
+        Some(true) => "a daemon is running on it",
+        Some(false) => "no daemon is running on it",
+        None => "whether a daemon is running on it is not for this user to know",
     };
     let version = schema::newest_version();
     ok(
         "database",
         &format!("{path} is sound (schema {version}); {daemon}"),
-    )?;
+    );
     Ok(Exit::Done)
 }
 
@@ -122,22 +125,22 @@ enum Found {
     None(Exit),
 }
 
-fn token(settings: &Settings, offline: bool) -> anyhow::Result<Found> {
+fn token(settings: &Settings, offline: bool) -> Found {
     match Token::find(&settings.api) {
         Ok(token) => {
-            ok("token", &format!("found in {}", token.place()))?;
+            ok("token", &format!("found in {}", token.place()));
             for warning in token.warnings() {
-                warn("token", warning)?;
+                warn("token", warning);
             }
-            Ok(Found::Token(token))
+            Found::Token(token)
         }
         Err(error @ TokenError::Missing) if offline => {
-            warn("token", &error.to_string())?;
-            Ok(Found::None(Exit::Done))
+            warn("token", &error.to_string());
+            Found::None(Exit::Done)
         }
         Err(error) => {
-            fail("token", &error)?;
-            Ok(Found::None(Exit::NoToken))
+            fail("token", &error);
+            Found::None(Exit::NoToken)
         }
     }
 }
@@ -150,13 +153,12 @@ async fn service(settings: &Settings, token: Token) -> anyhow::Result<Exit> {
             let who = user
                 .email
                 .as_deref()
-                .unwrap_or("an account without an address")
-                .to_owned();
+                .map_or_else(|| "an account without an address".to_owned(), short);
             let credits = user.available_credits.map_or_else(
                 || "it does not say how many credits are left".to_owned(),
                 |credits| format!("{credits} credits left"),
             );
-            ok("service", &format!("{url}: {who}, {credits}"))?;
+            ok("service", &format!("{url}: {who}, {credits}"));
             return Ok(Exit::Done);
         }
         Err(failure @ Failure::Unauthorized { .. }) => (
@@ -182,25 +184,31 @@ async fn service(settings: &Settings, token: Token) -> anyhow::Result<Exit> {
             format!("{url} answers what was not expected ({failure}): check api.base_url"),
         ),
     };
-    fail("service", &advice)?;
+    fail("service", &advice);
     Ok(exit)
 }
 
-fn ok(what: &str, text: &str) -> io::Result<()> {
-    writeln!(io::stdout(), "ok    {what:<9} {text}")
+/// The service's own words, short and fit for a terminal.
+fn short(text: &str) -> String {
+    const MOST: usize = 100;
+    clean(text).chars().take(MOST).collect()
 }
 
-fn warn(what: &str, text: &str) -> io::Result<()> {
-    writeln!(io::stdout(), "warn  {what:<9} {text}")
+fn ok(what: &str, text: &str) {
+    say("ok", what, text);
 }
 
-fn fail(what: &str, text: &impl std::fmt::Display) -> io::Result<()> {
+fn warn(what: &str, text: &str) {
+    say("warn", what, text);
+}
+
+fn fail(what: &str, text: &impl std::fmt::Display) {
     let text = text.to_string();
-    writeln!(
-        io::stdout(),
-        "FAIL  {what:<9} {}",
-        text.lines().next().unwrap_or_default()
-    )?;
+    say("FAIL", what, text.lines().next().unwrap_or_default());
     tell(format_args!("growd: {what}: {text}"));
-    Ok(())
+}
+
+/// A line of the result. Nobody being there to read it makes nothing of what was found any better or worse.
+fn say(verdict: &str, what: &str, text: &str) {
+    let _ = writeln!(io::stdout(), "{verdict:<5} {what:<9} {text}");
 }

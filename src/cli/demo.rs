@@ -13,7 +13,9 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use comfy_table::Cell;
 use futures_util::TryStreamExt;
+use std::fs::DirBuilder;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
@@ -162,9 +164,12 @@ struct Home {
 
 impl Home {
     fn make(database: Option<PathBuf>) -> anyhow::Result<Self> {
-        let name = format!("growd-demo-{}", std::process::id());
+        // A name that nobody can guess, and a directory that nobody else made: what lies there is trusted.
+        let name = format!("growd-demo-{:08x}", rand::random::<u32>());
         let dir = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&dir)
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&dir)
             .with_context(|| format!("the directory {} cannot be made", dir.display()))?;
         let database = database.unwrap_or_else(|| dir.join("growd.db"));
         if database.exists() {

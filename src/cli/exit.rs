@@ -81,6 +81,7 @@ impl Exit {
             | StoreError::NeedsMigration { .. }
             | StoreError::Migrate { .. } => Self::Unusable,
             StoreError::Absent { .. }
+            | StoreError::Damaged { .. }
             | StoreError::Open { .. }
             | StoreError::Lock { .. }
             | StoreError::Value(_)

@@ -34,8 +34,9 @@ Examples:
   growd run                                    grow all tasks to their targets
   growd status                                 what there is, and how far it got
 
-The config is looked for at --config, $GROWD_CONFIG and /etc/growd/growd.toml. The API token is read from the
-systemd credential extruct-api-token, the file that api.token_file names, or $EXTRUCT_API_TOKEN.";
+The config is looked for at --config, $GROWD_CONFIG and /etc/growd/growd.toml.
+The API token is read from the systemd credential extruct-api-token, the file
+that api.token_file names, or $EXTRUCT_API_TOKEN.";
 
 /// The arguments of the program.
 #[derive(Debug, Parser)]
@@ -120,7 +121,7 @@ impl Context {
 
     /// Says that what was changed waits for a daemon, where none runs.
     pub fn hint_at_daemon(&self) {
-        if !Lock::is_held(self.database()) {
+        if Lock::is_held(self.database()) == Some(false) {
             table::tell(
                 "no daemon runs on this database: nothing will happen until `growd run` is started",
             );

@@ -54,7 +54,8 @@ fn state(word: &str) -> Result<String, String> {
 /// All but the tasks.
 struct Summary {
     daemon: DaemonRow,
-    running: bool,
+    /// None where this user may not know.
+    running: Option<bool>,
     counts: Vec<StateCount>,
     asked: i64,
     daily_limit: i64,
@@ -69,7 +70,9 @@ impl Status {
             daemon: daemon::read(&mut connection).await?,
             running: Lock::is_held(context.database()),
             counts: overview::counts(&mut connection).await?,
-            asked: ledger::asked_in_a_day(&mut connection, now).await?.0,
+            asked: ledger::asked_within(&mut connection, ledger::DAY, now)
+                .await?
+                .0,
             daily_limit: context.settings.policy.growth.daily_limit,
             now,
         };
@@ -179,7 +182,7 @@ fn cells(row: &OverviewRow, now: Timestamp) -> Vec<Cell> {
         table::number(results),
         table::number(row.percent),
         Cell::new(next),
-        Cell::new(clean(why.map_or("", String::as_str))),
+        Cell::new(clean(why.map_or("", |why| why))),
     ]
 }
 
@@ -223,8 +226,13 @@ impl Summary {
     }
 
     fn daemon_line(&self) -> String {
-        if !self.running {
-            return "daemon: not running".to_owned();
+        match self.running {
+            Some(true) => {}
+            Some(false) => return "daemon: not running".to_owned(),
+            None => {
+                return "daemon: whether one runs is not for this user to know: its lock cannot be opened"
+                    .to_owned();
+            }
         }
         let age = |at: &Option<String>| {
             let at = time::from_text(at.as_deref()?).ok()?;

@@ -79,11 +79,13 @@ pub fn state(state: &str) -> Cell {
     }
 }
 
-/// Text from elsewhere, on one line and without anything that would drive the terminal.
+/// Text from elsewhere, on one line and without anything that would drive the terminal or turn its writing round.
 #[must_use]
 pub fn clean(text: &str) -> String {
+    // The marks that change the direction of what follows (Unicode Standard Annex #9).
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if c.is_control() || turns(c) { ' ' } else { c })
         .collect()
 }
 
@@ -137,5 +139,6 @@ mod tests {
     #[test]
     fn text_from_elsewhere_cannot_drive_the_terminal() {
         assert_eq!(clean("a\u{1b}[31m\nb"), "a [31m b");
+        assert_eq!(clean("a\u{9b}31m\u{202e}b"), "a 31m b");
     }
 }

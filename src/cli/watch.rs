@@ -4,7 +4,7 @@ use super::table::{clean, span};
 use super::{Context, Exit, interrupted};
 use crate::core::{State, since};
 use crate::store::overview::{self, OverviewRow};
-use crate::store::{self, Mode, schema};
+use crate::store::{self, Mode, Text, schema};
 use clap::Args;
 use futures_util::TryStreamExt;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -77,7 +77,7 @@ async fn show(connection: &mut SqliteConnection, view: &mut dyn View) -> anyhow:
     while let Some(row) = rows.try_next().await? {
         // An end is one once nothing more is polled: the last counters are in.
         let ended = row.next_poll_at.is_none()
-            && (row.state == "paused" || State::parse(&row.state).is_some_and(State::is_end));
+            && (row.state == *"paused" || State::parse(&row.state).is_some_and(State::is_end));
         sum.tasks += 1;
         sum.open += usize::from(!ended);
         sum.results += row.num_results.unwrap_or(0);
@@ -107,7 +107,7 @@ trait View {
 /// Bars on a terminal.
 struct Bars {
     all: MultiProgress,
-    tasks: HashMap<String, (ProgressBar, Rate)>,
+    tasks: HashMap<Text, (ProgressBar, Rate)>,
     rest: Option<ProgressBar>,
     most: usize,
 }
@@ -185,7 +185,7 @@ impl View for Bars {
 /// Lines for a file or a pipe: one for each change.
 #[derive(Default)]
 struct Lines {
-    told: HashMap<String, (String, i64)>,
+    told: HashMap<Text, (Text, i64)>,
 }
 
 impl View for Lines {

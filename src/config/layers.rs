@@ -201,14 +201,17 @@ fn sections() -> HashSet<&'static str> {
         .collect()
 }
 
-/// The known key that is most like `name`: in full, or by its last part where only the section is wrong.
+/// The known key that is most like `name`: in its own section, where that is one or nearly one; else by its last part.
 fn nearest(name: &str) -> &'static str {
-    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_lowercase();
+    let like = strsim::normalized_damerau_levenshtein;
+    let split = |name: &str| match name.split_once('.') {
+        Some((section, key)) => (section.to_lowercase(), key.to_lowercase()),
+        None => (name.to_lowercase(), name.to_lowercase()),
+    };
+    let (section, key) = split(name);
     let score = |known: &str| {
-        let full = strsim::normalized_damerau_levenshtein(known, name);
-        let part = strsim::normalized_damerau_levenshtein(&last(known), &last(name));
-        // In full counts a little more: of two keys with the same last part the one in the same section.
-        full.mul_add(0.6, part)
+        let (known_section, known_key) = split(known);
+        like(&known_section, &section).mul_add(0.8, like(&known_key, &key))
     };
     keys::NAMES
         .iter()
@@ -264,5 +267,7 @@ mod tests {
         assert_eq!(nearest("api.url"), "api.base_url");
         assert_eq!(nearest("log.lvl"), "log.level");
         assert_eq!(nearest("polling.interval_max"), "polling.max_interval");
+        assert!(nearest("apii.x").starts_with("api."));
+        assert!(nearest("growth").starts_with("growth."));
     }
 }
