@@ -82,7 +82,10 @@ impl Exit {
             | StoreError::Migrate { .. } => Self::Unusable,
             StoreError::Absent { .. }
             | StoreError::Open { .. }
+            | StoreError::Directory { .. }
             | StoreError::Lock { .. }
+            | StoreError::Damaged(_)
+            | StoreError::Gone { .. }
             | StoreError::Value(_)
             | StoreError::Sqlite(_) => Self::Failed,
         }

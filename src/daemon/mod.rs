@@ -15,6 +15,7 @@
 
 pub mod batch;
 pub mod cycle;
+pub mod health;
 pub mod limits;
 pub mod notify;
 pub mod report;
@@ -29,6 +30,7 @@ use crate::extruct::{Client, ClientError};
 use crate::logging;
 use crate::store::{self, Lock, Mode, StoreError};
 use crate::token::{Token, TokenError};
+use health::Health;
 use jiff::Timestamp;
 use limits::Pacer;
 use schedule::Schedule;
@@ -66,6 +68,9 @@ pub enum RunError {
     /// The HTTP client.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The database, while it ran.
+    #[error(transparent)]
+    Unhealthy(Arc<StoreError>),
     /// The signal handlers.
     #[error("signals cannot be listened for: {0}")]
     Signals(#[from] std::io::Error),
@@ -109,7 +114,7 @@ pub enum ReloadError {
 ///
 /// # Errors
 ///
-/// [`RunError`] where it can't begin.
+/// [`RunError`] where it can't begin, and where nothing can be recorded any more.
 pub async fn serve(
     settings: Settings,
     token: Token,
@@ -124,8 +129,16 @@ pub async fn serve(
     crash::at(Point::Opened);
     let gate = store::daemon::started(&mut connection, Timestamp::now()).await?;
     crash::at(Point::Started);
+    // By now SQLite has made the log too.
+    let health = Health::of(&settings.database);
     let draining = Arc::new(AtomicBool::new(false));
-    let (writer, gate) = Writer::start(connection, gate, settings.policy, draining.clone());
+    let (writer, gate) = Writer::start(
+        connection,
+        gate,
+        settings.policy,
+        draining.clone(),
+        health.clone(),
+    );
     let pacer = Arc::new(Pacer::new(settings.limits.requests_per_second));
     let mut schedule = Schedule::new(
         reader,
@@ -133,6 +146,7 @@ pub async fn serve(
         writer.clone(),
         pacer.clone(),
         gate,
+        health.clone(),
         settings.limits.concurrency,
     );
     let mut daemon = Daemon {
@@ -148,7 +162,7 @@ pub async fn serve(
     let mut pruning = every(PRUNING);
     let mut pending = VecDeque::new();
     let mut ready = false;
-    loop {
+    while health.is_well() {
         let wake = schedule.launch().await;
         if !ready {
             notify::ready();
@@ -202,7 +216,7 @@ pub async fn serve(
     }
     tracing::info!("stopped");
     drop(lock);
-    Ok(())
+    health.verdict().map_err(RunError::Unhealthy)
 }
 
 /// What the loop needs besides the schedule.

@@ -1,6 +1,7 @@
 //! Which task is looked at next: due ones from the database into flight, each at most once.
 
 use super::cycle::cycle;
+use super::health::Health;
 use super::limits::Pacer;
 use super::writer::{WriteError, Writer};
 use crate::core::TaskId;
@@ -34,6 +35,7 @@ pub struct Schedule {
     writer: Writer,
     pacer: Arc<Pacer>,
     gate: watch::Receiver<Gate>,
+    health: Health,
     concurrency: usize,
     ahead: VecDeque<TaskId>,
     flights: JoinSet<(TaskId, Result<(), WriteError>)>,
@@ -50,6 +52,7 @@ impl Schedule {
         writer: Writer,
         pacer: Arc<Pacer>,
         gate: watch::Receiver<Gate>,
+        health: Health,
         concurrency: usize,
     ) -> Self {
         Self {
@@ -58,6 +61,7 @@ impl Schedule {
             writer,
             pacer,
             gate,
+            health,
             concurrency,
             ahead: VecDeque::new(),
             flights: JoinSet::new(),
@@ -98,7 +102,7 @@ impl Schedule {
         match self.try_launch().await {
             Ok(wake) => wake,
             Err(error) => {
-                tracing::error!(%error, "the database cannot be read; trying again");
+                self.unreadable(&error);
                 Instant::now() + super::TICK
             }
         }
@@ -188,8 +192,13 @@ impl Schedule {
                 self.data_version = version;
                 self.ahead.clear();
             }
-            Err(error) => tracing::error!(%error, "the database cannot be read; trying again"),
+            Err(error) => self.unreadable(&error),
         }
+    }
+
+    fn unreadable(&self, error: &StoreError) {
+        tracing::error!(%error, "the database cannot be read; trying again");
+        self.health.heard(error);
     }
 
     /// Gives up what is still in flight, and closes its connection to the database.

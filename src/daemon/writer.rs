@@ -5,9 +5,11 @@
 //! The judgement is made on rows read in the very transaction that stores it, so that a change by hand is
 //! either seen or comes after. An order to send a resume is given only once its `intended` row is durable.
 //! What can't be written for the time being (a lock, a full disk) is tried again until it can; nothing is
-//! dropped, and nothing new is begun meanwhile.
+//! dropped, and nothing new is begun meanwhile. In a database that is damaged or no longer in its place nothing
+//! new is begun at all.
 
 use super::batch::{self, Entry, Heard, Order, Terms};
+use super::health::Health;
 use super::report;
 use crate::core::gate::Gate;
 use crate::core::model::Policy;
@@ -87,6 +89,7 @@ impl Writer {
         gate: Gate,
         policy: Policy,
         draining: Arc<AtomicBool>,
+        health: Health,
     ) -> (Self, watch::Receiver<Gate>) {
         let (jobs, inbox) = mpsc::channel(BATCH_MAX * 2);
         let (published, watched) = watch::channel(gate.clone());
@@ -95,6 +98,7 @@ impl Writer {
             gate,
             policy,
             draining,
+            health,
             published,
             clock_held: None,
         };
@@ -164,6 +168,7 @@ struct Desk {
     gate: Gate,
     policy: Policy,
     draining: Arc<AtomicBool>,
+    health: Health,
     published: watch::Sender<Gate>,
     /// After the clock leapt ahead: until when, and by how much, an unanswered resume is given more time.
     clock_held: Option<(Instant, Duration)>,
@@ -241,8 +246,9 @@ impl Desk {
         let mut patience = Patience::new();
         loop {
             let outcome = self.do_chore(chore).await;
+            self.clean_up(&outcome).await;
             if let Some(outcome) = patience.settle(outcome).await {
-                return outcome;
+                return outcome.inspect_err(|error| self.health.heard(error));
             }
         }
     }
@@ -251,9 +257,17 @@ impl Desk {
         let mut patience = Patience::new();
         loop {
             let outcome = self.write(batch).await;
+            self.clean_up(&outcome).await;
             if let Some(outcome) = patience.settle(outcome).await {
-                return outcome;
+                return outcome.inspect_err(|error| self.health.heard(error));
             }
+        }
+    }
+
+    /// Ends the transaction of what went wrong.
+    async fn clean_up<T>(&mut self, outcome: &Result<T, StoreError>) {
+        if outcome.is_err() {
+            store::rollback(&mut self.connection).await;
         }
     }
 
@@ -261,7 +275,7 @@ impl Desk {
     async fn write(&mut self, batch: &[Entry]) -> Result<Vec<Option<Order>>, StoreError> {
         let terms = Terms {
             policy: self.current_policy(),
-            draining: self.draining.load(Ordering::Relaxed),
+            draining: self.draining.load(Ordering::Relaxed) || !self.health.is_well(),
             now: Timestamp::now(),
         };
         let mut tx = store::begin(&mut self.connection).await?;
@@ -292,7 +306,15 @@ impl Desk {
         let mut tx = store::begin(&mut self.connection).await?;
         let count = match chore {
             Chore::Heartbeat => {
-                daemon::heartbeat(&mut tx, now).await?;
+                daemon::heartbeat(&mut tx, &gate, now).await?;
+                // The longest that anything is put off is a day, by the daily limit.
+                let horizon = after(now, horizon(&policy).max(Duration::from_hours(25)));
+                let astray = progress::pull_back(&mut tx, now, horizon).await?;
+                if astray > 0 {
+                    tracing::warn!(
+                        "{astray} tasks were put off beyond all measure: looking at them now"
+                    );
+                }
                 let patience = policy.growth.settle.max(Duration::from_mins(1));
                 let sent_before = now.checked_sub(patience).unwrap_or(Timestamp::MIN);
                 ledger::settle_removed(&mut tx, sent_before, now).await?
@@ -306,16 +328,10 @@ impl Desk {
                 gate.probe_now(now);
                 batch::store_gate(&mut tx, &self.gate, &gate, now).await?;
                 progress::wake_for_limits(&mut tx, policy.growth.task_cap, now).await?;
-                0
+                restore(&mut tx, now).await?
             }
             Chore::PullBack => {
-                let horizon = policy
-                    .polling
-                    .max_interval
-                    .max(policy.retry.max)
-                    .max(policy.probe_interval)
-                    .max(policy.growth.settle);
-                progress::pull_back(&mut tx, now, after(now, horizon)).await?
+                progress::pull_back(&mut tx, now, after(now, horizon(&policy))).await?
             }
             Chore::ClockLeapt(_) => 0,
             Chore::Tell(event) => {
@@ -367,6 +383,25 @@ impl Desk {
             tracing::warn!(%error, "the database was not closed in order; the next start makes up for that");
         }
     }
+}
+
+/// How far ahead the daemon puts a look, save for a daily limit.
+fn horizon(policy: &Policy) -> Duration {
+    policy
+        .polling
+        .max_interval
+        .max(policy.retry.max)
+        .max(policy.probe_interval)
+        .max(policy.growth.settle)
+}
+
+/// Gives progress to the tasks that have none, and tells of it.
+async fn restore(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, StoreError> {
+    let count = progress::restore(connection, now).await?;
+    if count > 0 {
+        tracing::warn!("{count} tasks had no progress, as if it had been deleted: they begin anew");
+    }
+    Ok(count)
 }
 
 /// The moments before and after the commit of a batch, by the weightiest thing in it.

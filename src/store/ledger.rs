@@ -113,7 +113,7 @@ pub async fn asked_in_a_day(
     .bind(time::to_text(since))
     .fetch_one(connection)
     .await?;
-    let oldest = time::from_column(row.try_get("oldest")?)?;
+    let oldest = time::from_column_or_none(row.try_get("oldest")?);
     let frees_at = oldest.map(|at| at.checked_add(DAY).unwrap_or(Timestamp::MAX));
     Ok((row.try_get("asked")?, frees_at))
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-/// The tasks that are due, the longest due first, at most `limit`.
+/// The tasks that are due, the longest due first, at most `limit`. A row of progress without a task is none.
 ///
 /// # Errors
 ///
@@ -19,7 +19,9 @@ pub async fn due(
     limit: usize,
 ) -> Result<Vec<TaskId>, StoreError> {
     let ids: Vec<String> = sqlx::query_scalar(
-        "SELECT task_id FROM progress WHERE next_poll_at <= ?1 ORDER BY next_poll_at LIMIT ?2",
+        "SELECT task_id FROM progress WHERE next_poll_at <= ?1
+            AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id)
+          ORDER BY next_poll_at LIMIT ?2",
     )
     .bind(time::to_text(now))
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -28,7 +30,7 @@ pub async fn due(
     ids.iter().map(|id| parse_id(id)).collect()
 }
 
-/// When the first task after `now` is due.
+/// When the first task after `now` is due; none, too, where what is next is no time: [`pull_back`] sees to that.
 ///
 /// # Errors
 ///
@@ -37,12 +39,15 @@ pub async fn next_due(
     connection: &mut SqliteConnection,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let at: Option<String> =
-        sqlx::query_scalar("SELECT min(next_poll_at) FROM progress WHERE next_poll_at > ?")
-            .bind(time::to_text(now))
-            .fetch_one(connection)
-            .await?;
-    time::from_column(at.as_deref())
+    let at: Option<String> = sqlx::query_scalar(
+        "SELECT next_poll_at FROM progress WHERE next_poll_at > ?
+            AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id)
+          ORDER BY next_poll_at LIMIT 1",
+    )
+    .bind(time::to_text(now))
+    .fetch_optional(connection)
+    .await?;
+    Ok(time::from_column_or_none(at.as_deref()))
 }
 
 /// Reads whole tasks, each with its newest resume; those that are no longer there are left out.
@@ -156,7 +161,8 @@ pub async fn wake_for_limits(
     Ok(())
 }
 
-/// Makes tasks due at once that the clock left behind: no schedule lies further ahead than `horizon`.
+/// Makes tasks due at once that the clock left behind, or somebody by hand: no schedule lies further ahead than
+/// `horizon`, and what sorts behind it may be no time at all.
 ///
 /// # Errors
 ///
@@ -174,6 +180,23 @@ pub async fn pull_back(
             .await?
             .rows_affected(),
     )
+}
+
+/// Gives progress to the tasks whose own was deleted by hand; they begin anew, and are due at once.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn restore(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, StoreError> {
+    Ok(sqlx::query(
+        "INSERT INTO progress (task_id, next_poll_at)
+         SELECT task_id, iif(paused, NULL, ?) FROM tasks
+          WHERE NOT EXISTS (SELECT 1 FROM progress WHERE progress.task_id = tasks.task_id)",
+    )
+    .bind(time::to_text(now))
+    .execute(connection)
+    .await?
+    .rows_affected())
 }
 
 pub(super) fn parse_id(text: &str) -> Result<TaskId, StoreError> {
@@ -198,13 +221,13 @@ fn task(row: &SqliteRow) -> Result<Task, StoreError> {
             polls: row.try_get("polls")?,
             failures: row.try_get("failures")?,
             last_error: row.try_get("last_error")?,
-            polled_at: time::from_column(row.try_get("polled_at")?)?,
-            changed_at: time::from_column(row.try_get("changed_at")?)?,
-            next_poll_at: time::from_column(row.try_get("next_poll_at")?)?,
+            polled_at: time::from_column_or_none(row.try_get("polled_at")?),
+            changed_at: time::from_column_or_none(row.try_get("changed_at")?),
+            next_poll_at: time::from_column_or_none(row.try_get("next_poll_at")?),
             best_results: row.try_get("best_results")?,
             stalled: row.try_get("stalled")?,
             forgiven: row.try_get("forgiven")?,
-            run_started_at: time::from_column(row.try_get("run_started_at")?)?,
+            run_started_at: time::from_column_or_none(row.try_get("run_started_at")?),
             run_results: row.try_get("run_results")?,
         },
         resume: match row.try_get::<Option<i64>, _>("resume_id")? {
