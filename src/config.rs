@@ -240,7 +240,7 @@ impl Source {
             (Err(error), Some(named_by)) if error.kind() == ErrorKind::NotFound => {
                 Err(ConfigError::Missing { path, named_by })
             }
-            (Err(source), _) => Err(ConfigError::Unreadable { path, source }),
+            (Err(cause), _) => Err(ConfigError::Unreadable { path, cause }),
         }
     }
 }

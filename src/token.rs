@@ -73,14 +73,14 @@ pub enum TokenError {
     Missing,
     /// The file that should hold it can't be read.
     #[error(
-        "the API token cannot be read from {place}: {source}; the file has to exist and this user has to be allowed \
+        "the API token cannot be read from {place}: {cause}; the file has to exist and this user has to be allowed \
          to read it"
     )]
     Unreadable {
         /// Where.
         place: Place,
         /// Why not.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// What is there is no token.
     #[error("what is in {place} is no API token: {why}; put the token there, and nothing else")]
@@ -173,9 +173,9 @@ impl Token {
     }
 
     fn from_file(place: &Place, path: &Path) -> Result<Self, TokenError> {
-        let unreadable = |source| TokenError::Unreadable {
+        let unreadable = |cause| TokenError::Unreadable {
             place: place.clone(),
-            source,
+            cause,
         };
         let file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
@@ -203,7 +203,7 @@ fn find(
         let path = Path::new(&directory).join(CREDENTIAL);
         match Token::from_file(&Place::Credential(path.clone()), &path) {
             // The directory may hold other credentials, and not this one.
-            Err(TokenError::Unreadable { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            Err(TokenError::Unreadable { cause, .. }) if cause.kind() == ErrorKind::NotFound => {}
             outcome => return outcome,
         }
     }

@@ -81,9 +81,11 @@ impl Exit {
             | StoreError::NeedsMigration { .. }
             | StoreError::Migrate { .. } => Self::Unusable,
             StoreError::Absent { .. }
-            | StoreError::Damaged { .. }
             | StoreError::Open { .. }
+            | StoreError::Directory { .. }
             | StoreError::Lock { .. }
+            | StoreError::Damaged(_)
+            | StoreError::Gone { .. }
             | StoreError::Value(_)
             | StoreError::Sqlite(_) => Self::Failed,
         }

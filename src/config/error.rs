@@ -18,13 +18,13 @@ pub enum ConfigError {
     },
     /// The file is there, but can't be read.
     #[error(
-        "the config file {path} cannot be read: {source}; it has to be UTF-8 text that this user may read"
+        "the config file {path} cannot be read: {cause}; it has to be UTF-8 text that this user may read"
     )]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The file is no TOML.
     #[error("the config file {path} is not valid TOML: {detail}")]

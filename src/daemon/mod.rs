@@ -17,6 +17,7 @@
 pub mod batch;
 pub mod clock;
 pub mod cycle;
+pub mod health;
 pub mod limits;
 pub mod notify;
 pub mod report;
@@ -32,6 +33,7 @@ use crate::logging;
 use crate::store::{self, Lock, Mode, StoreError};
 use crate::token::{Token, TokenError};
 use cycle::Means;
+use health::Health;
 use jiff::Timestamp;
 use limits::Pacer;
 use schedule::Schedule;
@@ -74,6 +76,9 @@ pub enum RunError {
         "the writer broke off ({0}): this is a bug in growd; what was under way is settled by the next start"
     )]
     Writer(String),
+    /// The database, while it ran.
+    #[error(transparent)]
+    Unhealthy(Arc<StoreError>),
     /// The signal handlers.
     #[error("signals cannot be listened for: {0}")]
     Signals(#[from] std::io::Error),
@@ -127,7 +132,7 @@ pub enum ReloadError {
 ///
 /// # Errors
 ///
-/// [`RunError`] where it can't begin.
+/// [`RunError`] where it can't begin, and where nothing can be recorded any more.
 pub async fn serve(
     settings: Settings,
     token: Token,
@@ -142,17 +147,19 @@ pub async fn serve(
     crash::at(Point::Opened);
     let gate = store::daemon::started(&mut connection, Timestamp::now()).await?;
     crash::at(Point::Started);
+    // By now SQLite has made the log too.
+    let health = Health::of(&settings.database);
     let draining = Arc::new(AtomicBool::new(false));
     let Started {
         writer,
         gate,
         mut work,
     } = Writer::start(
-        settings.database.clone(),
         connection,
         gate,
         settings.policy,
         draining.clone(),
+        health.clone(),
     );
     let pacer = Arc::new(Pacer::new(settings.limits.requests_per_second));
     let means = Means {
@@ -161,7 +168,7 @@ pub async fn serve(
         pacer: pacer.clone(),
         gate,
     };
-    let mut schedule = Schedule::new(reader, means, settings.limits.concurrency);
+    let mut schedule = Schedule::new(reader, means, health.clone(), settings.limits.concurrency);
     let mut daemon = Daemon {
         settings,
         writer: writer.clone(),
@@ -173,7 +180,7 @@ pub async fn serve(
     let mut heartbeat = every(HEARTBEAT);
     let mut pruning = every(PRUNING);
     let mut ready = false;
-    loop {
+    while health.is_well() {
         let wake = schedule.launch().await;
         if !ready {
             notify::ready();
@@ -222,7 +229,7 @@ pub async fn serve(
     }
     tracing::info!("stopped");
     drop(lock);
-    Ok(())
+    health.verdict().map_err(RunError::Unhealthy)
 }
 
 /// What the loop needs besides the schedule.

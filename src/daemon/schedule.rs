@@ -1,6 +1,7 @@
 //! Which task is looked at next: due ones from the database into flight, each at most once.
 
 use super::cycle::{Means, cycle};
+use super::health::Health;
 use super::writer::{Chore, WriteError};
 use crate::core::TaskId;
 use crate::core::gate::{Admission, Request};
@@ -29,6 +30,7 @@ const IDLE_MAX: Duration = Duration::from_mins(1);
 pub struct Schedule {
     reader: SqliteConnection,
     means: Means,
+    health: Health,
     concurrency: usize,
     ahead: VecDeque<TaskId>,
     flights: JoinSet<Result<(), WriteError>>,
@@ -40,10 +42,11 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    pub fn new(reader: SqliteConnection, means: Means, concurrency: usize) -> Self {
+    pub fn new(reader: SqliteConnection, means: Means, health: Health, concurrency: usize) -> Self {
         Self {
             reader,
             means,
+            health,
             concurrency,
             ahead: VecDeque::new(),
             flights: JoinSet::new(),
@@ -85,7 +88,7 @@ impl Schedule {
         match self.try_launch().await {
             Ok(wake) => wake,
             Err(error) => {
-                tracing::error!(%error, "the database cannot be read; trying again");
+                self.unreadable(&error);
                 Instant::now() + super::TICK
             }
         }
@@ -175,8 +178,13 @@ impl Schedule {
                 self.data_version = version;
                 self.ahead.clear();
             }
-            Err(error) => tracing::error!(%error, "the database cannot be read; trying again"),
+            Err(error) => self.unreadable(&error),
         }
+    }
+
+    fn unreadable(&self, error: &StoreError) {
+        tracing::error!(%error, "the database cannot be read; trying again");
+        self.health.heard(error);
     }
 
     /// Gives up what is still in flight, and closes its connection to the database.

@@ -5,22 +5,23 @@
 //! The judgement is made on rows read in the very transaction that stores it, so that a change by hand is
 //! either seen or comes after. An order to send a resume is given only once its `intended` row is durable.
 //! What can't be written for the time being (a lock, a full disk) is tried again until it can; nothing is
-//! dropped, and nothing new is begun meanwhile.
+//! dropped, and nothing new is begun meanwhile. In a database that is damaged or no longer in its place nothing
+//! new is begun at all.
 
 use super::batch::{self, Entry, Heard, Order, Terms};
 use super::clock::{Clock, Leap};
+use super::health::Health;
 use super::report;
 use crate::core::gate::Gate;
 use crate::core::model::Policy;
 use crate::core::step::{Answer, Event, Look};
 use crate::core::{TaskId, after};
 use crate::crash::{self, Point};
-use crate::store::{self, Mode, StoreError, daemon, history, ledger, progress, schema};
+use crate::store::{self, StoreError, daemon, history, ledger, progress, schema};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -100,24 +101,24 @@ pub struct Started {
 }
 
 impl Writer {
-    /// Starts the writer on a connection to `database`.
+    /// Starts the writer on a connection to the database.
     #[must_use]
     pub fn start(
-        database: PathBuf,
         connection: SqliteConnection,
         gate: Gate,
         policy: Policy,
         draining: Arc<AtomicBool>,
+        health: Health,
     ) -> Started {
         let (jobs, inbox) = mpsc::unbounded_channel();
         let (published, watched) = watch::channel(gate.clone());
         let heart_waits = Arc::new(AtomicBool::new(false));
         let desk = Desk {
-            database,
-            connection: Some(connection),
+            connection,
             gate,
             policy,
             draining,
+            health,
             published,
             clock: Clock::start(),
             heart_waits: heart_waits.clone(),
@@ -190,12 +191,11 @@ impl Writer {
 
 /// The writer's own state.
 struct Desk {
-    database: PathBuf,
-    /// None after an error: what state a transaction is in then only SQLite knows, so another connection is made.
-    connection: Option<SqliteConnection>,
+    connection: SqliteConnection,
     gate: Gate,
     policy: Policy,
     draining: Arc<AtomicBool>,
+    health: Health,
     published: watch::Sender<Gate>,
     clock: Clock,
     heart_waits: Arc<AtomicBool>,
@@ -300,8 +300,9 @@ impl Desk {
         patience: &mut Patience,
         outcome: Result<T, StoreError>,
     ) -> Option<Result<T, StoreError>> {
-        if outcome.is_err() {
-            self.connection = None;
+        if let Err(error) = &outcome {
+            store::rollback(&mut self.connection).await;
+            self.health.heard(error);
         }
         match outcome {
             Err(error) if error.is_passing() => {
@@ -317,11 +318,11 @@ impl Desk {
 
     /// One transaction for a whole batch; what it did is told once it is durable.
     async fn write(&mut self, batch: &[Entry]) -> Result<Vec<Option<Order>>, StoreError> {
-        let mut tx = store::begin(connected(&mut self.connection, &self.database).await?).await?;
+        let mut tx = store::begin(&mut self.connection).await?;
         // Not before the transaction has begun, which may have taken a while.
         let terms = Terms {
             policy: lengthened(self.policy, &self.clock),
-            draining: self.draining.load(Ordering::Relaxed),
+            draining: self.draining.load(Ordering::Relaxed) || !self.health.is_well(),
             now: Timestamp::now(),
             day: ledger::DAY + self.clock.ahead_within(ledger::DAY).min(ledger::DAY),
         };
@@ -353,11 +354,19 @@ impl Desk {
             _ => self.policy,
         };
         let min_interval = policy.polling.min_interval;
-        let mut tx = store::begin(connected(&mut self.connection, &self.database).await?).await?;
+        let mut tx = store::begin(&mut self.connection).await?;
         let now = Timestamp::now();
         let count = match chore {
             Chore::Heartbeat => {
-                daemon::heartbeat(&mut tx, now).await?;
+                daemon::heartbeat(&mut tx, &gate, now).await?;
+                // The longest that anything is put off is a day, by the daily limit.
+                let horizon = after(now, horizon(&policy).max(Duration::from_hours(25)));
+                let astray = progress::pull_back(&mut tx, now, horizon).await?;
+                if astray > 0 {
+                    tracing::warn!(
+                        "{astray} tasks were put off beyond all measure: looking at them now"
+                    );
+                }
                 let patience = policy.growth.settle.max(Duration::from_mins(1));
                 let sent_before = now.checked_sub(patience).unwrap_or(Timestamp::MIN);
                 ledger::settle_removed(&mut tx, sent_before, now).await?
@@ -372,19 +381,13 @@ impl Desk {
                 batch::store_gate(&mut tx, &self.gate, &gate, min_interval, now).await?;
                 progress::wake_for_limits(&mut tx, policy.growth.task_cap, min_interval, now)
                     .await?;
-                0
+                restore(&mut tx, now).await?
             }
             Chore::PullBack => {
-                let horizon = policy
-                    .polling
-                    .max_interval
-                    .max(policy.retry.max)
-                    .max(policy.probe_interval)
-                    .max(policy.growth.settle);
                 gate.pull_back(now, &policy);
                 batch::store_gate(&mut tx, &self.gate, &gate, min_interval, now).await?;
                 let restarted = ledger::pull_back(&mut tx, now).await?;
-                restarted + progress::pull_back(&mut tx, now, after(now, horizon)).await?
+                restarted + progress::pull_back(&mut tx, now, after(now, horizon(&policy))).await?
             }
             Chore::Park(id) => progress::park(&mut tx, id, now).await?,
             Chore::Tell(event) => {
@@ -433,36 +436,21 @@ impl Desk {
     }
 
     async fn close(mut self) {
-        let Some(mut connection) = self.connection.take() else {
-            return;
-        };
         let now = Timestamp::now();
         let stopped = async {
-            daemon::stopped(&mut connection, now).await?;
+            daemon::stopped(&mut self.connection, now).await?;
             crash::at(Point::CheckpointBegins);
-            schema::checkpoint(&mut connection).await?;
+            schema::checkpoint(&mut self.connection).await?;
             crash::at(Point::CheckpointDone);
             Ok::<_, StoreError>(())
         };
         if let Err(error) = stopped.await {
             tracing::warn!(%error, "the database was not closed in order; the next start makes up for that");
         }
-        if let Err(error) = connection.close().await {
+        if let Err(error) = self.connection.close().await {
             tracing::warn!(%error, "the database was not closed in order; the next start makes up for that");
         }
     }
-}
-
-/// The connection, made anew where an error has cost the last one.
-async fn connected<'c>(
-    connection: &'c mut Option<SqliteConnection>,
-    database: &std::path::Path,
-) -> Result<&'c mut SqliteConnection, StoreError> {
-    let fresh = match connection.take() {
-        Some(connection) => connection,
-        None => store::open(database, Mode::WriteExisting).await?,
-    };
-    Ok(connection.insert(fresh))
 }
 
 /// The policy with more settling time where the clock leapt ahead.
@@ -470,6 +458,25 @@ fn lengthened(mut policy: Policy, clock: &Clock) -> Policy {
     let settle = &mut policy.growth.settle;
     *settle = settle.saturating_add(clock.ahead_within(*settle));
     policy
+}
+
+/// How far ahead the daemon puts a look, save for a daily limit.
+fn horizon(policy: &Policy) -> Duration {
+    policy
+        .polling
+        .max_interval
+        .max(policy.retry.max)
+        .max(policy.probe_interval)
+        .max(policy.growth.settle)
+}
+
+/// Gives progress to the tasks that have none, and tells of it.
+async fn restore(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, StoreError> {
+    let count = progress::restore(connection, now).await?;
+    if count > 0 {
+        tracing::warn!("{count} tasks had no progress, as if it had been deleted: they begin anew");
+    }
+    Ok(count)
 }
 
 /// Comes to the moments before or after the commit of a batch, one for each kind of thing in it.

@@ -26,14 +26,15 @@ pub struct DaemonRow {
     pub gate_until: Option<String>,
 }
 
-/// Reads the row.
+/// Reads the row; one that somebody deleted by hand is as good as new.
 ///
 /// # Errors
 ///
 /// What SQLite says.
 pub async fn read(connection: &mut SqliteConnection) -> Result<DaemonRow, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT version, pid, started_at, heartbeat_at, gate, gate_reason, gate_until FROM daemon WHERE id = 1",
+        "SELECT version, pid, started_at, heartbeat_at, coalesce(gate, 'open') AS gate, gate_reason, gate_until
+           FROM (SELECT 1 AS id) LEFT JOIN daemon USING (id)",
     )
     .fetch_one(connection)
     .await?)
@@ -49,7 +50,8 @@ pub async fn started(
     now: Timestamp,
 ) -> Result<Gate, StoreError> {
     let row = sqlx::query(
-        "UPDATE daemon SET version = ?1, pid = ?2, started_at = ?3, heartbeat_at = ?3 WHERE id = 1
+        "INSERT INTO daemon (id, version, pid, started_at, heartbeat_at) VALUES (1, ?1, ?2, ?3, ?3)
+         ON CONFLICT (id) DO UPDATE SET version = ?1, pid = ?2, started_at = ?3, heartbeat_at = ?3
          RETURNING gate, gate_reason, gate_until",
     )
     .bind(env!("CARGO_PKG_VERSION"))
@@ -59,7 +61,7 @@ pub async fn started(
     .await?;
     let kind: String = row.try_get("gate")?;
     let kind = Kind::parse(&kind).ok_or_else(|| StoreError::Value(format!("gate {kind:?}")))?;
-    let until = time::from_column(row.try_get("gate_until")?)?;
+    let until = time::from_column_or_none(row.try_get("gate_until")?);
     Ok(Gate::restored(
         kind,
         row.try_get("gate_reason")?,
@@ -68,19 +70,30 @@ pub async fn started(
     ))
 }
 
-/// Notes that the daemon is well.
+/// Notes that the daemon is well, and puts right what others did to the row meanwhile.
 ///
 /// # Errors
 ///
 /// What SQLite says.
 pub async fn heartbeat(
     connection: &mut SqliteConnection,
+    gate: &Gate,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE daemon SET heartbeat_at = ? WHERE id = 1")
-        .bind(time::to_text(now))
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO daemon (id, version, pid, started_at, heartbeat_at, gate, gate_reason, gate_until)
+         VALUES (1, ?1, ?2, ?3, ?3, ?4, ?5, ?6)
+         ON CONFLICT (id) DO UPDATE
+            SET version = ?1, pid = ?2, heartbeat_at = ?3, gate = ?4, gate_reason = ?5, gate_until = ?6",
+    )
+    .bind(env!("CARGO_PKG_VERSION"))
+    .bind(i64::from(std::process::id()))
+    .bind(time::to_text(now))
+    .bind(gate.kind.as_str())
+    .bind(gate.reason.as_deref())
+    .bind(gate.until.map(time::to_text))
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

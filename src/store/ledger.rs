@@ -115,7 +115,7 @@ pub async fn asked_within(
     .bind(time::to_text(since))
     .fetch_one(connection)
     .await?;
-    let oldest = time::from_column(row.try_get("oldest")?)?;
+    let oldest = time::from_column_or_none(row.try_get("oldest")?);
     let frees_at = oldest.map(|at| after(at.min(now), window));
     Ok((row.try_get("asked")?, frees_at))
 }

@@ -54,9 +54,9 @@ impl Lock {
 
     fn try_take(database: &Path, holder: &str) -> Result<Self, StoreError> {
         let path = lock_path(database);
-        let failed = |source| StoreError::Lock {
+        let failed = |cause| StoreError::Lock {
             path: path.clone(),
-            source,
+            cause,
         };
         let mut file = OpenOptions::new()
             .create(true)
@@ -73,7 +73,7 @@ impl Lock {
                     path: database.to_owned(),
                 });
             }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
         }
         // For people only: who holds it.
         file.set_len(0)

@@ -27,7 +27,7 @@ pub use schema::{Mode, open};
 pub use text::Text;
 
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, Sqlite, Transaction};
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 
 /// What can go wrong with the database.
@@ -41,27 +41,25 @@ pub enum StoreError {
     },
     /// The file can't be opened.
     #[error(
-        "the database {path} cannot be opened: {source}; growd needs to read and write that file and its directory"
+        "the database {path} cannot be opened: {cause}; growd needs to read and write that file and its directory"
     )]
     Open {
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: sqlx::Error,
+        cause: sqlx::Error,
+    },
+    /// It is no file.
+    #[error("{path} is a directory, and the database is a file: set database.path to one")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
     },
     /// The file is no database, or not one of growd's.
-    #[error("{path} is not a growd database ({detail}); nothing was changed in it")]
-    NotGrowd {
-        /// The file.
-        path: PathBuf,
-        /// How that shows.
-        detail: String,
-    },
-    /// The file is a database that SQLite finds damaged.
     #[error(
-        "the database {path} is damaged ({detail}): stop the daemon, keep the file, and restore a backup"
+        "{path} is not a growd database ({detail}); nothing was changed in it: move it away, or set database.path to another file"
     )]
-    Damaged {
+    NotGrowd {
         /// The file.
         path: PathBuf,
         /// How that shows.
@@ -104,19 +102,48 @@ pub enum StoreError {
         holder: String,
     },
     /// The lock's file can't be made.
-    #[error("the lock {path} cannot be taken: {source}; growd needs to write in that directory")]
+    #[error(
+        "the lock {path} cannot be taken: {cause}; its directory has to exist, and growd needs to write in it"
+    )]
     Lock {
         /// The lock's file.
         path: PathBuf,
         /// Why not.
-        source: std::io::Error,
+        cause: std::io::Error,
+    },
+    /// The file is damaged: it is a database, but no sound one.
+    #[error(
+        "the database is damaged ({0}): stop the daemon, keep the file with its -wal and -shm, and restore a backup"
+    )]
+    Damaged(String),
+    /// Another file is at the path of the one that a daemon has open, or none.
+    #[error(
+        "{path} {how} while the daemon was using it: what it asks for now would be recorded where nobody looks. Put \
+         the file back as it was, or a backup in its place, and start growd again; stop growd before you move or \
+         replace its files"
+    )]
+    Gone {
+        /// The database, or its log.
+        path: PathBuf,
+        /// What became of it.
+        how: &'static str,
     },
     /// A value in the database that growd did not write.
     #[error("the database holds a value that growd cannot read: {0}")]
     Value(String),
     /// Anything else that SQLite says.
-    #[error("the database: {0}")]
-    Sqlite(#[from] sqlx::Error),
+    #[error("the database: {0}{advice}", advice = advice(.0))]
+    Sqlite(sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if is_damage(&error) {
+            Self::Damaged(error.to_string())
+        } else {
+            Self::Sqlite(error)
+        }
+    }
 }
 
 impl StoreError {
@@ -133,9 +160,26 @@ impl StoreError {
     #[must_use]
     pub fn primary_code(&self) -> Option<i64> {
         match self {
-            Self::Sqlite(source) | Self::Open { source, .. } => primary_code(source),
+            Self::Sqlite(cause) | Self::Open { cause, .. } => primary_code(cause),
             _ => None,
         }
+    }
+}
+
+/// Does SQLite find the file itself to be wrong (`SQLITE_CORRUPT`, `SQLITE_NOTADB`)?
+fn is_damage(error: &sqlx::Error) -> bool {
+    matches!(primary_code(error), Some(11 | 26))
+}
+
+/// What to do about an error of SQLite's, where there is something.
+fn advice(error: &sqlx::Error) -> &'static str {
+    match primary_code(error) {
+        // SQLITE_BUSY, READONLY, IOERR, FULL, CANTOPEN
+        Some(5) => "; another process has been writing for long: try again once it is done",
+        Some(8 | 14) => "; growd needs to read and write that file and its directory",
+        Some(10) => "; see whether the disk is sound, and has room",
+        Some(13) => "; make room on its disk",
+        _ => "",
     }
 }
 
@@ -145,14 +189,55 @@ fn primary_code(error: &sqlx::Error) -> Option<i64> {
     Some(code.parse::<i64>().ok()? & 0xff)
 }
 
-/// Begins a transaction that may write.
+/// A transaction that may write. Dropped without [`commit`](Self::commit) it stays open until [`rollback`] or until
+/// its connection is closed.
+///
+/// It is not sqlx's: that takes a transaction that SQLite has rolled back by itself, as a full disk makes it do, for
+/// one under way, and the connection would refuse another for ever.
+#[derive(Debug)]
+pub struct Transaction<'c>(&'c mut SqliteConnection);
+
+impl Transaction<'_> {
+    /// Makes all that was written durable.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says, such as where the disk is full.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        sqlx::query("COMMIT").execute(self.0).await?;
+        Ok(())
+    }
+}
+
+impl Deref for Transaction<'_> {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        self.0
+    }
+}
+
+impl DerefMut for Transaction<'_> {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        self.0
+    }
+}
+
+/// Begins a transaction.
 ///
 /// # Errors
 ///
 /// What SQLite says, such as [busy](StoreError::is_passing) where another process has been writing for longer than
 /// the busy timeout.
-pub async fn begin(
-    connection: &mut SqliteConnection,
-) -> Result<Transaction<'_, Sqlite>, StoreError> {
-    Ok(connection.begin_with("BEGIN IMMEDIATE").await?)
+pub async fn begin(connection: &mut SqliteConnection) -> Result<Transaction<'_>, StoreError> {
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut *connection)
+        .await?;
+    Ok(Transaction(connection))
+}
+
+/// Undoes what a transaction wrote that was not committed, if there is one.
+pub async fn rollback(connection: &mut SqliteConnection) {
+    // It fails where SQLite has done so by itself, and there is nothing more to do.
+    let _ = sqlx::query("ROLLBACK").execute(connection).await;
 }

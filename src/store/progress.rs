@@ -19,7 +19,7 @@ pub struct Due {
     pub unusable: Vec<Vec<u8>>,
 }
 
-/// The tasks that are due, at most `limit`.
+/// The tasks that are due, at most `limit`. A row of progress without a task is none.
 ///
 /// # Errors
 ///
@@ -31,7 +31,9 @@ pub async fn due(
 ) -> Result<Due, StoreError> {
     let ids: Vec<Vec<u8>> = sqlx::query_scalar(
         "SELECT CAST(task_id AS BLOB) FROM progress
-          WHERE next_poll_at <= ?1 ORDER BY next_poll_at LIMIT ?2",
+          WHERE next_poll_at <= ?1
+            AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id)
+          ORDER BY next_poll_at LIMIT ?2",
     )
     .bind(time::to_text(now))
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -82,7 +84,7 @@ pub async fn park(
     Ok(parked)
 }
 
-/// When the first task after `now` is due.
+/// When the first task after `now` is due; none, too, where what is next is no time: [`pull_back`] sees to that.
 ///
 /// # Errors
 ///
@@ -91,12 +93,15 @@ pub async fn next_due(
     connection: &mut SqliteConnection,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let at: Option<String> =
-        sqlx::query_scalar("SELECT min(next_poll_at) FROM progress WHERE next_poll_at > ?")
-            .bind(time::to_text(now))
-            .fetch_one(connection)
-            .await?;
-    time::from_column(at.as_deref())
+    let at: Option<String> = sqlx::query_scalar(
+        "SELECT next_poll_at FROM progress WHERE next_poll_at > ?
+            AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id)
+          ORDER BY next_poll_at LIMIT 1",
+    )
+    .bind(time::to_text(now))
+    .fetch_optional(connection)
+    .await?;
+    Ok(time::from_column_or_none(at.as_deref()))
 }
 
 /// Reads whole tasks, each with its newest resume; those that are no longer there are left out.
@@ -229,7 +234,8 @@ fn modifier(duration: Duration) -> String {
     format!("{:+.3} seconds", duration.as_secs_f64())
 }
 
-/// Makes tasks due at once that the clock left behind: no schedule lies further ahead than `horizon`.
+/// Makes tasks due at once that the clock left behind, or somebody by hand: no schedule lies further ahead than
+/// `horizon`, and what sorts behind it may be no time at all.
 ///
 /// # Errors
 ///
@@ -247,6 +253,23 @@ pub async fn pull_back(
             .await?
             .rows_affected(),
     )
+}
+
+/// Gives progress to the tasks whose own was deleted by hand; they begin anew, and are due at once.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn restore(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, StoreError> {
+    Ok(sqlx::query(
+        "INSERT INTO progress (task_id, next_poll_at)
+         SELECT task_id, iif(paused, NULL, ?) FROM tasks
+          WHERE NOT EXISTS (SELECT 1 FROM progress WHERE progress.task_id = tasks.task_id)",
+    )
+    .bind(time::to_text(now))
+    .execute(connection)
+    .await?
+    .rows_affected())
 }
 
 pub(super) fn parse_id(text: &str) -> Result<TaskId, StoreError> {
@@ -271,13 +294,13 @@ fn task(row: &SqliteRow) -> Result<Task, StoreError> {
             polls: row.try_get("polls")?,
             failures: row.try_get("failures")?,
             last_error: row.try_get("last_error")?,
-            polled_at: time::from_column(row.try_get("polled_at")?)?,
-            changed_at: time::from_column(row.try_get("changed_at")?)?,
-            next_poll_at: time::from_column(row.try_get("next_poll_at")?)?,
+            polled_at: time::from_column_or_none(row.try_get("polled_at")?),
+            changed_at: time::from_column_or_none(row.try_get("changed_at")?),
+            next_poll_at: time::from_column_or_none(row.try_get("next_poll_at")?),
             best_results: row.try_get("best_results")?,
             stalled: row.try_get("stalled")?,
             forgiven: row.try_get("forgiven")?,
-            run_started_at: time::from_column(row.try_get("run_started_at")?)?,
+            run_started_at: time::from_column_or_none(row.try_get("run_started_at")?),
             run_results: row.try_get("run_results")?,
         },
         resume: match row.try_get::<Option<i64>, _>("resume_id")? {

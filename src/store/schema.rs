@@ -77,14 +77,12 @@ async fn open_once(
             path: path.to_owned(),
         });
     }
-    let mut connection = match connect(path, creates, false, reads_only).await {
-        // A reader without the right to write can still read.
-        Err(error) if reads_only && matches!(primary_code(&error), Some(8 | 14)) => {
-            connect(path, false, true, true).await
-        }
-        outcome => outcome,
+    let mut connection = if reads_only {
+        connect_reader(path).await
+    } else {
+        connect(path, creates).await
     }
-    .map_err(|source| failed_to_open(path, source))?;
+    .map_err(|cause| failed_to_open(path, cause))?;
     if applied_version(&mut connection, path).await? == newest_version() {
         return Ok(connection);
     }
@@ -195,23 +193,17 @@ pub async fn copy_to(connection: &mut SqliteConnection, file: &str) -> Result<()
     Ok(())
 }
 
-async fn connect(
-    path: &Path,
-    create: bool,
-    read_only: bool,
-    reader: bool,
-) -> Result<SqliteConnection, sqlx::Error> {
-    let options = SqliteConnectOptions::new()
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(create)
-        .read_only(read_only)
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT)
-        .disable_statement_logging();
-    if reader {
-        return options.connect().await;
-    }
+        .disable_statement_logging()
+}
+
+async fn connect(path: &Path, create: bool) -> Result<SqliteConnection, sqlx::Error> {
+    let options = options(path).create_if_missing(create);
     // Looked at first: switching a file to WAL writes to it, and this one may not be growd's.
     let mut probe = options.clone().connect().await?;
     let owner = ownership(&mut probe).await;
@@ -224,6 +216,34 @@ async fn connect(
         .synchronous(SqliteSynchronous::Full)
         .connect()
         .await
+}
+
+/// A reader without the right to write can still read: it takes part as far as it may, and where it can't even
+/// make the files that readers share, it goes by the database alone if there is no log that says more.
+async fn connect_reader(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    let usual = options(path);
+    let may_not_write = |error: &sqlx::Error| matches!(primary_code(error), Some(8 | 14));
+    let mut outcome = try_to_read(usual.clone()).await;
+    if outcome.as_ref().is_err_and(may_not_write) {
+        outcome = try_to_read(usual.clone().read_only(true)).await;
+    }
+    if outcome.as_ref().is_err_and(may_not_write) && !has_log(path) {
+        outcome = try_to_read(usual.read_only(true).immutable(true)).await;
+    }
+    outcome
+}
+
+/// Connects, and reads something: only then it shows whether that can be done.
+async fn try_to_read(options: SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    ownership(&mut connection).await?;
+    Ok(connection)
+}
+
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
 }
 
 /// Whose database a file is.
@@ -256,7 +276,7 @@ async fn applied_version(
 ) -> Result<i64, StoreError> {
     let owner = ownership(connection)
         .await
-        .map_err(|source| failed_to_open(path, source))?;
+        .map_err(|cause| failed_to_open(path, cause))?;
     let found: i64 = match owner {
         Owner::Nobody => 0,
         Owner::Other(id) => {
@@ -268,7 +288,8 @@ async fn applied_version(
         Owner::Growd => {
             sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
                 .fetch_one(connection)
-                .await?
+                .await
+                .map_err(|cause| failed_to_open(path, cause))?
         }
     };
     let known = newest_version();
@@ -314,21 +335,21 @@ async fn die_half_way(connection: &mut SqliteConnection) {
     }
 }
 
-fn failed_to_open(path: &Path, source: sqlx::Error) -> StoreError {
-    match primary_code(&source) {
+fn failed_to_open(path: &Path, cause: sqlx::Error) -> StoreError {
+    match primary_code(&cause) {
         // SQLITE_CORRUPT
-        Some(11) => StoreError::Damaged {
-            path: path.to_owned(),
-            detail: source.to_string(),
-        },
+        Some(11) => StoreError::Damaged(format!("{}: {cause}", path.display())),
         // SQLITE_NOTADB
         Some(26) => StoreError::NotGrowd {
             path: path.to_owned(),
-            detail: source.to_string(),
+            detail: cause.to_string(),
+        },
+        _ if path.is_dir() => StoreError::Directory {
+            path: path.to_owned(),
         },
         _ => StoreError::Open {
             path: path.to_owned(),
-            source,
+            cause,
         },
     }
 }

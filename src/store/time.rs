@@ -28,6 +28,12 @@ pub fn from_column(text: Option<&str>) -> Result<Option<Timestamp>, StoreError> 
     text.map(from_text).transpose()
 }
 
+/// The same where none does as well as what is no time: a schedule that somebody spoilt by hand is made anew.
+#[must_use]
+pub fn from_column_or_none(text: Option<&str>) -> Option<Timestamp> {
+    from_text(text?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,122 @@
+//! Can what happens still be recorded? Not in a damaged database, and not in a file that is no longer in its place:
+//! then nothing new is begun, and the daemon ends.
+//!
+//! SQLite goes on with a file that was moved away or removed, as does every program that has one open. So the
+//! files at the paths are compared with those that were there when the database was opened. They are never opened
+//! for that: closing one again would drop SQLite's own locks.
+
+use crate::store::StoreError;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// The state of the daemon's database; cheap to clone. What is found wrong once stays wrong.
+#[derive(Debug, Clone)]
+pub struct Health(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    files: Vec<Watched>,
+    found: OnceLock<Arc<StoreError>>,
+}
+
+/// A file as it was when the database was opened.
+#[derive(Debug)]
+struct Watched {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+    /// It has something in it as long as it is used; the log has not.
+    never_empty: bool,
+}
+
+impl Health {
+    /// Takes down which files a database that is open for writing has now: itself, and its log.
+    #[must_use]
+    pub fn of(database: &Path) -> Self {
+        // The log is where the database really is, whatever links lead there.
+        let mut log = database
+            .canonicalize()
+            .unwrap_or_else(|_| database.to_owned())
+            .into_os_string();
+        log.push("-wal");
+        let files = [(database.to_owned(), true), (log.into(), false)];
+        Self(Arc::new(Inner {
+            files: files
+                .into_iter()
+                .filter_map(|(path, never_empty)| Watched::new(path, never_empty))
+                .collect(),
+            found: OnceLock::new(),
+        }))
+    }
+
+    /// Is everything in its place, and nothing known to be damaged?
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        if self.0.found.get().is_none() {
+            for error in self.0.files.iter().filter_map(Watched::gone) {
+                self.found(error);
+            }
+        }
+        self.0.found.get().is_none()
+    }
+
+    /// Takes note of an error of the database's.
+    pub fn heard(&self, error: &StoreError) {
+        if let StoreError::Damaged(detail) = error {
+            self.found(StoreError::Damaged(detail.clone()));
+        }
+    }
+
+    /// What was found wrong.
+    ///
+    /// # Errors
+    ///
+    /// That.
+    pub fn verdict(&self) -> Result<(), Arc<StoreError>> {
+        match self.0.found.get() {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    fn found(&self, error: StoreError) {
+        let text = error.to_string();
+        if self.0.found.set(Arc::new(error)).is_ok() {
+            tracing::error!("{text}");
+        }
+    }
+}
+
+impl Watched {
+    fn new(path: PathBuf, never_empty: bool) -> Option<Self> {
+        let metadata = fs::metadata(&path).ok()?;
+        Some(Self {
+            path,
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            never_empty,
+        })
+    }
+
+    fn gone(&self) -> Option<StoreError> {
+        let gone = |how| {
+            Some(StoreError::Gone {
+                path: self.path.clone(),
+                how,
+            })
+        };
+        match fs::metadata(&self.path) {
+            Ok(now) if (now.dev(), now.ino()) != (self.device, self.inode) => {
+                gone("was replaced by another file")
+            }
+            Ok(now) if self.never_empty && now.len() == 0 => gone("was emptied"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                gone("was removed or moved away")
+            }
+            // As it was; or not to be seen just now, such as where a network file system is away, which proves nothing.
+            Ok(_) | Err(_) => None,
+        }
+    }
+}
