@@ -141,7 +141,7 @@ async fn what_is_no_database_of_growds_is_refused_and_not_touched() {
     write_config(&bench, &[]);
     let path = &bench.settings.database;
     let noise: Vec<u8> = (0..20_000_u32)
-        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()[2])
         .collect();
     let mut damaged_header = b"SQLite format 3\0".to_vec();
     damaged_header.extend(&noise);
