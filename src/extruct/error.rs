@@ -156,7 +156,10 @@ fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
         return Some(RetryAfter::Seconds(text.parse().unwrap_or(u64::MAX)));
     }
     let at = httpdate::parse_http_date(text).ok()?;
-    Timestamp::try_from(at).ok().map(RetryAfter::At)
+    // A date past all that can be reckoned with is a very long time, too; none is before 1970.
+    Some(RetryAfter::At(
+        Timestamp::try_from(at).unwrap_or(Timestamp::MAX),
+    ))
 }
 
 #[cfg(test)]
@@ -232,6 +235,10 @@ mod tests {
         assert_eq!(
             limited("Wed, 21 Oct 2015 07:28:00 GMT"),
             Some(RetryAfter::At(at))
+        );
+        assert_eq!(
+            limited("Fri, 31 Dec 9999 23:59:59 GMT"),
+            Some(RetryAfter::At(Timestamp::MAX))
         );
         for nonsense in ["soon", "-5", "1.5", ""] {
             assert_eq!(limited(nonsense), None, "{nonsense}");
