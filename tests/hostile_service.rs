@@ -13,7 +13,7 @@ use growd::simulator::Scenario;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use support::door::{Door, Reply, Request};
+use support::door::{Door, Handshake, Reply, Request};
 use support::program::{Daemon, write_config};
 use support::{Bench, PATIENCE};
 use tokio_rustls::TlsAcceptor;
@@ -89,6 +89,8 @@ struct Case {
     timeout: &'static str,
 }
 
+const MIB: u64 = 1 << 20;
+
 const LONG: &str = r#""30s""#;
 const SHORT: &str = r#""1s""#;
 
@@ -103,6 +105,7 @@ fn case(name: &'static str, reply: Reply, error: &'static str) -> Case {
 }
 
 /// Answers that say nothing of what became of a request.
+#[allow(clippy::too_many_lines, reason = "it is a table")]
 fn nothing_said() -> Vec<Case> {
     let whole = task("done", 50, "25");
     let half = &whole[..whole.len() / 2];
@@ -114,7 +117,6 @@ fn nothing_said() -> Vec<Case> {
     let flood = |head: &str, piece: &str, most| {
         Reply::Flood(head.into(), piece.repeat(65_536 / piece.len()).into(), most)
     };
-    const MIB: u64 = 1 << 20;
     vec![
         // Bodies that are no task.
         case("no JSON", ok("<html>It works!</html>"), "expected value"),
@@ -346,9 +348,10 @@ impl Fight {
     ) -> Self {
         let bench = Bench::new().await;
         let door = Door::to(bench.service.addr(), move |request| {
-            match request.path.contains(HOSTILE) {
-                true => reply(request),
-                false => Reply::Pass,
+            if request.path.contains(HOSTILE) {
+                reply(request)
+            } else {
+                Reply::Pass
             }
         })
         .opened();
@@ -606,7 +609,7 @@ async fn the_token_reaches_no_other_host_wherever_a_redirect_points() {
         let codes = ["301 a", "302 a", "303 a", "307 a", "308 a"];
         let at = count.fetch_add(1, Ordering::Relaxed);
         // Every other look is good, so that resumes are redirected too.
-        if !request.is_resume() && at % 2 == 0 {
+        if !request.is_resume() && at.is_multiple_of(2) {
             return ok(task("done", 50, "25"));
         }
         let location = format!("location: http://{to}{}\r\n", request.path);
@@ -772,26 +775,29 @@ fn certificate() -> (TlsAcceptor, String) {
     (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_does_not_fit_is_told_and_no_request_goes_through_it() {
+/// A service whose connections come about, or begin with `otherwise`: first so for a poll, then for the resume that
+/// comes of a good look, and then no more. `error` is a part of what growd says of it.
+async fn connects_or(otherwise: Handshake, connect_timeout: &str, error: &str) {
     let (fitting, trusted) = certificate();
-    let (other, _) = certificate();
     let fits = Arc::new(AtomicBool::new(false));
     let bench = Bench::new().await;
-    let (resuming, shows) = (Arc::clone(&fits), Arc::clone(&fits));
+    let (turns, shows) = (Arc::clone(&fits), Arc::clone(&fits));
     let first = AtomicBool::new(true);
     let door = Door::with_tls(
         bench.service.addr(),
         move |request| {
-            // After the first good look the certificate changes, before the resume comes.
+            // After the first good look all is different, before the resume comes.
             if !request.is_resume() && first.swap(false, Ordering::Relaxed) {
-                resuming.store(false, Ordering::Relaxed);
+                turns.store(false, Ordering::Relaxed);
             }
             Reply::Pass
         },
-        move || match shows.load(Ordering::Relaxed) {
-            true => fitting.clone(),
-            false => other.clone(),
+        move || {
+            if shows.load(Ordering::Relaxed) {
+                Handshake::With(fitting.clone())
+            } else {
+                otherwise.clone()
+            }
         },
     )
     .opened();
@@ -801,40 +807,57 @@ async fn a_certificate_that_does_not_fit_is_told_and_no_request_goes_through_it(
         &[
             ("api.base_url", &url),
             ("api.timeout", LONG),
+            ("api.connect_timeout", connect_timeout),
             ("limits.concurrency", "1"),
             ("retry.initial", r#""1s""#),
             ("retry.max", r#""2s""#),
         ],
     );
-    let id = bench.grow(&plenty(), 60).await;
+    bench.grow(&plenty(), 60).await;
     let roots = bench.dir.path().join("roots.pem");
     std::fs::write(&roots, trusted).unwrap();
     let roots = roots.to_str().unwrap();
     let mut daemon = Daemon::start_with(&bench, &[("SSL_CERT_FILE", roots)]);
 
-    // A poll.
     bench.until("SELECT failures >= 1 FROM progress").await;
-    let error: String = bench.value("SELECT last_error FROM progress").await;
-    assert!(error.starts_with("poll: not connected: "), "{error}");
-    assert!(error.contains("certificate"), "{error}");
+    let said: String = bench.value("SELECT last_error FROM progress").await;
+    assert!(said.starts_with("poll: not connected: "), "{said}");
+    assert!(said.contains(error), "{said}");
     assert!(door.seen("").is_empty(), "{:?}", door.seen(""));
 
-    // A resume.
     fits.store(true, Ordering::Relaxed);
     bench
         .until("SELECT count(*) = 1 FROM resumes WHERE state = 'unsent'")
         .await;
     let detail: String = bench.value("SELECT detail FROM resumes").await;
-    assert!(detail.contains("certificate"), "{detail}");
+    assert!(detail.contains(error), "{detail}");
     assert!(!door.seen("").iter().any(Request::is_resume));
     assert!(bench.service.ledger().is_empty());
 
-    // And all is well again.
     fits.store(true, Ordering::Relaxed);
     bench.until("SELECT state = 'reached' FROM progress").await;
     bench.until_all_ended().await;
-    assert_eq!(bench.state(&id).await, "reached");
     bench.assert_ledgers_agree().await;
+    let states: String = bench
+        .value("SELECT group_concat(state) FROM (SELECT state FROM resumes ORDER BY id)")
+        .await;
+    assert_eq!(states, "unsent,accepted");
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_without_the_right_certificate_carries_no_request_and_leaves_a_resume_unsent()
+{
+    let (other, _) = certificate();
+    tokio::join!(
+        connects_or(Handshake::With(other), LONG, "certificate"),
+        connects_or(
+            Handshake::Bytes(b"HTTP/1.1 200 OK\r\n\r\n"),
+            LONG,
+            "corrupt message"
+        ),
+        connects_or(Handshake::Bytes(b""), LONG, "handshake eof"),
+        connects_or(Handshake::Silent, r#""2s""#, "timed out"),
+    );
 }

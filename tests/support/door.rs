@@ -45,8 +45,19 @@ pub enum Reply {
     Flood(Vec<u8>, Vec<u8>, u64),
 }
 
+/// How a connection begins where the door speaks TLS.
+#[derive(Clone)]
+pub enum Handshake {
+    /// With this certificate.
+    With(TlsAcceptor),
+    /// With these bytes, which are no TLS.
+    Bytes(&'static [u8]),
+    /// Never: nothing comes.
+    Silent,
+}
+
 type Answerer = Box<dyn Fn(&Request) -> Reply + Send + Sync>;
-type Acceptor = Box<dyn Fn() -> TlsAcceptor + Send + Sync>;
+type Greeter = Box<dyn Fn() -> Handshake + Send + Sync>;
 
 /// The door. Its port is its own as long as it lives, open or shut.
 pub struct Door {
@@ -59,7 +70,7 @@ struct Shared {
     addr: SocketAddr,
     service: SocketAddr,
     answer: Answerer,
-    tls: Option<Acceptor>,
+    tls: Option<Greeter>,
     seen: Mutex<Vec<Request>>,
     accepting: Mutex<Option<JoinHandle<()>>>,
 }
@@ -73,16 +84,16 @@ impl Door {
         Self::with(service, Box::new(answer), None)
     }
 
-    /// The same with TLS; the certificate is picked anew for each connection.
+    /// The same with TLS; how it begins is asked anew for each connection.
     pub fn with_tls(
         service: SocketAddr,
         answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
-        tls: impl Fn() -> TlsAcceptor + Send + Sync + 'static,
+        tls: impl Fn() -> Handshake + Send + Sync + 'static,
     ) -> Self {
         Self::with(service, Box::new(answer), Some(Box::new(tls)))
     }
 
-    fn with(service: SocketAddr, answer: Answerer, tls: Option<Acceptor>) -> Self {
+    fn with(service: SocketAddr, answer: Answerer, tls: Option<Greeter>) -> Self {
         let reserved = socket((Ipv4Addr::LOCALHOST, 0).into());
         let addr = reserved.local_addr().expect("an address");
         let shared = Shared {
@@ -172,14 +183,21 @@ impl Shared {
         }
     }
 
-    async fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
+    async fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
         stream.set_nodelay(true)?;
-        match &self.tls {
-            Some(tls) => {
-                let acceptor = tls();
-                self.answer(acceptor.accept(stream).await?).await
-            }
+        match self.tls.as_ref().map(|greet| greet()) {
             None => self.answer(stream).await,
+            Some(Handshake::With(tls)) => self.answer(tls.accept(stream).await?).await,
+            Some(Handshake::Bytes(bytes)) => {
+                // The client's greeting is read first: an end with something unread is a reset.
+                stream.read_buf(&mut Vec::with_capacity(65_536)).await?;
+                stream.write_all(bytes).await?;
+                stream.shutdown().await
+            }
+            Some(Handshake::Silent) => {
+                stream.read_to_end(&mut Vec::new()).await?;
+                Ok(())
+            }
         }
     }
 
