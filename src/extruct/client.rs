@@ -3,7 +3,7 @@
 use super::error;
 use super::wire::{self, User};
 use crate::config::Api;
-use crate::core::{Failure, Observation, Status, TaskId};
+use crate::core::{Failure, Observation, TaskId};
 use crate::token::Token;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{ACCEPT, HeaderValue};
@@ -113,7 +113,7 @@ impl Client {
             }
             Err(failure) => Err(failure),
         };
-        answer.map_err(|failure| failure.map_detail(|detail| self.without_token(detail)))
+        answer.map_err(|failure| self.told(failure))
     }
 
     fn task_url(&self, id: &TaskId) -> String {
@@ -125,16 +125,17 @@ impl Client {
         match self.send(request).await {
             Ok((status, body)) => Answered {
                 http_status: Some(status.as_u16()),
-                outcome: self.clean(wire::read_task(&body, id.as_str()).map_err(|detail| {
-                    Failure::NotUnderstood {
-                        status: status.as_u16(),
-                        detail,
-                    }
-                })),
+                outcome: wire::read_clean_task(&body, id.as_str(), |text| self.without_token(text))
+                    .map_err(|detail| {
+                        self.told(Failure::NotUnderstood {
+                            status: status.as_u16(),
+                            detail,
+                        })
+                    }),
             },
             Err(failure) => Answered {
                 http_status: failure.status(),
-                outcome: self.clean(Err(failure)),
+                outcome: Err(self.told(failure)),
             },
         }
     }
@@ -179,17 +180,9 @@ impl Client {
         }
     }
 
-    fn clean(&self, outcome: Result<Observation, Failure>) -> Result<Observation, Failure> {
-        match outcome {
-            Ok(mut seen) => {
-                seen.query = seen.query.map(|query| self.without_token(query));
-                if let Status::Unknown(word) = seen.status {
-                    seen.status = Status::Unknown(self.without_token(word));
-                }
-                Ok(seen)
-            }
-            Err(failure) => Err(failure.map_detail(|detail| self.without_token(detail))),
-        }
+    /// A failure in words that can be told: without the token, and of bounded length.
+    fn told(&self, failure: Failure) -> Failure {
+        failure.map_detail(|detail| error::clip(&self.without_token(detail)))
     }
 }
 

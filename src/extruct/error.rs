@@ -11,7 +11,7 @@ use url::Url;
 /// The longest text kept of what the service says, in characters.
 const DETAIL_MAX: usize = 500;
 
-/// The failure that an answer other than 2xx is.
+/// The failure that an answer other than 2xx is. Its words are of any length: see [`clip`].
 pub(super) fn from_answer(status: StatusCode, headers: &HeaderMap, body: &str) -> Failure {
     let code = status.as_u16();
     let detail = detail(status, body);
@@ -34,7 +34,8 @@ pub(super) fn from_answer(status: StatusCode, headers: &HeaderMap, body: &str) -
             status: code,
             detail: redirect(headers),
         },
-        408 | 500.. => Failure::Unanswered {
+        // A 1xx is no end of an answer; where it is the last that was heard, the answer never came.
+        100..=199 | 408 | 500.. => Failure::Unanswered {
             status: Some(code),
             detail: format!("{code}: {detail}"),
         },
@@ -45,7 +46,7 @@ pub(super) fn from_answer(status: StatusCode, headers: &HeaderMap, body: &str) -
     }
 }
 
-/// The failure that a request without a whole answer is.
+/// The failure that a request without a whole answer is. Its words are of any length: see [`clip`].
 pub(super) fn from_transport(error: reqwest::Error) -> Failure {
     // reqwest calls an error one of connecting only where nothing was written; a total timeout that strikes
     // while connecting is not called so, and counts as unanswered: the safe side.
@@ -56,7 +57,7 @@ pub(super) fn from_transport(error: reqwest::Error) -> Failure {
     let detail = if timeout && !connecting {
         "timeout".to_owned()
     } else {
-        clip(&chain(&error))
+        chain(&error)
     };
     if connecting {
         Failure::NotConnected { detail }
@@ -92,8 +93,7 @@ fn detail(status: StatusCode, body: &str) -> String {
         Ok(other) => words(&other),
         Err(_) => body.to_owned(),
     };
-    let words = clip(&words);
-    if words.is_empty() {
+    if words.trim().is_empty() {
         status
             .canonical_reason()
             .unwrap_or("no explanation")
@@ -116,8 +116,9 @@ fn words(detail: &Value) -> String {
     }
 }
 
-/// One line of bounded length, fit for a terminal and a log.
-fn clip(text: &str) -> String {
+/// One line of bounded length, fit for a terminal and a log. What must not be told has to be struck out before:
+/// half of it would not be found any more.
+pub(super) fn clip(text: &str) -> String {
     let line: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -142,7 +143,7 @@ fn redirect(headers: &HeaderMap) -> String {
         .and_then(|location| Url::parse(location).ok())
         .and_then(|url| url.host_str().map(str::to_owned))
     {
-        Some(host) => clip(&format!("a redirect to {host}, which is not followed")),
+        Some(host) => format!("a redirect to {host}, which is not followed"),
         None => "a redirect, which is not followed".to_owned(),
     }
 }
@@ -155,7 +156,10 @@ fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
         return Some(RetryAfter::Seconds(text.parse().unwrap_or(u64::MAX)));
     }
     let at = httpdate::parse_http_date(text).ok()?;
-    Timestamp::try_from(at).ok().map(RetryAfter::At)
+    // A date past all that can be reckoned with is a very long time, too; none is before 1970.
+    Some(RetryAfter::At(
+        Timestamp::try_from(at).unwrap_or(Timestamp::MAX),
+    ))
 }
 
 #[cfg(test)]
@@ -190,7 +194,7 @@ mod tests {
                 ..
             }
         ));
-        for code in [408, 500, 502, 503, 504, 599] {
+        for code in [101, 408, 500, 502, 503, 504, 599] {
             assert!(matches!(answer(code, ""), F::Unanswered { status: Some(s), .. } if s == code));
         }
         for code in [300, 301, 302, 303, 307, 308, 405, 409, 410, 418] {
@@ -214,10 +218,10 @@ mod tests {
             ("<html>\nno\u{7}</html>", "<html> no </html>"),
             ("", "Bad Request"),
         ] {
-            assert_eq!(answer(400, body).detail(), expected, "{body}");
+            assert_eq!(clip(answer(400, body).detail()), expected, "{body}");
         }
         let long = answer(400, &"x".repeat(10_000));
-        assert_eq!(long.detail().chars().count(), DETAIL_MAX + 1);
+        assert_eq!(clip(long.detail()).chars().count(), DETAIL_MAX + 1);
     }
 
     #[test]
@@ -231,6 +235,10 @@ mod tests {
         assert_eq!(
             limited("Wed, 21 Oct 2015 07:28:00 GMT"),
             Some(RetryAfter::At(at))
+        );
+        assert_eq!(
+            limited("Fri, 31 Dec 9999 23:59:59 GMT"),
+            Some(RetryAfter::At(Timestamp::MAX))
         );
         for nonsense in ["soon", "-5", "1.5", ""] {
             assert_eq!(limited(nonsense), None, "{nonsense}");

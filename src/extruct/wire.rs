@@ -27,13 +27,26 @@ pub struct User {
     pub available_credits: Option<serde_json::Number>,
 }
 
-/// Reads a task from the body of an answer.
+/// Reads a task from the body of an answer. Its texts are of bounded length, and fit for a terminal.
 ///
 /// # Errors
 ///
 /// What is wrong with it: not JSON, a field that decides about money missing or impossible, or a task other
-/// than the one asked for.
+/// than the one asked for. The words can quote the body at length.
 pub fn read_task(body: &[u8], expected_id: &str) -> Result<Observation, String> {
+    read_clean_task(body, expected_id, |text| text)
+}
+
+/// Reads a task as [`read_task`] does; `clean` is given each text while it is whole, before it is cut to length.
+///
+/// # Errors
+///
+/// Those of [`read_task`].
+pub(super) fn read_clean_task(
+    body: &[u8],
+    expected_id: &str,
+    clean: impl Fn(String) -> String,
+) -> Result<Observation, String> {
     let task: WireTask = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     if task.id != expected_id {
         return Err("it is another task than the one asked for".to_owned());
@@ -46,7 +59,7 @@ pub fn read_task(body: &[u8], expected_id: &str) -> Result<Observation, String> 
         }
     };
     Ok(Observation {
-        status: Status::parse(&task.status.chars().take(64).collect::<String>()),
+        status: Status::parse(&clip(&clean(task.status), STATUS_MAX)),
         is_exhausted: task.is_exhausted.unwrap_or(false),
         desired: count("desired_num_results", task.desired_num_results)?,
         discovered: count(
@@ -62,14 +75,23 @@ pub fn read_task(body: &[u8], expected_id: &str) -> Result<Observation, String> 
             task.num_results_evaluated.unwrap_or(0),
         )?,
         results: count("num_results", task.num_results)?,
-        query: task
-            .query
-            .map(|query| query.chars().take(QUERY_MAX).collect()),
+        query: task.query.map(|query| clip(&clean(query), QUERY_MAX)),
     })
 }
 
+/// The longest word for a status kept, in characters.
+const STATUS_MAX: usize = 64;
+
 /// The longest query kept, in characters.
 const QUERY_MAX: usize = 2_000;
+
+/// The first `max` characters of a text, with spaces for what would command a terminal or end a text early.
+fn clip(text: &str, max: usize) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(max)
+        .collect()
+}
 
 #[cfg(test)]
 mod tests {
