@@ -3,7 +3,7 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Options, Rule, Scenario};
+use growd::simulator::{Fault, On, Rule, Scenario};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use std::fs::{self, File, Permissions};
@@ -141,7 +141,7 @@ async fn what_is_no_database_of_growds_is_refused_and_not_touched() {
     write_config(&bench, &[]);
     let path = &bench.settings.database;
     let noise: Vec<u8> = (0..20_000_u32)
-        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[1])
         .collect();
     let mut damaged_header = b"SQLite format 3\0".to_vec();
     damaged_header.extend(&noise);

@@ -171,6 +171,16 @@ impl Gate {
         }
     }
 
+    /// The clock went back by so much: what the gate counts from or waits for did too.
+    pub fn clock_went_back(&mut self, by: Duration) {
+        for at in [Some(&mut self.since), self.until.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            *at = at.checked_sub(by).unwrap_or(Timestamp::MIN);
+        }
+    }
+
     /// What an answer says about the account. `started_at` is when its request was begun, `spread` in
     /// `0.0..1.0` the jitter.
     pub fn learn(

@@ -112,12 +112,11 @@ impl Watched {
                 gone("was replaced by another file")
             }
             Ok(now) if self.never_empty && now.len() == 0 => gone("was emptied"),
-            Ok(_) => None,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 gone("was removed or moved away")
             }
-            // Not to be seen just now, such as where a network file system is away: that is no proof of anything.
-            Err(_) => None,
+            // Among the errors are those of a network file system that is away: no proof of anything.
+            Ok(_) | Err(_) => None,
         }
     }
 }

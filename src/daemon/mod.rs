@@ -14,6 +14,7 @@
 //! A change by another process is seen within [`TICK`], not at once.
 
 pub mod batch;
+mod clock;
 pub mod cycle;
 pub mod health;
 pub mod limits;
@@ -36,12 +37,11 @@ use limits::Pacer;
 use schedule::Schedule;
 use serde_json::json;
 use signals::Signal;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 use writer::{Chore, Writer};
 
 /// How often the database is asked whether somebody else has written.
@@ -55,9 +55,6 @@ const PRUNING: Duration = Duration::from_hours(1);
 
 /// What a stop allows beyond `api.timeout`, within which every request under way has ended.
 const DRAIN_MARGIN: Duration = Duration::from_secs(5);
-
-/// A difference between the clock and the time that has passed which is a leap, and no delay.
-const LEAP: Duration = Duration::from_secs(2);
 
 /// Why the daemon did not run, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -153,14 +150,12 @@ pub async fn serve(
         settings,
         writer: writer.clone(),
         pacer,
-        clock: Clock::new(),
     };
     daemon.begin().await;
 
     let mut tick = every(TICK);
     let mut heartbeat = every(HEARTBEAT);
     let mut pruning = every(PRUNING);
-    let mut pending = VecDeque::new();
     let mut ready = false;
     while health.is_well() {
         let wake = schedule.launch().await;
@@ -181,16 +176,13 @@ pub async fn serve(
             },
             _ = tick.tick() => {
                 schedule.tick().await;
-                pending.extend(daemon.clock.leap());
+                writer.ask(Chore::Clock);
             }
             _ = heartbeat.tick() => {
                 writer.ask(Chore::Heartbeat);
                 notify::status(&schedule.status());
             }
             _ = pruning.tick() => daemon.prune(),
-        }
-        while let Some(chore) = pending.pop_front() {
-            writer.ask(chore);
         }
     }
 
@@ -224,7 +216,6 @@ struct Daemon {
     settings: Settings,
     writer: Writer,
     pacer: Arc<Pacer>,
-    clock: Clock,
 }
 
 impl Daemon {
@@ -313,40 +304,6 @@ impl Daemon {
         tokio::spawn(
             async move { while let Ok(1..) = writer.chore(Chore::Prune(before)).await {} },
         );
-    }
-}
-
-/// Notices when the clock leaps.
-struct Clock {
-    wall: SystemTime,
-    passed: Instant,
-}
-
-impl Clock {
-    fn new() -> Self {
-        Self {
-            wall: SystemTime::now(),
-            passed: Instant::now(),
-        }
-    }
-
-    /// What a leap since the last call asks for.
-    fn leap(&mut self) -> Option<Chore> {
-        let now = Self::new();
-        let expected = self.wall + (now.passed - self.passed);
-        let chore = match now.wall.duration_since(expected) {
-            Ok(ahead) if ahead > LEAP => {
-                tracing::warn!(seconds = ahead.as_secs(), "the clock leapt ahead");
-                Some(Chore::ClockLeapt(ahead))
-            }
-            Err(behind) if behind.duration() > LEAP => {
-                tracing::warn!(seconds = behind.duration().as_secs(), "the clock went back");
-                Some(Chore::PullBack)
-            }
-            Ok(_) | Err(_) => None,
-        };
-        *self = now;
-        chore
     }
 }
 

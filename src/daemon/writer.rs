@@ -9,6 +9,7 @@
 //! new is begun at all.
 
 use super::batch::{self, Entry, Heard, Order, Terms};
+use super::clock::{Clock, Leap};
 use super::health::Health;
 use super::report;
 use crate::core::gate::Gate;
@@ -56,10 +57,10 @@ pub enum Chore {
     Prune(Timestamp),
     /// Go by a new configuration, and let it be felt at once.
     Adopt(Box<Policy>),
-    /// The clock went back, or may have while no daemon ran.
+    /// The clock may have gone back while no daemon ran.
     PullBack,
-    /// The clock leapt ahead by so much: what is counted from a time before that gets as much more.
-    ClockLeapt(Duration),
+    /// See whether the clock has leapt.
+    Clock,
     /// Write down something worth telling that concerns no task.
     Tell(Event),
 }
@@ -100,7 +101,9 @@ impl Writer {
             draining,
             health,
             published,
+            clock: Clock::new(),
             clock_held: None,
+            went_back: false,
         };
         tokio::spawn(desk.work(inbox));
         (Self { jobs }, watched)
@@ -170,8 +173,11 @@ struct Desk {
     draining: Arc<AtomicBool>,
     health: Health,
     published: watch::Sender<Gate>,
+    clock: Clock,
     /// After the clock leapt ahead: until when, and by how much, an unanswered resume is given more time.
     clock_held: Option<(Instant, Duration)>,
+    /// The clock went back, and the schedules do not follow yet.
+    went_back: bool,
 }
 
 impl Desk {
@@ -273,6 +279,8 @@ impl Desk {
 
     /// One transaction for a whole batch; what it did is told once it is durable.
     async fn write(&mut self, batch: &[Entry]) -> Result<Vec<Option<Order>>, StoreError> {
+        // Before anything is judged by it.
+        self.mind_the_clock();
         let terms = Terms {
             policy: self.current_policy(),
             draining: self.draining.load(Ordering::Relaxed) || !self.health.is_well(),
@@ -293,12 +301,12 @@ impl Desk {
     }
 
     async fn do_chore(&mut self, chore: &Chore) -> Result<u64, StoreError> {
-        let now = Timestamp::now();
-        let mut gate = self.gate.clone();
-        if let Chore::ClockLeapt(by) = chore {
-            self.clock_held = Some((Instant::now() + self.policy.growth.settle, *by));
+        self.mind_the_clock();
+        if matches!(chore, Chore::Clock) && !self.went_back {
             return Ok(0);
         }
+        let now = Timestamp::now();
+        let mut gate = self.gate.clone();
         let policy = match chore {
             Chore::Adopt(policy) => **policy,
             _ => self.policy,
@@ -333,7 +341,11 @@ impl Desk {
             Chore::PullBack => {
                 progress::pull_back(&mut tx, now, after(now, horizon(&policy))).await?
             }
-            Chore::ClockLeapt(_) => 0,
+            // Running tasks least of all may be left unseen; what else is put off for longer is looked at once more.
+            Chore::Clock => {
+                let horizon = after(now, policy.polling.max_interval);
+                progress::pull_back(&mut tx, now, horizon).await?
+            }
             Chore::Tell(event) => {
                 history::add_events(&mut tx, &[(now, None, event)]).await?;
                 0
@@ -343,6 +355,7 @@ impl Desk {
         if matches!(chore, Chore::Prune(_)) {
             crash::at(Point::PruneCommitted);
         }
+        self.went_back &= !matches!(chore, Chore::Clock);
         self.policy = policy;
         self.publish(gate);
         Ok(count)
@@ -355,6 +368,23 @@ impl Desk {
             changed
         });
         self.gate = gate;
+    }
+
+    /// Takes note of a leap of the clock, so that nothing counts as having taken longer, or as having to wait longer,
+    /// than it does.
+    fn mind_the_clock(&mut self) {
+        match self.clock.leap() {
+            Some(Leap::Ahead(by)) => {
+                let before = self.clock_held.map_or(Duration::ZERO, |(_, by)| by);
+                let until = Instant::now() + self.policy.growth.settle;
+                self.clock_held = Some((until, before + by));
+            }
+            Some(Leap::Back(by)) => {
+                self.gate.clock_went_back(by);
+                self.went_back = true;
+            }
+            None => {}
+        }
     }
 
     fn current_policy(&mut self) -> Policy {

@@ -16,6 +16,12 @@ const BODY_MAX: usize = 1024 * 1024;
 /// The most that is read of an answer that is an error, in bytes.
 const ERROR_BODY_MAX: usize = 64 * 1024;
 
+/// The longest query kept, in characters.
+const QUERY_MAX: usize = 2_000;
+
+/// The longest unknown status kept, in characters.
+const STATUS_MAX: usize = 64;
+
 /// No real token is shorter than this, in bytes.
 const TOKEN_MIN: usize = 8;
 
@@ -113,7 +119,16 @@ impl Client {
             }
             Err(failure) => Err(failure),
         };
-        answer.map_err(|failure| failure.map_detail(|detail| self.without_token(detail)))
+        match answer {
+            Ok(User {
+                email,
+                available_credits,
+            }) => Ok(User {
+                email: email.map(|email| self.words(&email)),
+                available_credits,
+            }),
+            Err(failure) => Err(failure.map_detail(|detail| self.words(&detail))),
+        }
     }
 
     fn task_url(&self, id: &TaskId) -> String {
@@ -165,30 +180,47 @@ impl Client {
             status,
             response.headers(),
             &String::from_utf8_lossy(&body),
+            |text| self.without_token(text),
         ))
     }
 
     /// A text of the service's with the token struck out, should it echo that: these texts end up in errors and in
     /// the database. What is shorter than a token can be is left alone, for it would be found in any text.
-    fn without_token(&self, text: String) -> String {
-        let token = self.token.expose();
-        if token.len() >= TOKEN_MIN && text.contains(token) {
-            text.replace(token, "[redacted]")
-        } else {
-            text
+    fn without_token(&self, text: &str) -> String {
+        let token = self.token.expose().to_ascii_lowercase();
+        if token.len() < TOKEN_MIN {
+            return text.to_owned();
         }
+        // In any case: a host's name, say, comes in small letters.
+        let small = text.to_ascii_lowercase();
+        let mut clean = String::with_capacity(text.len());
+        let mut end = 0;
+        for (begin, found) in small.match_indices(&token) {
+            clean.push_str(&text[end..begin]);
+            clean.push_str("[redacted]");
+            end = begin + found.len();
+        }
+        clean.push_str(&text[end..]);
+        clean
+    }
+
+    /// The service's words as they may be kept: without the token, on one line, and not too long.
+    fn words(&self, text: &str) -> String {
+        error::clip(&self.without_token(text))
     }
 
     fn clean(&self, outcome: Result<Observation, Failure>) -> Result<Observation, Failure> {
+        // Cut last: a part of the token is not recognised any more.
+        let short = |text: &str, max| self.without_token(text).chars().take(max).collect();
         match outcome {
             Ok(mut seen) => {
-                seen.query = seen.query.map(|query| self.without_token(query));
+                seen.query = seen.query.map(|query| short(&query, QUERY_MAX));
                 if let Status::Unknown(word) = seen.status {
-                    seen.status = Status::Unknown(self.without_token(word));
+                    seen.status = Status::Unknown(short(&word, STATUS_MAX));
                 }
                 Ok(seen)
             }
-            Err(failure) => Err(failure.map_detail(|detail| self.without_token(detail))),
+            Err(failure) => Err(failure.map_detail(|detail| self.words(&detail))),
         }
     }
 }

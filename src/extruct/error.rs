@@ -11,10 +11,16 @@ use url::Url;
 /// The longest text kept of what the service says, in characters.
 const DETAIL_MAX: usize = 500;
 
-/// The failure that an answer other than 2xx is.
-pub(super) fn from_answer(status: StatusCode, headers: &HeaderMap, body: &str) -> Failure {
+/// The failure that an answer other than 2xx is. `clean` strikes out what must not be repeated; it sees a text before
+/// that is cut, for a part of a secret is one too.
+pub(super) fn from_answer(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &str,
+    clean: impl Fn(&str) -> String,
+) -> Failure {
     let code = status.as_u16();
-    let detail = detail(status, body);
+    let detail = clip(&clean(&detail(status, body)));
     match code {
         400 | 422 => Failure::Refused {
             status: code,
@@ -32,7 +38,7 @@ pub(super) fn from_answer(status: StatusCode, headers: &HeaderMap, body: &str) -
         },
         300..=399 => Failure::Unexpected {
             status: code,
-            detail: redirect(headers),
+            detail: redirect(headers, clean),
         },
         408 | 500.. => Failure::Unanswered {
             status: Some(code),
@@ -92,8 +98,7 @@ fn detail(status: StatusCode, body: &str) -> String {
         Ok(other) => words(&other),
         Err(_) => body.to_owned(),
     };
-    let words = clip(&words);
-    if words.is_empty() {
+    if words.trim().is_empty() {
         status
             .canonical_reason()
             .unwrap_or("no explanation")
@@ -117,7 +122,7 @@ fn words(detail: &Value) -> String {
 }
 
 /// One line of bounded length, fit for a terminal and a log.
-fn clip(text: &str) -> String {
+pub(super) fn clip(text: &str) -> String {
     let line: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -133,13 +138,14 @@ fn clip(text: &str) -> String {
     }
 }
 
-fn redirect(headers: &HeaderMap) -> String {
+fn redirect(headers: &HeaderMap, clean: impl Fn(&str) -> String) -> String {
     let location = headers
         .get(LOCATION)
-        .and_then(|location| location.to_str().ok());
+        .and_then(|location| location.to_str().ok())
+        .map(clean);
     // The host alone: whatever else is in there may be an echo of what was sent.
     match location
-        .and_then(|location| Url::parse(location).ok())
+        .and_then(|location| Url::parse(&location).ok())
         .and_then(|url| url.host_str().map(str::to_owned))
     {
         Some(host) => clip(&format!("a redirect to {host}, which is not followed")),
@@ -163,7 +169,8 @@ mod tests {
     use super::*;
 
     fn answer(code: u16, body: &str) -> Failure {
-        from_answer(StatusCode::from_u16(code).unwrap(), &HeaderMap::new(), body)
+        let status = StatusCode::from_u16(code).unwrap();
+        from_answer(status, &HeaderMap::new(), body, str::to_owned)
     }
 
     fn limited(header: &str) -> Option<RetryAfter> {

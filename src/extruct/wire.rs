@@ -46,7 +46,7 @@ pub fn read_task(body: &[u8], expected_id: &str) -> Result<Observation, String> 
         }
     };
     Ok(Observation {
-        status: Status::parse(&task.status.chars().take(64).collect::<String>()),
+        status: Status::parse(&task.status),
         is_exhausted: task.is_exhausted.unwrap_or(false),
         desired: count("desired_num_results", task.desired_num_results)?,
         discovered: count(
@@ -62,14 +62,9 @@ pub fn read_task(body: &[u8], expected_id: &str) -> Result<Observation, String> 
             task.num_results_evaluated.unwrap_or(0),
         )?,
         results: count("num_results", task.num_results)?,
-        query: task
-            .query
-            .map(|query| query.chars().take(QUERY_MAX).collect()),
+        query: task.query,
     })
 }
-
-/// The longest query kept, in characters.
-const QUERY_MAX: usize = 2_000;
 
 #[cfg(test)]
 mod tests {
