@@ -180,38 +180,3 @@ async fn a_stop_lets_a_resume_under_way_finish_and_begins_nothing_new() {
         .await;
     assert_eq!(accepted, 2, "{}", bench.dump().await);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_token_is_in_no_line_and_no_byte() {
-    let bench = Bench::new().await;
-    let marked = "MARKED-TOKEN-7f3a9";
-    std::fs::write(bench.dir.path().join("token"), marked).unwrap();
-    let echo = Fault::Status {
-        code: 500,
-        headers: std::collections::BTreeMap::new(),
-        body: Some(serde_json::json!({"detail": format!("bad header: Bearer {marked}")})),
-        takes_effect: false,
-    };
-    write_config(&bench, &[("log.level", r#""trace""#)]);
-    bench.service.script(Rule::once(On::Any, echo).times(3));
-    bench.grow(&plenty(), 60).await;
-    let mut daemon = Daemon::start(&bench);
-    bench
-        .until("SELECT state = 'reached' AND next_poll_at IS NULL FROM progress")
-        .await;
-    for command in [&["status"][..], &["check"], &["status", "--json"]] {
-        let output = output(&bench, command);
-        let said = text(&output.stdout) + &text(&output.stderr);
-        assert!(!said.contains(marked), "{command:?}: {said}");
-    }
-    daemon.signal("TERM");
-    assert_eq!(daemon.ended().await, Some(0));
-    assert!(
-        daemon.logged().contains("[redacted]"),
-        "{}",
-        daemon.logged()
-    );
-    assert!(!daemon.logged().contains(marked), "{}", daemon.logged());
-    let bytes = std::fs::read(&bench.settings.database).unwrap();
-    assert!(!text(&bytes).contains(marked));
-}

@@ -175,6 +175,17 @@ impl Gate {
         }
     }
 
+    /// The clock went back by so much: what the gate counts from or waits for did too.
+    pub fn clock_went_back(&mut self, by: Duration) {
+        let owed = self.owing.as_mut().and_then(|(_, until)| until.as_mut());
+        for at in [Some(&mut self.since), self.until.as_mut(), owed]
+            .into_iter()
+            .flatten()
+        {
+            *at = at.checked_sub(by).unwrap_or(Timestamp::MIN);
+        }
+    }
+
     /// What an answer says about the account. `started_at` is when its request was begun, `spread` in
     /// `0.0..1.0` the jitter.
     pub fn learn(
@@ -266,18 +277,6 @@ impl Gate {
             self.reason = reason;
             self.until = until.or(Some(now));
         }
-    }
-
-    /// The clock went back: no wait is longer than it can be, and what is heard from now on is news.
-    pub fn pull_back(&mut self, now: Timestamp, policy: &Policy) {
-        let longest = match self.kind {
-            Kind::Open => Duration::ZERO,
-            Kind::RateLimited => RETRY_AFTER_MAX,
-            Kind::Unauthorized | Kind::PaymentRequired => policy.probe_interval,
-            Kind::Unreachable => policy.retry.max.max(policy.probe_interval),
-        };
-        self.until = self.until.map(|until| until.min(after(now, longest)));
-        self.since = self.since.min(now);
     }
 
     fn not_connected(

@@ -197,7 +197,10 @@ pub async fn serve(
                 }
                 Some(Signal::Stop) | None => break,
             },
-            _ = tick.tick() => schedule.tick().await,
+            _ = tick.tick() => {
+                schedule.tick().await;
+                writer.look_at_the_clock();
+            }
             _ = heartbeat.tick() => {
                 writer.ask(Chore::Heartbeat);
                 notify::status(&schedule.status());

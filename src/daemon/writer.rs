@@ -48,6 +48,8 @@ struct Waiting {
 enum Job {
     Entry(Box<Waiting>),
     Chore(Chore, Option<Reply<u64>>),
+    /// The clock is looked at before each job; this one is nothing else.
+    Clock,
     Stop(oneshot::Sender<()>),
 }
 
@@ -60,8 +62,10 @@ pub enum Chore {
     Prune(Timestamp),
     /// Go by a new configuration, and let it be felt at once.
     Adopt(Box<Policy>),
-    /// The clock went back, or may have while no daemon ran.
+    /// The clock may have gone back while no daemon ran.
     PullBack,
+    /// The clock went back by so much.
+    WentBack(Duration),
     /// Park a task whose id, as these bytes, is none that can be asked for.
     Park(Vec<u8>),
     /// Write down something worth telling that concerns no task.
@@ -169,6 +173,12 @@ impl Writer {
         let _ = self.send(Job::Chore(chore, None));
     }
 
+    /// Has it see whether the clock has leapt, where it has had nothing to do for a while.
+    pub fn look_at_the_clock(&self) {
+        // Fails only once the writer has ended, and then the daemon ends too.
+        let _ = self.send(Job::Clock);
+    }
+
     /// Writes what is left, checkpoints, and closes the database.
     pub async fn stop(self) {
         let (reply, done) = oneshot::channel();
@@ -232,6 +242,7 @@ impl Desk {
                         tracing::error!(%error, ?chore, "the database refused a chore");
                     }
                 }
+                Job::Clock => {}
                 Job::Stop(done) => {
                     self.close().await;
                     let _ = done.send(());
@@ -384,10 +395,16 @@ impl Desk {
                 restore(&mut tx, now).await?
             }
             Chore::PullBack => {
-                gate.pull_back(now, &policy);
-                batch::store_gate(&mut tx, &self.gate, &gate, min_interval, now).await?;
                 let restarted = ledger::pull_back(&mut tx, now).await?;
                 restarted + progress::pull_back(&mut tx, now, after(now, horizon(&policy))).await?
+            }
+            Chore::WentBack(by) => {
+                gate.clock_went_back(*by);
+                batch::store_gate(&mut tx, &self.gate, &gate, min_interval, now).await?;
+                let restarted = ledger::pull_back(&mut tx, now).await?;
+                // Running tasks least of all may be left unseen; what else was put off is looked at once more.
+                let horizon = after(now, policy.polling.max_interval);
+                restarted + progress::pull_back(&mut tx, now, horizon).await?
             }
             Chore::Park(id) => progress::park(&mut tx, id, now).await?,
             Chore::Tell(event) => {
@@ -409,16 +426,16 @@ impl Desk {
         let Some(leap) = self.clock.leap() else {
             return;
         };
-        let (direction, by) = match leap {
-            Leap::Ahead(by) => ("ahead", by),
-            Leap::Back(by) => ("back", by),
+        let (what, by) = match leap {
+            Leap::Ahead(by) => ("leapt ahead", by),
+            Leap::Back(by) => ("went back", by),
         };
-        tracing::warn!(seconds = by.as_secs(), "the clock leapt {direction}");
+        tracing::warn!(seconds = by.as_secs(), "the clock {what}");
         let told = Event {
             kind: "clock",
-            detail: json!({"leapt": direction, "seconds": by.as_secs()}),
+            detail: json!({"what": what, "seconds": by.as_secs()}),
         };
-        let back = matches!(leap, Leap::Back(_)).then_some(Chore::PullBack);
+        let back = matches!(leap, Leap::Back(_)).then_some(Chore::WentBack(by));
         for chore in back.into_iter().chain([Chore::Tell(told)]) {
             if let Err(error) = self.persist(&chore).await {
                 tracing::error!(%error, ?chore, "the database refused a chore");

@@ -9,12 +9,17 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode, redirect, retry};
 use serde_json::json;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// The most that is read of an answer, in bytes.
 const BODY_MAX: usize = 1024 * 1024;
 
 /// The most that is read of an answer that is an error, in bytes.
 const ERROR_BODY_MAX: usize = 64 * 1024;
+
+/// How long the body of an answer that is an error is waited for.
+const EXPLANATION: Duration = Duration::from_secs(5);
 
 /// No real token is shorter than this, in bytes.
 const TOKEN_MIN: usize = 8;
@@ -104,7 +109,7 @@ impl Client {
     /// The row of the answer table that the answer falls into.
     pub async fn user(&self) -> Result<User, Failure> {
         let request = self.http.get(format!("{}/v1/user", self.base));
-        let answer = match self.send(request).await {
+        let answer: Result<User, _> = match self.send(request).await {
             Ok((status, body)) => {
                 serde_json::from_slice(&body).map_err(|error| Failure::NotUnderstood {
                     status: status.as_u16(),
@@ -113,7 +118,14 @@ impl Client {
             }
             Err(failure) => Err(failure),
         };
-        answer.map_err(|failure| self.told(failure))
+        let told = |text: String| error::clip(&self.without_token(text));
+        match answer {
+            Ok(user) => Ok(User {
+                email: user.email.map(told),
+                ..user
+            }),
+            Err(failure) => Err(failure.map_detail(told)),
+        }
     }
 
     fn task_url(&self, id: &TaskId) -> String {
@@ -159,9 +171,10 @@ impl Client {
             };
         }
         // The status alone decides; its explanation is welcome, but not waited for in vain.
-        let body = read(&mut response, ERROR_BODY_MAX)
-            .await
-            .unwrap_or_default();
+        let body = match timeout(EXPLANATION, read(&mut response, ERROR_BODY_MAX)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(_)) | Err(_) => Vec::new(),
+        };
         Err(error::from_answer(
             status,
             response.headers(),
@@ -172,12 +185,21 @@ impl Client {
     /// A text of the service's with the token struck out, should it echo that: these texts end up in errors and in
     /// the database. What is shorter than a token can be is left alone, for it would be found in any text.
     fn without_token(&self, text: String) -> String {
-        let token = self.token.expose();
-        if token.len() >= TOKEN_MIN && text.contains(token) {
-            text.replace(token, "[redacted]")
-        } else {
-            text
+        let token = self.token.expose().to_ascii_lowercase();
+        // In any case: a host's name, say, comes in small letters.
+        let small = text.to_ascii_lowercase();
+        if token.len() < TOKEN_MIN || !small.contains(&token) {
+            return text;
         }
+        let mut clean = String::with_capacity(text.len());
+        let mut end = 0;
+        for (begin, found) in small.match_indices(&token) {
+            clean.push_str(&text[end..begin]);
+            clean.push_str("[redacted]");
+            end = begin + found.len();
+        }
+        clean.push_str(&text[end..]);
+        clean
     }
 
     /// A failure in words that can be told: without the token, and of bounded length.
