@@ -20,6 +20,7 @@ pub mod cycle;
 pub mod health;
 pub mod limits;
 pub mod notify;
+mod patience;
 pub mod report;
 mod schedule;
 pub mod signals;

@@ -11,6 +11,7 @@
 use super::batch::{self, Entry, Heard, Order, Terms};
 use super::clock::{Clock, Leap};
 use super::health::Health;
+use super::patience::Patience;
 use super::report;
 use crate::core::gate::Gate;
 use crate::core::model::Policy;
@@ -30,10 +31,6 @@ use tokio::task::JoinHandle;
 
 /// The most answers that go into one transaction.
 const BATCH_MAX: usize = 256;
-
-/// How long the writer waits before it tries again what could not be written: first, and at most.
-const RETRY_INITIAL: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(5);
 
 type Reply<T> = oneshot::Sender<Result<T, Arc<StoreError>>>;
 
@@ -512,35 +509,5 @@ fn crash_at(batch: &[Entry], orders: &[Option<Order>], look: Point, intent: Poin
         .any(|entry| matches!(entry.heard, Heard::Look(_)))
     {
         crash::at(look);
-    }
-}
-
-/// Waits for what the database can't take for the time being, for as long as it takes.
-struct Patience {
-    wait: Duration,
-    told: bool,
-}
-
-impl Patience {
-    fn new() -> Self {
-        Self {
-            wait: RETRY_INITIAL,
-            told: false,
-        }
-    }
-
-    async fn wait(&mut self, error: &StoreError) {
-        if !self.told {
-            tracing::error!(%error, "the database cannot be written; trying again until it can");
-            self.told = true;
-        }
-        tokio::time::sleep(self.wait).await;
-        self.wait = (self.wait * 2).min(RETRY_MAX);
-    }
-
-    fn end(&self, well: bool) {
-        if self.told && well {
-            tracing::info!("the database can be written again");
-        }
     }
 }

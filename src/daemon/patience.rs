@@ -1,0 +1,41 @@
+//! What the database can't take for the time being, a lock or a full disk: told once, and again when it is over.
+
+use crate::store::StoreError;
+use std::time::Duration;
+
+/// How long the writer waits before it tries again what could not be written: first, and at most.
+const RETRY_INITIAL: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// Waits for what the database can't take for the time being, for as long as it takes.
+pub struct Patience {
+    wait: Duration,
+    told: bool,
+}
+
+impl Patience {
+    /// Before the first try.
+    pub fn new() -> Self {
+        Self {
+            wait: RETRY_INITIAL,
+            told: false,
+        }
+    }
+
+    /// Waits a while; longer each time.
+    pub async fn wait(&mut self, error: &StoreError) {
+        if !self.told {
+            tracing::error!(%error, "the database cannot be written; trying again until it can");
+            self.told = true;
+        }
+        tokio::time::sleep(self.wait).await;
+        self.wait = (self.wait * 2).min(RETRY_MAX);
+    }
+
+    /// The last try is over.
+    pub fn end(&self, well: bool) {
+        if self.told && well {
+            tracing::info!("the database can be written again");
+        }
+    }
+}
