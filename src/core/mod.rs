@@ -9,6 +9,8 @@ pub mod decide;
 pub mod gate;
 pub mod model;
 pub mod pace;
+pub mod policy;
+pub mod resume;
 pub mod settle;
 pub mod step;
 

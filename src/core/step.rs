@@ -3,13 +3,19 @@
 //! Both functions take the task as it stands in the database and return the task as it shall stand there,
 //! with what is worth telling. The caller stores all of it in one transaction, and only then acts.
 
+mod ledger;
+mod resumed;
+
+pub use resumed::answer;
+
 use super::after;
 use super::answer::Failure;
 use super::decide::{Account, Decision, Ledger, Next, decide};
 use super::model::{Observation, Policy, Progress, Resume, ResumeState, State, Status, Task};
 use super::pace::{self, Run};
-use super::settle::{self, Verdict};
+use super::settle;
 use jiff::Timestamp;
+use ledger::settle_open;
 use serde_json::json;
 
 /// The answer to a look.
@@ -196,89 +202,6 @@ pub fn look(task: &Task, look: &Look, policy: &Policy, account: &Account<'_>, sp
     step
 }
 
-/// What the answer to a resume does to a task, and to the ledger's row `resume`.
-#[must_use]
-pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, spread: f64) -> Step {
-    let mut step = Step::of(task);
-    let at = answer.answered_at;
-    let mut row = resume.clone();
-    match &answer.outcome {
-        Ok(seen) => {
-            row.http_status = answer.http_status;
-            resolve(&mut step, &mut row, ResumeState::Accepted, None);
-            step.recover();
-            run_began(&mut step.progress, seen, resume.sent_at);
-            step.store(seen, at);
-            step.enter(
-                State::Growing,
-                Some(format!("{} more were granted", row.requested)),
-            );
-            // The next look decides; this answer only proves that the request arrived.
-            step.progress.next_poll_at = Some(if seen.status.is_running() {
-                paced(&step.progress, Some(resume), None, seen, at, policy)
-            } else {
-                after(at, policy.polling.min_interval)
-            });
-        }
-        Err(failure @ (Failure::Unanswered { .. } | Failure::NotUnderstood { .. })) => {
-            row.detail = Some(failure.to_string());
-            row.http_status = answer.http_status;
-            step.tell(
-                "resume_unanswered",
-                json!({"resume": row.id, "error": failure.to_string()}),
-            );
-            step.fail("resume", failure);
-            let why = "a resume was not answered: looking whether it arrived".to_owned();
-            step.enter(State::Growing, Some(why));
-            step.progress.next_poll_at = Some(at);
-        }
-        Err(failure @ Failure::NotConnected { .. }) => {
-            resolve(&mut step, &mut row, ResumeState::Unsent, Some(failure));
-            step.fail("resume", failure);
-            step.enter(State::Growing, Some(went_wrong(failure)));
-            step.back_off(at, policy, spread);
-        }
-        Err(failure @ Failure::Withheld { .. }) => {
-            resolve(&mut step, &mut row, ResumeState::Unsent, Some(failure));
-            step.enter(State::Growing, Some(went_wrong(failure)));
-            step.progress.next_poll_at = Some(at);
-        }
-        Err(
-            failure @ (Failure::Unauthorized { .. }
-            | Failure::PaymentRequired { .. }
-            | Failure::RateLimited { .. }),
-        ) => {
-            resolve(&mut step, &mut row, ResumeState::Rejected, Some(failure));
-            step.held_by_gate("resume", failure, at);
-            let why = format!(
-                "a resume is due; the account is refused: {}",
-                failure.detail()
-            );
-            step.enter(State::Growing, Some(why));
-        }
-        Err(failure @ Failure::NotFound { detail }) => {
-            resolve(&mut step, &mut row, ResumeState::Rejected, Some(failure));
-            step.enter(State::Missing, Some(missing(detail)));
-            step.progress.next_poll_at = None;
-        }
-        Err(failure @ Failure::Refused { .. }) => {
-            resolve(&mut step, &mut row, ResumeState::Rejected, Some(failure));
-            let why = format!("a resume was refused ({failure}): looking why");
-            step.enter(State::Growing, Some(why));
-            step.progress.next_poll_at = Some(at);
-        }
-        Err(failure @ Failure::Unexpected { .. }) => {
-            resolve(&mut step, &mut row, ResumeState::Rejected, Some(failure));
-            step.fail("resume", failure);
-            step.enter(State::Growing, Some(went_wrong(failure)));
-            step.back_off(at, policy, spread);
-        }
-    }
-    step.resume = Some(row);
-    step.bound_next_look(task, at, policy);
-    step
-}
-
 fn seen_task(
     step: &mut Step,
     task: &Task,
@@ -361,83 +284,8 @@ fn not_found(step: &mut Step, task: &Task, look: &Look, detail: &str, policy: &P
     step.progress.run_started_at = None;
 }
 
-fn went_wrong(failure: &Failure) -> String {
-    format!("a resume is due; the last one went wrong ({failure})")
-}
-
 fn missing(detail: &str) -> String {
     format!("the service does not know this task: {detail}")
-}
-
-/// Settles the newest resume as far as a look can; returns until when it is still open.
-fn settle_open(
-    step: &mut Step,
-    task: &Task,
-    seen: Option<&Observation>,
-    looked_at: Timestamp,
-    policy: &Policy,
-) -> Option<Timestamp> {
-    let resume = task.resume.as_ref()?;
-    let verdict = settle::settle(resume, seen, looked_at, policy.growth.settle);
-    let mut row = resume.clone();
-    if let Some(seen) = seen.filter(|_| resume.may_show()) {
-        let unproven = matches!(row.state, ResumeState::Intended | ResumeState::Lost);
-        if unproven && settle::is_proof(resume, seen) {
-            resolve(step, &mut row, ResumeState::Accepted, None);
-        }
-        if row.shown_at.is_none() && settle::shows_work(resume, seen) {
-            row.shown_at = Some(looked_at);
-        }
-    }
-    let open = match verdict {
-        Verdict::Closed => return None,
-        Verdict::Waiting(until) => Some(until),
-        Verdict::AtWork => Some(looked_at),
-        Verdict::Brought(count) => {
-            row.brought = Some(count);
-            // Against the best ever seen, not against the baseline: counters that fall and rise again
-            // would otherwise pass for progress for ever, and every round would be paid for.
-            step.progress.stalled = if step.progress.best_results > row.best_results {
-                0
-            } else {
-                step.progress.stalled.saturating_add(1)
-            };
-            let detail = json!({"resume": row.id, "requested": row.requested, "brought": count});
-            step.tell("resume_done", detail);
-            None
-        }
-        Verdict::Lost => {
-            resolve(step, &mut row, ResumeState::Lost, None);
-            None
-        }
-    };
-    if row != *resume {
-        step.resume = Some(row);
-    }
-    open
-}
-
-fn resolve(step: &mut Step, row: &mut Resume, state: ResumeState, failure: Option<&Failure>) {
-    row.state = state;
-    if let Some(failure) = failure {
-        row.http_status = failure.status();
-        row.detail = Some(failure.detail().to_owned());
-    }
-    step.resolved = true;
-    let kind = match state {
-        ResumeState::Intended => "resume_intended",
-        ResumeState::Accepted => "resume_accepted",
-        ResumeState::Rejected => "resume_rejected",
-        ResumeState::Unsent => "resume_unsent",
-        ResumeState::Lost => "resume_lost",
-    };
-    let detail = json!({
-        "resume": row.id,
-        "requested": row.requested,
-        "http_status": row.http_status,
-        "detail": row.detail,
-    });
-    step.tell(kind, detail);
 }
 
 fn previous(progress: &Progress) -> Option<(Timestamp, i64)> {

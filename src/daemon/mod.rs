@@ -15,8 +15,10 @@
 //! A change by another process is seen within [`TICK`], not at once.
 
 pub mod batch;
+pub mod chores;
 pub mod clock;
 pub mod cycle;
+mod desk;
 pub mod health;
 pub mod limits;
 pub mod notify;
@@ -33,6 +35,7 @@ use crate::extruct::{Client, ClientError};
 use crate::logging;
 use crate::store::{self, Lock, Mode, StoreError};
 use crate::token::{Token, TokenError};
+use chores::Chore;
 use cycle::Means;
 use health::Health;
 use jiff::Timestamp;
@@ -46,7 +49,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
-use writer::{Chore, Started, Writer};
+use writer::{Started, Writer};
 
 /// How often the database is asked whether somebody else has written.
 pub const TICK: Duration = Duration::from_secs(1);

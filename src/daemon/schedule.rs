@@ -1,8 +1,9 @@
 //! Which task is looked at next: due ones from the database into flight, each at most once.
 
+use super::chores::Chore;
 use super::cycle::{Means, cycle};
 use super::health::Health;
-use super::writer::{Chore, WriteError};
+use super::writer::WriteError;
 use crate::core::TaskId;
 use crate::core::gate::{Admission, Request};
 use crate::core::since;

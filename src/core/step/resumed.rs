@@ -1,0 +1,95 @@
+//! What the answer to a resume does to its task, and to the ledger's row.
+
+use super::ledger::resolve;
+use super::{Answer, Step, missing, paced, run_began};
+use crate::core::after;
+use crate::core::answer::Failure;
+use crate::core::model::{Policy, Resume, ResumeState, State, Task};
+use serde_json::json;
+
+/// What the answer to a resume does to a task, and to the ledger's row `resume`.
+#[must_use]
+pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, spread: f64) -> Step {
+    let mut step = Step::of(task);
+    let at = answer.answered_at;
+    let mut row = resume.clone();
+    match &answer.outcome {
+        Ok(seen) => {
+            row.http_status = answer.http_status;
+            resolve(&mut step, &mut row, ResumeState::Accepted, None);
+            step.recover();
+            run_began(&mut step.progress, seen, resume.sent_at);
+            step.store(seen, at);
+            step.enter(
+                State::Growing,
+                Some(format!("{} more were granted", row.requested)),
+            );
+            // The next look decides; this answer only proves that the request arrived.
+            step.progress.next_poll_at = Some(if seen.status.is_running() {
+                paced(&step.progress, Some(resume), None, seen, at, policy)
+            } else {
+                after(at, policy.polling.min_interval)
+            });
+        }
+        Err(failure @ (Failure::Unanswered { .. } | Failure::NotUnderstood { .. })) => {
+            row.detail = Some(failure.to_string());
+            row.http_status = answer.http_status;
+            step.tell(
+                "resume_unanswered",
+                json!({"resume": row.id, "error": failure.to_string()}),
+            );
+            step.fail("resume", failure);
+            let why = "a resume was not answered: looking whether it arrived".to_owned();
+            step.enter(State::Growing, Some(why));
+            step.progress.next_poll_at = Some(at);
+        }
+        Err(failure @ Failure::NotConnected { .. }) => {
+            resolve(&mut step, &mut row, ResumeState::Unsent, Some(failure));
+            step.fail("resume", failure);
+            step.enter(State::Growing, Some(went_wrong(failure)));
+            step.back_off(at, policy, spread);
+        }
+        Err(failure @ Failure::Withheld { .. }) => {
+            resolve(&mut step, &mut row, ResumeState::Unsent, Some(failure));
+            step.enter(State::Growing, Some(went_wrong(failure)));
+            step.progress.next_poll_at = Some(at);
+        }
+        Err(
+            failure @ (Failure::Unauthorized { .. }
+            | Failure::PaymentRequired { .. }
+            | Failure::RateLimited { .. }),
+        ) => {
+            resolve(&mut step, &mut row, ResumeState::Rejected, Some(failure));
+            step.held_by_gate("resume", failure, at);
+            let why = format!(
+                "a resume is due; the account is refused: {}",
+                failure.detail()
+            );
+            step.enter(State::Growing, Some(why));
+        }
+        Err(failure @ Failure::NotFound { detail }) => {
+            resolve(&mut step, &mut row, ResumeState::Rejected, Some(failure));
+            step.enter(State::Missing, Some(missing(detail)));
+            step.progress.next_poll_at = None;
+        }
+        Err(failure @ Failure::Refused { .. }) => {
+            resolve(&mut step, &mut row, ResumeState::Rejected, Some(failure));
+            let why = format!("a resume was refused ({failure}): looking why");
+            step.enter(State::Growing, Some(why));
+            step.progress.next_poll_at = Some(at);
+        }
+        Err(failure @ Failure::Unexpected { .. }) => {
+            resolve(&mut step, &mut row, ResumeState::Rejected, Some(failure));
+            step.fail("resume", failure);
+            step.enter(State::Growing, Some(went_wrong(failure)));
+            step.back_off(at, policy, spread);
+        }
+    }
+    step.resume = Some(row);
+    step.bound_next_look(task, at, policy);
+    step
+}
+
+fn went_wrong(failure: &Failure) -> String {
+    format!("a resume is due; the last one went wrong ({failure})")
+}

@@ -1,0 +1,113 @@
+//! What the writer does besides storing what was learnt: heartbeat, pruning, a new config, a clock that went back.
+
+use super::batch;
+use crate::core::after;
+use crate::core::gate::Gate;
+use crate::core::model::Policy;
+use crate::core::step::Event;
+use crate::crash::{self, Point};
+use crate::store::{StoreError, daemon, history, ledger, progress};
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteConnection;
+use std::time::Duration;
+
+/// One of these.
+#[derive(Debug, Clone)]
+pub enum Chore {
+    /// Say that the daemon is well, and settle what belongs to tasks that are gone.
+    Heartbeat,
+    /// Remove a batch of history from before a time; the reply counts the rows.
+    Prune(Timestamp),
+    /// Go by a new configuration, and let it be felt at once.
+    Adopt(Box<Policy>),
+    /// The clock may have gone back while no daemon ran.
+    PullBack,
+    /// The clock went back by so much.
+    WentBack(Duration),
+    /// Park a task whose id, as these bytes, is none that can be asked for.
+    Park(Vec<u8>),
+    /// Write down something worth telling that concerns no task.
+    Tell(Event),
+}
+
+/// Does a chore in the transaction that `connection` has begun, by `policy`, which may be a new one; `gate` is changed
+/// where the chore changes it. Returns the number of rows that it removed or changed, where it counts them.
+///
+/// # Errors
+///
+/// What SQLite says; the transaction is then to be rolled back.
+pub async fn perform(
+    connection: &mut SqliteConnection,
+    chore: &Chore,
+    gate: &mut Gate,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let before = gate.clone();
+    let min_interval = policy.polling.min_interval;
+    Ok(match chore {
+        Chore::Heartbeat => {
+            daemon::heartbeat(&mut *connection, gate, now).await?;
+            // The longest that anything is put off is a day, by the daily limit.
+            let horizon = after(now, horizon(policy).max(Duration::from_hours(25)));
+            let astray = progress::pull_back(&mut *connection, now, horizon).await?;
+            if astray > 0 {
+                tracing::warn!(
+                    "{astray} tasks were put off beyond all measure: looking at them now"
+                );
+            }
+            let patience = policy.growth.settle.max(Duration::from_mins(1));
+            let sent_before = now.checked_sub(patience).unwrap_or(Timestamp::MIN);
+            ledger::settle_removed(&mut *connection, sent_before, now).await?
+        }
+        Chore::Prune(before) => {
+            let count = history::prune(&mut *connection, *before).await?;
+            crash::at(Point::PruneWritten);
+            count
+        }
+        Chore::Adopt(_) => {
+            gate.probe_now(now);
+            batch::store_gate(&mut *connection, &before, gate, min_interval, now).await?;
+            progress::wake_for_limits(&mut *connection, policy.growth.task_cap, min_interval, now)
+                .await?;
+            restore(&mut *connection, now).await?
+        }
+        Chore::PullBack => {
+            let restarted = ledger::pull_back(&mut *connection, now).await?;
+            restarted
+                + progress::pull_back(&mut *connection, now, after(now, horizon(policy))).await?
+        }
+        Chore::WentBack(by) => {
+            gate.clock_went_back(*by);
+            batch::store_gate(&mut *connection, &before, gate, min_interval, now).await?;
+            let restarted = ledger::pull_back(&mut *connection, now).await?;
+            // Running tasks least of all may be left unseen; what else was put off is looked at once more.
+            let horizon = after(now, policy.polling.max_interval);
+            restarted + progress::pull_back(&mut *connection, now, horizon).await?
+        }
+        Chore::Park(id) => progress::park(&mut *connection, id, now).await?,
+        Chore::Tell(event) => {
+            history::add_events(&mut *connection, &[(now, None, event)]).await?;
+            0
+        }
+    })
+}
+
+/// How far ahead the daemon puts a look, save for a daily limit.
+fn horizon(policy: &Policy) -> Duration {
+    policy
+        .polling
+        .max_interval
+        .max(policy.retry.max)
+        .max(policy.probe_interval)
+        .max(policy.growth.settle)
+}
+
+/// Gives progress to the tasks that have none, and tells of it.
+async fn restore(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, StoreError> {
+    let count = progress::restore(connection, now).await?;
+    if count > 0 {
+        tracing::warn!("{count} tasks had no progress, as if it had been deleted: they begin anew");
+    }
+    Ok(count)
+}

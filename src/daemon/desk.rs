@@ -1,0 +1,284 @@
+//! The only writer: gathers what many tasks learnt into one transaction, judges it there, and tells what to do.
+//!
+//! # Guarantees
+//!
+//! The judgement is made on rows read in the very transaction that stores it, so that a change by hand is
+//! either seen or comes after. An order to send a resume is given only once its `intended` row is durable.
+//! What can't be written for the time being (a lock, a full disk) is tried again until it can; nothing is
+//! dropped, and nothing new is begun meanwhile. In a database that is damaged or no longer in its place nothing
+//! new is begun at all.
+
+use super::batch::{self, Entry, Heard, Order, Terms};
+use super::chores::{self, Chore};
+use super::clock::{Clock, Leap};
+use super::health::Health;
+use super::patience::Patience;
+use super::report;
+use super::writer::{Job, Waiting};
+use crate::core::gate::Gate;
+use crate::core::model::Policy;
+use crate::core::step::Event;
+use crate::crash::{self, Point};
+use crate::store::{self, StoreError, daemon, ledger, schema};
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{mpsc, watch};
+
+/// The most answers that go into one transaction.
+const BATCH_MAX: usize = 256;
+
+/// The writer at work.
+pub(super) struct Desk {
+    pub connection: SqliteConnection,
+    pub gate: Gate,
+    pub policy: Policy,
+    pub draining: Arc<AtomicBool>,
+    pub health: Health,
+    pub published: watch::Sender<Gate>,
+    pub clock: Clock,
+    pub heart_waits: Arc<AtomicBool>,
+}
+
+impl Desk {
+    /// Does what comes in, until it is told to stop or nobody is left to ask.
+    pub async fn work(mut self, mut inbox: mpsc::UnboundedReceiver<Job>) {
+        let mut next = inbox.recv().await;
+        while let Some(job) = next.take() {
+            self.mind_the_clock().await;
+            match job {
+                Job::Entry(first) => {
+                    let mut batch = vec![*first];
+                    while batch.len() < BATCH_MAX {
+                        match inbox.try_recv() {
+                            Ok(Job::Entry(entry)) => batch.push(*entry),
+                            Ok(other) => {
+                                next = Some(other);
+                                break;
+                            }
+                            Err(_) => break,
+                        }
+                    }
+                    self.serve(batch).await;
+                }
+                Job::Chore(chore, reply) => {
+                    if matches!(chore, Chore::Heartbeat) {
+                        self.heart_waits.store(false, Ordering::Relaxed);
+                    }
+                    let outcome = self.persist(&chore).await;
+                    if let Some(reply) = reply {
+                        let _ = reply.send(outcome.map_err(Arc::new));
+                    } else if let Err(error) = outcome {
+                        tracing::error!(%error, ?chore, "the database refused a chore");
+                    }
+                }
+                Job::Clock => {}
+                Job::Stop(done) => {
+                    self.close().await;
+                    let _ = done.send(());
+                    return;
+                }
+            }
+            if next.is_none() {
+                next = inbox.recv().await;
+            }
+        }
+        self.close().await;
+    }
+
+    /// Writes a batch, and answers each of its entries.
+    async fn serve(&mut self, waiting: Vec<Waiting>) {
+        let (batch, replies): (Vec<_>, Vec<_>) = waiting
+            .into_iter()
+            .map(|waiting| (waiting.entry, waiting.reply))
+            .unzip();
+        let outcomes = match self.persist_batch(&batch).await {
+            Ok(orders) => orders.into_iter().map(Ok).collect(),
+            Err(error) if batch.len() == 1 => vec![Err(error)],
+            // One of them is to blame; the others shall not suffer for it.
+            Err(_) => {
+                let mut outcomes = Vec::with_capacity(batch.len());
+                for entry in &batch {
+                    let alone = self.persist_batch(std::slice::from_ref(entry)).await;
+                    outcomes.push(alone.map(|orders| orders.into_iter().flatten().next()));
+                }
+                outcomes
+            }
+        };
+        for ((entry, reply), outcome) in batch.iter().zip(replies).zip(outcomes) {
+            if let Err(error) = &outcome {
+                let heard = &entry.heard;
+                tracing::error!(task_id = %entry.id, %error, ?heard, "the database refused what was learnt of a task");
+            }
+            // Nobody waits any more where the daemon gave up a drain; the next start settles the order.
+            let _ = reply.send(outcome.map_err(Arc::new));
+        }
+    }
+
+    async fn persist(&mut self, chore: &Chore) -> Result<u64, StoreError> {
+        let mut patience = Patience::new();
+        loop {
+            let outcome = self.do_chore(chore).await;
+            if let Some(outcome) = self.settle(&mut patience, outcome).await {
+                return outcome;
+            }
+        }
+    }
+
+    async fn persist_batch(&mut self, batch: &[Entry]) -> Result<Vec<Option<Order>>, StoreError> {
+        let mut patience = Patience::new();
+        loop {
+            let outcome = self.write(batch).await;
+            if let Some(outcome) = self.settle(&mut patience, outcome).await {
+                return outcome;
+            }
+        }
+    }
+
+    /// The outcome of an attempt, where it is one; none, after a while, where it should be made again.
+    async fn settle<T>(
+        &mut self,
+        patience: &mut Patience,
+        outcome: Result<T, StoreError>,
+    ) -> Option<Result<T, StoreError>> {
+        if let Err(error) = &outcome {
+            store::rollback(&mut self.connection).await;
+            self.health.heard(error);
+        }
+        match outcome {
+            Err(error) if error.is_passing() => {
+                patience.wait(&error).await;
+                None
+            }
+            outcome => {
+                patience.end(outcome.is_ok());
+                Some(outcome)
+            }
+        }
+    }
+
+    /// One transaction for a whole batch; what it did is told once it is durable.
+    async fn write(&mut self, batch: &[Entry]) -> Result<Vec<Option<Order>>, StoreError> {
+        let mut tx = store::begin(&mut self.connection).await?;
+        // Not before the transaction has begun, which may have taken a while.
+        let terms = Terms {
+            policy: lengthened(self.policy, &self.clock),
+            draining: self.draining.load(Ordering::Relaxed) || !self.health.is_well(),
+            now: Timestamp::now(),
+            day: ledger::DAY + self.clock.ahead_within(ledger::DAY).min(ledger::DAY),
+        };
+        crash::at(Point::LookStoring);
+        let written = batch::write(&mut tx, batch, &self.gate, &terms).await?;
+        let at = |look, intent, answer| crash_at(batch, &written.orders, look, intent, answer);
+        at(
+            Point::LookWritten,
+            Point::IntentWritten,
+            Point::AnswerWritten,
+        );
+        tx.commit().await?;
+        at(
+            Point::LookCommitted,
+            Point::IntentCommitted,
+            Point::AnswerCommitted,
+        );
+        self.publish(written.gate);
+        for (id, event) in &written.told {
+            report::event(id.as_ref(), event);
+        }
+        Ok(written.orders)
+    }
+
+    async fn do_chore(&mut self, chore: &Chore) -> Result<u64, StoreError> {
+        let mut gate = self.gate.clone();
+        let policy = match chore {
+            Chore::Adopt(policy) => **policy,
+            _ => self.policy,
+        };
+        let mut tx = store::begin(&mut self.connection).await?;
+        let count = chores::perform(&mut tx, chore, &mut gate, &policy, Timestamp::now()).await?;
+        tx.commit().await?;
+        if matches!(chore, Chore::Prune(_)) {
+            crash::at(Point::PruneCommitted);
+        }
+        self.policy = policy;
+        self.publish(gate);
+        Ok(count)
+    }
+
+    /// Notices a leap of the clock before anything is judged by it.
+    async fn mind_the_clock(&mut self) {
+        let Some(leap) = self.clock.leap() else {
+            return;
+        };
+        let (what, by) = match leap {
+            Leap::Ahead(by) => ("leapt ahead", by),
+            Leap::Back(by) => ("went back", by),
+        };
+        tracing::warn!(seconds = by.as_secs(), "the clock {what}");
+        let told = Event {
+            kind: "clock",
+            detail: json!({"what": what, "seconds": by.as_secs()}),
+        };
+        let back = matches!(leap, Leap::Back(_)).then_some(Chore::WentBack(by));
+        for chore in back.into_iter().chain([Chore::Tell(told)]) {
+            if let Err(error) = self.persist(&chore).await {
+                tracing::error!(%error, ?chore, "the database refused a chore");
+            }
+        }
+    }
+
+    fn publish(&mut self, gate: Gate) {
+        self.published.send_if_modified(|published| {
+            let changed = *published != gate;
+            published.clone_from(&gate);
+            changed
+        });
+        self.gate = gate;
+    }
+
+    async fn close(mut self) {
+        let now = Timestamp::now();
+        let stopped = async {
+            daemon::stopped(&mut self.connection, now).await?;
+            crash::at(Point::CheckpointBegins);
+            schema::checkpoint(&mut self.connection).await?;
+            crash::at(Point::CheckpointDone);
+            Ok::<_, StoreError>(())
+        };
+        if let Err(error) = stopped.await {
+            tracing::warn!(%error, "the database was not closed in order; the next start makes up for that");
+        }
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(%error, "the database was not closed in order; the next start makes up for that");
+        }
+    }
+}
+
+/// The policy with more settling time where the clock leapt ahead.
+fn lengthened(mut policy: Policy, clock: &Clock) -> Policy {
+    let settle = &mut policy.growth.settle;
+    *settle = settle.saturating_add(clock.ahead_within(*settle));
+    policy
+}
+
+/// Comes to the moments before or after the commit of a batch, one for each kind of thing in it.
+fn crash_at(batch: &[Entry], orders: &[Option<Order>], look: Point, intent: Point, answer: Point) {
+    if orders.iter().any(Option::is_some) {
+        crash::at(intent);
+    }
+    if batch
+        .iter()
+        .any(|entry| matches!(entry.heard, Heard::Answer(_)))
+    {
+        crash::at(answer);
+    }
+    if batch
+        .iter()
+        .any(|entry| matches!(entry.heard, Heard::Look(_)))
+    {
+        crash::at(look);
+    }
+}
