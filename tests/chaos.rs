@@ -5,17 +5,7 @@
 mod support;
 
 use growd::simulator::{Chaos, FailAt, Options, Scenario};
-use support::Bench;
-
-fn from_env<T: std::str::FromStr>(name: &str, default: T) -> T {
-    match std::env::var(name) {
-        Ok(text) => text
-            .parse()
-            .ok()
-            .unwrap_or_else(|| panic!("{name}: {text}")),
-        Err(_) => default,
-    }
-}
+use support::{Bench, from_env};
 
 fn scenario(n: usize) -> Scenario {
     let mut scenario = Scenario::done(20);
@@ -55,24 +45,7 @@ async fn with_every_fault_at_once_all_searches_end_and_nothing_is_paid_for_twice
             .fetch_all(&mut bench.connection().await)
             .await
             .unwrap();
-    let resumes: Vec<(String, i64)> =
-        sqlx::query_as("SELECT state, count(*) FROM resumes GROUP BY 1 ORDER BY 1")
-            .fetch_all(&mut bench.connection().await)
-            .await
-            .unwrap();
-    let requests = bench.service.requests();
-    println!("requests {} {:?}", requests.total, requests.by_kind);
-    println!("faults {:?}", requests.by_fault);
-    println!(
-        "effects {}",
-        bench
-            .service
-            .ledger()
-            .iter()
-            .filter(|entry| entry.took_effect)
-            .count()
-    );
-    println!("states {states:?}\nresumes {resumes:?}");
+    bench.print_figures().await;
     bench.assert_ledgers_agree().await;
     for (state, count) in states {
         let expected = match state.as_str() {

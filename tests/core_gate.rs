@@ -1,12 +1,15 @@
 //! The account's gate, under any interleaving of requests and answers, in virtual time.
 
+#[path = "support/cases.rs"]
+mod cases;
+
+use cases::{Checked, for_each};
 use growd::core::answer::{Failure, RetryAfter};
 use growd::core::gate::{Admission, Gate, Kind, RETRY_AFTER_MAX, Request, UNREACHABLE_AFTER};
 use growd::core::model::{Growth, Policy, Polling, Retry};
 use growd::core::{after, since};
 use jiff::Timestamp;
 use proptest::prelude::*;
-use proptest::test_runner::{RngAlgorithm, RngSeed, TestRunner};
 use std::time::Duration;
 
 const PROBE: Duration = Duration::from_mins(5);
@@ -124,8 +127,6 @@ struct World {
     forbidden: Option<(Timestamp, Timestamp)>,
 }
 
-type Checked = Result<(), TestCaseError>;
-
 impl World {
     fn new() -> Self {
         let now = start();
@@ -228,24 +229,11 @@ impl World {
     }
 }
 
-fn for_each(cases: u32, test: impl Fn(Vec<Op>) -> Checked) {
-    let config = ProptestConfig {
-        cases,
-        failure_persistence: None,
-        rng_algorithm: RngAlgorithm::ChaCha,
-        rng_seed: RngSeed::Fixed(20_261_124),
-        ..ProptestConfig::default()
-    };
-    if let Err(error) = TestRunner::new(config).run(&ops(), test) {
-        panic!("{error}");
-    }
-}
-
 /// While the account is refused at most one probe goes in each interval; looks go on while it has to pay;
 /// nothing at all goes before a 429's time; and what was asked before the gate closed never opens it.
 #[test]
 fn a_closed_gate_lets_through_only_what_its_kind_allows() {
-    for_each(1_500, |ops| {
+    for_each(1_500, &ops(), |ops| {
         let mut world = World::new();
         ops.into_iter().try_for_each(|op| world.apply(op))
     });
@@ -255,7 +243,7 @@ fn a_closed_gate_lets_through_only_what_its_kind_allows() {
 /// comes within the longest wait.
 #[test]
 fn after_any_sequence_of_answers_a_success_opens_the_gate() {
-    for_each(1_000, |ops| {
+    for_each(1_000, &ops(), |ops| {
         let mut world = World::new();
         for op in ops {
             world.apply(op)?;

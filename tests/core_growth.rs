@@ -1,14 +1,16 @@
 //! The rule against every service that there could be, drawn at random, in virtual time.
 
+#[path = "support/cases.rs"]
+mod cases;
 #[path = "support/driver.rs"]
 mod driver;
 
+use cases::for_each;
 use driver::service_model::{Busy, CapOn, TooMuch, Unknowns, Wish};
-use driver::{Act, Checked, Driver, Fault, Scenario};
+use driver::{Act, Driver, Fault, Scenario};
 use growd::core::model::{Growth, Resume, ResumeState, Wanted};
 use growd::core::{State, Status};
 use proptest::prelude::*;
-use proptest::test_runner::{RngAlgorithm, RngSeed, TestRunner};
 use std::time::Duration;
 
 const SETTLE: Duration = Duration::from_mins(1);
@@ -148,20 +150,6 @@ fn scenario_of(
 
 fn scenario() -> impl Strategy<Value = Scenario> {
     scenario_of(unknowns(), any_fault().boxed())
-}
-
-/// The same cases on every machine and in every run.
-fn for_each<S: Strategy>(cases: u32, strategy: &S, test: impl Fn(S::Value) -> Checked) {
-    let config = ProptestConfig {
-        cases,
-        failure_persistence: None,
-        rng_algorithm: RngAlgorithm::ChaCha,
-        rng_seed: RngSeed::Fixed(20_261_124),
-        ..ProptestConfig::default()
-    };
-    if let Err(error) = TestRunner::new(config).run(strategy, test) {
-        panic!("{error}");
-    }
 }
 
 // --- what must hold ---

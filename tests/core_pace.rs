@@ -1,11 +1,14 @@
 //! When to look again: the bounds, the delays after errors, and what the pace gains over a fixed interval.
 
+#[path = "support/cases.rs"]
+mod cases;
+
+use cases::for_each;
 use growd::core::model::{Observation, Polling, Retry, Status};
 use growd::core::pace::{Run, next_look, retry_delay};
 use growd::core::{after, since};
 use jiff::Timestamp;
 use proptest::prelude::*;
-use proptest::test_runner::{RngAlgorithm, RngSeed, TestRunner};
 use std::time::Duration;
 
 const POLLING: Polling = Polling {
@@ -34,19 +37,6 @@ fn at_work(desired: i64, results: i64) -> Observation {
     }
 }
 
-fn for_each<S: Strategy>(strategy: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let config = ProptestConfig {
-        cases: 500,
-        failure_persistence: None,
-        rng_algorithm: RngAlgorithm::ChaCha,
-        rng_seed: RngSeed::Fixed(20_261_124),
-        ..ProptestConfig::default()
-    };
-    if let Err(error) = TestRunner::new(config).run(strategy, test) {
-        panic!("{error}");
-    }
-}
-
 /// Whatever the counters and the clock say, even nonsense: a running task is looked at neither more often
 /// than every `min_interval` nor less often than every `max_interval`.
 #[test]
@@ -59,7 +49,7 @@ fn the_next_look_is_never_outside_the_polling_bounds() {
         prop::option::of(time),
         prop_oneof![Just((5, 60)), Just((1, 1)), Just((60, 86_400))],
     );
-    for_each(&case, |(numbers, began, previous, (min, max))| {
+    for_each(500, &case, |(numbers, began, previous, (min, max))| {
         let now = at(2e5);
         let time = |seconds: f64| at(2e5 + seconds);
         let [goal, results, at_start, before] = numbers;
@@ -85,7 +75,7 @@ fn the_next_look_is_never_outside_the_polling_bounds() {
 #[test]
 fn the_retry_delay_is_between_half_and_all_of_its_interval_and_never_falls() {
     let case = (1_u64..=60, 0_u64..=600, any::<i64>(), 1_i64..=80, 0.0..=1.0);
-    for_each(&case, |(initial, more, any, failures, spread)| {
+    for_each(500, &case, |(initial, more, any, failures, spread)| {
         let retry = Retry {
             initial: Duration::from_secs(initial),
             max: Duration::from_secs(initial + more),

@@ -10,17 +10,7 @@ use rand::{RngExt, SeedableRng};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use support::Bench;
-
-fn from_env<T: std::str::FromStr>(name: &str, default: T) -> T {
-    match std::env::var(name) {
-        Ok(text) => text
-            .parse()
-            .ok()
-            .unwrap_or_else(|| panic!("{name}: {text}")),
-        Err(_) => default,
-    }
-}
+use support::{Bench, from_env};
 
 fn config(bench: &Bench) -> PathBuf {
     let path = bench.dir.path().join("growd.toml");
@@ -103,23 +93,7 @@ async fn killed_at_any_moment_it_pays_for_nothing_twice_and_ends_what_it_began()
         "SIGTERM ends it with status 0"
     );
 
-    let requests = bench.service.requests();
-    println!("requests {} {:?}", requests.total, requests.by_kind);
-    println!(
-        "effects {}",
-        bench
-            .service
-            .ledger()
-            .iter()
-            .filter(|entry| entry.took_effect)
-            .count()
-    );
-    let resumes: Vec<(String, i64)> =
-        sqlx::query_as("SELECT state, count(*) FROM resumes GROUP BY 1 ORDER BY 1")
-            .fetch_all(&mut bench.connection().await)
-            .await
-            .unwrap();
-    println!("resumes {resumes:?}");
+    bench.print_figures().await;
     bench.assert_ledgers_agree().await;
     let reached: i64 = bench
         .value("SELECT count(*) FROM progress WHERE state = 'reached'")

@@ -3,12 +3,15 @@
 //!
 //! The bytes come from a corpus of files, each named for what it is, and from mutations of valid tasks.
 
+#[path = "support/cases.rs"]
+mod cases;
+
+use cases::for_each;
 use growd::core::{Observation, Status};
 use growd::extruct::read_task;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use proptest::test_runner::{RngAlgorithm, RngSeed, TestRunner};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -139,24 +142,6 @@ fn check(body: &[u8]) -> Result<(), TestCaseError> {
         prop_assert_eq!(value["num_results"].as_i64(), Some(seen.results));
     }
     Ok(())
-}
-
-/// The same cases on every machine and in every run.
-fn for_each<S: Strategy>(
-    cases: u32,
-    strategy: &S,
-    test: impl Fn(S::Value) -> Result<(), TestCaseError>,
-) {
-    let config = ProptestConfig {
-        cases,
-        failure_persistence: None,
-        rng_algorithm: RngAlgorithm::ChaCha,
-        rng_seed: RngSeed::Fixed(20_261_124),
-        ..ProptestConfig::default()
-    };
-    if let Err(error) = TestRunner::new(config).run(strategy, test) {
-        panic!("{error}");
-    }
 }
 
 // --- tasks, and what can be done to them ---

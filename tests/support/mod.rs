@@ -221,6 +221,32 @@ impl Bench {
         assert_eq!(integrity, "ok");
     }
 
+    /// Prints what it took: requests, faults, resumes that took effect, and how far all got.
+    pub async fn print_figures(&self) {
+        let requests = self.service.requests();
+        println!("requests {} {:?}", requests.total, requests.by_kind);
+        println!("faults {:?}", requests.by_fault);
+        let ledger = self.service.ledger();
+        let effects = ledger.iter().filter(|entry| entry.took_effect).count();
+        println!("effects {effects}");
+        for (what, sql) in [
+            (
+                "states",
+                "SELECT state, count(*) FROM progress GROUP BY 1 ORDER BY 1",
+            ),
+            (
+                "resumes",
+                "SELECT state, count(*) FROM resumes GROUP BY 1 ORDER BY 1",
+            ),
+        ] {
+            let counts: Vec<(String, i64)> = sqlx::query_as(sql)
+                .fetch_all(&mut self.connection().await)
+                .await
+                .expect(sql);
+            println!("{what} {counts:?}");
+        }
+    }
+
     /// What a failed assertion should show.
     pub async fn dump(&self) -> String {
         let mut connection = self.connection().await;
@@ -240,6 +266,17 @@ impl Bench {
 
     fn token(&self) -> Token {
         Token::find(&self.settings.api).expect("a token")
+    }
+}
+
+/// A number that a larger run is given in the environment.
+pub fn from_env<T: std::str::FromStr>(name: &str, default: T) -> T {
+    match std::env::var(name) {
+        Ok(text) => text
+            .parse()
+            .ok()
+            .unwrap_or_else(|| panic!("{name}: {text}")),
+        Err(_) => default,
     }
 }
 
