@@ -18,8 +18,11 @@ pub fn colours_are_welcome() -> bool {
     !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// Terminals of fewer columns than this are narrow.
+const NARROW: u16 = 80;
+
 /// A table of lines: as wide as the terminal, where there is one, and as its content elsewhere. All but the
-/// last column are as wide as what is in them.
+/// last column are as wide as what is in them; on a narrow terminal the last one is left out, and the first cut.
 #[must_use]
 pub fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
@@ -28,10 +31,15 @@ pub fn table(header: &[&str]) -> Table {
         .set_header(header.iter().map(|title| Cell::new(title.to_uppercase())))
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_truncation_indicator("…");
+    let is_narrow = table.width().is_some_and(|width| width < NARROW);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
         if column.index + 1 < header.len() {
-            column.set_constraint(ColumnConstraint::ContentWidth);
+            if !is_narrow || column.index > 0 {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        } else if is_narrow && column.index > 0 {
+            column.set_constraint(ColumnConstraint::Hidden);
         }
     }
     table
