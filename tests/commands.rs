@@ -1,0 +1,373 @@
+//! Each command as a person or a script runs it: what it prints where, and the status it ends with.
+
+mod support;
+
+use growd::simulator::{Fault, On, Rule, Scenario};
+use serde_json::Value;
+use std::process::{Command, Output, Stdio};
+use support::Bench;
+use support::program::{Daemon, growd, output, write_config};
+
+/// The commands of the contract.
+const COMMANDS: [&str; 13] = [
+    "run", "add", "pause", "unpause", "retry", "remove", "status", "show", "watch", "check",
+    "backup", "simulate", "demo",
+];
+
+async fn bench() -> Bench {
+    let bench = Bench::new().await;
+    write_config(&bench, &[]);
+    bench
+}
+
+fn plenty() -> Scenario {
+    Scenario {
+        pool: Some(5_000),
+        fit_rate: Some(0.5),
+        rate_per_minute: Some(6_000.0),
+        ..Scenario::done(25)
+    }
+}
+
+/// Runs a command that is to end with `status`; returns what it wrote to stdout and to stderr.
+fn run(bench: &Bench, arguments: &[&str], status: i32) -> (String, String) {
+    told(arguments, output(bench, arguments), status)
+}
+
+fn told(arguments: &[&str], output: Output, status: i32) -> (String, String) {
+    let out = String::from_utf8(output.stdout).unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    let ended = output.status.code();
+    assert_eq!(ended, Some(status), "{arguments:?}\n{out}\n{err}");
+    (out, err)
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_has_a_help_text_with_an_example() {
+    let bench = bench().await;
+    let (all, _) = run(&bench, &["--help"], 0);
+    for command in COMMANDS {
+        assert!(all.contains(command), "{command}");
+        let (help, _) = run(&bench, &[command, "--help"], 0);
+        assert!(help.contains("Example"), "{command}: {help}");
+        assert!(help.contains("--config <FILE>"), "{command}: {help}");
+        assert!(help.contains("--database <FILE>"), "{command}: {help}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_usage_ends_with_2_and_nothing_on_stdout() {
+    let bench = bench().await;
+    for arguments in [
+        &["grow"][..],
+        &["add"],
+        &["add", "a"],
+        &["add", "a", "--target", "0"],
+        &["add", "a", "--target", "-3"],
+        &["add", "a", "--target", "many"],
+        &["add", "a", "--target", "5", "--chunk", "0"],
+        &["add", "a", "--target", "5", "--chunk", "251"],
+        &["add", "https://app.extruct.ai/companies/a", "--target", "5"],
+        &["pause"],
+        &["status", "--state", "asleep"],
+        &["backup"],
+    ] {
+        let (out, err) = run(&bench, arguments, 2);
+        assert!(out.is_empty(), "{arguments:?}: {out}");
+        assert!(!err.is_empty(), "{arguments:?}");
+    }
+    assert!(!bench.settings.database.exists(), "nothing was made of it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn add_is_an_upsert_of_ids_links_and_lines_all_or_none() {
+    let bench = bench().await;
+    let add = [
+        "add",
+        "a",
+        "https://app.extruct.ai/tasks/b?x=y",
+        "a",
+        "--target",
+        "60",
+        "--note",
+        "n",
+    ];
+    let (out, err) = run(&bench, &add, 0);
+    assert_eq!(out, "added a (target 60)\nadded b (target 60)\n");
+    assert!(err.contains("no daemon runs"), "{err}");
+    let (out, _) = run(
+        &bench,
+        &["add", "a", "c", "--target", "70", "--chunk", "9"],
+        0,
+    );
+    assert_eq!(out, "changed a (target 70)\nadded c (target 70)\n");
+    let (out, _) = run(&bench, &["add", "a", "--target", "70"], 0);
+    assert_eq!(out, "unchanged a (target 70)\n");
+    let kept: (i64, Option<i64>, Option<String>) =
+        sqlx::query_as("SELECT target, chunk, note FROM tasks WHERE task_id = 'a'")
+            .fetch_one(&mut bench.connection().await)
+            .await
+            .unwrap();
+    assert_eq!(kept, (70, Some(9), Some("n".to_owned())));
+    let (_, err) = run(&bench, &["add", "d", "..", "--target", "5"], 2);
+    assert!(err.contains("\"..\""), "{err}");
+    let (_, err) = run(&bench, &["add", "e", "--target", "300"], 0);
+    assert!(err.contains("growth.task_cap"), "{err}");
+
+    let mut add = growd(&bench, &["add", "-", "--target", "8"]);
+    let mut child = add
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = b"f\n\nhttps://app.extruct.ai/tasks/g\n../h\n";
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), lines).unwrap();
+    let (_, err) = told(&["add", "-"], child.wait_with_output().unwrap(), 2);
+    assert!(err.contains("line 4"), "{err}");
+    let tasks: Vec<String> = sqlx::query_scalar("SELECT task_id FROM tasks ORDER BY 1")
+        .fetch_all(&mut bench.connection().await)
+        .await
+        .unwrap();
+    assert_eq!(tasks, ["a", "b", "c", "e"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_is_not_there_is_an_error_that_names_it_and_nothing_is_done() {
+    let bench = bench().await;
+    run(&bench, &["add", "a", "--target", "5"], 0);
+    for command in ["show", "pause", "unpause", "retry", "remove"] {
+        let (_, err) = run(&bench, &[command, "nobody"], 1);
+        assert!(err.contains("nobody"), "{command}: {err}");
+    }
+    for command in ["pause", "unpause", "retry", "remove"] {
+        run(&bench, &[command, "a", "nobody"], 1);
+    }
+    let untouched: i64 = bench
+        .value("SELECT count(*) FROM tasks WHERE task_id = 'a' AND paused = 0 AND retry = 0")
+        .await;
+    assert_eq!(untouched, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_database_it_says_so_at_once_and_makes_none() {
+    let bench = bench().await;
+    for arguments in [
+        &["status"][..],
+        &["show", "a"],
+        &["watch"],
+        &["pause", "a"],
+        &["retry", "a"],
+        &["remove", "a"],
+        &["backup", "copy.db"],
+    ] {
+        let (_, err) = run(&bench, arguments, 1);
+        assert!(err.contains("there is no database"), "{arguments:?}: {err}");
+    }
+    assert!(!bench.settings.database.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pause_retry_and_remove_take_effect_while_the_daemon_runs() {
+    let bench = bench().await;
+    let id = bench.service.add_task(&plenty());
+    bench
+        .service
+        .script(Rule::once(On::Resume, Fault::status(422)));
+    run(&bench, &["add", &id, "--target", "60"], 0);
+    let mut daemon = Daemon::start(&bench);
+    bench.until("SELECT state = 'refused' FROM progress").await;
+    run(&bench, &["pause", &id], 0);
+    let (out, _) = run(&bench, &["pause", &id], 0);
+    assert_eq!(out, format!("{id}: already paused\n"));
+    let asked = bench.service.requests().total;
+    let (out, err) = run(&bench, &["retry", &id], 0);
+    assert_eq!(out, format!("{id}: was refused, will be looked at again\n"));
+    assert!(err.contains("paused"), "{err}");
+    let (out, _) = run(&bench, &["status", "--state", "paused"], 0);
+    assert!(out.contains(&id), "{out}");
+    assert_eq!(
+        bench.service.requests().total,
+        asked,
+        "a paused task gets no request"
+    );
+    run(&bench, &["unpause", &id], 0);
+    bench
+        .until("SELECT state = 'reached' AND next_poll_at IS NULL FROM progress")
+        .await;
+    let (out, err) = run(&bench, &["retry", &id], 0);
+    assert!(out.is_empty(), "{out}");
+    assert!(err.contains("is reached"), "{err}");
+    run(
+        &bench,
+        &["remove", &format!("https://app.extruct.ai/tasks/{id}")],
+        0,
+    );
+    run(&bench, &["show", &id], 1);
+    let kept: i64 = bench.value("SELECT count(*) FROM resumes").await;
+    assert_eq!(kept, 2, "the ledger stays");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_promised_as_json_is_one_document_on_stdout() {
+    let bench = bench().await;
+    let id = bench.service.add_task(&plenty());
+    run(&bench, &["add", &id, "missing-one", "--target", "60"], 0);
+    let (out, _) = run(&bench, &["status", "--json"], 0);
+    let status = json(&out);
+    assert_eq!(status["daemon"]["running"], false);
+    assert_eq!(status["counts"]["pending"], 2);
+    let mut daemon = Daemon::start(&bench);
+    bench.until_all_ended().await;
+    let status = json(&run(&bench, &["status", "--json"], 0).0);
+    assert_eq!(status["daemon"]["running"], true);
+    assert_eq!(status["daemon"]["gate"], "open");
+    assert_eq!(status["asked_24h"], 35);
+    assert_eq!(status["tasks"].as_array().unwrap().len(), 2);
+    let status = json(&run(&bench, &["status", "--json", "--state", "missing"], 0).0);
+    assert_eq!(status["tasks"][0]["task_id"], "missing-one");
+    let shown = json(&run(&bench, &["show", &id, "--json"], 0).0);
+    assert_eq!(shown["state"], "reached");
+    assert_eq!(shown["num_results"], 60);
+    assert_eq!(shown["resumes"][0]["requested"], 35);
+    assert!(!shown["events"].as_array().unwrap().is_empty());
+    let (text, _) = run(&bench, &["show", &id], 0);
+    assert!(text.contains("reached: 60 of 60 results"), "{text}");
+    let (text, _) = run(&bench, &["status"], 0);
+    assert!(text.contains("tasks: 1 missing, 1 reached"), "{text}");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watch_tells_each_change_on_a_line_where_there_is_no_terminal_and_ends_with_the_last_task()
+{
+    let bench = bench().await;
+    let id = bench.service.add_task(&plenty());
+    run(&bench, &["add", &id, "--target", "60"], 0);
+    let watch = growd(&bench, &["watch"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut daemon = Daemon::start(&bench);
+    let watched = tokio::task::spawn_blocking(move || watch.wait_with_output().unwrap());
+    let (out, _) = told(&["watch"], watched.await.unwrap(), 0);
+    assert!(out.contains(&format!("{id} reached 60/60")), "{out}");
+    assert!(out.ends_with("all 1 tasks have ended\n"), "{out}");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_says_what_is_wrong_and_its_status_which_it_is() {
+    let bench = bench().await;
+    let (out, _) = run(&bench, &["check"], 0);
+    assert!(
+        out.contains("will be created") && out.contains("credits left"),
+        "{out}"
+    );
+    run(&bench, &["add", "a", "--target", "5"], 0);
+    let (out, _) = run(&bench, &["check"], 0);
+    assert!(out.contains("is sound"), "{out}");
+
+    bench
+        .service
+        .script(Rule::once(On::User, Fault::status(401)));
+    let (out, err) = run(&bench, &["check"], 77);
+    assert!(out.contains("FAIL  service"), "{out}");
+    assert!(err.contains("refuses the token"), "{err}");
+    bench
+        .service
+        .script(Rule::once(On::User, Fault::LostBefore));
+    run(&bench, &["check"], 69);
+    write_config(&bench, &[("api.base_url", r#""http://127.0.0.1:1""#)]);
+    run(&bench, &["check"], 69);
+    run(&bench, &["check", "--offline"], 0);
+    write_config(&bench, &[("api.token_file", r#""/nonexistent""#)]);
+    run(&bench, &["check"], 77);
+    write_config(&bench, &[("growth.chunk", "0")]);
+    let (_, err) = run(&bench, &["check", "--offline"], 78);
+    assert!(err.contains("growth.chunk"), "{err}");
+    write_config(&bench, &[]);
+    bench.execute("DROP TABLE samples").await;
+    let (_, err) = run(&bench, &["check", "--offline"], 1);
+    assert!(err.contains("table samples is missing"), "{err}");
+    // Nobody being there to read it makes it no better.
+    let mut check = growd(&bench, &["check", "--offline"]);
+    let mut child = check
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_takes_a_plain_file_name() {
+    let bench = bench().await;
+    let mut check = growd(&bench, &["check", "--offline", "--database", "new.db"]);
+    let checked = check.current_dir(bench.dir.path()).output().unwrap();
+    told(&["check"], checked, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn backup_makes_a_sound_copy_of_the_live_database_and_overwrites_nothing() {
+    let bench = bench().await;
+    let id = bench.service.add_task(&plenty());
+    run(&bench, &["add", &id, "--target", "60"], 0);
+    let mut daemon = Daemon::start(&bench);
+    bench.until_all_ended().await;
+    let copy = bench.dir.path().join("copy.db");
+    let name = copy.to_str().unwrap();
+    let (out, _) = run(&bench, &["backup", name], 0);
+    assert!(out.starts_with(name), "{out}");
+    let before = std::fs::read(&copy).unwrap();
+    let (_, err) = run(&bench, &["backup", name], 1);
+    assert!(err.contains("is not overwritten"), "{err}");
+    assert_eq!(std::fs::read(&copy).unwrap(), before);
+    let (out, _) = run(&bench, &["status", "--database", name], 0);
+    assert!(out.contains(&id) && out.contains("reached"), "{out}");
+    run(&bench, &["check", "--offline", "--database", name], 0);
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+}
+
+#[test]
+fn the_demo_grows_five_searches_to_five_ends_and_says_where_to_look() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = dir.path().join("demo.db");
+    let arguments = ["demo", "--database", database.to_str().unwrap()];
+    let demo = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_growd"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("TMPDIR", dir.path());
+        command.output().unwrap()
+    };
+    let (out, _) = told(&arguments, demo(), 0);
+    for (note, state) in [
+        ("one resume is enough", "reached"),
+        ("in chunks of 40", "reached"),
+        ("the service runs out", "exhausted"),
+        ("more than the service's cap", "capped"),
+        ("the service gives up", "failed"),
+    ] {
+        let row = out.lines().find(|line| line.starts_with(note)).unwrap();
+        assert!(row.contains(state), "{row}");
+    }
+    let said = out
+        .lines()
+        .filter(|line| line.trim().starts_with("sqlite3 -box "));
+    assert_eq!(said.count(), 2, "{out}");
+    let (_, err) = told(&arguments, demo(), 1);
+    assert!(err.contains("exists"), "{err}");
+}
