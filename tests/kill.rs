@@ -1,6 +1,6 @@
 //! The real program, killed with SIGKILL at random moments: what it asked for is asked for once.
 //!
-//! `GROWD_KILL_TASKS` and `GROWD_KILLS` make it larger; the figures are printed.
+//! `GROWD_KILL_TASKS` and `GROWD_KILLS` make it larger, `GROWD_KILL_SPEED` the service slower; the figures are printed.
 
 mod support;
 
@@ -62,7 +62,7 @@ async fn killed_at_any_moment_it_pays_for_nothing_twice_and_ends_what_it_began()
     let kills: usize = from_env("GROWD_KILLS", 10);
     let share: f64 = from_env("GROWD_CHAOS_SHARE", 0.1);
     let mut options = Options::default();
-    options.settings.speed = 100.0;
+    options.settings.speed = from_env("GROWD_KILL_SPEED", 100.0);
     options.settings.chaos = Chaos::at(share);
     let bench = Bench::with(options).await;
     for _ in 0..tasks {
@@ -75,12 +75,18 @@ async fn killed_at_any_moment_it_pays_for_nothing_twice_and_ends_what_it_began()
     }
     let config = config(&bench);
     let mut dice = StdRng::seed_from_u64(7);
+    let mut at_work = 0;
     for _ in 0..kills {
         let mut child = run(&config);
         tokio::time::sleep(Duration::from_millis(dice.random_range(50..700))).await;
         child.kill().unwrap();
         child.wait().unwrap();
+        let open: i64 = bench
+            .value("SELECT EXISTS (SELECT 1 FROM progress WHERE state IN ('pending', 'growing'))")
+            .await;
+        at_work += open;
     }
+    println!("killed {kills} times, {at_work} of them before all had ended");
     let mut child = run(&config);
     bench.until_all_ended().await;
     let stopped = Command::new("kill")
