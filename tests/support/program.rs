@@ -86,13 +86,37 @@ impl Daemon {
         Self { child, log }
     }
 
-    /// Sends a signal by name, such as `TERM`.
+    /// Sends a signal by name, such as `TERM`, once the program listens to it: one that comes in its first milliseconds
+    /// ends it as any program.
     pub fn signal(&self, name: &str) {
+        let number = match name {
+            "HUP" => Some(1),
+            "INT" => Some(2),
+            "TERM" => Some(15),
+            _ => None,
+        };
+        let begin = Instant::now();
+        while number.is_some_and(|number| !self.catches(number)) {
+            assert!(begin.elapsed() < PATIENCE, "{}", self.logged());
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
         let sent = Command::new("kill")
             .args(["-s", name, &self.child.id().to_string()])
             .status()
             .expect("kill is there");
         assert!(sent.success());
+    }
+
+    /// Has it a handler for this signal, or ended already?
+    fn catches(&self, number: u32) -> bool {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap_or_default();
+        let caught = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigCgt:"))
+            .map(|mask| u64::from_str_radix(mask.trim(), 16).expect("a mask in hex"));
+        let has_ended = status.contains("State:\tZ");
+        has_ended || caught.is_none_or(|mask| mask & (1 << (number - 1)) != 0)
     }
 
     /// Waits for its end; returns the exit status, none where a signal ended it.
