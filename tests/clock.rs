@@ -6,7 +6,7 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Rule, Scenario};
+use growd::simulator::{Fault, On, Options, Rule, Scenario};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use support::program::{Daemon, write_config};
@@ -159,6 +159,45 @@ async fn a_resume_that_never_arrived_is_asked_again_after_the_settling_time_and_
         "asked again after {after:?}"
     );
     faked.bench.until_all_ended().await;
+    faked.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_that_is_under_way_while_the_clock_goes_back_settles_nothing() {
+    let mut options = Options::default();
+    options.settings.speed = 1_000.0;
+    // Looks show a resume only a good while later, and take a while themselves.
+    options.settings.semantics.visibility_delay_ms = 3_000;
+    let bench = Bench::with(options).await;
+    write_config(&bench, &[("growth.settle", r#""6s""#)]);
+    for _ in 0..3 {
+        bench.grow(&plenty(), 60).await;
+    }
+    bench
+        .service
+        .script(Rule::always(On::Get, Fault::Delay { ms: 500 }));
+    let name = "a_look_that_is_under_way_while_the_clock_goes_back_settles_nothing";
+    let Some(faked) = Faked::start(bench, name) else {
+        return;
+    };
+    faked.until_resumes(3).await;
+    let looks = || faked.bench.service.requests();
+    let before = looks().by_kind["get"];
+    let begin = Instant::now();
+    while looks().by_kind["get"] == before {
+        assert!(begin.elapsed() < PATIENCE, "{}", faked.daemon.logged());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    faked.set(-HOUR);
+    faked.daemon.logs("the clock went back").await;
+    faked.bench.until_all_ended().await;
+    let resumes: i64 = faked.bench.value("SELECT count(*) FROM resumes").await;
+    assert_eq!(resumes, 3, "{}", faked.bench.dump().await);
+    let reached: i64 = faked
+        .bench
+        .value("SELECT count(*) FROM progress WHERE state = 'reached' AND num_results = 60")
+        .await;
+    assert_eq!(reached, 3, "{}", faked.bench.dump().await);
     faked.ends().await;
 }
 

@@ -164,6 +164,13 @@ struct Home {
 
 impl Home {
     fn make(database: Option<PathBuf>) -> anyhow::Result<Self> {
+        if let Some(database) = database.as_ref().filter(|database| database.exists()) {
+            // Its tasks are another service's: here they would all come out as missing.
+            bail!(
+                "{} exists: the demo only fills a database of its own, name a file that does not exist",
+                database.display()
+            );
+        }
         // A name that nobody can guess, and a directory that nobody else made: what lies there is trusted.
         let name = format!("growd-demo-{:08x}", rand::random::<u32>());
         let dir = std::env::temp_dir().join(name);
@@ -172,13 +179,6 @@ impl Home {
             .create(&dir)
             .with_context(|| format!("the directory {} cannot be made", dir.display()))?;
         let database = database.unwrap_or_else(|| dir.join("growd.db"));
-        if database.exists() {
-            // Its tasks are another service's: here they would all come out as missing.
-            bail!(
-                "{} exists: the demo only fills a database of its own, name a file that does not exist",
-                database.display()
-            );
-        }
         let token = dir.join("token");
         std::fs::write(
             &token,

@@ -77,7 +77,7 @@ async fn show(connection: &mut SqliteConnection, view: &mut dyn View) -> anyhow:
     while let Some(row) = rows.try_next().await? {
         // An end is one once nothing more is polled: the last counters are in.
         let ended = row.next_poll_at.is_none()
-            && (row.state == *"paused" || State::parse(&row.state).is_some_and(State::is_end));
+            && (&*row.state == "paused" || State::parse(&row.state).is_some_and(State::is_end));
         sum.tasks += 1;
         sum.open += usize::from(!ended);
         sum.results += row.num_results.unwrap_or(0);

@@ -52,6 +52,8 @@ pub struct Terms {
     pub now: Timestamp,
     /// The window of `growth.daily_limit`: a day, and more where the clock leapt ahead.
     pub day: Duration,
+    /// A resume is not sent later than this after it was written down.
+    pub send_within: Duration,
 }
 
 /// What the transaction did; to be believed once it is committed.
@@ -173,8 +175,17 @@ impl Batch<'_> {
             policy,
             draining,
             now,
-            day,
+            send_within,
+            ..
         } = self.terms;
+        // The clock may have gone back since: how old the look is nobody knows then, and it shows no time to come.
+        let age = since(look.answered_at, *now);
+        let stale = look.answered_at > *now || age > FRESH;
+        let look = &Look {
+            started_at: look.started_at.min(*now),
+            answered_at: look.answered_at.min(*now),
+            outcome: look.outcome.clone(),
+        };
         let resumes = self.gate.admits(Request::Resume, *now);
         let account = Account {
             resumes,
@@ -182,7 +193,7 @@ impl Batch<'_> {
             daily_left: self.day.map(|(asked, _)| policy.growth.daily_limit - asked),
             daily_frees_at: self.day.and_then(|(_, frees_at)| frees_at),
             draining: *draining,
-            stale: since(look.answered_at, *now) > FRESH,
+            stale,
         };
         let mut step = step::look(task, look, policy, &account, rand::random());
         self.settle(&step).await?;
@@ -202,7 +213,7 @@ impl Batch<'_> {
                 }
                 if let Some((asked, frees_at)) = &mut self.day {
                     *asked = asked.saturating_add(requested);
-                    frees_at.get_or_insert(after(*now, *day));
+                    frees_at.get_or_insert(after(*now, ledger::DAY));
                 }
                 step.events.push(Event {
                     kind: "resume_intended",
@@ -215,7 +226,7 @@ impl Batch<'_> {
                 Some(Order {
                     resume_id,
                     desired_new_results: requested,
-                    send_before: Instant::now() + policy.growth.settle / 2,
+                    send_before: Instant::now() + FRESH.saturating_sub(age).min(*send_within),
                 })
             }
             (_, _) => None,
@@ -231,6 +242,11 @@ impl Batch<'_> {
     ) -> Result<Option<Step>, StoreError> {
         let Some(resume) = ledger::find(self.connection, answer.resume_id).await? else {
             return Ok(None);
+        };
+        let answer = &Answer {
+            started_at: answer.started_at.min(self.terms.now),
+            answered_at: answer.answered_at.min(self.terms.now),
+            ..answer.clone()
         };
         let judge =
             |task: &Task| step::answer(task, &resume, answer, &self.terms.policy, rand::random());

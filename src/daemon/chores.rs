@@ -70,6 +70,8 @@ pub async fn perform(
             batch::store_gate(&mut *connection, &before, gate, min_interval, now).await?;
             progress::wake_for_limits(&mut *connection, policy.growth.task_cap, min_interval, now)
                 .await?;
+            let horizon = after(now, policy.polling.max_interval);
+            progress::look_sooner(&mut *connection, horizon).await?;
             restore(&mut *connection, now).await?
         }
         Chore::PullBack => {

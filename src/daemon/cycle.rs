@@ -31,6 +31,8 @@ pub struct Means {
     pub pacer: Arc<Pacer>,
     /// Whether they may go at all.
     pub gate: watch::Receiver<Gate>,
+    /// The daemon is stopping: nothing new is begun.
+    pub draining: watch::Receiver<bool>,
 }
 
 /// Looks at a task once, and resumes it where that is due.
@@ -44,22 +46,29 @@ pub async fn cycle(id: &TaskId, means: &Means) -> Result<(), WriteError> {
         writer,
         pacer,
         gate,
+        draining,
     } = means;
     let mut seen = look(id, client).await;
     // A resume may come of this. Its slot is taken before it is written down, for the time in which an unanswered one
     // is looked for begins then.
     let slot = if may_lead_to_a_resume(&seen) {
-        let slot = pacer.take().await;
-        let now = Timestamp::now();
-        let waited_long = since(seen.answered_at, now) > FRESH;
-        if waited_long && gate.borrow().admits(Request::Look, now) == Admission::Free {
-            pacer.spend_out_of_turn();
-            seen = look(id, client).await;
+        let mut draining = draining.clone();
+        tokio::select! {
+            slot = pacer.take() => Some(slot),
+            _ = draining.wait_for(|draining| *draining) => None,
         }
-        Some(slot)
     } else {
         None
     };
+    let now = Timestamp::now();
+    if slot.is_some() && since(seen.answered_at, now) > FRESH {
+        // With a low limit the wait was long: it may be done no more, or wanted no more.
+        let is_free = gate.borrow().admits(Request::Look, now) == Admission::Free;
+        if is_free && writer.is_wanted(id.clone()).await? {
+            pacer.spend_out_of_turn();
+            seen = look(id, client).await;
+        }
+    }
     let Some(order) = writer.looked(id.clone(), seen).await? else {
         return Ok(());
     };

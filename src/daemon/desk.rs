@@ -14,18 +14,18 @@ use super::clock::{Clock, Leap};
 use super::health::Health;
 use super::patience::Patience;
 use super::report;
-use super::writer::{Job, Waiting};
+use super::writer::{Job, Waiting, Waits};
 use crate::core::gate::Gate;
 use crate::core::model::Policy;
 use crate::core::step::Event;
 use crate::crash::{self, Point};
-use crate::store::{self, StoreError, daemon, ledger, schema};
+use crate::store::{self, StoreError, daemon, ledger, schema, tasks};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, watch};
 
 /// The most answers that go into one transaction.
@@ -36,11 +36,11 @@ pub(super) struct Desk {
     pub connection: SqliteConnection,
     pub gate: Gate,
     pub policy: Policy,
-    pub draining: Arc<AtomicBool>,
+    pub draining: watch::Receiver<bool>,
     pub health: Health,
     pub published: watch::Sender<Gate>,
     pub clock: Clock,
-    pub heart_waits: Arc<AtomicBool>,
+    pub waits: Arc<Waits>,
 }
 
 impl Desk {
@@ -66,7 +66,7 @@ impl Desk {
                 }
                 Job::Chore(chore, reply) => {
                     if matches!(chore, Chore::Heartbeat) {
-                        self.heart_waits.store(false, Ordering::Relaxed);
+                        self.waits.heart.store(false, Ordering::Relaxed);
                     }
                     let outcome = self.persist(&chore).await;
                     if let Some(reply) = reply {
@@ -75,7 +75,12 @@ impl Desk {
                         tracing::error!(%error, ?chore, "the database refused a chore");
                     }
                 }
-                Job::Clock => {}
+                Job::Wanted(id, reply) => {
+                    let wanted = tasks::is_growing(&mut self.connection, &id).await;
+                    let stopping = *self.draining.borrow() || !self.health.is_well();
+                    let _ = reply.send(wanted.map(|wanted| wanted && !stopping).map_err(Arc::new));
+                }
+                Job::Clock => self.waits.clock.store(false, Ordering::Relaxed),
                 Job::Stop(done) => {
                     self.close().await;
                     let _ = done.send(());
@@ -166,9 +171,10 @@ impl Desk {
         // Not before the transaction has begun, which may have taken a while.
         let terms = Terms {
             policy: lengthened(self.policy, &self.clock),
-            draining: self.draining.load(Ordering::Relaxed) || !self.health.is_well(),
+            draining: *self.draining.borrow() || !self.health.is_well(),
             now: Timestamp::now(),
-            day: ledger::DAY + self.clock.ahead_within(ledger::DAY).min(ledger::DAY),
+            day: ledger::DAY.saturating_add(self.clock.ahead_within(ledger::DAY)),
+            send_within: self.policy.growth.settle / 2,
         };
         crash::at(Point::LookStoring);
         let written = batch::write(&mut tx, batch, &self.gate, &terms).await?;

@@ -27,21 +27,29 @@ struct Watched {
     path: PathBuf,
     device: u64,
     inode: u64,
-    /// It has something in it as long as it is used; the log has not.
+    /// It has something in it as long as it is used; the log need not.
     never_empty: bool,
 }
 
 impl Health {
-    /// Takes down which files a database that is open for writing has now: itself, and its log.
+    /// Takes down which files a database that is open for writing has now: itself, its log, and the index of that.
     #[must_use]
     pub fn of(database: &Path) -> Self {
-        // The log is where the database really is, whatever links lead there.
-        let mut log = database
+        // Its companions are where the database really is, whatever links lead there.
+        let real = database
             .canonicalize()
-            .unwrap_or_else(|_| database.to_owned())
-            .into_os_string();
-        log.push("-wal");
-        let files = [(database.to_owned(), true), (log.into(), false)];
+            .unwrap_or_else(|_| database.to_owned());
+        let beside = |ending| {
+            let mut path = real.clone().into_os_string();
+            path.push(ending);
+            path.into()
+        };
+        // Without the index of the log two processes overwrite what each other committed to it.
+        let files = [
+            (database.to_owned(), true),
+            (beside("-wal"), false),
+            (beside("-shm"), false),
+        ];
         Self(Arc::new(Inner {
             files: files
                 .into_iter()

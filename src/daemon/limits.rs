@@ -21,6 +21,8 @@ struct State {
     spacing: Duration,
     /// When the next slot begins.
     next: Instant,
+    /// Reserved slots that were not spent: each can be used by another request within its own time.
+    free: Vec<Instant>,
 }
 
 impl Pacer {
@@ -31,6 +33,7 @@ impl Pacer {
             state: Mutex::new(State {
                 spacing: spacing(per_second),
                 next: Instant::now(),
+                free: Vec::new(),
             }),
         }
     }
@@ -40,6 +43,7 @@ impl Pacer {
         let mut state = self.lock();
         state.spacing = spacing(per_second);
         state.next = Instant::now() + state.spacing;
+        state.free.clear();
     }
 
     /// Takes a slot if one is free.
@@ -50,6 +54,9 @@ impl Pacer {
     pub fn try_take(&self) -> Result<(), Instant> {
         let mut state = self.lock();
         let now = Instant::now();
+        if state.take_free(now).is_some() {
+            return Ok(());
+        }
         if state.next > now + SLACK.min(state.spacing / 2) && !state.spacing.is_zero() {
             return Err(state.next);
         }
@@ -75,13 +82,27 @@ impl Pacer {
 
     fn reserve(&self) -> Instant {
         let mut state = self.lock();
-        let begins = state.next.max(Instant::now());
+        let now = Instant::now();
+        if let Some(begins) = state.take_free(now) {
+            return begins;
+        }
+        let begins = state.next.max(now);
         state.next = begins + state.spacing;
         begins
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes a slot of now that somebody has given back, if there is one.
+    fn take_free(&mut self, now: Instant) -> Option<Instant> {
+        let spacing = self.spacing;
+        self.free.retain(|begins| *begins + spacing > now);
+        let found = self.free.iter().position(|begins| *begins <= now);
+        found.map(|at| self.free.swap_remove(at))
     }
 }
 
@@ -103,9 +124,7 @@ impl Slot<'_> {
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
         if !self.is_spent {
-            let mut state = self.pacer.lock();
-            let earlier = state.next.checked_sub(state.spacing);
-            state.next = earlier.unwrap_or(state.next);
+            self.pacer.lock().free.push(self.begins);
         }
     }
 }
@@ -143,6 +162,24 @@ mod tests {
             pacer.try_take().is_ok(),
             "what is not spent goes to the next"
         );
+        assert!(pacer.try_take().is_err(), "and to one only");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slots_that_were_not_spent_are_no_credit_for_later() {
+        let pacer = Pacer::new(1.0);
+        for _ in 0..4 {
+            drop(pacer.take().await);
+        }
+        let begin = Instant::now();
+        let mut taken = 0;
+        while begin.elapsed() < Duration::from_secs(10) {
+            match pacer.try_take() {
+                Ok(()) => taken += 1,
+                Err(next) => sleep_until(next).await,
+            }
+        }
+        assert!((10..=12).contains(&taken), "{taken}");
     }
 
     #[tokio::test(start_paused = true)]

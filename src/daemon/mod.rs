@@ -44,10 +44,9 @@ use schedule::Schedule;
 use serde_json::json;
 use signals::Signal;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio::task::JoinError;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinError};
 use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 use writer::{Started, Writer};
 
@@ -153,7 +152,7 @@ pub async fn serve(
     crash::at(Point::Started);
     // By now SQLite has made the log too.
     let health = Health::of(&settings.database);
-    let draining = Arc::new(AtomicBool::new(false));
+    let (drain, draining) = watch::channel(false);
     let Started {
         writer,
         gate,
@@ -171,12 +170,14 @@ pub async fn serve(
         writer: writer.clone(),
         pacer: pacer.clone(),
         gate,
+        draining,
     };
     let mut schedule = Schedule::new(reader, means, health.clone(), settings.limits.concurrency);
     let mut daemon = Daemon {
         settings,
         writer: writer.clone(),
         pacer,
+        announcing: None,
     };
     daemon.begin();
 
@@ -214,8 +215,9 @@ pub async fn serve(
         }
     }
 
+    daemon.announce_nothing_more();
     notify::stopping();
-    draining.store(true, Ordering::Relaxed);
+    drain.send_replace(true);
     crash::at(Point::DrainBegins);
     tracing::info!(in_flight = schedule.in_flight(), "stopping");
     let patience = daemon.settings.api.timeout + DRAIN_MARGIN;
@@ -233,6 +235,9 @@ pub async fn serve(
         tracing::error!(
             "the database could not be written before the end; the next start settles the rest"
         );
+        // Before the lock is given back: nobody else may be at work meanwhile.
+        work.abort();
+        let _ = (&mut work).await;
     }
     tracing::info!("stopped");
     drop(lock);
@@ -244,6 +249,8 @@ struct Daemon {
     settings: Settings,
     writer: Writer,
     pacer: Arc<Pacer>,
+    /// Tells systemd that a reload is over, once it is.
+    announcing: Option<AbortHandle>,
 }
 
 impl Daemon {
@@ -315,11 +322,20 @@ impl Daemon {
         };
         // systemd waits for the end of a reload; signals and looks do not.
         let writer = self.writer.clone();
-        tokio::spawn(async move {
+        self.announce_nothing_more();
+        let announcing = tokio::spawn(async move {
             let _ = writer.chore(Chore::Tell(told)).await;
             notify::ready();
         });
+        self.announcing = Some(announcing.abort_handle());
         client
+    }
+
+    /// The end of a reload that was followed by another, or by a stop, is nobody's concern.
+    fn announce_nothing_more(&mut self) {
+        if let Some(announcing) = self.announcing.take() {
+            announcing.abort();
+        }
     }
 
     /// Prunes batch by batch, letting others write in between.

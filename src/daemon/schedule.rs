@@ -38,6 +38,8 @@ pub struct Schedule {
     in_flight: HashSet<TaskId>,
     flown_as: HashMap<task::Id, TaskId>,
     benched: HashMap<TaskId, Instant>,
+    /// Ids that the writer was asked to park.
+    parked: HashSet<Vec<u8>>,
     data_version: i64,
     next_due: Option<Timestamp>,
 }
@@ -54,6 +56,7 @@ impl Schedule {
             in_flight: HashSet::new(),
             flown_as: HashMap::new(),
             benched: HashMap::new(),
+            parked: HashSet::new(),
             data_version: 0,
             next_due: None,
         }
@@ -141,7 +144,9 @@ impl Schedule {
         let taken = self.in_flight.len() + self.benched.len();
         let due = progress::due(&mut self.reader, now, AHEAD + taken).await?;
         for id in due.unusable {
-            self.means.writer.ask(Chore::Park(id));
+            if self.parked.insert(id.clone()) {
+                self.means.writer.ask(Chore::Park(id));
+            }
         }
         self.ahead.extend(
             due.tasks
@@ -178,6 +183,7 @@ impl Schedule {
             Ok(version) => {
                 self.data_version = version;
                 self.ahead.clear();
+                self.parked.clear();
             }
             Err(error) => self.unreadable(&error),
         }

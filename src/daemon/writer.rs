@@ -31,6 +31,8 @@ pub(super) struct Waiting {
 pub(super) enum Job {
     Entry(Box<Waiting>),
     Chore(Chore, Option<Reply<u64>>),
+    /// Is this task to be looked at?
+    Wanted(TaskId, Reply<bool>),
     /// The clock is looked at before each job; this one is nothing else.
     Clock,
     Stop(oneshot::Sender<()>),
@@ -38,12 +40,19 @@ pub(super) enum Job {
 
 /// The way to the writer; cheap to clone.
 ///
-/// Its queue has no bound of its own: each task in flight waits for its one answer, a heartbeat is left out while the
-/// last one still waits, and the rest is rare or small.
+/// Its queue has no bound of its own: each task in flight waits for its one answer, what comes at regular times is left
+/// out while the last one still waits, and the rest is rare.
 #[derive(Debug, Clone)]
 pub struct Writer {
     jobs: mpsc::UnboundedSender<Job>,
-    heart_waits: Arc<AtomicBool>,
+    waits: Arc<Waits>,
+}
+
+/// Which of the jobs that come at regular times still wait.
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    pub heart: AtomicBool,
+    pub clock: AtomicBool,
 }
 
 /// The writer is gone, or could not write this.
@@ -75,12 +84,12 @@ impl Writer {
         connection: SqliteConnection,
         gate: Gate,
         policy: Policy,
-        draining: Arc<AtomicBool>,
+        draining: watch::Receiver<bool>,
         health: Health,
     ) -> Started {
         let (jobs, inbox) = mpsc::unbounded_channel();
         let (published, watched) = watch::channel(gate.clone());
-        let heart_waits = Arc::new(AtomicBool::new(false));
+        let waits = Arc::new(Waits::default());
         let desk = Desk {
             connection,
             gate,
@@ -89,10 +98,10 @@ impl Writer {
             health,
             published,
             clock: Clock::start(),
-            heart_waits: heart_waits.clone(),
+            waits: waits.clone(),
         };
         Started {
-            writer: Self { jobs, heart_waits },
+            writer: Self { jobs, waits },
             gate: watched,
             work: tokio::spawn(desk.work(inbox)),
         }
@@ -116,6 +125,17 @@ impl Writer {
         self.heard(id, Heard::Answer(answer)).await.map(|_| ())
     }
 
+    /// Is a task still to be looked at: is it there, not paused, and the daemon not stopping?
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] where that cannot be read.
+    pub async fn is_wanted(&self, id: TaskId) -> Result<bool, WriteError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Wanted(id, reply))?;
+        Ok(answer.await.map_err(|_| WriteError::Stopped)??)
+    }
+
     /// Has a chore done; returns the number of rows that it removed or changed, where it counts them.
     ///
     /// # Errors
@@ -130,7 +150,7 @@ impl Writer {
     /// Has a chore done without waiting for it. A heartbeat is left out where the writer is behind: it would say what
     /// is not so.
     pub fn ask(&self, chore: Chore) {
-        if matches!(chore, Chore::Heartbeat) && self.heart_waits.swap(true, Ordering::Relaxed) {
+        if matches!(chore, Chore::Heartbeat) && self.waits.heart.swap(true, Ordering::Relaxed) {
             return;
         }
         // Fails only once the writer has ended, and then the daemon ends too.
@@ -139,6 +159,9 @@ impl Writer {
 
     /// Has it see whether the clock has leapt, where it has had nothing to do for a while.
     pub fn look_at_the_clock(&self) {
+        if self.waits.clock.swap(true, Ordering::Relaxed) {
+            return;
+        }
         // Fails only once the writer has ended, and then the daemon ends too.
         let _ = self.send(Job::Clock);
     }

@@ -116,7 +116,8 @@ pub async fn asked_within(
     .fetch_one(connection)
     .await?;
     let oldest = time::from_column_or_none(row.try_get("oldest")?);
-    let frees_at = oldest.map(|at| after(at.min(now), window));
+    // Never further ahead than a day: what the clock leapt by is forgotten by then.
+    let frees_at = oldest.map(|at| after(at.min(now), window).min(after(now, DAY)));
     Ok((row.try_get("asked")?, frees_at))
 }
 

@@ -229,6 +229,26 @@ pub async fn wake_for_limits(
     Ok(())
 }
 
+/// Looks at running tasks no later than at `horizon`: the configuration has changed. Those that are backing off after
+/// an error are left to that.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn look_sooner(
+    connection: &mut SqliteConnection,
+    horizon: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE progress SET next_poll_at = ?1
+          WHERE next_poll_at > ?1 AND failures = 0 AND status NOT IN ('done', 'failed')",
+    )
+    .bind(time::to_text(horizon))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// A duration as a modifier of SQLite's date functions.
 fn modifier(duration: Duration) -> String {
     format!("{:+.3} seconds", duration.as_secs_f64())

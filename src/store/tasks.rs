@@ -75,6 +75,23 @@ pub async fn exists(connection: &mut SqliteConnection, id: &TaskId) -> Result<bo
     )
 }
 
+/// Is there such a task, and is it not paused?
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn is_growing(
+    connection: &mut SqliteConnection,
+    id: &TaskId,
+) -> Result<bool, StoreError> {
+    Ok(
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM tasks WHERE task_id = ? AND NOT paused)")
+            .bind(id.as_str())
+            .fetch_one(connection)
+            .await?,
+    )
+}
+
 /// Pauses a task or lets it go on; says whether that changed anything.
 ///
 /// # Errors

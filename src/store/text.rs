@@ -26,12 +26,6 @@ impl fmt::Display for Text {
     }
 }
 
-impl PartialEq<str> for Text {
-    fn eq(&self, other: &str) -> bool {
-        self.0 == other
-    }
-}
-
 impl From<Text> for String {
     fn from(text: Text) -> Self {
         text.0

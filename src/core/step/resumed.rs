@@ -43,16 +43,11 @@ pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, sp
             step.enter(State::Growing, Some(why));
             step.progress.next_poll_at = Some(at);
         }
-        Err(failure @ Failure::NotConnected { .. }) => {
+        Err(failure @ (Failure::NotConnected { .. } | Failure::Withheld { .. })) => {
             resolve(&mut step, &mut row, ResumeState::Unsent, Some(failure));
             step.fail("resume", failure);
             step.enter(State::Growing, Some(went_wrong(failure)));
             step.back_off(at, policy, spread);
-        }
-        Err(failure @ Failure::Withheld { .. }) => {
-            resolve(&mut step, &mut row, ResumeState::Unsent, Some(failure));
-            step.enter(State::Growing, Some(went_wrong(failure)));
-            step.progress.next_poll_at = Some(at);
         }
         Err(
             failure @ (Failure::Unauthorized { .. }
