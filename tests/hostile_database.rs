@@ -375,11 +375,14 @@ async fn a_database_replaced_while_it_runs_ends_it_and_the_old_one_holds_all_tha
     let bench = bench_at_work().await;
     let path = &bench.settings.database;
     let away = bench.dir.path().join("away.db");
+    let other = bench.dir.path().join("other.db");
+    database_of_another(&other).await;
+    let theirs = fs::read(&other).unwrap();
     let mut daemon = Daemon::start(&bench);
     until_took_effect(&bench, 1).await;
-    fs::rename(path, &away).unwrap();
-    database_of_another(path).await;
-    let theirs = fs::read(path).unwrap();
+    // At one go: at no time is there none.
+    fs::hard_link(path, &away).unwrap();
+    fs::rename(&other, path).unwrap();
     ends_with(
         &mut daemon,
         &["ERROR", "was replaced by another file", "growd.db", "Put"],
