@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 use support::door::{Door, Reply};
 use support::program::{Daemon, output, write_config};
-use support::{Bench, PATIENCE};
+use support::{Bench, PATIENCE, plenty};
 
 // --- the table ---
 
@@ -291,15 +291,6 @@ fn count(requests: &[RequestEntry], kind: &str) -> usize {
 }
 
 // --- benches ---
-
-/// A search that is done with 25 results, and gets 35 more as soon as it is asked.
-fn plenty() -> Scenario {
-    let mut scenario = Scenario::done(25);
-    scenario.pool = Some(5_000);
-    scenario.fit_rate = Some(0.5);
-    scenario.rate_per_minute = Some(6_000.0);
-    scenario
-}
 
 /// One that is at work for as long as any test lasts.
 fn endless() -> Scenario {

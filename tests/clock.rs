@@ -10,7 +10,7 @@ use growd::simulator::{Fault, On, Options, Rule, Scenario};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use support::program::{Daemon, write_config};
-use support::{Bench, PATIENCE, mounts};
+use support::{Bench, PATIENCE, mounts, plenty};
 
 /// A daemon whose clock can be set.
 struct Faked {
@@ -93,15 +93,6 @@ fn set(file: &Path, seconds: i64) {
 }
 
 const HOUR: i64 = 3_600;
-
-fn plenty() -> Scenario {
-    Scenario {
-        pool: Some(5_000),
-        fit_rate: Some(0.5),
-        rate_per_minute: Some(6_000.0),
-        ..Scenario::done(25)
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unanswered_resume_is_not_given_up_early_because_the_clock_leapt_ahead() {

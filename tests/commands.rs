@@ -2,11 +2,11 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Rule, Scenario};
+use growd::simulator::{Fault, On, Rule};
 use serde_json::Value;
 use std::process::{Command, Output, Stdio};
-use support::Bench;
 use support::program::{Daemon, growd, output, write_config};
+use support::{Bench, plenty};
 
 /// The commands of the contract.
 const COMMANDS: [&str; 13] = [
@@ -18,15 +18,6 @@ async fn bench() -> Bench {
     let bench = Bench::new().await;
     write_config(&bench, &[]);
     bench
-}
-
-fn plenty() -> Scenario {
-    Scenario {
-        pool: Some(5_000),
-        fit_rate: Some(0.5),
-        rate_per_minute: Some(6_000.0),
-        ..Scenario::done(25)
-    }
 }
 
 /// Runs a command that is to end with `status`; returns what it wrote to stdout and to stderr.

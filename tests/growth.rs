@@ -4,20 +4,11 @@ mod support;
 
 use futures_util::TryStreamExt;
 use growd::core::gate::RETRY_AFTER_MAX;
-use growd::simulator::{FailAt, Fault, On, Options, Rule, Scenario};
+use growd::simulator::{FailAt, Fault, On, Options, Rule};
 use growd::store::overview;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use support::Bench;
-
-/// A search that is done at 25 of plenty.
-fn plenty() -> Scenario {
-    let mut scenario = Scenario::done(25);
-    scenario.pool = Some(5_000);
-    scenario.fit_rate = Some(0.5);
-    scenario.rate_per_minute = Some(6_000.0);
-    scenario
-}
+use support::{Bench, plenty};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_search_ends_in_the_state_that_tells_why() {

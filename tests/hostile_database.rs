@@ -3,7 +3,7 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Rule, Scenario};
+use growd::simulator::{Fault, On, Rule};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use std::fs::{self, File, Permissions};
@@ -12,16 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 use support::program::{Daemon, growd, output, write_config};
-use support::{Bench, PATIENCE, duplicates, mounts};
-
-fn plenty() -> Scenario {
-    Scenario {
-        pool: Some(5_000),
-        fit_rate: Some(0.5),
-        rate_per_minute: Some(6_000.0),
-        ..Scenario::done(25)
-    }
-}
+use support::{Bench, PATIENCE, duplicates, mounts, plenty};
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)

@@ -9,13 +9,12 @@ mod support;
 use futures_util::StreamExt;
 use futures_util::stream;
 use growd::core::TaskId;
-use growd::simulator::Scenario;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::door::{Door, Handshake, Reply, Request};
 use support::program::{Daemon, write_config};
-use support::{Bench, PATIENCE};
+use support::{Bench, PATIENCE, plenty};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -436,15 +435,6 @@ impl Fight {
         assert!(!log.contains("panicked"), "{name}: {log}");
         let longest = log.lines().map(str::len).max().unwrap_or_default();
         assert!(longest < 4_000, "{name}: a line of {longest} bytes");
-    }
-}
-
-fn plenty() -> Scenario {
-    Scenario {
-        pool: Some(5_000),
-        fit_rate: Some(0.5),
-        rate_per_minute: Some(6_000.0),
-        ..Scenario::done(25)
     }
 }
 

@@ -3,20 +3,11 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Rule, Scenario};
+use growd::simulator::{Fault, On, Rule};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
-use support::Bench;
 use support::program::{Daemon, output, write_config};
-
-fn plenty() -> Scenario {
-    Scenario {
-        pool: Some(5_000),
-        fit_rate: Some(0.5),
-        rate_per_minute: Some(6_000.0),
-        ..Scenario::done(25)
-    }
-}
+use support::{Bench, plenty};
 
 async fn run(connection: &mut SqliteConnection, sql: &str) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))

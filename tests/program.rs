@@ -2,17 +2,9 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Options, Rule, Scenario};
-use support::Bench;
+use growd::simulator::{Fault, On, Options, Rule};
 use support::program::{Daemon, output, write_config};
-
-fn plenty() -> Scenario {
-    let mut scenario = Scenario::done(25);
-    scenario.pool = Some(5_000);
-    scenario.fit_rate = Some(0.5);
-    scenario.rate_per_minute = Some(6_000.0);
-    scenario
-}
+use support::{Bench, plenty};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

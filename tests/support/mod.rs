@@ -280,6 +280,16 @@ pub fn from_env<T: std::str::FromStr>(name: &str, default: T) -> T {
     }
 }
 
+/// A search that is done at 25 of plenty.
+pub fn plenty() -> Scenario {
+    Scenario {
+        pool: Some(5_000),
+        fit_rate: Some(0.5),
+        rate_per_minute: Some(6_000.0),
+        ..Scenario::done(25)
+    }
+}
+
 /// The resumes that took effect a second time for one baseline.
 pub fn duplicates(service: &Simulator) -> Vec<(String, u32, u32)> {
     let mut seen = std::collections::HashSet::new();
