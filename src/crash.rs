@@ -2,7 +2,8 @@
 //!
 //! Each is between two effects that a power cut could separate. Without the feature `crash-points`, which only the
 //! tests have, [`at`] does nothing. With it, `GROWD_CRASH_AT=NAME` kills the process by SIGKILL when it comes to that
-//! moment for the first time, and `NAME:3` when it does for the third.
+//! moment for the first time, and `NAME:3` when it does for the third. `GROWD_STALL_AT=NAME` makes whoever comes there
+//! stand still for good, as one who waits for what never comes.
 
 /// One of these moments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum Point {
     Opened,
     /// The row `daemon` says that this process runs; nothing was looked at yet.
     Started,
+    /// The schedule has found a due task, and is about to have it looked at.
+    Scheduled,
     /// A task is about to be looked at.
     LookBegins,
     /// A look was answered; the writer knows nothing of it.
@@ -65,13 +68,14 @@ pub enum Point {
 
 impl Point {
     /// Every moment, in the order in which a daemon comes to them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Locked,
         Self::MigrationBegins,
         Self::MigrationUnderWay,
         Self::MigrationCommitted,
         Self::Opened,
         Self::Started,
+        Self::Scheduled,
         Self::LookBegins,
         Self::LookAnswered,
         Self::LookStoring,
@@ -105,6 +109,7 @@ impl Point {
             Self::MigrationCommitted => "migration_committed",
             Self::Opened => "opened",
             Self::Started => "started",
+            Self::Scheduled => "scheduled",
             Self::LookBegins => "look_begins",
             Self::LookAnswered => "look_answered",
             Self::LookStoring => "look_storing",
@@ -130,11 +135,14 @@ impl Point {
     }
 }
 
-/// Dies here, where the tests want that.
+/// Dies here, or stands still, where the tests want that.
 #[cfg(feature = "crash-points")]
 pub fn at(point: Point) {
-    if armed::is_due(point) {
+    if armed::CRASH.is_due(point) {
         armed::die();
+    }
+    if armed::STALL.is_due(point) {
+        armed::stall();
     }
 }
 
@@ -150,38 +158,48 @@ mod armed {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    /// Where to die, and the how manyth time.
-    struct Fuse {
-        point: Point,
-        left: AtomicU32,
-    }
+    /// At which moment, and the how manyth time.
+    pub struct Fuse(Option<(Point, AtomicU32)>);
 
-    static FUSE: LazyLock<Option<Fuse>> = LazyLock::new(|| {
-        let text = std::env::var("GROWD_CRASH_AT").ok()?;
-        let (name, time) = match text.split_once(':') {
-            Some((name, time)) => (name, time.parse().ok()),
-            None => (text.as_str(), Some(1)),
-        };
-        let point = Point::ALL.into_iter().find(|point| point.name() == name);
-        match (point, time) {
-            (Some(point), Some(time)) => Some(Fuse {
-                point,
-                left: AtomicU32::new(time),
-            }),
-            // A test that names no moment would show nothing.
-            _ => panic!("GROWD_CRASH_AT={text}: there is no such moment"),
+    /// Where to die.
+    pub static CRASH: LazyLock<Fuse> = LazyLock::new(|| Fuse::of("GROWD_CRASH_AT"));
+
+    /// Where to stand still.
+    pub static STALL: LazyLock<Fuse> = LazyLock::new(|| Fuse::of("GROWD_STALL_AT"));
+
+    impl Fuse {
+        fn of(variable: &str) -> Self {
+            let Ok(text) = std::env::var(variable) else {
+                return Self(None);
+            };
+            let (name, time) = match text.split_once(':') {
+                Some((name, time)) => (name, time.parse().ok()),
+                None => (text.as_str(), Some(1)),
+            };
+            let point = Point::ALL.into_iter().find(|point| point.name() == name);
+            match (point, time) {
+                (Some(point), Some(time)) => Self(Some((point, AtomicU32::new(time)))),
+                // A test that names no moment would show nothing.
+                _ => panic!("{variable}={text}: there is no such moment"),
+            }
         }
-    });
 
-    pub fn is_due(point: Point) -> bool {
-        FUSE.as_ref().is_some_and(|fuse| {
-            fuse.point == point && fuse.left.fetch_sub(1, Ordering::Relaxed) == 1
-        })
+        pub fn is_due(&self, point: Point) -> bool {
+            self.0.as_ref().is_some_and(|(wanted, left)| {
+                *wanted == point && left.fetch_sub(1, Ordering::Relaxed) == 1
+            })
+        }
     }
 
     pub fn die() -> ! {
         // SIGKILL can't fail for one's own process; should it all the same, abort leaves as little behind.
         let _ = kill_process(getpid(), Signal::KILL);
         std::process::abort()
+    }
+
+    pub fn stall() -> ! {
+        loop {
+            std::thread::park();
+        }
     }
 }

@@ -21,6 +21,9 @@ const VARIABLE: &str = "EXTRUCT_API_TOKEN";
 /// The longest token, in bytes.
 const MAX_BYTES: usize = 4096;
 
+/// Why nothing at all is no token.
+const EMPTY: &str = "it is empty";
+
 /// Read and write for others than owner and group.
 const OTHERS: u32 = 0o006;
 
@@ -154,7 +157,7 @@ impl Token {
         let text = String::from_utf8(bytes).map_err(|_| malformed("it is not text"))?;
         let token = text.trim();
         if token.is_empty() {
-            return Err(malformed("it is empty"));
+            return Err(malformed(EMPTY));
         }
         if token.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(malformed(
@@ -202,6 +205,8 @@ fn find(
     if let Some(directory) = set(CREDENTIALS) {
         let path = Path::new(&directory).join(CREDENTIAL);
         match Token::from_file(&Place::Credential(path.clone()), &path) {
+            // What SetCredential= leaves where there was none to load.
+            Err(TokenError::Malformed { why: EMPTY, .. }) => {}
             // The directory may hold other credentials, and not this one.
             Err(TokenError::Unreadable { cause, .. }) if cause.kind() == ErrorKind::NotFound => {}
             outcome => return outcome,
@@ -251,6 +256,23 @@ mod tests {
         assert_eq!(token.expose(), "from-credential");
         assert!(matches!(token.place(), Place::Credential(_)));
         assert!(token.warnings().is_empty());
+    }
+
+    #[test]
+    fn an_empty_credential_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(CREDENTIAL), "\n").unwrap();
+        let with = |value: Option<&str>| {
+            find(None, |name| match name {
+                CREDENTIALS => Some(directory.path().into()),
+                VARIABLE => value.map(OsString::from),
+                _ => None,
+            })
+        };
+        assert_eq!(with(Some("x")).unwrap().expose(), "x");
+        assert!(matches!(with(None), Err(TokenError::Missing)));
+        fs::write(directory.path().join(CREDENTIAL), "two words").unwrap();
+        assert!(matches!(with(Some("x")), Err(TokenError::Malformed { .. })));
     }
 
     #[test]

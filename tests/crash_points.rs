@@ -91,6 +91,7 @@ impl Case {
             | Point::MigrationCommitted
             | Point::Opened
             | Point::Started
+            | Point::Scheduled
             | Point::PruneWritten
             | Point::PruneCommitted => vec![plain],
             // Early in the migration, and late in it.

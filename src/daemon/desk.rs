@@ -48,6 +48,7 @@ impl Desk {
     pub async fn work(mut self, mut inbox: mpsc::UnboundedReceiver<Job>) {
         let mut next = inbox.recv().await;
         while let Some(job) = next.take() {
+            self.waits.pulse.fetch_add(1, Ordering::Relaxed);
             self.mind_the_clock().await;
             match job {
                 Job::Entry(first) => {
@@ -156,6 +157,7 @@ impl Desk {
         match outcome {
             Err(error) if error.is_passing() => {
                 patience.wait(&error).await;
+                self.waits.pulse.fetch_add(1, Ordering::Relaxed);
                 None
             }
             outcome => {

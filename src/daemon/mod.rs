@@ -15,6 +15,7 @@
 //! A change by another process is seen within [`TICK`], not at once.
 
 pub mod batch;
+pub mod census;
 pub mod chores;
 pub mod clock;
 pub mod cycle;
@@ -24,6 +25,7 @@ pub mod limits;
 pub mod notify;
 mod patience;
 pub mod report;
+pub mod restarts;
 mod schedule;
 pub mod signals;
 pub mod writer;
@@ -40,13 +42,15 @@ use cycle::Means;
 use health::Health;
 use jiff::Timestamp;
 use limits::Pacer;
+use notify::Watchdog;
+use restarts::Restarts;
 use schedule::Schedule;
 use serde_json::json;
 use signals::Signal;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinError};
+use tokio::task::{AbortHandle, JoinError, JoinHandle};
 use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 use writer::{Started, Writer};
 
@@ -64,6 +68,9 @@ const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 
 /// What a stop allows after that, for writing what was learnt and closing the database.
 const CLOSING: Duration = Duration::from_secs(20);
+
+/// What a stop may take when all else is over, before systemd takes it for stuck.
+const LEEWAY: Duration = Duration::from_secs(5);
 
 /// Why the daemon did not run, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +107,13 @@ impl RunError {
 /// [`RunError`] where it can't begin.
 pub async fn run(source: Source, settings: Settings, token: Token) -> Result<(), RunError> {
     let log = logging::init(&settings.log);
-    let signals = signals::listen()?;
+    let mut signals = signals::listen()?;
+    let restarts = Restarts::of_this_unit();
+    if let Some(restarts) = &restarts
+        && !restarts.wait(&mut signals).await
+    {
+        return Ok(());
+    }
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
@@ -114,7 +127,11 @@ pub async fn run(source: Source, settings: Settings, token: Token) -> Result<(),
         log.set_level(&settings.log);
         Ok((settings, client))
     };
-    serve(settings, token, signals, reload).await
+    serve(settings, token, signals, reload).await?;
+    if let Some(restarts) = restarts {
+        restarts.ended_well();
+    }
+    Ok(())
 }
 
 /// Why a reload kept the old configuration.
@@ -178,12 +195,14 @@ pub async fn serve(
         writer: writer.clone(),
         pacer,
         announcing: None,
+        is_outdated: false,
     };
     daemon.begin();
 
     let mut tick = every(TICK);
     let mut heartbeat = every(HEARTBEAT);
     let mut pruning = every(PRUNING);
+    let mut watchdog = Watchdog::from_env();
     let mut ready = false;
     while health.is_well() {
         let wake = schedule.launch().await;
@@ -205,10 +224,11 @@ pub async fn serve(
             _ = tick.tick() => {
                 schedule.tick().await;
                 writer.look_at_the_clock();
+                watchdog.feed(writer.pulse());
             }
             _ = heartbeat.tick() => {
                 writer.ask(Chore::Heartbeat);
-                notify::status(&schedule.status());
+                notify::status(&daemon.status(&mut schedule).await);
             }
             _ = pruning.tick() => daemon.prune(),
             broken = &mut work => return Err(RunError::of_the_writer(broken)),
@@ -216,30 +236,7 @@ pub async fn serve(
     }
 
     daemon.announce_nothing_more();
-    notify::stopping();
-    drain.send_replace(true);
-    crash::at(Point::DrainBegins);
-    tracing::info!(in_flight = schedule.in_flight(), "stopping");
-    let patience = daemon.settings.api.timeout + DRAIN_MARGIN;
-    if timeout(patience, schedule.drain()).await.is_err() {
-        tracing::warn!("requests still under way are given up; the next start settles them");
-    }
-    schedule.close().await;
-    crash::at(Point::Drained);
-    let stopped = Event {
-        kind: "stopped",
-        detail: json!({}),
-    };
-    writer.ask(Chore::Tell(stopped));
-    if timeout(CLOSING, writer.stop()).await.is_err() {
-        tracing::error!(
-            "the database could not be written before the end; the next start settles the rest"
-        );
-        // Before the lock is given back: nobody else may be at work meanwhile.
-        work.abort();
-        let _ = (&mut work).await;
-    }
-    tracing::info!("stopped");
+    daemon.wind_up(schedule, &drain, work).await;
     drop(lock);
     health.verdict().map_err(RunError::Unhealthy)
 }
@@ -251,6 +248,8 @@ struct Daemon {
     pacer: Arc<Pacer>,
     /// Tells systemd that a reload is over, once it is.
     announcing: Option<AbortHandle>,
+    /// The newest configuration could not be used.
+    is_outdated: bool,
 }
 
 impl Daemon {
@@ -283,6 +282,7 @@ impl Daemon {
         notify::reloading();
         let fresh = read();
         crash::at(Point::ReloadRead);
+        self.is_outdated = fresh.is_err();
         let (told, client) = match fresh {
             Ok((mut settings, client)) => {
                 if settings.database != self.settings.database {
@@ -329,6 +329,49 @@ impl Daemon {
         });
         self.announcing = Some(announcing.abort_handle());
         client
+    }
+
+    /// Lets requests under way end, writes what came of them, and closes the database.
+    async fn wind_up(
+        &self,
+        mut schedule: Schedule,
+        drain: &watch::Sender<bool>,
+        work: JoinHandle<()>,
+    ) {
+        let patience = self.settings.api.timeout + DRAIN_MARGIN;
+        let in_flight = schedule.in_flight();
+        notify::stopping(patience + CLOSING + LEEWAY);
+        notify::status(&format!("stopping, {in_flight} requests under way"));
+        drain.send_replace(true);
+        crash::at(Point::DrainBegins);
+        tracing::info!(in_flight, "stopping");
+        if timeout(patience, schedule.drain()).await.is_err() {
+            tracing::warn!("requests still under way are given up; the next start settles them");
+        }
+        schedule.close().await;
+        crash::at(Point::Drained);
+        self.writer.ask(Chore::Tell(Event {
+            kind: "stopped",
+            detail: json!({}),
+        }));
+        if timeout(CLOSING, self.writer.clone().stop()).await.is_err() {
+            tracing::error!(
+                "the database could not be written before the end; the next start settles the rest"
+            );
+            // Before the lock is given back: nobody else may be at work meanwhile.
+            work.abort();
+            let _ = work.await;
+        }
+        tracing::info!("stopped");
+    }
+
+    /// One line for `systemctl status`.
+    async fn status(&self, schedule: &mut Schedule) -> String {
+        let mut line = schedule.status().await;
+        if self.is_outdated {
+            line += "; the last reload failed, the configuration before it stays";
+        }
+        line
     }
 
     /// The end of a reload that was followed by another, or by a stop, is nobody's concern.

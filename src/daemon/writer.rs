@@ -12,7 +12,7 @@ use crate::core::step::{Answer, Look};
 use crate::store::StoreError;
 use sqlx::sqlite::SqliteConnection;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -48,11 +48,13 @@ pub struct Writer {
     waits: Arc<Waits>,
 }
 
-/// Which of the jobs that come at regular times still wait.
+/// Which of the jobs that come at regular times still wait, and whether the writer gets on.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     pub heart: AtomicBool,
     pub clock: AtomicBool,
+    /// Goes up with each job, and with each try of one that the database can't take for the time being.
+    pub pulse: AtomicU64,
 }
 
 /// The writer is gone, or could not write this.
@@ -164,6 +166,12 @@ impl Writer {
         }
         // Fails only once the writer has ended, and then the daemon ends too.
         let _ = self.send(Job::Clock);
+    }
+
+    /// A number that goes up as long as the writer gets on and [has something to do](Self::look_at_the_clock).
+    #[must_use]
+    pub fn pulse(&self) -> u64 {
+        self.waits.pulse.load(Ordering::Relaxed)
     }
 
     /// Writes what is left, checkpoints, and closes the database.

@@ -54,15 +54,20 @@ pub fn rows<'c>(
     .boxed()
 }
 
-/// How many tasks are in each state.
+/// How many tasks are in each state that any is in. Without a look at each of them: from the index of the states, and
+/// the paused tasks, which are few.
 ///
 /// # Errors
 ///
 /// What SQLite says.
 pub async fn counts(connection: &mut SqliteConnection) -> Result<Vec<StateCount>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT CASE WHEN t.paused THEN 'paused' ELSE p.state END AS state, count(*) AS tasks
-           FROM tasks t JOIN progress p ON p.task_id = t.task_id GROUP BY 1 ORDER BY 1",
+        "WITH paused AS MATERIALIZED (SELECT p.state FROM tasks t JOIN progress p USING (task_id) WHERE t.paused)
+         SELECT state, sum(tasks) AS tasks
+           FROM (SELECT state, count(*) AS tasks FROM progress GROUP BY state
+                 UNION ALL SELECT state, -1 FROM paused
+                 UNION ALL SELECT 'paused', 1 FROM paused)
+          GROUP BY state HAVING sum(tasks) > 0 ORDER BY state",
     )
     .fetch_all(connection)
     .await?)

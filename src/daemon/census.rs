@@ -1,0 +1,84 @@
+//! How many tasks are in which state, for the status line; with a million tasks not counted each time.
+
+use crate::store::StoreError;
+use crate::store::overview::{self, StateCount};
+use sqlx::sqlite::SqliteConnection;
+use tokio::time::Instant;
+
+/// Of the time, so small a part is spent on counting: one in this many.
+const THRIFT: u32 = 2_000;
+
+/// The newest count.
+#[derive(Debug)]
+pub struct Census {
+    counts: Vec<StateCount>,
+    next: Instant,
+}
+
+impl Default for Census {
+    /// Nothing was counted yet.
+    fn default() -> Self {
+        Self {
+            counts: Vec::new(),
+            next: Instant::now(),
+        }
+    }
+}
+
+impl Census {
+    /// Counts anew, unless that was done lately for the time it takes.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says.
+    pub async fn take(&mut self, reader: &mut SqliteConnection) -> Result<(), StoreError> {
+        let begin = Instant::now();
+        if begin >= self.next {
+            self.counts = overview::counts(reader).await?;
+            self.next = begin + begin.elapsed() * THRIFT;
+        }
+        Ok(())
+    }
+
+    /// For people: `12 growing, 3 reached`; what is under way comes first, what has ended last.
+    #[must_use]
+    pub fn line(&self) -> String {
+        const FIRST: [&str; 3] = ["growing", "pending", "paused"];
+        let rank = |state: &str| FIRST.iter().position(|first| *first == state);
+        let mut counts: Vec<_> = self.counts.iter().collect();
+        counts.sort_by_key(|count| rank(&count.state).unwrap_or(FIRST.len()));
+        let parts: Vec<String> = counts
+            .iter()
+            .map(|count| format!("{} {}", count.tasks, count.state))
+            .collect();
+        if parts.is_empty() {
+            "no tasks".to_owned()
+        } else {
+            parts.join(", ")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_begins_with_what_is_under_way() {
+        let mut census = Census::default();
+        assert_eq!(census.line(), "no tasks");
+        for (state, tasks) in [
+            ("exhausted", 1),
+            ("growing", 12),
+            ("paused", 2),
+            ("reached", 3),
+        ] {
+            let state = state.to_owned();
+            census.counts.push(StateCount { state, tasks });
+        }
+        assert_eq!(
+            census.line(),
+            "12 growing, 2 paused, 1 exhausted, 3 reached"
+        );
+    }
+}

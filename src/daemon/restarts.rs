@@ -1,0 +1,156 @@
+//! The growing delay of a daemon that ends badly again and again, counted in the unit's runtime directory.
+//!
+//! systemd restarts it after a short and constant `RestartSec=`; its own growing delay (`RestartSteps=`) is not in
+//! every version that is in use. The directory has to outlive a restart (`RuntimeDirectoryPreserve=restart`), and goes
+//! with a stop.
+
+use super::notify;
+use super::signals::Signal;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+/// The file's name in the runtime directory.
+const FILE: &str = "failures";
+
+/// The delay after the second failure in a row; the first is systemd's own `RestartSec=`.
+const FIRST: Duration = Duration::from_secs(4);
+
+/// The longest delay.
+const LONGEST: Duration = Duration::from_mins(5);
+
+/// A daemon that ran for so long had begun well: what ends it then is a first failure again.
+const STEADY: Duration = Duration::from_mins(10);
+
+/// What a start may take after the delay: migrating the database.
+const STARTING: Duration = Duration::from_mins(15);
+
+/// How often in a row the daemons of this unit ended badly, this one included should it.
+#[derive(Debug)]
+pub struct Restarts {
+    file: PathBuf,
+    failures: u32,
+}
+
+impl Restarts {
+    /// Those of the unit that this process belongs to; none without a runtime directory.
+    #[must_use]
+    pub fn of_this_unit() -> Option<Self> {
+        let directories = std::env::var_os("RUNTIME_DIRECTORY")?;
+        // systemd names all of them, the first first.
+        let directory = std::env::split_paths(&directories).next()?;
+        Some(Self::in_directory(&directory, SystemTime::now()))
+    }
+
+    fn in_directory(directory: &Path, now: SystemTime) -> Self {
+        let file = directory.join(FILE);
+        Self {
+            failures: failures(&file, now).unwrap_or(0),
+            file,
+        }
+    }
+
+    /// Waits where daemons before this one ended badly, and counts this one as another until it
+    /// [has not](Self::ended_well). Says whether to begin: not where it was told to stop meanwhile.
+    pub async fn wait(&self, signals: &mut mpsc::Receiver<Signal>) -> bool {
+        let delay = self.delay();
+        if !delay.is_zero() {
+            let (failures, seconds) = (self.failures, delay.as_secs());
+            tracing::warn!(
+                "ended badly {failures} times in a row: waiting {seconds} s before the next try"
+            );
+            notify::starting(delay + STARTING);
+            notify::status(&format!(
+                "ended badly {failures} times in a row, the next try is in {seconds} s"
+            ));
+            let over = sleep(delay);
+            tokio::pin!(over);
+            loop {
+                tokio::select! {
+                    () = &mut over => break,
+                    signal = signals.recv() => if signal != Some(Signal::Reload) {
+                        let _ = fs::remove_file(&self.file);
+                        return false;
+                    },
+                }
+            }
+        }
+        if let Err(error) = self.begun() {
+            tracing::warn!(%error, "restarts will not be delayed: the runtime directory cannot be written");
+        }
+        true
+    }
+
+    /// How long to wait before anything is begun.
+    fn delay(&self) -> Duration {
+        match self.failures {
+            0 | 1 => Duration::ZERO,
+            more => FIRST.saturating_mul(1 << (more - 2).min(16)).min(LONGEST),
+        }
+    }
+
+    fn begun(&self) -> io::Result<()> {
+        fs::write(&self.file, format!("{}\n", self.failures.saturating_add(1)))
+    }
+
+    /// This daemon ended as it was told to.
+    pub fn ended_well(self) {
+        // There is none to remove where it could not be written.
+        let _ = fs::remove_file(self.file);
+    }
+}
+
+/// What the last daemon left, where it had not begun well.
+fn failures(file: &Path, now: SystemTime) -> Option<u32> {
+    let begun_at = fs::metadata(file).ok()?.modified().ok()?;
+    let ran = now.duration_since(begun_at).unwrap_or_default();
+    let count: u32 = fs::read_to_string(file).ok()?.trim().parse().ok()?;
+    Some(if ran < STEADY { count } else { 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delays(directory: &Path, ran: Duration, starts: usize) -> Vec<u64> {
+        let start = |_| {
+            let restarts = Restarts::in_directory(directory, SystemTime::now() + ran);
+            restarts.begun().expect("a temporary directory");
+            restarts.delay().as_secs()
+        };
+        (0..starts).map(start).collect()
+    }
+
+    #[test]
+    fn the_delay_grows_with_each_failure_in_a_row_to_five_minutes() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let delays = delays(directory.path(), Duration::from_secs(3), 11);
+        assert_eq!(delays, [0, 0, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+    }
+
+    #[test]
+    fn a_daemon_that_ran_for_long_or_ended_well_begins_the_count_anew() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path();
+        assert_eq!(delays(path, Duration::ZERO, 4), [0, 0, 4, 8]);
+        assert_eq!(delays(path, STEADY, 1), [0]);
+        assert_eq!(delays(path, Duration::ZERO, 2), [4, 8]);
+        Restarts::in_directory(path, SystemTime::now()).ended_well();
+        assert_eq!(delays(path, Duration::ZERO, 2), [0, 0]);
+    }
+
+    #[test]
+    fn a_file_that_holds_anything_else_and_a_clock_that_went_back_delay_nobody_for_ever() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        fs::write(directory.path().join(FILE), "-1 or so").expect("a file");
+        assert_eq!(delays(directory.path(), Duration::ZERO, 1), [0]);
+        fs::write(directory.path().join(FILE), u32::MAX.to_string()).expect("a file");
+        let before = SystemTime::now() - Duration::from_hours(1);
+        let restarts = Restarts::in_directory(directory.path(), before);
+        assert_eq!(restarts.delay(), LONGEST);
+        restarts.begun().expect("it counts no further");
+    }
+}
