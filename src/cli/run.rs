@@ -1,6 +1,6 @@
 //! `growd run`: the daemon, in the foreground.
 
-use super::{Context, Exit};
+use super::{Context, Exit, owner};
 use crate::daemon;
 use crate::token::Token;
 use clap::Args;
@@ -22,6 +22,8 @@ impl Run {
         for warning in token.warnings() {
             super::table::tell(warning);
         }
+        // Config and token are read; those of a reload are read as the owner.
+        owner::act_as_owner(context.database())?;
         daemon::run(context.source, context.settings, token).await?;
         Ok(Exit::Done)
     }

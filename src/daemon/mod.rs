@@ -19,6 +19,7 @@ pub mod chores;
 pub mod clock;
 pub mod cycle;
 mod desk;
+pub mod economy;
 pub mod health;
 pub mod limits;
 pub mod notify;
@@ -33,7 +34,7 @@ use crate::core::step::Event;
 use crate::crash::{self, Point};
 use crate::extruct::{Client, ClientError};
 use crate::logging;
-use crate::store::{self, Lock, Mode, StoreError};
+use crate::store::{self, Lock, Mode, StoreError, schema};
 use crate::token::{Token, TokenError};
 use chores::Chore;
 use cycle::Means;
@@ -146,6 +147,7 @@ pub async fn serve(
     let lock = Lock::take(&settings.database).await?;
     crash::at(Point::Locked);
     let mut connection = store::open(&settings.database, Mode::Daemon(&lock)).await?;
+    schema::assert_whole(&mut connection, &settings.database).await?;
     let reader = store::open(&settings.database, Mode::Read).await?;
     crash::at(Point::Opened);
     let gate = store::daemon::started(&mut connection, Timestamp::now()).await?;
@@ -219,7 +221,7 @@ pub async fn serve(
     notify::stopping();
     drain.send_replace(true);
     crash::at(Point::DrainBegins);
-    tracing::info!(in_flight = schedule.in_flight(), "stopping");
+    tracing::info!("stopping, with {} requests in flight", schedule.in_flight());
     let patience = daemon.settings.api.timeout + DRAIN_MARGIN;
     if timeout(patience, schedule.drain()).await.is_err() {
         tracing::warn!("requests still under way are given up; the next start settles them");
@@ -259,7 +261,10 @@ impl Daemon {
             version = env!("CARGO_PKG_VERSION"),
             database = %self.settings.database.display(),
             base_url = %self.settings.api.base_url,
-            "started"
+            "started: version {}, database {}, service {}",
+            env!("CARGO_PKG_VERSION"),
+            self.settings.database.display(),
+            self.settings.api.base_url
         );
         let started = Event {
             kind: "started",
@@ -309,7 +314,7 @@ impl Daemon {
                 )
             }
             Err(error) => {
-                tracing::error!(%error, "not reloaded: the old configuration stays");
+                tracing::error!("not reloaded: the old configuration stays: {error}");
                 let detail = json!({"error": error.to_string()});
                 (
                     Event {

@@ -25,7 +25,7 @@ impl Patience {
     /// Waits a while; longer each time.
     pub async fn wait(&mut self, error: &StoreError) {
         if !self.told {
-            tracing::error!(%error, "the database cannot be written; trying again until it can");
+            tracing::error!("the database cannot be written; trying again until it can: {error}");
             self.told = true;
         }
         tokio::time::sleep(self.wait).await;

@@ -42,6 +42,8 @@ pub struct Schedule {
     parked: HashSet<Vec<u8>>,
     data_version: i64,
     next_due: Option<Timestamp>,
+    /// Why the database could not be read, as it was told.
+    unread: Option<String>,
 }
 
 impl Schedule {
@@ -59,6 +61,7 @@ impl Schedule {
             parked: HashSet::new(),
             data_version: 0,
             next_due: None,
+            unread: None,
         }
     }
 
@@ -92,7 +95,7 @@ impl Schedule {
         match self.try_launch().await {
             Ok(wake) => wake,
             Err(error) => {
-                self.unreadable(&error);
+                self.unreadable(&error).await;
                 Instant::now() + super::TICK
             }
         }
@@ -156,6 +159,9 @@ impl Schedule {
         if self.ahead.is_empty() {
             self.next_due = progress::next_due(&mut self.reader, now).await?;
         }
+        if self.unread.take().is_some() {
+            tracing::info!("the database can be read again");
+        }
         Ok(())
     }
 
@@ -171,7 +177,7 @@ impl Schedule {
         };
         self.in_flight.remove(&id);
         if let Err(error) = outcome {
-            tracing::debug!(task_id = %id, %error, "left alone for a while");
+            tracing::debug!(task_id = %id, "{id}: left alone for a while: {error}");
             self.benched.insert(id, Instant::now() + BENCH);
         }
     }
@@ -185,20 +191,25 @@ impl Schedule {
                 self.ahead.clear();
                 self.parked.clear();
             }
-            Err(error) => self.unreadable(&error),
+            Err(error) => self.unreadable(&error).await,
         }
     }
 
-    fn unreadable(&self, error: &StoreError) {
-        tracing::error!(%error, "the database cannot be read; trying again");
-        self.health.heard(error);
+    /// Tells once that the database cannot be read, and again where the reason changes.
+    async fn unreadable(&mut self, error: &StoreError) {
+        let text = error.to_string();
+        if self.unread.as_ref() != Some(&text) {
+            tracing::error!("the database cannot be read; trying again: {text}");
+            self.unread = Some(text);
+        }
+        self.health.heard(error, &mut self.reader).await;
     }
 
     /// Gives up what is still in flight, and closes its connection to the database.
     pub async fn close(mut self) {
         self.flights.shutdown().await;
         if let Err(error) = self.reader.close().await {
-            tracing::debug!(%error, "the reader was not closed in order");
+            tracing::debug!("the reader was not closed in order: {error}");
         }
     }
 
