@@ -156,21 +156,30 @@ impl Desk {
         if let Err(error) = &outcome {
             store::rollback(&mut self.connection).await;
             self.health.heard(error, &mut self.connection).await;
-            if error.is_out_of_room() {
-                // On a small disk the log alone may be what fills it. Where this fails too, the next attempt may not.
-                let _ = schema::checkpoint(&mut self.connection).await;
-            }
         }
         match outcome {
             Err(error) if error.is_passing() => {
-                patience.wait(&error).await;
+                if !(error.is_out_of_room()
+                    && self.give_room_back().await
+                    && patience.retries_at_once())
+                {
+                    patience.wait(&error).await;
+                }
                 None
             }
             outcome => {
                 patience.end(outcome.is_ok());
+                if outcome.is_ok() && patience.was_quick() {
+                    self.report.disk_is_full();
+                }
                 Some(outcome)
             }
         }
+    }
+
+    /// On a small disk the log alone may be what fills it: writes it into the database's file and empties it.
+    async fn give_room_back(&mut self) -> bool {
+        schema::checkpoint(&mut self.connection).await.is_ok()
     }
 
     /// One transaction for a whole batch; what it did is told once it is durable.

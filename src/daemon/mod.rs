@@ -33,7 +33,7 @@ use crate::config::{ConfigError, Settings, Source};
 use crate::core::step::Event;
 use crate::crash::{self, Point};
 use crate::extruct::{Client, ClientError};
-use crate::logging;
+use crate::logging::LogHandle;
 use crate::store::{self, Lock, Mode, StoreError, schema};
 use crate::token::{Token, TokenError};
 use chores::Chore;
@@ -99,8 +99,12 @@ impl RunError {
 /// # Errors
 ///
 /// [`RunError`] where it can't begin.
-pub async fn run(source: Source, settings: Settings, token: Token) -> Result<(), RunError> {
-    let log = logging::init(&settings.log);
+pub async fn run(
+    source: Source,
+    settings: Settings,
+    token: Token,
+    log: LogHandle,
+) -> Result<(), RunError> {
     let signals = signals::listen()?;
     for warning in settings.warnings() {
         tracing::warn!("{warning}");

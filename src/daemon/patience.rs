@@ -11,6 +11,7 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 pub struct Patience {
     wait: Duration,
     told: bool,
+    tried: bool,
 }
 
 impl Patience {
@@ -19,7 +20,18 @@ impl Patience {
         Self {
             wait: RETRY_INITIAL,
             told: false,
+            tried: false,
         }
+    }
+
+    /// May it be tried again without waiting? Once only, after something was done about it.
+    pub fn retries_at_once(&mut self) -> bool {
+        !std::mem::replace(&mut self.tried, true)
+    }
+
+    /// Was it over without a wait?
+    pub fn was_quick(&self) -> bool {
+        self.tried && !self.told
     }
 
     /// Waits a while; longer each time.

@@ -56,7 +56,7 @@ impl Report {
             if let Some(id) = id {
                 self.mind_resumes(id, event.kind, probing, &mut line);
             }
-            self.tell(id.as_ref(), event, line);
+            self.tell(id.as_ref(), event, &line);
         }
     }
 
@@ -70,6 +70,17 @@ impl Report {
             tracing::error!(task_id = task_id.map(display), "{text}");
         } else {
             tracing::debug!(task_id = task_id.map(display), "{text}");
+        }
+    }
+
+    /// Tells that growd goes on without room on the disk, as long as the log's own suffices.
+    pub fn disk_is_full(&mut self) {
+        let text = "the disk is full: growd goes on with the room that its own log gives back; make room on it";
+        if self
+            .economy
+            .admits("disk", Level::WARN, text, Instant::now())
+        {
+            tracing::warn!("{text}");
         }
     }
 
@@ -95,11 +106,14 @@ impl Report {
             "resume_intended" if probing || self.troubled.contains(id) => {
                 line.trouble = Some("asked again".to_owned());
             }
+            "state" if probing && line.trouble.is_none() && line.text.starts_with("growing") => {
+                line.trouble = Some("waits for the account".to_owned());
+            }
             _ => {}
         }
     }
 
-    fn tell(&mut self, id: Option<&TaskId>, event: &Event, line: Line) {
+    fn tell(&mut self, id: Option<&TaskId>, event: &Event, line: &Line) {
         let text = match id {
             Some(id) => clean(&format!("{id}: {}", line.text)),
             None => clean(&line.text),

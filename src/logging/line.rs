@@ -51,12 +51,12 @@ impl Line {
             }
             Self::Terminal { colours } => {
                 let time = now.strftime("%H:%M:%SZ");
-                match colour(level).filter(|_| colours) {
-                    Some(colour) => {
-                        let level = level.as_str();
-                        write!(out, "\x1b[2m{time}\x1b[0m \x1b[{colour}m{level:>5}\x1b[0m ")?;
-                    }
-                    None => write!(out, "{time} {:>5} ", level.as_str())?,
+                let word = level.as_str();
+                if colours {
+                    let colour = colour(level);
+                    write!(out, "\x1b[2m{time}\x1b[0m \x1b[{colour}m{word:>5}\x1b[0m ")?;
+                } else {
+                    write!(out, "{time} {word:>5} ")?;
                 }
             }
         }
@@ -73,12 +73,13 @@ fn priority(level: Level) -> u8 {
     }
 }
 
-fn colour(level: Level) -> Option<u8> {
+/// Red, yellow, green, blue.
+fn colour(level: Level) -> u8 {
     match level {
-        Level::ERROR => Some(31),
-        Level::WARN => Some(33),
-        Level::INFO => Some(32),
-        _ => Some(34),
+        Level::ERROR => 31,
+        Level::WARN => 33,
+        Level::INFO => 32,
+        _ => 34,
     }
 }
 
