@@ -5,7 +5,7 @@
 
 mod line;
 
-pub use line::clean;
+pub use line::{clean, colours_are_welcome};
 
 use crate::config::{Log, LogFormat};
 use line::Line;

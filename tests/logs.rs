@@ -53,13 +53,12 @@ fn lines(daemon: &Daemon) -> Vec<Value> {
         .collect()
 }
 
-fn is_told(line: &&Value) -> bool {
+fn is_told(line: &Value) -> bool {
     matches!(line["level"].as_str(), Some("INFO" | "WARN" | "ERROR"))
 }
 
 fn told(daemon: &Daemon) -> Vec<Value> {
-    let lines = lines(daemon);
-    lines.iter().filter(is_told).cloned().collect()
+    lines(daemon).into_iter().filter(is_told).collect()
 }
 
 fn with(lines: &[Value], words: &str) -> usize {

@@ -1,6 +1,6 @@
 //! How the commands look: tables that fit the terminal, times for people, colours where they are welcome.
 
-pub use crate::logging::clean;
+pub use crate::logging::{clean, colours_are_welcome};
 
 use crate::store::time;
 use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Table};
@@ -11,13 +11,6 @@ use std::time::Duration;
 /// Says something to people, on stderr. Nobody being there to read it is no error.
 pub fn tell(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
-}
-
-/// May colours be used, apart from whether there is a terminal?
-#[must_use]
-pub fn colours_are_welcome() -> bool {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Terminals of fewer columns than this are narrow.

@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use std::fmt::{self, Debug, Write as _};
-use std::io::IsTerminal;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
@@ -26,10 +25,8 @@ impl Line {
         if to_journal {
             Self::Journal
         } else if to_terminal {
-            let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-            let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
             Self::Terminal {
-                colours: std::io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb,
+                colours: colours_are_welcome(),
             }
         } else {
             Self::File
@@ -62,6 +59,13 @@ impl Line {
         }
         writeln!(out, "{}", clean(words))
     }
+}
+
+/// May colours be used, apart from whether there is a terminal?
+#[must_use]
+pub fn colours_are_welcome() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 fn priority(level: Level) -> u8 {

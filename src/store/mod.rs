@@ -118,7 +118,7 @@ pub enum StoreError {
     Damaged(String),
     /// Somebody changed what growd's tables are.
     #[error(
-        "the database {path} has not the schema that growd gave it: {found}. Stop the daemon, keep the file with its \
+        "the database {path} does not have the schema that growd gave it: {found}. Stop the daemon, keep the file with its \
          -wal and -shm, and restore a backup"
     )]
     Schema {
