@@ -188,6 +188,24 @@ async fn a_database_of_roots_own_stays_roots() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn root_that_may_not_become_another_says_so_and_touches_nothing() {
+    let Some(bench) = bench("root that may not become another").await else {
+        return;
+    };
+    let refused = Command::new("setpriv")
+        .args(["--bounding-set=-setuid,-setgid", "--inh-caps=-all"])
+        .arg(env!("CARGO_BIN_EXE_growd"))
+        .args(["add", "x", "--target", "5", "--config"])
+        .arg(bench.dir.path().join("growd.toml"))
+        .output()
+        .unwrap();
+    let said = said(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot act as that user"), "{said}");
+    assert!(files(&bench).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_of_the_group_reads_and_is_told_who_may_write() {
     let Some(bench) = bench("one of the group").await else {
         return;

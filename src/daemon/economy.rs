@@ -75,7 +75,7 @@ impl Economy {
                 return false;
             }
             let text = format!(
-                "{} more like this in the last {}, all in the table `events`; the newest: {}",
+                "{} more like this in the last {}; the newest: {}",
                 count.untold,
                 length(past),
                 count.newest

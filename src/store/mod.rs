@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod lock;
 pub mod overview;
 pub mod progress;
+mod room;
 pub mod schema;
 pub mod tasks;
 pub mod text;

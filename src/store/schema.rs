@@ -1,11 +1,10 @@
 //! Opening the database: is it growd's, is its version one this program knows, and bringing it up to date.
 
-use super::{Lock, StoreError, primary_code};
+use super::{Lock, StoreError, primary_code, room};
 use crate::crash::{self, Point};
-use nix::sys::statvfs::statvfs;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection};
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -65,29 +64,9 @@ pub async fn open(path: &Path, mode: Mode<'_>) -> Result<SqliteConnection, Store
             .await?;
     }
     if matches!(mode, Mode::Daemon(_)) {
-        limit_log(&mut connection, path).await?;
+        room::limit_log(&mut connection, path).await?;
     }
     Ok(connection)
-}
-
-/// Has the log written back before it takes up a quarter of the room there is: once a disk is full, the database's file
-/// cannot grow either, and so the log not be written back.
-async fn limit_log(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
-    const PAGE: u64 = 4096;
-    /// SQLite's own limit, in pages.
-    const USUAL: u64 = 1_000;
-    // Where the room is not known the usual limit does.
-    let Ok(disk) = statvfs(path) else {
-        return Ok(());
-    };
-    let room = disk.blocks_available().saturating_mul(disk.fragment_size());
-    let pages = (room / 4 / PAGE).clamp(8, USUAL);
-    sqlx::query(AssertSqlSafe(format!(
-        "PRAGMA wal_autocheckpoint = {pages}"
-    )))
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 async fn open_once(
