@@ -1,8 +1,20 @@
 //! The log: where it goes and what it looks like, by `log.format` and `log.level`.
+//!
+//! growd's messages say all by themselves, the task's id too. What they carry as fields besides is for machines: the
+//! journal and JSON have it, text has not.
+
+mod line;
+
+pub use line::{clean, colours_are_welcome};
 
 use crate::config::{Log, LogFormat};
-use std::io::IsTerminal;
-use tracing_subscriber::layer::SubscriberExt;
+use line::Line;
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
@@ -23,7 +35,21 @@ impl LogHandle {
 #[must_use]
 pub fn init(log: &Log) -> LogHandle {
     let (filter, handle) = reload::Layer::new(filter(log));
-    let (layer, told) = layer(log.format);
+    let to_terminal = io::stderr().is_terminal();
+    let to_journal = is_journal();
+    let (layer, told) = match output(log.format, to_journal, to_terminal) {
+        Output::Json => (json(), None),
+        Output::Lines(line) => (lines(line), None),
+        Output::Journal => match journal() {
+            Ok(journal) => (journal.boxed(), None),
+            Err(error) => (
+                lines(Line::of(to_journal, to_terminal)),
+                Some(format!(
+                    "the journal's socket cannot be used ({error}): text is written to stderr"
+                )),
+            ),
+        },
+    };
     let _ = tracing_subscriber::registry()
         .with(filter)
         .with(layer)
@@ -34,58 +60,138 @@ pub fn init(log: &Log) -> LogHandle {
     LogHandle { filter: handle }
 }
 
-type Boxed = Box<
-    dyn Layer<tracing_subscriber::layer::Layered<reload::Layer<EnvFilter, Registry>, Registry>>
-        + Send
-        + Sync,
->;
+/// The forms that the log can take.
+#[derive(Debug, PartialEq, Eq)]
+enum Output {
+    /// The journal's own protocol, with fields.
+    Journal,
+    /// One JSON object a line.
+    Json,
+    /// Lines for people.
+    Lines(Line),
+}
 
-fn layer(format: LogFormat) -> (Boxed, Option<String>) {
+fn output(format: LogFormat, to_journal: bool, to_terminal: bool) -> Output {
     match format {
-        LogFormat::Json => (
-            fmt::layer()
-                .json()
-                .flatten_event(true)
-                .with_current_span(false)
-                .with_span_list(false)
-                .with_target(false)
-                .with_writer(std::io::stderr)
-                .boxed(),
-            None,
-        ),
-        LogFormat::Journald => match tracing_journald::layer() {
-            Ok(journal) => (journal.boxed(), None),
-            Err(error) => (
-                text(),
-                Some(format!(
-                    "log.format journald: no journal here ({error}); text is written"
-                )),
-            ),
-        },
-        LogFormat::Auto if is_journal() => match tracing_journald::layer() {
-            Ok(journal) => (journal.boxed(), None),
-            Err(_) => (text(), None),
-        },
-        LogFormat::Auto | LogFormat::Text => (text(), None),
+        LogFormat::Json => Output::Json,
+        LogFormat::Journald => Output::Journal,
+        LogFormat::Auto if to_journal => Output::Journal,
+        LogFormat::Auto | LogFormat::Text => Output::Lines(Line::of(to_journal, to_terminal)),
     }
 }
 
-fn text() -> Boxed {
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+type Boxed = Box<dyn Layer<Layered<reload::Layer<EnvFilter, Registry>, Registry>> + Send + Sync>;
+
+fn json() -> Boxed {
     fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
         .with_target(false)
-        .with_ansi(colours)
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
         .boxed()
 }
 
-/// Is stderr connected to systemd's journal?
+fn lines(line: Line) -> Boxed {
+    fmt::layer()
+        .event_format(line)
+        .with_writer(io::stderr)
+        .boxed()
+}
+
+/// The journal with the fields' own names (`TASK_ID`), and with the priorities that its readers expect.
+fn journal() -> io::Result<tracing_journald::Layer> {
+    let layer = tracing_journald::layer()?
+        .with_field_prefix(None)
+        .with_syslog_identifier("growd".to_owned())
+        .with_priority_mappings(PRIORITIES);
+    Ok(layer)
+}
+
+/// By default tracing-journald says notice for info, which people take for more than it is.
+const PRIORITIES: PriorityMappings = PriorityMappings {
+    error: Priority::Error,
+    warn: Priority::Warning,
+    info: Priority::Informational,
+    debug: Priority::Debug,
+    trace: Priority::Debug,
+};
+
+/// Is stderr connected to systemd's journal? The variable alone proves nothing: a child inherits it, wherever its own
+/// stderr leads (systemd.exec(5)).
 fn is_journal() -> bool {
-    std::env::var_os("JOURNAL_STREAM").is_some() && !std::io::stderr().is_terminal()
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    io::stderr()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(|stderr| File::from(stderr).metadata())
+        .is_ok_and(|file| names(&stream, file.dev(), file.ino()))
+}
+
+/// Does `$JOURNAL_STREAM`, `device:inode`, name this file?
+fn names(stream: &str, device: u64, inode: u64) -> bool {
+    let parts = stream.split_once(':');
+    parts.is_some_and(|(d, i)| d.parse() == Ok(device) && i.parse() == Ok(inode))
 }
 
 /// growd's own lines at the level of the configuration; the libraries' only where something is wrong, for at
 /// their lowest levels some write down whole requests, the token among them.
 fn filter(log: &Log) -> EnvFilter {
     EnvFilter::new(format!("warn,growd={}", log.level))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_goes_by_the_format_and_by_where_stderr_leads() {
+        use LogFormat::{Auto, Journald, Json, Text};
+        let file = || Output::Lines(Line::File);
+        for (format, to_journal, expected) in [
+            (Auto, true, Output::Journal),
+            (Auto, false, file()),
+            (Journald, true, Output::Journal),
+            (Journald, false, Output::Journal),
+            (Text, true, Output::Lines(Line::Journal)),
+            (Text, false, file()),
+            (Json, true, Output::Json),
+            (Json, false, Output::Json),
+        ] {
+            assert_eq!(output(format, to_journal, false), expected, "{format:?}");
+        }
+        for format in [Auto, Text] {
+            let to_terminal = output(format, false, true);
+            assert!(
+                matches!(to_terminal, Output::Lines(Line::Terminal { .. })),
+                "{to_terminal:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_journal_is_told_by_device_and_inode() {
+        assert!(names("9:12345", 9, 12345));
+        for stream in ["9:12346", "8:12345", "", ":", "9", "9:12345:1", "x:y"] {
+            assert!(!names(stream, 9, 12345), "{stream}");
+        }
+    }
+
+    #[test]
+    fn each_level_has_the_priority_of_syslog() {
+        let of = |priority: Priority| priority as u8;
+        assert_eq!(
+            [
+                PRIORITIES.error,
+                PRIORITIES.warn,
+                PRIORITIES.info,
+                PRIORITIES.debug
+            ]
+            .map(of),
+            *b"3467"
+        );
+    }
 }

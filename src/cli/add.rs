@@ -62,7 +62,7 @@ impl Add {
             chunk: self.chunk,
             note: self.note.as_deref(),
         };
-        let mut connection = store::open(context.database(), Mode::Write).await?;
+        let mut connection = context.open_to_write(Mode::Write).await?;
         let mut transaction = store::begin(&mut connection).await?;
         let mut outcomes = Vec::with_capacity(ids.len());
         for id in &ids {

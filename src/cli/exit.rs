@@ -85,6 +85,7 @@ impl Exit {
             | StoreError::Directory { .. }
             | StoreError::Lock { .. }
             | StoreError::Damaged(_)
+            | StoreError::Schema { .. }
             | StoreError::Gone { .. }
             | StoreError::Value(_)
             | StoreError::Sqlite(_) => Self::Failed,

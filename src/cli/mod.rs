@@ -8,6 +8,7 @@ pub mod backup;
 pub mod check;
 pub mod demo;
 pub mod exit;
+pub mod owner;
 pub mod pause;
 pub mod remove;
 pub mod retry;
@@ -22,8 +23,9 @@ pub mod watch;
 pub use exit::Exit;
 
 use crate::config::{ConfigError, Settings, Source};
-use crate::store::Lock;
+use crate::store::{self, Lock, Mode};
 use clap::{Args, Parser, Subcommand};
+use sqlx::sqlite::SqliteConnection;
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -117,6 +119,16 @@ impl Context {
     #[must_use]
     pub fn database(&self) -> &Path {
         &self.settings.database
+    }
+
+    /// Opens the database to change it, as its owner.
+    ///
+    /// # Errors
+    ///
+    /// Where this user may not, and what the database says.
+    pub async fn open_to_write(&self, mode: Mode<'_>) -> anyhow::Result<SqliteConnection> {
+        owner::act_as_owner(self.database())?;
+        Ok(store::open(self.database(), mode).await?)
     }
 
     /// Says that what was changed waits for a daemon, where none runs.

@@ -41,7 +41,7 @@ impl Unpause {
 }
 
 async fn set(context: &Context, arguments: &[String], paused: bool) -> anyhow::Result<()> {
-    let mut connection = store::open(context.database(), Mode::WriteExisting).await?;
+    let mut connection = context.open_to_write(Mode::WriteExisting).await?;
     let mut transaction = store::begin(&mut connection).await?;
     let ids = tasks::find(&mut transaction, arguments).await?;
     let mut changed = Vec::with_capacity(ids.len());

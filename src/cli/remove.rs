@@ -19,7 +19,7 @@ pub struct Remove {
 
 impl Remove {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let mut connection = store::open(context.database(), Mode::WriteExisting).await?;
+        let mut connection = context.open_to_write(Mode::WriteExisting).await?;
         let mut transaction = store::begin(&mut connection).await?;
         let ids = tasks::find(&mut transaction, &self.tasks).await?;
         for id in &ids {

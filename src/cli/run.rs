@@ -1,7 +1,8 @@
 //! `growd run`: the daemon, in the foreground.
 
-use super::{Context, Exit};
-use crate::daemon;
+use super::{Context, Exit, owner};
+use crate::daemon::{self, RunError};
+use crate::logging::{self, LogHandle};
 use crate::token::Token;
 use clap::Args;
 
@@ -18,11 +19,31 @@ pub struct Run {}
 
 impl Run {
     pub(super) async fn run(self, context: Context) -> anyhow::Result<Exit> {
-        let token = Token::find(&context.settings.api)?;
-        for warning in token.warnings() {
-            super::table::tell(warning);
+        let log = logging::init(&context.settings.log);
+        match serve(context, log).await {
+            Ok(()) => Ok(Exit::Done),
+            Err(error) => {
+                let is_told = matches!(
+                    error.downcast_ref::<RunError>(),
+                    Some(RunError::Unhealthy(_))
+                );
+                if !is_told {
+                    // To the log, in the form and with the priority that are expected there.
+                    tracing::error!("{error:#}");
+                }
+                Ok(Exit::of(&error))
+            }
         }
-        daemon::run(context.source, context.settings, token).await?;
-        Ok(Exit::Done)
     }
+}
+
+async fn serve(context: Context, log: LogHandle) -> anyhow::Result<()> {
+    let token = Token::find(&context.settings.api)?;
+    for warning in token.warnings() {
+        tracing::warn!("{warning}");
+    }
+    // Config and token are read; those of a reload are read as the owner.
+    owner::act_as_owner(context.database())?;
+    daemon::run(context.source, context.settings, token, log).await?;
+    Ok(())
 }

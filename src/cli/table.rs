@@ -1,5 +1,7 @@
 //! How the commands look: tables that fit the terminal, times for people, colours where they are welcome.
 
+pub use crate::logging::{clean, colours_are_welcome};
+
 use crate::store::time;
 use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Table};
 use jiff::Timestamp;
@@ -9,13 +11,6 @@ use std::time::Duration;
 /// Says something to people, on stderr. Nobody being there to read it is no error.
 pub fn tell(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
-}
-
-/// May colours be used, apart from whether there is a terminal?
-#[must_use]
-pub fn colours_are_welcome() -> bool {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Terminals of fewer columns than this are narrow.
@@ -87,16 +82,6 @@ pub fn state(state: &str) -> Cell {
     }
 }
 
-/// Text from elsewhere, on one line and without anything that would drive the terminal or turn its writing round.
-#[must_use]
-pub fn clean(text: &str) -> String {
-    // The marks that change the direction of what follows (Unicode Standard Annex #9).
-    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars()
-        .map(|c| if c.is_control() || turns(c) { ' ' } else { c })
-        .collect()
-}
-
 /// A span of time in its largest unit: `12 s`, `3 min`, `5 h`, `2 d`.
 #[must_use]
 pub fn span(span: Duration) -> String {
@@ -142,11 +127,5 @@ mod tests {
         ] {
             assert_eq!(relative(at, now), told);
         }
-    }
-
-    #[test]
-    fn text_from_elsewhere_cannot_drive_the_terminal() {
-        assert_eq!(clean("a\u{1b}[31m\nb"), "a [31m b");
-        assert_eq!(clean("a\u{9b}31m\u{202e}b"), "a 31m b");
     }
 }

@@ -6,6 +6,7 @@ use crate::core::{State, since};
 use crate::store::overview::{self, OverviewRow};
 use crate::store::{self, Mode, Text, schema};
 use clap::Args;
+use console::{Alignment, Term, pad_str, truncate_str};
 use futures_util::TryStreamExt;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
@@ -73,6 +74,7 @@ pub async fn follow(database: &Path, until: impl Future<Output = ()>) -> anyhow:
 async fn show(connection: &mut SqliteConnection, view: &mut dyn View) -> anyhow::Result<Sum> {
     let now = Timestamp::now();
     let mut sum = Sum::default();
+    view.begin();
     let mut rows = overview::rows(connection, None);
     while let Some(row) = rows.try_next().await? {
         // An end is one once nothing more is polled: the last counters are in.
@@ -99,6 +101,8 @@ struct Sum {
 
 /// A way to show progress.
 trait View {
+    /// Before the tasks of a look.
+    fn begin(&mut self) {}
     fn task(&mut self, row: &OverviewRow, ended: bool, now: Timestamp) -> io::Result<()>;
     fn all(&mut self, sum: &Sum);
     fn finish(&mut self, sum: &Sum) -> io::Result<()>;
@@ -110,28 +114,40 @@ struct Bars {
     tasks: HashMap<Text, (ProgressBar, Rate)>,
     rest: Option<ProgressBar>,
     most: usize,
+    layout: Layout,
 }
 
 impl Bars {
     fn new() -> Self {
-        let rows = console_rows().unwrap_or(BARS_MAX);
+        let (rows, columns) = Term::stderr().size();
         Self {
             all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
             tasks: HashMap::new(),
             rest: None,
-            most: rows.saturating_sub(2).clamp(1, BARS_MAX),
+            most: usize::from(rows).saturating_sub(2).clamp(1, BARS_MAX),
+            layout: Layout::of(columns),
         }
     }
 }
 
 impl View for Bars {
+    fn begin(&mut self) {
+        let layout = Layout::of(Term::stderr().size().1);
+        if layout != self.layout {
+            self.layout = layout;
+            for (bar, _) in self.tasks.values() {
+                bar.set_style(layout.style());
+            }
+        }
+    }
+
     fn task(&mut self, row: &OverviewRow, ended: bool, now: Timestamp) -> io::Result<()> {
         if !self.tasks.contains_key(&row.task_id) {
             if self.tasks.len() >= self.most {
                 return Ok(());
             }
             let length = u64::try_from(row.target).unwrap_or(0);
-            let bar = ProgressBar::new(length).with_style(style());
+            let bar = ProgressBar::new(length).with_style(self.layout.style());
             self.tasks
                 .insert(row.task_id.clone(), (self.all.add(bar), Rate::default()));
         }
@@ -141,8 +157,7 @@ impl View for Bars {
         let results = row.num_results.unwrap_or(0);
         rate.add(now, results);
         let name = row.note.as_deref().unwrap_or(&row.task_id);
-        let name: String = clean(name).chars().take(36).collect();
-        bar.set_prefix(format!("{name:<36}"));
+        bar.set_prefix(self.layout.name(&clean(name)));
         bar.set_length(u64::try_from(row.target).unwrap_or(0));
         bar.set_position(u64::try_from(results.min(row.target)).unwrap_or(0));
         let why = match (ended, rate.expected(row.target - results)) {
@@ -159,7 +174,7 @@ impl View for Bars {
             let rest = self.rest.get_or_insert_with(|| {
                 all.add(
                     ProgressBar::no_length().with_style(
-                        ProgressStyle::with_template("{msg}")
+                        ProgressStyle::with_template("{wide_msg}")
                             .unwrap_or_else(|_| ProgressStyle::default_bar()),
                     ),
                 )
@@ -244,12 +259,62 @@ impl Rate {
     }
 }
 
-fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{prefix} {bar:20.cyan/blue} {pos:>4}/{len:<4} {wide_msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
+/// How a line is divided, so that it stays one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Layout {
+    name: usize,
+    bar: usize,
 }
 
-fn console_rows() -> Option<usize> {
-    let rows = std::env::var("LINES").ok()?.parse().ok();
-    rows.filter(|rows| *rows > 0)
+impl Layout {
+    fn of(columns: u16) -> Self {
+        // `1234/1234`, the longest state, and the blanks before each of them.
+        const NUMBERS: usize = 10;
+        const STATE: usize = 11;
+        let columns = usize::from(columns);
+        let bar = match columns {
+            80.. => 20,
+            60.. => 10,
+            _ => 0,
+        };
+        let with_blank = if bar > 0 { bar + 1 } else { 0 };
+        let name = columns.saturating_sub(with_blank + NUMBERS + STATE);
+        Self {
+            name: name.clamp(6, 36),
+            bar,
+        }
+    }
+
+    fn name(self, name: &str) -> String {
+        let cut = truncate_str(name, self.name, "…");
+        pad_str(&cut, self.name, Alignment::Left, None).into_owned()
+    }
+
+    fn style(self) -> ProgressStyle {
+        let bar = match self.bar {
+            0 => String::new(),
+            bar => format!("{{bar:{bar}.cyan/blue}} "),
+        };
+        let template = format!("{{prefix}} {bar}{{pos:>4}}/{{len:<4}} {{wide_msg}}");
+        ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_fits_the_terminal_and_leaves_room_for_the_state() {
+        for columns in 28..=200 {
+            let Layout { name, bar } = Layout::of(columns);
+            let bar = if bar > 0 { bar + 1 } else { 0 };
+            assert!(
+                name + 1 + bar + 9 + 1 + 10 <= usize::from(columns),
+                "{columns}"
+            );
+        }
+        assert_eq!(Layout::of(80), Layout { name: 36, bar: 20 });
+        assert_eq!(Layout::of(40), Layout { name: 19, bar: 0 });
+    }
 }

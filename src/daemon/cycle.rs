@@ -85,7 +85,7 @@ async fn look(id: &TaskId, client: &Client) -> Look {
     let started_at = Timestamp::now();
     let Answered { outcome, .. } = client.look(id).await;
     crash::at(Point::LookAnswered);
-    tracing::debug!(task_id = %id, ?outcome, "polled");
+    tracing::debug!(task_id = %id, "{id}: polled: {outcome:?}");
     Look {
         started_at,
         answered_at: Timestamp::now(),
@@ -115,7 +115,7 @@ async fn resume(id: &TaskId, client: &Client, order: Order) -> Answer {
         }
     };
     crash::at(Point::ResumeAnswered);
-    tracing::debug!(task_id = %id, resume = order.resume_id, ?outcome, "resumed");
+    tracing::debug!(task_id = %id, resume = order.resume_id, "{id}: resumed: {outcome:?}");
     Answer {
         resume_id: order.resume_id,
         started_at,

@@ -13,9 +13,9 @@ use super::chores::{self, Chore};
 use super::clock::{Clock, Leap};
 use super::health::Health;
 use super::patience::Patience;
-use super::report;
+use super::report::Report;
 use super::writer::{Job, Waiting, Waits};
-use crate::core::gate::Gate;
+use crate::core::gate::{Gate, Kind};
 use crate::core::model::Policy;
 use crate::core::step::Event;
 use crate::crash::{self, Point};
@@ -41,6 +41,7 @@ pub(super) struct Desk {
     pub published: watch::Sender<Gate>,
     pub clock: Clock,
     pub waits: Arc<Waits>,
+    pub report: Report,
 }
 
 impl Desk {
@@ -50,6 +51,7 @@ impl Desk {
         while let Some(job) = next.take() {
             self.waits.pulse.fetch_add(1, Ordering::Relaxed);
             self.mind_the_clock().await;
+            self.report.sums();
             match job {
                 Job::Entry(first) => {
                     let mut batch = vec![*first];
@@ -73,7 +75,7 @@ impl Desk {
                     if let Some(reply) = reply {
                         let _ = reply.send(outcome.map_err(Arc::new));
                     } else if let Err(error) = outcome {
-                        tracing::error!(%error, ?chore, "the database refused a chore");
+                        self.refused(&chore, &error);
                     }
                 }
                 Job::Wanted(id, reply) => {
@@ -116,8 +118,10 @@ impl Desk {
         };
         for ((entry, reply), outcome) in batch.iter().zip(replies).zip(outcomes) {
             if let Err(error) = &outcome {
-                let heard = &entry.heard;
-                tracing::error!(task_id = %entry.id, %error, ?heard, "the database refused what was learnt of a task");
+                let Entry { id, heard } = entry;
+                let text =
+                    format!("{id}: the database refused what was learnt of it: {error}: {heard:?}");
+                self.report.refused(Some(id), &text);
             }
             // Nobody waits any more where the daemon gave up a drain; the next start settles the order.
             let _ = reply.send(outcome.map_err(Arc::new));
@@ -152,19 +156,32 @@ impl Desk {
     ) -> Option<Result<T, StoreError>> {
         if let Err(error) = &outcome {
             store::rollback(&mut self.connection).await;
-            self.health.heard(error);
+            self.health.heard(error, &mut self.connection).await;
         }
         match outcome {
             Err(error) if error.is_passing() => {
-                patience.wait(&error).await;
+                if !(error.is_out_of_room()
+                    && self.give_room_back().await
+                    && patience.retries_at_once())
+                {
+                    patience.wait(&error).await;
+                }
                 self.waits.pulse.fetch_add(1, Ordering::Relaxed);
                 None
             }
             outcome => {
                 patience.end(outcome.is_ok());
+                if outcome.is_ok() && patience.was_quick() {
+                    self.report.disk_is_full();
+                }
                 Some(outcome)
             }
         }
+    }
+
+    /// On a small disk the log alone may be what fills it: writes it into the database's file and empties it.
+    async fn give_room_back(&mut self) -> bool {
+        schema::checkpoint(&mut self.connection).await.is_ok()
     }
 
     /// One transaction for a whole batch; what it did is told once it is durable.
@@ -192,10 +209,9 @@ impl Desk {
             Point::IntentCommitted,
             Point::AnswerCommitted,
         );
+        let probing = self.gate.kind != Kind::Open;
         self.publish(written.gate);
-        for (id, event) in &written.told {
-            report::event(id.as_ref(), event);
-        }
+        self.report.events(&written.told, probing);
         Ok(written.orders)
     }
 
@@ -225,15 +241,16 @@ impl Desk {
             Leap::Ahead(by) => ("leapt ahead", by),
             Leap::Back(by) => ("went back", by),
         };
-        tracing::warn!(seconds = by.as_secs(), "the clock {what}");
+        let seconds = by.as_secs();
+        tracing::warn!(seconds, "the clock {what} by {seconds} s");
         let told = Event {
             kind: "clock",
-            detail: json!({"what": what, "seconds": by.as_secs()}),
+            detail: json!({"what": what, "seconds": seconds}),
         };
         let back = matches!(leap, Leap::Back(_)).then_some(Chore::WentBack(by));
         for chore in back.into_iter().chain([Chore::Tell(told)]) {
             if let Err(error) = self.persist(&chore).await {
-                tracing::error!(%error, ?chore, "the database refused a chore");
+                self.refused(&chore, &error);
             }
         }
     }
@@ -247,7 +264,13 @@ impl Desk {
         self.gate = gate;
     }
 
+    fn refused(&mut self, chore: &Chore, error: &StoreError) {
+        let text = format!("the database refused a chore: {error}: {chore:?}");
+        self.report.refused(None, &text);
+    }
+
     async fn close(mut self) {
+        self.report.end();
         let now = Timestamp::now();
         let stopped = async {
             daemon::stopped(&mut self.connection, now).await?;
@@ -257,10 +280,14 @@ impl Desk {
             Ok::<_, StoreError>(())
         };
         if let Err(error) = stopped.await {
-            tracing::warn!(%error, "the database was not closed in order; the next start makes up for that");
+            tracing::warn!(
+                "the database was not closed in order; the next start makes up for that: {error}"
+            );
         }
         if let Err(error) = self.connection.close().await {
-            tracing::warn!(%error, "the database was not closed in order; the next start makes up for that");
+            tracing::warn!(
+                "the database was not closed in order; the next start makes up for that: {error}"
+            );
         }
     }
 }

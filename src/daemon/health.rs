@@ -5,7 +5,8 @@
 //! files at the paths are compared with those that were there when the database was opened. They are never opened
 //! for that: closing one again would drop SQLite's own locks.
 
-use crate::store::StoreError;
+use crate::store::{Part, StoreError, schema};
+use sqlx::sqlite::SqliteConnection;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ pub struct Health(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    database: PathBuf,
     files: Vec<Watched>,
     found: OnceLock<Arc<StoreError>>,
 }
@@ -27,8 +29,7 @@ struct Watched {
     path: PathBuf,
     device: u64,
     inode: u64,
-    /// It has something in it as long as it is used; the log need not.
-    never_empty: bool,
+    part: Part,
 }
 
 impl Health {
@@ -46,14 +47,15 @@ impl Health {
         };
         // Without the index of the log two processes overwrite what each other committed to it.
         let files = [
-            (database.to_owned(), true),
-            (beside("-wal"), false),
-            (beside("-shm"), false),
+            (database.to_owned(), Part::Database),
+            (beside("-wal"), Part::Log),
+            (beside("-shm"), Part::Index),
         ];
         Self(Arc::new(Inner {
+            database: database.to_owned(),
             files: files
                 .into_iter()
-                .filter_map(|(path, never_empty)| Watched::new(path, never_empty))
+                .filter_map(|(path, part)| Watched::new(path, part))
                 .collect(),
             found: OnceLock::new(),
         }))
@@ -70,10 +72,17 @@ impl Health {
         self.0.found.get().is_none()
     }
 
-    /// Takes note of an error of the database's.
-    pub fn heard(&self, error: &StoreError) {
+    /// Takes note of an error of the database's, which `connection` is open on.
+    pub async fn heard(&self, error: &StoreError, connection: &mut SqliteConnection) {
         if let StoreError::Damaged(detail) = error {
             self.found(StoreError::Damaged(detail.clone()));
+        } else if error.names_what_is_not_there() {
+            // It may be a trigger of somebody's own that asks for what is not there: then the schema is whole.
+            if let Err(error @ StoreError::Schema { .. }) =
+                schema::assert_whole(connection, &self.0.database).await
+            {
+                self.found(error);
+            }
         }
     }
 
@@ -98,13 +107,13 @@ impl Health {
 }
 
 impl Watched {
-    fn new(path: PathBuf, never_empty: bool) -> Option<Self> {
+    fn new(path: PathBuf, part: Part) -> Option<Self> {
         let metadata = fs::metadata(&path).ok()?;
         Some(Self {
             path,
             device: metadata.dev(),
             inode: metadata.ino(),
-            never_empty,
+            part,
         })
     }
 
@@ -112,6 +121,7 @@ impl Watched {
         let gone = |how| {
             Some(StoreError::Gone {
                 path: self.path.clone(),
+                part: self.part,
                 how,
             })
         };
@@ -119,7 +129,8 @@ impl Watched {
             Ok(now) if (now.dev(), now.ino()) != (self.device, self.inode) => {
                 gone("was replaced by another file")
             }
-            Ok(now) if self.never_empty && now.len() == 0 => gone("was emptied"),
+            // It has something in it as long as it is used; the log need not.
+            Ok(now) if self.part == Part::Database && now.len() == 0 => gone("was emptied"),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 gone("was removed or moved away")
             }

@@ -20,6 +20,8 @@ pub mod chores;
 pub mod clock;
 pub mod cycle;
 mod desk;
+pub mod economy;
+pub mod error;
 pub mod health;
 pub mod limits;
 pub mod notify;
@@ -30,13 +32,13 @@ mod schedule;
 pub mod signals;
 pub mod writer;
 
-use crate::config::{ConfigError, Settings, Source};
+use crate::config::{Settings, Source};
 use crate::core::step::Event;
 use crate::crash::{self, Point};
-use crate::extruct::{Client, ClientError};
-use crate::logging;
-use crate::store::{self, Lock, Mode, StoreError};
-use crate::token::{Token, TokenError};
+use crate::extruct::Client;
+use crate::logging::LogHandle;
+use crate::store::{self, Lock, Mode, schema};
+use crate::token::Token;
 use chores::Chore;
 use cycle::Means;
 use health::Health;
@@ -50,9 +52,11 @@ use signals::Signal;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinError, JoinHandle};
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 use writer::{Started, Writer};
+
+pub use error::{ReloadError, RunError};
 
 /// How often the database is asked whether somebody else has written.
 pub const TICK: Duration = Duration::from_secs(1);
@@ -72,41 +76,17 @@ const CLOSING: Duration = Duration::from_secs(20);
 /// What a stop may take when all else is over, before systemd takes it for stuck.
 const LEEWAY: Duration = Duration::from_secs(5);
 
-/// Why the daemon did not run, or ended.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The HTTP client.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// The writer has broken off: nothing can be recorded any more.
-    #[error(
-        "the writer broke off ({0}): this is a bug in growd; what was under way is settled by the next start"
-    )]
-    Writer(String),
-    /// The database, while it ran.
-    #[error(transparent)]
-    Unhealthy(Arc<StoreError>),
-    /// The signal handlers.
-    #[error("signals cannot be listened for: {0}")]
-    Signals(#[from] std::io::Error),
-}
-
-impl RunError {
-    fn of_the_writer(end: Result<(), JoinError>) -> Self {
-        Self::Writer(end.map_or_else(|error| error.to_string(), |()| "it ended".to_owned()))
-    }
-}
-
 /// Runs the daemon of the command line until SIGTERM or SIGINT.
 ///
 /// # Errors
 ///
 /// [`RunError`] where it can't begin.
-pub async fn run(source: Source, settings: Settings, token: Token) -> Result<(), RunError> {
-    let log = logging::init(&settings.log);
+pub async fn run(
+    source: Source,
+    settings: Settings,
+    token: Token,
+    log: LogHandle,
+) -> Result<(), RunError> {
     let mut signals = signals::listen()?;
     let restarts = Restarts::of_this_unit();
     if let Some(restarts) = &restarts
@@ -134,20 +114,6 @@ pub async fn run(source: Source, settings: Settings, token: Token) -> Result<(),
     Ok(())
 }
 
-/// Why a reload kept the old configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ReloadError {
-    /// The configuration is not usable.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// There is no usable token.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// The HTTP client can't be set up.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-}
-
 /// Runs the daemon until it is told to stop through `signals`.
 ///
 /// # Errors
@@ -163,6 +129,7 @@ pub async fn serve(
     let lock = Lock::take(&settings.database).await?;
     crash::at(Point::Locked);
     let mut connection = store::open(&settings.database, Mode::Daemon(&lock)).await?;
+    schema::assert_whole(&mut connection, &settings.database).await?;
     let reader = store::open(&settings.database, Mode::Read).await?;
     crash::at(Point::Opened);
     let gate = store::daemon::started(&mut connection, Timestamp::now()).await?;
@@ -258,7 +225,10 @@ impl Daemon {
             version = env!("CARGO_PKG_VERSION"),
             database = %self.settings.database.display(),
             base_url = %self.settings.api.base_url,
-            "started"
+            "started: version {}, database {}, service {}",
+            env!("CARGO_PKG_VERSION"),
+            self.settings.database.display(),
+            self.settings.api.base_url
         );
         let started = Event {
             kind: "started",
@@ -309,7 +279,7 @@ impl Daemon {
                 )
             }
             Err(error) => {
-                tracing::error!(%error, "not reloaded: the old configuration stays");
+                tracing::error!("not reloaded: the old configuration stays: {error}");
                 let detail = json!({"error": error.to_string()});
                 (
                     Event {
@@ -344,7 +314,7 @@ impl Daemon {
         notify::status(&format!("stopping, {in_flight} requests under way"));
         drain.send_replace(true);
         crash::at(Point::DrainBegins);
-        tracing::info!(in_flight, "stopping");
+        tracing::info!("stopping, with {in_flight} requests in flight");
         if timeout(patience, schedule.drain()).await.is_err() {
             tracing::warn!("requests still under way are given up; the next start settles them");
         }

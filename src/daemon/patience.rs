@@ -11,6 +11,7 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 pub struct Patience {
     wait: Duration,
     told: bool,
+    tried: bool,
 }
 
 impl Patience {
@@ -19,13 +20,24 @@ impl Patience {
         Self {
             wait: RETRY_INITIAL,
             told: false,
+            tried: false,
         }
+    }
+
+    /// May it be tried again without waiting? Once only, after something was done about it.
+    pub fn retries_at_once(&mut self) -> bool {
+        !std::mem::replace(&mut self.tried, true)
+    }
+
+    /// Was it over without a wait?
+    pub fn was_quick(&self) -> bool {
+        self.tried && !self.told
     }
 
     /// Waits a while; longer each time.
     pub async fn wait(&mut self, error: &StoreError) {
         if !self.told {
-            tracing::error!(%error, "the database cannot be written; trying again until it can");
+            tracing::error!("the database cannot be written; trying again until it can: {error}");
             self.told = true;
         }
         tokio::time::sleep(self.wait).await;

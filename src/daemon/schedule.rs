@@ -46,6 +46,8 @@ pub struct Schedule {
     data_version: i64,
     next_due: Option<Timestamp>,
     census: Census,
+    /// Why the database could not be read, as it was told.
+    unread: Option<String>,
 }
 
 impl Schedule {
@@ -64,6 +66,7 @@ impl Schedule {
             data_version: 0,
             next_due: None,
             census: Census::default(),
+            unread: None,
         }
     }
 
@@ -81,7 +84,7 @@ impl Schedule {
     /// One line for people, such as `12 growing, 3 reached, next poll in 4 s, gate open`.
     pub async fn status(&mut self) -> String {
         if let Err(error) = self.census.take(&mut self.reader).await {
-            self.unreadable(&error);
+            self.unreadable(&error).await;
         }
         let now = Timestamp::now();
         let gate = self.means.gate.borrow();
@@ -107,7 +110,7 @@ impl Schedule {
         match self.try_launch().await {
             Ok(wake) => wake,
             Err(error) => {
-                self.unreadable(&error);
+                self.unreadable(&error).await;
                 Instant::now() + super::TICK
             }
         }
@@ -172,6 +175,9 @@ impl Schedule {
         if self.ahead.is_empty() {
             self.next_due = progress::next_due(&mut self.reader, now).await?;
         }
+        if self.unread.take().is_some() {
+            tracing::info!("the database can be read again");
+        }
         Ok(())
     }
 
@@ -187,7 +193,7 @@ impl Schedule {
         };
         self.in_flight.remove(&id);
         if let Err(error) = outcome {
-            tracing::debug!(task_id = %id, %error, "left alone for a while");
+            tracing::debug!(task_id = %id, "{id}: left alone for a while: {error}");
             self.benched.insert(id, Instant::now() + BENCH);
         }
     }
@@ -201,20 +207,25 @@ impl Schedule {
                 self.ahead.clear();
                 self.parked.clear();
             }
-            Err(error) => self.unreadable(&error),
+            Err(error) => self.unreadable(&error).await,
         }
     }
 
-    fn unreadable(&self, error: &StoreError) {
-        tracing::error!(%error, "the database cannot be read; trying again");
-        self.health.heard(error);
+    /// Tells once that the database cannot be read, and again where the reason changes.
+    async fn unreadable(&mut self, error: &StoreError) {
+        let text = error.to_string();
+        if self.unread.as_ref() != Some(&text) {
+            tracing::error!("the database cannot be read; trying again: {text}");
+            self.unread = Some(text);
+        }
+        self.health.heard(error, &mut self.reader).await;
     }
 
     /// Gives up what is still in flight, and closes its connection to the database.
     pub async fn close(mut self) {
         self.flights.shutdown().await;
         if let Err(error) = self.reader.close().await {
-            tracing::debug!(%error, "the reader was not closed in order");
+            tracing::debug!("the reader was not closed in order: {error}");
         }
     }
 

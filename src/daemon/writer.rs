@@ -5,6 +5,7 @@ use super::chores::Chore;
 use super::clock::Clock;
 use super::desk::Desk;
 use super::health::Health;
+use super::report::Report;
 use crate::core::TaskId;
 use crate::core::gate::Gate;
 use crate::core::model::Policy;
@@ -101,6 +102,7 @@ impl Writer {
             published,
             clock: Clock::start(),
             waits: waits.clone(),
+            report: Report::default(),
         };
         Started {
             writer: Self { jobs, waits },

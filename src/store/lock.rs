@@ -106,7 +106,9 @@ fn lock_path(database: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn real_path(database: &Path) -> PathBuf {
+/// Where a database really is, be it there already or not.
+#[must_use]
+pub fn real_path(database: &Path) -> PathBuf {
     let mut path = database.to_owned();
     // As many links as Linux follows.
     for _ in 0..40 {

@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod lock;
 pub mod overview;
 pub mod progress;
+mod room;
 pub mod schema;
 pub mod tasks;
 pub mod text;
@@ -116,15 +117,24 @@ pub enum StoreError {
         "the database is damaged ({0}): stop the daemon, keep the file with its -wal and -shm, and restore a backup"
     )]
     Damaged(String),
-    /// Another file is at the path of the one that a daemon has open, or none.
+    /// Somebody changed what growd's tables are.
     #[error(
-        "{path} {how} while the daemon was using it: what it asks for now would be recorded where nobody looks. Put \
-         the file back as it was, or a backup in its place, and start growd again; stop growd before you move or \
-         replace its files"
+        "the database {path} does not have the schema that growd gave it: {found}. Stop the daemon, keep the file with its \
+         -wal and -shm, and restore a backup"
     )]
-    Gone {
-        /// The database, or its log.
+    Schema {
+        /// The file.
         path: PathBuf,
+        /// The objects that differ, and how.
+        found: String,
+    },
+    /// Another file is at the path of one that a daemon has open, or none.
+    #[error("{path} {how} while the daemon was using it. {advice}", advice = part.advice())]
+    Gone {
+        /// The database, or one of its companions.
+        path: PathBuf,
+        /// Which of them.
+        part: Part,
         /// What became of it.
         how: &'static str,
     },
@@ -134,6 +144,39 @@ pub enum StoreError {
     /// Anything else that SQLite says.
     #[error("the database: {0}{advice}", advice = advice(.0))]
     Sqlite(sqlx::Error),
+}
+
+/// The files that a database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The file itself.
+    Database,
+    /// `-wal`: what was committed and is not in the file yet.
+    Log,
+    /// `-shm`: the index of that, and the locks of those who use it.
+    Index,
+}
+
+impl Part {
+    /// What to do where it was taken from under a daemon, which ends then and writes into the database's file what it
+    /// holds: it has its own log open all the same.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Database => {
+                "What it asks for now would be recorded where nobody looks. Put the file back as it was, or a backup in \
+                 its place, and start growd again; stop growd before you move or replace its files"
+            }
+            Self::Log => {
+                "growd still has it open, and writes what is in it into the database as it ends. Start growd again, \
+                 and put no -wal back; what others wrote since then, such as `growd add`, may be lost: look, and do \
+                 it again. Only if growd was killed before it ended, restore a backup"
+            }
+            Self::Index => {
+                "It is made anew from the -wal, and nothing of growd's is lost: start growd again; what others wrote \
+                 since then, such as `growd add`, may be lost: look, and do it again"
+            }
+        }
+    }
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -154,6 +197,23 @@ impl StoreError {
         const PASSING: [i64; 9] = [5, 6, 7, 8, 9, 10, 13, 14, 15];
         self.primary_code()
             .is_some_and(|code| PASSING.contains(&code))
+    }
+
+    /// Was there no room to write, or is the disk not sound (`SQLITE_IOERR`, `SQLITE_FULL`)?
+    #[must_use]
+    pub fn is_out_of_room(&self) -> bool {
+        matches!(self.primary_code(), Some(10 | 13))
+    }
+
+    /// Does SQLite miss a table or a column? It has no code of its own for that.
+    #[must_use]
+    pub fn names_what_is_not_there(&self) -> bool {
+        let Self::Sqlite(sqlx::Error::Database(cause)) = self else {
+            return false;
+        };
+        ["no such table", "no such column", "has no column named"]
+            .iter()
+            .any(|words| cause.message().contains(words))
     }
 
     /// SQLite's primary result code, where this is an error of SQLite's.

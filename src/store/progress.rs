@@ -175,6 +175,19 @@ pub async fn save(
     Ok(())
 }
 
+/// The statement that makes the tasks of a condition due: now (`?1`), but none sooner than an interval (`?2`) after its
+/// last look.
+macro_rules! make_due {
+    ($condition:literal) => {
+        concat!(
+            "UPDATE progress
+                SET next_poll_at = max(?1, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', polled_at, ?2), ?1))
+              WHERE ",
+            $condition
+        )
+    };
+}
+
 /// Makes tasks due that were waiting for the account, and those that are backing off too where `backing_off` says so:
 /// the gate has opened. None is due sooner than `min_interval` after its last look.
 ///
@@ -187,11 +200,9 @@ pub async fn wake_waiting(
     min_interval: Duration,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE progress
-            SET next_poll_at = max(?1, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', polled_at, ?2), ?1))
-          WHERE next_poll_at > ?1 AND ((?3 AND failures > 0) OR (state = 'growing' AND status = 'done'))",
-    )
+    sqlx::query(make_due!(
+        "next_poll_at > ?1 AND ((?3 AND failures > 0) OR (state = 'growing' AND status = 'done'))"
+    ))
     .bind(time::to_text(now))
     .bind(modifier(min_interval))
     .bind(backing_off)
@@ -212,18 +223,16 @@ pub async fn wake_for_limits(
     min_interval: Duration,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE progress
-            SET next_poll_at = max(?1, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', polled_at, ?3), ?1))
-          WHERE task_id IN (SELECT task_id FROM progress WHERE state = 'capped' AND num_results < ?2
-                            UNION ALL
-                            SELECT task_id FROM progress
-                             WHERE state = 'growing' AND status = 'done' AND next_poll_at > ?1)
-            AND task_id NOT IN (SELECT task_id FROM tasks WHERE paused)",
-    )
+    sqlx::query(make_due!(
+        "task_id IN (SELECT task_id FROM progress WHERE state = 'capped' AND num_results < ?3
+                     UNION ALL
+                     SELECT task_id FROM progress
+                      WHERE state = 'growing' AND status = 'done' AND next_poll_at > ?1)
+         AND task_id NOT IN (SELECT task_id FROM tasks WHERE paused)"
+    ))
     .bind(time::to_text(now))
-    .bind(task_cap)
     .bind(modifier(min_interval))
+    .bind(task_cap)
     .execute(connection)
     .await?;
     Ok(())

@@ -1,6 +1,6 @@
 //! Opening the database: is it growd's, is its version one this program knows, and bringing it up to date.
 
-use super::{Lock, StoreError, primary_code};
+use super::{Lock, StoreError, primary_code, room};
 use crate::crash::{self, Point};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
@@ -62,6 +62,9 @@ pub async fn open(path: &Path, mode: Mode<'_>) -> Result<SqliteConnection, Store
         sqlx::query("PRAGMA query_only = ON")
             .execute(&mut connection)
             .await?;
+    }
+    if matches!(mode, Mode::Daemon(_)) {
+        room::limit_log(&mut connection, path).await?;
     }
     Ok(connection)
 }
@@ -154,7 +157,9 @@ pub async fn integrity(connection: &mut SqliteConnection) -> Result<Vec<String>,
 ///
 /// What SQLite says.
 pub async fn differences(connection: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
-    const OBJECTS: &str = "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema";
+    // The migrator's own table looks as the migrator of its time made it.
+    const OBJECTS: &str = "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema
+                            WHERE tbl_name <> '_sqlx_migrations'";
     let mut model = SqliteConnectOptions::new()
         .in_memory(true)
         .connect()
@@ -174,6 +179,25 @@ pub async fn differences(connection: &mut SqliteConnection) -> Result<Vec<String
             Some(_) => None,
         });
     Ok(differs.collect())
+}
+
+/// Is the schema the one that the migrations make?
+///
+/// # Errors
+///
+/// [`StoreError::Schema`] where it is not; what SQLite says.
+pub async fn assert_whole(
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<(), StoreError> {
+    let found = differences(connection).await?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::Schema {
+        path: path.to_owned(),
+        found: found.join("; "),
+    })
 }
 
 /// Writes a consistent copy of the live database to `file`, which must not exist or be empty.

@@ -1,0 +1,50 @@
+//! Why the daemon did not run, or ended, and why a reload kept what was there.
+
+use crate::config::ConfigError;
+use crate::extruct::ClientError;
+use crate::store::StoreError;
+use crate::token::TokenError;
+use std::sync::Arc;
+use tokio::task::JoinError;
+
+/// Why the daemon did not run, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The HTTP client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The writer has broken off: nothing can be recorded any more.
+    #[error(
+        "the writer broke off ({0}): this is a bug in growd; what was under way is settled by the next start"
+    )]
+    Writer(String),
+    /// The database, while it ran.
+    #[error(transparent)]
+    Unhealthy(Arc<StoreError>),
+    /// The signal handlers.
+    #[error("signals cannot be listened for: {0}")]
+    Signals(#[from] std::io::Error),
+}
+
+impl RunError {
+    pub(super) fn of_the_writer(end: Result<(), JoinError>) -> Self {
+        Self::Writer(end.map_or_else(|error| error.to_string(), |()| "it ended".to_owned()))
+    }
+}
+
+/// Why a reload kept the old configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The configuration is not usable.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no usable token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The HTTP client can't be set up.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}

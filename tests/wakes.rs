@@ -1,0 +1,61 @@
+//! Tasks that are made due before their time: never sooner than the shortest interval after their last look.
+
+mod support;
+
+use growd::store::{progress, time};
+use jiff::Timestamp;
+use std::time::Duration;
+use support::Bench;
+
+const INTERVAL: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_is_woken_is_due_now_but_not_sooner_than_an_interval_after_its_last_look() {
+    let bench = Bench::new().await;
+    let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+    for wakes_for_limits in [false, true] {
+        let mut connection = bench.connection().await;
+        sqlx::query("DELETE FROM tasks")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        for (id, polled_at) in [
+            ("just", "2026-11-24T11:59:58.000Z"),
+            ("long ago", "2026-11-24T11:00:00.000Z"),
+        ] {
+            sqlx::query("INSERT INTO tasks (task_id, target) VALUES (?, 100)")
+                .bind(id)
+                .execute(&mut connection)
+                .await
+                .unwrap();
+            sqlx::query(
+                "UPDATE progress SET state = 'growing', status = 'done', polled_at = ?2,
+                                     next_poll_at = '2026-11-24T13:00:00.000Z' WHERE task_id = ?1",
+            )
+            .bind(id)
+            .bind(polled_at)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        }
+        if wakes_for_limits {
+            progress::wake_for_limits(&mut connection, 250, INTERVAL, now)
+                .await
+                .unwrap();
+        } else {
+            progress::wake_waiting(&mut connection, false, INTERVAL, now)
+                .await
+                .unwrap();
+        }
+        let due: Vec<(String, String)> =
+            sqlx::query_as("SELECT task_id, next_poll_at FROM progress ORDER BY task_id")
+                .fetch_all(&mut connection)
+                .await
+                .unwrap();
+        let expected = [
+            ("just".to_owned(), "2026-11-24T12:00:03.000Z".to_owned()),
+            ("long ago".to_owned(), time::to_text(now)),
+        ];
+        assert_eq!(due, expected, "for limits: {wakes_for_limits}");
+    }
+}
