@@ -18,15 +18,11 @@ use std::io::{self, Write};
 #[command(after_help = "\
 Examples:
   growd check
-  growd check --offline --config ./growd.toml
-  growd check --token")]
+  growd check --offline --config ./growd.toml")]
 pub struct Check {
     /// Send nothing: leave the service alone
     #[arg(long)]
     offline: bool,
-    /// Only see whether there is a token; neither database nor service is touched
-    #[arg(long, conflicts_with = "offline")]
-    token: bool,
 }
 
 impl Check {
@@ -47,12 +43,6 @@ impl Check {
         }
         for warning in settings.warnings() {
             warn("config", &warning);
-        }
-        if self.token {
-            return Ok(match token(&settings, false) {
-                Found::Token(_) => Exit::Done,
-                Found::None(exit) => exit,
-            });
         }
         let database = database(&settings).await?;
         let (token, client) = match token(&settings, self.offline) {
