@@ -185,7 +185,7 @@ _growd() {
             return 0
             ;;
         growd__subcmd__check)
-            opts="-h --offline --token --config --database --help"
+            opts="-h --offline --config --database --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -78,7 +78,6 @@ complete -c growd -n "__fish_growd_using_subcommand watch" -s h -l help -d 'Prin
 complete -c growd -n "__fish_growd_using_subcommand check" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand check" -l database -d 'The database [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand check" -l offline -d 'Send nothing: leave the service alone'
-complete -c growd -n "__fish_growd_using_subcommand check" -l token -d 'Only see whether there is a token; neither database nor service is touched'
 complete -c growd -n "__fish_growd_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c growd -n "__fish_growd_using_subcommand backup" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand backup" -l database -d 'The database [default: database.path of the config]' -r -F
