@@ -29,8 +29,8 @@ The proxy that the service is reached through, and the hosts that are reached wi
 : /etc/growd/growd.toml
 The config; see `growd.toml`(5). It need not exist.
 : /etc/growd/token
-The token that `growd.service` hands to the daemon; its owner is root and its mode 0600. Without it, and without an
-`api.token_file`, the service is not started.
+The token that `growd.service` hands to the daemon; its owner is root and its mode 0600. Without it the service is not
+started, unless a drop-in of the unit brings a token from elsewhere.
 : /var/lib/growd/growd.db
 The database: SQLite, in WAL mode, so there are growd.db-wal and growd.db-shm beside it while it is open, and
 growd.db.lock. Reading it is safe at any time.
