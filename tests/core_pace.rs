@@ -10,11 +10,10 @@ mod runs;
 use cases::for_each;
 use growd::core::after;
 use growd::core::model::{Observation, Polling, Retry, Status};
-use growd::core::pace::RULE;
 use growd::core::pace::{Memory, Run, next_look, retry_delay};
-use pollers::{Fixed, Growd, POLLING, Poller, at, start, watch_all};
+use pollers::{Fixed, Forgetful, Growd, POLLING, Poller, at, start, watch_all};
 use proptest::prelude::*;
-use runs::{Draws, Kind};
+use runs::Kind;
 use std::time::Duration;
 
 fn at_work(desired: i64, results: i64) -> Observation {
@@ -197,11 +196,11 @@ fn a_run_that_has_met_its_goal_is_looked_at_soon() {
     assert_eq!(next(&dry), at(305.0));
 }
 
-/// Looks and mean delay at 600 runs of a kind, as shares of those of a look every 10 s, which is what the vendor's
+/// Looks and mean delay at 500 runs of a kind, as shares of those of a look every 10 s, which is what the vendor's
 /// tool does.
 fn against_fixed<P: Poller>(kind: Kind, seed: u64, poller: impl Fn() -> P) -> (f64, f64) {
-    let paced = watch_all(kind, 600, seed, poller);
-    let fixed = watch_all(kind, 600, seed, || Fixed(10.0));
+    let paced = watch_all(kind, 500, seed, poller);
+    let fixed = watch_all(kind, 500, seed, || Fixed(10.0));
     (paced.looks() / fixed.looks(), paced.delay() / fixed.delay())
 }
 
@@ -222,15 +221,46 @@ fn assert_gains(kinds: &[Kind], seeds: &[u64], most_looks: f64, most_delay: f64)
     }
 }
 
-/// What the pace is for. The constants were chosen on runs from seed 7; the other seeds were never used for that.
+/// Seed 7 is among those that the constants were chosen with; the others were never used for that.
+const SEEDS: [u64; 4] = [7, 2_026, 31_337, 8_675_309];
+
+/// What the pace is for.
 #[test]
 fn on_each_shape_a_third_of_the_looks_notice_the_end_in_half_the_time() {
-    assert_gains(&Kind::FOUR, &[7, 2_026, 31_337, 8_675_309], 0.33, 0.55);
+    assert_gains(&Kind::FOUR, &SEEDS, 0.33, 0.50);
 }
 
+/// The same without knowing the shape: exponents, beginnings, and the places and lengths of stalls drawn for each run.
 #[test]
-fn x_probe() {
-    assert_gains(&Kind::VARIED, &[7, 2_026], 9.33, 9.55);
-    assert_gains(&Kind::HARD, &[7, 2_026], 9.33, 9.55);
-    let _ = (RULE, Draws::new(1));
+fn so_they_do_where_the_shape_of_each_run_is_drawn_anew() {
+    assert_gains(&Kind::VARIED, &SEEDS, 0.35, 0.55);
+}
+
+/// What cannot be foreseen is noticed later, or costs more looks; never as late as with a look every 60 s, whose mean
+/// delay is six times that of 10 s, and never for half of the looks.
+#[test]
+fn where_the_end_cannot_be_foreseen_it_is_no_worse_than_this() {
+    assert_gains(&[Kind::Changing], &SEEDS, 0.35, 0.60);
+    assert_gains(&[Kind::Random], &SEEDS, 0.33, 0.75);
+    assert_gains(&[Kind::Clumps], &SEEDS, 0.33, 1.0);
+    assert_gains(&[Kind::Fading], &SEEDS, 0.50, 0.60);
+    assert_gains(&[Kind::Short], &SEEDS, 0.30, 4.0);
+}
+
+/// An upgrade, or a hand in the database, can take away what was remembered; a restart does not. Were it lost at every
+/// fifth look, the pace would still be worth having.
+#[test]
+fn a_memory_that_is_lost_now_and_then_costs_little() {
+    for kind in Kind::FOUR.into_iter().chain(Kind::VARIED) {
+        let (looks, delay) = against_fixed(kind, 2_026, || Forgetful::new(5));
+        println!(
+            "{}: {looks:.2} of the looks, {delay:.2} of the delay",
+            kind.name()
+        );
+        assert!(
+            looks <= 0.35 && delay <= 0.85,
+            "{}: {looks:.2}, {delay:.2}",
+            kind.name()
+        );
+    }
 }

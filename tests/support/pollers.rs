@@ -53,6 +53,33 @@ impl Poller for Growd {
     }
 }
 
+/// growd's rule, losing what it remembers at every so manieth look.
+pub struct Forgetful {
+    growd: Growd,
+    every: u32,
+    looks: u32,
+}
+
+impl Forgetful {
+    pub fn new(every: u32) -> Self {
+        Self {
+            growd: Growd::new(),
+            every,
+            looks: 0,
+        }
+    }
+}
+
+impl Poller for Forgetful {
+    fn next(&mut self, seen: &Observation, now: f64) -> f64 {
+        self.looks += 1;
+        if self.looks.is_multiple_of(self.every) {
+            self.growd.memory = None;
+        }
+        self.growd.next(seen, now)
+    }
+}
+
 /// A look each so many seconds.
 pub struct Fixed(pub f64);
 

@@ -113,7 +113,9 @@ pub(super) fn estimate(
     // Where the clock went back nothing is learnt from the time.
     let seconds = (sight.age - before.age).max(0.0);
     let came = sight.results > before.results;
-    let position = position(&before, sight, seconds);
+    let (position, overdue) = position(&before, sight, seconds);
+    // A stall says nothing of the rate at which the run goes on after it.
+    let stalls = overdue && !came;
     let moved = (position - before.position).max(0.0);
     let mut now = Memory {
         age: sight.age,
@@ -121,7 +123,7 @@ pub(super) fn estimate(
         position,
         rate: 0.0,
         recent_results: before.recent_results + moved,
-        recent_seconds: before.recent_seconds + seconds,
+        recent_seconds: before.recent_seconds + if stalls { 0.0 } else { seconds },
         ..before
     };
     if sight.results <= 0.0 {
@@ -156,13 +158,16 @@ pub(super) fn estimate(
 /// Where the run stands: the counter shows whole results, the rate since the last look tells where between two.
 ///
 /// Over some looks this becomes far more exact than one result, which is many seconds of a long run.
-fn position(before: &Memory, sight: &Sight, seconds: f64) -> f64 {
+///
+/// Also says whether more results were expected than there are.
+fn position(before: &Memory, sight: &Sight, seconds: f64) -> (f64, bool) {
     let expected = if before.rate > 0.0 {
         before.position + before.rate * seconds
     } else {
         sight.results + 0.5
     };
-    expected.clamp(sight.results + EDGE, sight.results + 1.0 - EDGE)
+    let (low, high) = (sight.results + EDGE, sight.results + 1.0 - EDGE);
+    (expected.clamp(low, high), expected > high)
 }
 
 /// How much the expected end keeps slipping: a run that slows down ends later than its rate says, time and again.

@@ -30,7 +30,7 @@ pub struct Rule {
 
 /// The rule that growd goes by; `docs/performance.md` says what other constants would do.
 pub const RULE: Rule = Rule {
-    caution: 1.8,
+    caution: 2.0,
     last_stretch: 2.0,
     overshoot: 1.06,
     times_age: 2.0,
