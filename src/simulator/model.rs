@@ -162,8 +162,8 @@ impl World {
         }
         let of = |task: &Task, run: &Ended| RunEntry {
             task_id: task.id.clone(),
-            started_at: self.at(run.started),
-            ended_at: self.at(run.ended),
+            started_at: self.at(run.from),
+            ended_at: self.at(run.to),
             noticed_at: run.noticed.map(|noticed| self.at(noticed)),
         };
         let tasks = self.tasks.iter();

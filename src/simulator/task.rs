@@ -122,8 +122,8 @@ pub(super) struct Run {
 /// A run that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ended {
-    pub started: Duration,
-    pub ended: Duration,
+    pub from: Duration,
+    pub to: Duration,
     /// When a look first showed it.
     pub noticed: Option<Duration>,
 }
@@ -141,8 +141,8 @@ impl Task {
         while let Some(run) = self.run.filter(|run| run.starts + run.length <= time) {
             self.run = None;
             self.ended.push(Ended {
-                started: run.starts,
-                ended: run.starts + run.length,
+                from: run.starts,
+                to: run.starts + run.length,
                 noticed: None,
             });
             self.front = run.to;

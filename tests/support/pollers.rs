@@ -110,11 +110,11 @@ pub struct Outcome {
 pub fn watch(run: &mut dyn Watched, poller: &mut dyn Poller) -> Outcome {
     let (mut now, mut looks) = (FIRST_LOOK, 1.0);
     loop {
-        if now >= run.seconds() {
+        let seen = run.seen(now);
+        if !seen.status.is_running() {
             let delay = now - run.seconds();
             return Outcome { looks, delay };
         }
-        let seen = run.seen(now);
         now = poller.next(&seen, now);
         looks += 1.0;
     }

@@ -11,7 +11,7 @@ use growd::core::model::{Observation, Status};
 /// What each run is to find: the service's default.
 pub const DESIRED: i64 = 100;
 
-/// Numbers that look drawn, the same everywhere: SplitMix64.
+/// Numbers that look drawn, the same everywhere: `SplitMix64`.
 pub struct Draws(u64);
 
 impl Draws {
@@ -55,15 +55,16 @@ impl Draws {
 
 /// A run of the service, as far as a poller can tell.
 pub trait Watched {
-    /// How many seconds it takes.
-    fn seconds(&self) -> f64;
-    /// What a look shows so many seconds after the start.
+    /// What a look shows so many seconds after the start. Time only goes forward.
     fn seen(&mut self, at: f64) -> Observation;
+    /// How many seconds it took; asked for once it is done.
+    fn seconds(&self) -> f64;
 }
 
 /// A run by its curve.
 pub struct Course {
     seconds: f64,
+    desired: i64,
     /// The share of the results after a share of the time, both 0 to 1.
     share: Box<dyn Fn(f64) -> f64>,
     /// The counter moves by so many results at once.
@@ -83,7 +84,7 @@ impl Watched for Course {
     fn seen(&mut self, at: f64) -> Observation {
         let share = (self.share)((at / self.seconds).clamp(0.0, 1.0));
         // What is a whole number but for rounding is one.
-        let steps = (share * DESIRED as f64 / self.step as f64 + 1e-9) as i64;
+        let steps = (share * self.desired as f64 / self.step as f64 + 1e-9) as i64;
         let results = steps * self.step;
         Observation {
             status: if at < self.seconds {
@@ -92,7 +93,7 @@ impl Watched for Course {
                 Status::Done
             },
             is_exhausted: false,
-            desired: DESIRED,
+            desired: self.desired,
             discovered: results,
             enriched: results,
             evaluated: results,
@@ -179,6 +180,11 @@ impl Kind {
     /// Draws a run of this kind.
     pub fn draw(self, draws: &mut Draws) -> Course {
         let seconds = draws.duration();
+        self.course(draws, seconds, DESIRED)
+    }
+
+    /// A run of this kind that takes so long and finds so much.
+    pub fn course(self, draws: &mut Draws, seconds: f64, desired: i64) -> Course {
         let mut step = 1;
         let share: Box<dyn Fn(f64) -> f64> = match self {
             Self::Steady => Box::new(|x| x),
@@ -196,9 +202,9 @@ impl Kind {
             Self::AnyStalling => Box::new(through(stalls(draws))),
             Self::Changing => Box::new(through(stretches(draws))),
             Self::Random => {
-                let mut times: Vec<f64> = (1..DESIRED).map(|_| draws.uniform()).collect();
+                let mut times: Vec<f64> = (1..desired).map(|_| draws.uniform()).collect();
                 times.sort_by(f64::total_cmp);
-                Box::new(move |x| share_of(times.partition_point(|time| *time <= x), x))
+                Box::new(move |x| share_of(times.partition_point(|time| *time <= x), desired, x))
             }
             Self::Clumps => {
                 step = i64::from(draws.count(2, 10));
@@ -215,6 +221,7 @@ impl Kind {
         };
         Course {
             seconds,
+            desired,
             share,
             step,
         }
@@ -222,9 +229,9 @@ impl Kind {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "small numbers")]
-fn share_of(results: usize, x: f64) -> f64 {
+fn share_of(results: usize, desired: i64, x: f64) -> f64 {
     if x < 1.0 {
-        results as f64 / DESIRED as f64
+        results as f64 / desired as f64
     } else {
         1.0
     }
