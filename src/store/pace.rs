@@ -17,12 +17,13 @@ pub(super) fn to_json(memory: &Memory) -> Value {
     })
 }
 
-/// Reads it back. What is not whole is none at all: the pace then begins anew, which costs a few looks.
+/// Reads it back. What is not whole, or cannot be, is none at all: the pace then begins anew, which costs a few looks.
 pub(super) fn from_column(text: Option<&str>) -> Option<Memory> {
     let value: Value = serde_json::from_str(text?).ok()?;
-    let number = |name: &str| value.get(name)?.as_f64();
-    let slip = |index: usize| value.get("slips")?.get(index)?.as_f64();
-    Some(Memory {
+    let usable = |number: &f64| number.is_finite() && *number >= 0.0;
+    let number = |name: &str| value.get(name)?.as_f64().filter(usable);
+    let slip = |index: usize| value.get("slips")?.get(index)?.as_f64().filter(usable);
+    let memory = Memory {
         age: number("age")?,
         results: number("results")?,
         position: number("position")?,
@@ -31,7 +32,11 @@ pub(super) fn from_column(text: Option<&str>) -> Option<Memory> {
         recent_seconds: number("recent_seconds")?,
         end: number("end")?,
         slips: [slip(0)?, slip(1)?],
-    })
+    };
+    // The recent past is a part of the run; 1 is more than rounding makes of it.
+    let is_part =
+        memory.recent_results <= memory.results + 1.0 && memory.recent_seconds <= memory.age + 1.0;
+    is_part.then_some(memory)
 }
 
 /// Six significant digits are far more than any of it is exact to.
@@ -74,6 +79,9 @@ mod tests {
             &text[1..],
             &text.replace("rate", "rat"),
             &text.replace("0.25", "\"x\""),
+            &text.replace("230.5", "-230.5"),
+            &text.replace("230.5", "23050"),
+            &text.replace("17.75", "1e308"),
         ] {
             assert_eq!(from_column(Some(broken)), None, "{broken}");
         }
