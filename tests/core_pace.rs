@@ -8,9 +8,9 @@ mod pollers;
 mod runs;
 
 use cases::for_each;
-use growd::core::after;
 use growd::core::model::{Observation, Polling, Retry, Status};
 use growd::core::pace::{Memory, Run, next_look, retry_delay};
+use growd::core::{after, since};
 use pollers::{Fixed, Forgetful, Growd, POLLING, Poller, at, start, watch_all};
 use proptest::prelude::*;
 use runs::Kind;
@@ -32,15 +32,16 @@ fn at_work(desired: i64, results: i64) -> Observation {
 /// What the database could hold of an earlier look, nonsense included.
 fn memory() -> impl Strategy<Value = Memory> {
     let number = || prop_oneof![0.0..1e4_f64, -1e4..1e4_f64, prop::num::f64::NORMAL];
-    prop::array::uniform9(number()).prop_map(|[a, b, c, d, e, f, g, h, i]| Memory {
+    prop::array::uniform10(number()).prop_map(|[a, b, c, d, e, f, g, h, i, j]| Memory {
         age: a,
         results: b,
         position: c,
         rate: d,
         recent_results: e,
         recent_seconds: f,
-        end: g,
-        slips: [h, i],
+        came_at: g,
+        end: h,
+        slips: [i, j],
     })
 }
 
@@ -110,6 +111,7 @@ fn what_a_look_remembers_stays_finite_whatever_the_looks_show() {
                 kept.rate,
                 kept.recent_results,
                 kept.recent_seconds,
+                kept.came_at,
                 kept.end,
                 kept.slips[0],
                 kept.slips[1],
@@ -194,6 +196,32 @@ fn a_run_that_has_met_its_goal_is_looked_at_soon() {
     // Nothing is left to evaluate: no more results can come.
     dry.is_exhausted = true;
     assert_eq!(next(&dry), at(305.0));
+}
+
+/// A run that hangs is looked at ever less often, however near to its end it stood.
+#[test]
+fn a_run_that_hangs_is_looked_at_ever_less_often() {
+    for results in [0, 3, 50, 99, 100] {
+        let mut memory: Option<Memory> = None;
+        let (mut now, mut gap, mut looks) = (0.0_f64, 0.0, 0);
+        while now < 3_600.0 {
+            let run = Run {
+                started_at: start(),
+                results_at_start: 0,
+                goal: 100,
+                memory: memory.as_ref(),
+            };
+            let so_far = (now / 3.0).min(f64::from(results));
+            #[allow(clippy::cast_possible_truncation, reason = "at most 100")]
+            let paced = next_look(&run, &at_work(100, so_far as i64), at(now), &POLLING);
+            memory = Some(paced.memory);
+            gap = since(at(now), paced.at).as_secs_f64();
+            now += gap;
+            looks += 1;
+        }
+        assert!(gap >= 60.0, "{results} results: still every {gap} s");
+        assert!(looks < 200, "{results} results: {looks} looks in an hour");
+    }
 }
 
 /// Looks and mean delay at 500 runs of a kind, as shares of those of a look every 10 s, which is what the vendor's

@@ -12,6 +12,7 @@ pub(super) fn to_json(memory: &Memory) -> Value {
         "rate": short(memory.rate),
         "recent_results": short(memory.recent_results),
         "recent_seconds": short(memory.recent_seconds),
+        "came_at": short(memory.came_at),
         "end": short(memory.end),
         "slips": memory.slips.map(short),
     })
@@ -30,6 +31,7 @@ pub(super) fn from_column(text: Option<&str>) -> Option<Memory> {
         rate: number("rate")?,
         recent_results: number("recent_results")?,
         recent_seconds: number("recent_seconds")?,
+        came_at: number("came_at")?,
         end: number("end")?,
         slips: [slip(0)?, slip(1)?],
     };
@@ -57,6 +59,7 @@ mod tests {
             rate: 0.078_125,
             recent_results: 17.75,
             recent_seconds: 230.5,
+            came_at: 1230.5,
             end: 1725.5,
             slips: [0.25, 0.0],
         }

@@ -56,6 +56,8 @@ pub struct Memory {
     pub recent_results: f64,
     /// How long that was.
     pub recent_seconds: f64,
+    /// The age at which a new result was last seen.
+    pub came_at: f64,
     /// The age at which the run was last expected to end; 0 where it never was.
     pub end: f64,
     /// How much that end slipped at the last two looks, in seconds for each second that had passed.
@@ -122,6 +124,11 @@ pub(super) fn estimate(
         results: sight.results,
         position,
         rate: 0.0,
+        came_at: if came {
+            sight.age
+        } else {
+            before.came_at.min(sight.age)
+        },
         recent_results: before.recent_results + moved,
         recent_seconds: before.recent_seconds + if stalls { 0.0 } else { seconds },
         ..before

@@ -26,6 +26,8 @@ pub struct Rule {
     pub overshoot: f64,
     /// No gap is longer than this many times the run's age: what was seen of a young run may not last.
     pub times_age: f64,
+    /// No gap is shorter than this share of the time in which nothing came: what hangs may hang for long.
+    pub share_of_stall: f64,
 }
 
 /// The rule that growd goes by; `docs/performance.md` says what other constants would do.
@@ -34,6 +36,7 @@ pub const RULE: Rule = Rule {
     last_stretch: 2.0,
     overshoot: 1.06,
     times_age: 2.0,
+    share_of_stall: 0.05,
 };
 
 /// What is known of a run when a look has just been answered.
@@ -87,7 +90,10 @@ impl Rule {
         let sight = Sight::of(run, seen, now);
         let shortest = polling.min_interval.as_secs_f64();
         let (estimate, memory) = estimate(run.memory, &sight, shortest);
-        let gap = self.gap(estimate, &sight, shortest);
+        let stall = (memory.age - memory.came_at).max(0.0);
+        let gap = self
+            .gap(estimate, &sight, shortest)
+            .max(stall * self.share_of_stall);
         // Nonsense in the database could make it no number at all.
         let gap = if gap.is_nan() { shortest } else { gap };
         let bounded = gap.clamp(shortest, polling.max_interval.as_secs_f64());
