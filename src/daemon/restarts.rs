@@ -16,17 +16,20 @@ use tokio::time::sleep;
 /// The file's name in the runtime directory.
 const FILE: &str = "failures";
 
-/// The delay after the second failure in a row; the first is systemd's own `RestartSec=`.
+/// So many failures in a row are answered by systemd's own `RestartSec=` alone.
+const FORGIVEN: u32 = 3;
+
+/// The delay after the next one.
 const FIRST: Duration = Duration::from_secs(4);
 
 /// The longest delay.
 const LONGEST: Duration = Duration::from_mins(5);
 
 /// A daemon that ran for so long had begun well: what ends it then is a first failure again.
-const STEADY: Duration = Duration::from_mins(10);
+const STEADY: Duration = Duration::from_mins(2);
 
 /// What a start may take after the delay: migrating the database.
-const STARTING: Duration = Duration::from_mins(15);
+const STARTING: Duration = Duration::from_mins(5);
 
 /// How often in a row the daemons of this unit ended badly, this one included should it.
 #[derive(Debug)]
@@ -86,9 +89,9 @@ impl Restarts {
 
     /// How long to wait before anything is begun.
     fn delay(&self) -> Duration {
-        match self.failures {
-            0 | 1 => Duration::ZERO,
-            more => FIRST.saturating_mul(1 << (more - 2).min(16)).min(LONGEST),
+        match self.failures.checked_sub(FORGIVEN + 1) {
+            None => Duration::ZERO,
+            Some(more) => FIRST.saturating_mul(1 << more.min(16)).min(LONGEST),
         }
     }
 
@@ -127,17 +130,17 @@ mod tests {
     #[test]
     fn the_delay_grows_with_each_failure_in_a_row_to_five_minutes() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let delays = delays(directory.path(), Duration::from_secs(3), 11);
-        assert_eq!(delays, [0, 0, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        let delays = delays(directory.path(), Duration::from_secs(3), 13);
+        assert_eq!(delays, [0, 0, 0, 0, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
     }
 
     #[test]
     fn a_daemon_that_ran_for_long_or_ended_well_begins_the_count_anew() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path();
-        assert_eq!(delays(path, Duration::ZERO, 4), [0, 0, 4, 8]);
+        assert_eq!(delays(path, Duration::ZERO, 6), [0, 0, 0, 0, 4, 8]);
         assert_eq!(delays(path, STEADY, 1), [0]);
-        assert_eq!(delays(path, Duration::ZERO, 2), [4, 8]);
+        assert_eq!(delays(path, Duration::ZERO, 4), [0, 0, 4, 8]);
         Restarts::in_directory(path, SystemTime::now()).ended_well();
         assert_eq!(delays(path, Duration::ZERO, 2), [0, 0]);
     }

@@ -1,0 +1,93 @@
+//! `progress.pace`: what the pace remembers of a run from one look to the next, as JSON.
+
+use crate::core::pace::Memory;
+use serde_json::{Value, json};
+
+/// The column's value.
+pub(super) fn to_json(memory: &Memory) -> Value {
+    json!({
+        "age": short(memory.age),
+        "results": memory.results,
+        "position": short(memory.position),
+        "rate": short(memory.rate),
+        "recent_results": short(memory.recent_results),
+        "recent_seconds": short(memory.recent_seconds),
+        "came_at": short(memory.came_at),
+        "end": short(memory.end),
+        "slips": memory.slips.map(short),
+    })
+}
+
+/// Reads it back. What is not whole, or cannot be, is none at all: the pace then begins anew, which costs a few looks.
+pub(super) fn from_column(text: Option<&str>) -> Option<Memory> {
+    let value: Value = serde_json::from_str(text?).ok()?;
+    let usable = |number: &f64| number.is_finite() && *number >= 0.0;
+    let number = |name: &str| value.get(name)?.as_f64().filter(usable);
+    let slip = |index: usize| value.get("slips")?.get(index)?.as_f64().filter(usable);
+    let memory = Memory {
+        age: number("age")?,
+        results: number("results")?,
+        position: number("position")?,
+        rate: number("rate")?,
+        recent_results: number("recent_results")?,
+        recent_seconds: number("recent_seconds")?,
+        came_at: number("came_at")?,
+        end: number("end")?,
+        slips: [slip(0)?, slip(1)?],
+    };
+    // The recent past is a part of the run; 1 is more than rounding makes of it.
+    let is_part =
+        memory.recent_results <= memory.results + 1.0 && memory.recent_seconds <= memory.age + 1.0;
+    is_part.then_some(memory)
+}
+
+/// Six significant digits are far more than any of it is exact to.
+fn short(number: f64) -> f64 {
+    format!("{number:.5e}").parse().unwrap_or(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{from_column, to_json};
+    use crate::core::pace::Memory;
+
+    fn memory() -> Memory {
+        Memory {
+            age: 1234.5,
+            results: 61.0,
+            position: 61.25,
+            rate: 0.078_125,
+            recent_results: 17.75,
+            recent_seconds: 230.5,
+            came_at: 1230.5,
+            end: 1725.5,
+            slips: [0.25, 0.0],
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let text = to_json(&memory()).to_string();
+        assert_eq!(from_column(Some(&text)), Some(memory()));
+    }
+
+    #[test]
+    fn what_is_not_whole_is_none_at_all() {
+        let text = to_json(&memory()).to_string();
+        for broken in [
+            "",
+            "null",
+            "[]",
+            "{}",
+            &text[1..],
+            &text.replace("rate", "rat"),
+            &text.replace("0.25", "\"x\""),
+            &text.replace("230.5", "-230.5"),
+            &text.replace("230.5", "23050"),
+            &text.replace("17.75", "1e308"),
+        ] {
+            assert_eq!(from_column(Some(broken)), None, "{broken}");
+        }
+        assert_eq!(from_column(None), None);
+    }
+}
