@@ -21,8 +21,8 @@ const VARIABLE: &str = "EXTRUCT_API_TOKEN";
 /// The longest token, in bytes.
 const MAX_BYTES: usize = 4096;
 
-/// Why nothing at all is no token.
-const EMPTY: &str = "it is empty";
+/// What a credential holds where there was none to load: `SetCredential=` in growd's units, which can't leave one empty.
+const NONE: &[u8] = b"\n";
 
 /// Read and write for others than owner and group.
 const OTHERS: u32 = 0o006;
@@ -157,7 +157,7 @@ impl Token {
         let text = String::from_utf8(bytes).map_err(|_| malformed("it is not text"))?;
         let token = text.trim();
         if token.is_empty() {
-            return Err(malformed(EMPTY));
+            return Err(malformed("it is empty"));
         }
         if token.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(malformed(
@@ -204,9 +204,9 @@ fn find(
     let set = |name| variable(name).filter(|value| !value.is_empty());
     if let Some(directory) = set(CREDENTIALS) {
         let path = Path::new(&directory).join(CREDENTIAL);
+        let is_none = std::fs::read(&path).is_ok_and(|bytes| bytes == NONE);
         match Token::from_file(&Place::Credential(path.clone()), &path) {
-            // What SetCredential= leaves where there was none to load.
-            Err(TokenError::Malformed { why: EMPTY, .. }) => {}
+            Err(TokenError::Malformed { .. }) if is_none => {}
             // The directory may hold other credentials, and not this one.
             Err(TokenError::Unreadable { cause, .. }) if cause.kind() == ErrorKind::NotFound => {}
             outcome => return outcome,
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_credential_is_none() {
+    fn a_credential_that_systemd_had_none_to_load_for_is_none() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join(CREDENTIAL), "\n").unwrap();
         let with = |value: Option<&str>| {
@@ -271,8 +271,11 @@ mod tests {
         };
         assert_eq!(with(Some("x")).unwrap().expose(), "x");
         assert!(matches!(with(None), Err(TokenError::Missing)));
-        fs::write(directory.path().join(CREDENTIAL), "two words").unwrap();
-        assert!(matches!(with(Some("x")), Err(TokenError::Malformed { .. })));
+        for malformed in ["", "two words"] {
+            fs::write(directory.path().join(CREDENTIAL), malformed).unwrap();
+            let outcome = with(Some("x"));
+            assert!(matches!(outcome, Err(TokenError::Malformed { .. })));
+        }
     }
 
     #[test]
