@@ -154,7 +154,8 @@ pub fn at(_point: Point) {}
 #[cfg(feature = "crash-points")]
 mod armed {
     use super::Point;
-    use rustix::process::{Signal, getpid, kill_process};
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -193,7 +194,7 @@ mod armed {
 
     pub fn die() -> ! {
         // SIGKILL can't fail for one's own process; should it all the same, abort leaves as little behind.
-        let _ = kill_process(getpid(), Signal::KILL);
+        let _ = kill(Pid::this(), Signal::SIGKILL);
         std::process::abort()
     }
 

@@ -10,9 +10,10 @@ pub use line::{clean, colours_are_welcome};
 use crate::config::{Log, LogFormat};
 use line::Line;
 use std::fs::File;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -31,6 +32,23 @@ impl LogHandle {
     }
 }
 
+/// Says why the process ends, to the log, and where that is the journal, to stderr instead: the journal finds out who
+/// sent it something by asking after the process, which is gone by then; whose stderr a stream is it knows.
+pub fn last_words(text: &str) {
+    if SPEAKS_TO_JOURNAL.load(Ordering::Relaxed) {
+        let priority = if is_journal() { "<3>" } else { "growd: " };
+        for line in text.lines() {
+            // There is nobody left to tell where this fails.
+            let _ = writeln!(io::stderr(), "{priority}{}", clean(line));
+        }
+    } else {
+        tracing::error!("{text}");
+    }
+}
+
+/// The log is the journal, by its own protocol.
+static SPEAKS_TO_JOURNAL: AtomicBool = AtomicBool::new(false);
+
 /// Sets the process's log up. Once; a second call leaves the first one's as it is.
 #[must_use]
 pub fn init(log: &Log) -> LogHandle {
@@ -41,7 +59,10 @@ pub fn init(log: &Log) -> LogHandle {
         Output::Json => (json(), None),
         Output::Lines(line) => (lines(line), None),
         Output::Journal => match journal() {
-            Ok(journal) => (journal.boxed(), None),
+            Ok(journal) => {
+                SPEAKS_TO_JOURNAL.store(true, Ordering::Relaxed);
+                (journal.boxed(), None)
+            }
             Err(error) => (
                 lines(Line::of(to_journal, to_terminal)),
                 Some(format!(

@@ -5,7 +5,7 @@
 mod support;
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use support::program::{Daemon, output, write_config};
@@ -161,19 +161,60 @@ async fn the_daemon_of_root_is_the_owners_in_all_its_threads_and_its_database_op
     succeeds(&growd_as(&bench, OWNER.0, OWNER.1, &id));
 }
 
+/// A link in the place of the database, and one in that of its directory: made by another user, and behind another
+/// link of root's.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_of_another_users_is_followed_as_that_user() {
-    let Some(bench) = bench("a link of another user's").await else {
+    let Some(mut bench) = bench("a link of another user's").await else {
         return;
     };
     let roots = bench.dir.path().join("roots");
     fs::create_dir(&roots).unwrap();
-    std::os::unix::fs::symlink(roots.join("x.db"), &bench.settings.database).unwrap();
-    let database = bench.settings.database.to_str().unwrap();
-    std::os::unix::fs::lchown(database, Some(OWNER.0), Some(OWNER.1)).unwrap();
-    let refused = output(&bench, &["add", "x", "--target", "5"]);
+    let state = bench.settings.database.parent().unwrap().to_owned();
+    let theirs = |to: &Path, link: &Path| {
+        symlink(to, link).unwrap();
+        lchown(link, Some(OWNER.0), Some(OWNER.1)).unwrap();
+    };
+    theirs(&roots.join("x.db"), &state.join("file.db"));
+    theirs(&roots, &state.join("directory"));
+    let behind = bench.dir.path().join("behind.db");
+    symlink(state.join("file.db"), &behind).unwrap();
+    for database in [
+        state.join("file.db"),
+        state.join("directory/x.db"),
+        state.join("../state/directory/x.db"),
+        behind,
+    ] {
+        bench.settings.database = database;
+        write_config(&bench, &[]);
+        let refused = output(&bench, &["add", "x", "--target", "5"]);
+        assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+        assert_eq!(fs::read_dir(&roots).unwrap().count(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_roots_in_the_hands_of_another_is_refused_and_no_lock_is_followed() {
+    let Some(bench) = bench("a database of root's in the hands of another").await else {
+        return;
+    };
+    fs::write(&bench.settings.database, "").unwrap();
+    let victim = bench.dir.path().join("victim");
+    fs::write(&victim, "precious").unwrap();
+    let mut lock = bench.settings.database.clone().into_os_string();
+    lock.push(".lock");
+    symlink(&victim, lock).unwrap();
+    for command in [&["run"][..], &["add", "x", "--target", "5"]] {
+        let refused = output(&bench, command);
+        assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+        assert!(said(&refused).contains("chown"), "{}", said(&refused));
+    }
+    // Were it all root's, the lock would still be none.
+    let directory = bench.settings.database.parent().unwrap();
+    chown(directory, Some(0), Some(0)).unwrap();
+    let refused = output(&bench, &["run"]);
     assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
-    assert_eq!(fs::read_dir(roots).unwrap().count(), 0);
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,8 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{
     AccessFlags, Gid, Uid, User, faccessat, getegid, geteuid, setgid, setgroups, setuid,
 };
+use std::ffi::OsString;
 use std::fs::Metadata;
-use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub enum OwnerError {
     /// Root may be kept from becoming somebody else, such as in a container.
     #[error(
         "{path} belongs to {owner}, and growd, run as root, cannot act as that user ({cause}): run it as that user, \
-         such as with `sudo -u {owner} growd`"
+         such as with `sudo -u '{owner}' growd`"
     )]
     CannotBecome {
         /// The database, or the directory where it is to be.
@@ -28,6 +28,19 @@ pub enum OwnerError {
         owner: String,
         /// Why not.
         cause: Errno,
+    },
+    /// Its place is somebody's who could put anything there, and it is somebody else's.
+    #[error(
+        "{path} belongs to {owner}, and the way to it is in the hands of another user, whose is {theirs}: root does not \
+         write there. Give both to the user that growd runs as, with chown"
+    )]
+    Mixed {
+        /// The database.
+        path: PathBuf,
+        /// Its owner's name, or number.
+        owner: String,
+        /// The first directory or link on the way that is not root's.
+        theirs: PathBuf,
     },
     /// It is somebody else's, and not for this user to write.
     #[error(
@@ -43,8 +56,8 @@ pub enum OwnerError {
 }
 
 /// Makes this process the database's owner where it is root's and the database is not, for good: nothing of root's is
-/// kept, and what is made from then on is for the owner and to be read by the group. Where there is no database yet,
-/// the owner is that of the directory in which it will be.
+/// kept, and what is made from then on is for the owner and to be read by the group. The owner is the first on the way
+/// to the database who is not root; where there is no database yet, that is the one of its directory.
 ///
 /// To be called before any of the database's files is touched, and after all has been read that only root may read.
 ///
@@ -52,59 +65,99 @@ pub enum OwnerError {
 ///
 /// [`OwnerError`] where it may not write the database, and why.
 pub fn act_as_owner(database: &Path) -> Result<(), OwnerError> {
-    let Some((path, metadata)) = owned(database) else {
-        // Nothing is there, or not to be seen; to open it says which.
+    if !geteuid().is_root() {
+        return refuse_others(database);
+    }
+    let Some((theirs, first)) = first_not_of_root(database) else {
         return Ok(());
     };
-    let (uid, gid) = (Uid::from_raw(metadata.uid()), Gid::from_raw(metadata.gid()));
-    if geteuid() == uid {
-        return Ok(());
-    }
-    if !geteuid().is_root() {
-        return if may_write(database) {
-            Ok(())
-        } else {
-            let owner = name(uid);
-            Err(OwnerError::NotOurs { path, owner })
-        };
-    }
+    let uid = Uid::from_raw(first.uid());
+    // The group too is that of the file, where there is one.
+    let gid = match database.metadata() {
+        Ok(file) if file.uid() != first.uid() => {
+            return Err(OwnerError::Mixed {
+                path: database.to_owned(),
+                owner: name(Uid::from_raw(file.uid())),
+                theirs,
+            });
+        }
+        Ok(file) => file.gid(),
+        Err(_) => first.gid(),
+    };
+    become_user(uid, Gid::from_raw(gid)).map_err(|cause| OwnerError::CannotBecome {
+        path: theirs,
+        owner: name(uid),
+        cause,
+    })
+}
+
+/// Gives up all that is root's, for good.
+fn become_user(uid: Uid, gid: Gid) -> nix::Result<()> {
     // The C library makes each thread do these. Groups first: afterwards nobody may.
-    setgroups(&[])
-        .and_then(|()| setgid(gid))
-        .and_then(|()| setuid(uid))
-        .map_err(|cause| OwnerError::CannotBecome {
-            path,
-            owner: name(uid),
-            cause,
-        })?;
-    debug_assert_eq!((geteuid(), getegid()), (uid, gid));
+    setgroups(&[])?;
+    setgid(gid)?;
+    setuid(uid)?;
+    if (geteuid(), getegid()) != (uid, gid) || setuid(Uid::from_raw(0)).is_ok() {
+        return Err(Errno::EPERM);
+    }
     umask(Mode::S_IWGRP | Mode::S_IRWXO);
     Ok(())
 }
 
-/// What decides whose the database is: its file, or the directory in which that will be.
-fn owned(database: &Path) -> Option<(PathBuf, Metadata)> {
-    // Where a link leads is up to the one who made it: root follows it as that user only.
-    if let Ok(link) = database.symlink_metadata()
-        && link.is_symlink()
-        && link.uid() != 0
-    {
-        return Some((database.to_owned(), link));
-    }
-    let file = real_path(database);
-    match file.metadata() {
-        Ok(metadata) => Some((file, metadata)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::NotFound | ErrorKind::PermissionDenied
-            ) =>
-        {
-            let directory = directory(&file);
-            let metadata = directory.metadata().ok()?;
-            Some((directory, metadata))
+/// The first directory, link or file on the way to the database that is not root's: its owner could have put anything
+/// at the end of it. None where all is root's, or there is no way that can be gone.
+fn first_not_of_root(database: &Path) -> Option<(PathBuf, Metadata)> {
+    // As many links as Linux follows.
+    const LINKS_MAX: u32 = 40;
+    let whole = std::path::absolute(database).ok()?;
+    let mut at = PathBuf::new();
+    let mut rest = parts(&whole);
+    let mut links = 0;
+    while let Some(part) = rest.pop() {
+        if part == ".." {
+            at.pop();
+            continue;
         }
-        Err(_) => None,
+        let next = at.join(&part);
+        let metadata = next.symlink_metadata().ok()?;
+        if metadata.uid() != 0 {
+            return Some((next, metadata));
+        }
+        if metadata.is_symlink() {
+            links += 1;
+            if links > LINKS_MAX {
+                return None;
+            }
+            // An absolute one begins with the root directory, which replaces all before it.
+            rest.extend(parts(&next.read_link().ok()?));
+        } else {
+            at = next;
+        }
+    }
+    None
+}
+
+/// The parts of a path, the last one first.
+fn parts(path: &Path) -> Vec<OsString> {
+    let parts = path.components().rev();
+    parts.map(|part| part.as_os_str().to_owned()).collect()
+}
+
+/// Whoever is not root writes what the file system lets him write, or is told who may.
+fn refuse_others(database: &Path) -> Result<(), OwnerError> {
+    let file = real_path(database);
+    let path = if file.exists() {
+        file
+    } else {
+        directory(&file)
+    };
+    match path.metadata() {
+        Ok(metadata) if metadata.uid() != geteuid().as_raw() && !may_write(database) => {
+            let owner = name(Uid::from_raw(metadata.uid()));
+            Err(OwnerError::NotOurs { path, owner })
+        }
+        // To open it says what is wrong, where something is.
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

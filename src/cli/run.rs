@@ -1,7 +1,8 @@
 //! `growd run`: the daemon, in the foreground.
 
 use super::{Context, Exit, owner};
-use crate::daemon::{self, RunError};
+use crate::daemon::restarts::{Restarts, Turn};
+use crate::daemon::{self, RunError, signals};
 use crate::logging::{self, LogHandle};
 use crate::token::Token;
 use clap::Args;
@@ -28,8 +29,7 @@ impl Run {
                     Some(RunError::Unhealthy(_))
                 );
                 if !is_told {
-                    // To the log, in the form and with the priority that are expected there.
-                    tracing::error!("{error:#}");
+                    logging::last_words(&format!("{error:#}"));
                 }
                 Ok(Exit::of(&error))
             }
@@ -37,13 +37,25 @@ impl Run {
     }
 }
 
-async fn serve(context: Context, log: LogHandle) -> anyhow::Result<()> {
+async fn serve(mut context: Context, log: LogHandle) -> anyhow::Result<()> {
+    let mut signals = signals::listen().map_err(RunError::from)?;
+    let restarts = Restarts::of_this_unit();
+    match restarts.turn(&mut signals).await {
+        Turn::AtOnce => {}
+        // The wait may have been for somebody to mend it.
+        Turn::Later => {
+            context = Context::load(context.source)?;
+            log.set_level(&context.settings.log);
+        }
+        Turn::Never => return Ok(()),
+    }
     let token = Token::find(&context.settings.api)?;
     for warning in token.warnings() {
         tracing::warn!("{warning}");
     }
     // Config and token are read; those of a reload are read as the owner.
     owner::act_as_owner(context.database())?;
-    daemon::run(context.source, context.settings, token, log).await?;
+    daemon::run(context.source, context.settings, token, log, signals).await?;
+    restarts.ended_well();
     Ok(())
 }

@@ -3,10 +3,17 @@
 use crate::store::StoreError;
 use crate::store::overview::{self, StateCount};
 use sqlx::sqlite::SqliteConnection;
+use std::time::Duration;
 use tokio::time::Instant;
 
-/// Of the time, so small a part is spent on counting: one in this many.
-const THRIFT: u32 = 2_000;
+/// A count that takes longer is not made each time.
+const QUICK: Duration = Duration::from_millis(10);
+
+/// Of the time, so small a part is spent on counts that take longer: one in this many.
+const THRIFT: u32 = 1_000;
+
+/// No count gets older than that.
+const OLDEST: Duration = Duration::from_mins(1);
 
 /// The newest count.
 #[derive(Debug)]
@@ -26,7 +33,7 @@ impl Default for Census {
 }
 
 impl Census {
-    /// Counts anew, unless that was done lately for the time it takes.
+    /// Counts anew, unless that takes long and was done less than [`OLDEST`] ago.
     ///
     /// # Errors
     ///
@@ -35,7 +42,10 @@ impl Census {
         let begin = Instant::now();
         if begin >= self.next {
             self.counts = overview::counts(reader).await?;
-            self.next = begin + begin.elapsed() * THRIFT;
+            let took = begin.elapsed();
+            if took > QUICK {
+                self.next = begin + (took * THRIFT).min(OLDEST);
+            }
         }
         Ok(())
     }

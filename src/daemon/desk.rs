@@ -154,6 +154,8 @@ impl Desk {
         patience: &mut Patience,
         outcome: Result<T, StoreError>,
     ) -> Option<Result<T, StoreError>> {
+        // A job can take many tries, and a batch be written one by one.
+        self.waits.pulse.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = &outcome {
             store::rollback(&mut self.connection).await;
             self.health.heard(error, &mut self.connection).await;
@@ -166,7 +168,6 @@ impl Desk {
                 {
                     patience.wait(&error).await;
                 }
-                self.waits.pulse.fetch_add(1, Ordering::Relaxed);
                 None
             }
             outcome => {

@@ -45,7 +45,6 @@ use health::Health;
 use jiff::Timestamp;
 use limits::Pacer;
 use notify::Watchdog;
-use restarts::Restarts;
 use schedule::Schedule;
 use serde_json::json;
 use signals::Signal;
@@ -76,7 +75,7 @@ const CLOSING: Duration = Duration::from_secs(20);
 /// What a stop may take when all else is over, before systemd takes it for stuck.
 const LEEWAY: Duration = Duration::from_secs(5);
 
-/// Runs the daemon of the command line until SIGTERM or SIGINT.
+/// Runs the daemon of the command line until it is told to stop through `signals`.
 ///
 /// # Errors
 ///
@@ -86,14 +85,8 @@ pub async fn run(
     settings: Settings,
     token: Token,
     log: LogHandle,
+    signals: mpsc::Receiver<Signal>,
 ) -> Result<(), RunError> {
-    let mut signals = signals::listen()?;
-    let restarts = Restarts::of_this_unit();
-    if let Some(restarts) = &restarts
-        && !restarts.wait(&mut signals).await
-    {
-        return Ok(());
-    }
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
@@ -107,11 +100,7 @@ pub async fn run(
         log.set_level(&settings.log);
         Ok((settings, client))
     };
-    serve(settings, token, signals, reload).await?;
-    if let Some(restarts) = restarts {
-        restarts.ended_well();
-    }
-    Ok(())
+    serve(settings, token, signals, reload).await
 }
 
 /// Runs the daemon until it is told to stop through `signals`.
@@ -249,6 +238,8 @@ impl Daemon {
         &mut self,
         read: &mut impl FnMut() -> Result<(Settings, Client), ReloadError>,
     ) -> Option<Arc<Client>> {
+        // Not before the end of one that is under way is nobody's concern any more.
+        self.announce_nothing_more();
         notify::reloading();
         let fresh = read();
         crash::at(Point::ReloadRead);
@@ -292,7 +283,6 @@ impl Daemon {
         };
         // systemd waits for the end of a reload; signals and looks do not.
         let writer = self.writer.clone();
-        self.announce_nothing_more();
         let announcing = tokio::spawn(async move {
             let _ = writer.chore(Chore::Tell(told)).await;
             notify::ready();

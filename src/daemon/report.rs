@@ -75,7 +75,7 @@ impl Report {
 
     /// Tells that growd goes on without room on the disk, as long as the log's own suffices.
     pub fn disk_is_full(&mut self) {
-        let text = "the disk is full: growd goes on with the room that its own log gives back; make room on it";
+        let text = "the disk is full, or not sound: growd goes on with the room that its own log gives back; make room on it";
         if self
             .economy
             .admits("disk", Level::WARN, text, Instant::now())

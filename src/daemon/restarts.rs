@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 /// The file's name in the runtime directory.
 const FILE: &str = "failures";
@@ -31,35 +31,55 @@ const STEADY: Duration = Duration::from_mins(2);
 /// What a start may take after the delay: migrating the database.
 const STARTING: Duration = Duration::from_mins(5);
 
+/// When a daemon may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It did not have to wait.
+    AtOnce,
+    /// It has waited: the configuration may be another by now.
+    Later,
+    /// It was told to stop meanwhile.
+    Never,
+}
+
 /// How often in a row the daemons of this unit ended badly, this one included should it.
 #[derive(Debug)]
 pub struct Restarts {
-    file: PathBuf,
+    /// None without a runtime directory: then nobody restarts it.
+    file: Option<PathBuf>,
     failures: u32,
 }
 
 impl Restarts {
-    /// Those of the unit that this process belongs to; none without a runtime directory.
+    /// Those of the unit that this process belongs to.
     #[must_use]
-    pub fn of_this_unit() -> Option<Self> {
-        let directories = std::env::var_os("RUNTIME_DIRECTORY")?;
+    pub fn of_this_unit() -> Self {
+        let directories = std::env::var_os("RUNTIME_DIRECTORY").unwrap_or_default();
         // systemd names all of them, the first first.
-        let directory = std::env::split_paths(&directories).next()?;
-        Some(Self::in_directory(&directory, SystemTime::now()))
+        match std::env::split_paths(&directories).next() {
+            Some(directory) if directory.is_absolute() => {
+                Self::in_directory(&directory, SystemTime::now())
+            }
+            Some(_) | None => Self {
+                file: None,
+                failures: 0,
+            },
+        }
     }
 
     fn in_directory(directory: &Path, now: SystemTime) -> Self {
         let file = directory.join(FILE);
         Self {
             failures: failures(&file, now).unwrap_or(0),
-            file,
+            file: Some(file),
         }
     }
 
     /// Waits where daemons before this one ended badly, and counts this one as another until it
-    /// [has not](Self::ended_well). Says whether to begin: not where it was told to stop meanwhile.
-    pub async fn wait(&self, signals: &mut mpsc::Receiver<Signal>) -> bool {
+    /// [has not](Self::ended_well). A reload ends the wait.
+    pub async fn turn(&self, signals: &mut mpsc::Receiver<Signal>) -> Turn {
         let delay = self.delay();
+        let mut turn = Turn::AtOnce;
         if !delay.is_zero() {
             let (failures, seconds) = (self.failures, delay.as_secs());
             tracing::warn!(
@@ -69,22 +89,19 @@ impl Restarts {
             notify::status(&format!(
                 "ended badly {failures} times in a row, the next try is in {seconds} s"
             ));
-            let over = sleep(delay);
-            tokio::pin!(over);
-            loop {
-                tokio::select! {
-                    () = &mut over => break,
-                    signal = signals.recv() => if signal != Some(Signal::Reload) {
-                        let _ = fs::remove_file(&self.file);
-                        return false;
-                    },
-                }
-            }
+            turn = match timeout(delay, signals.recv()).await {
+                Err(_) | Ok(Some(Signal::Reload)) => Turn::Later,
+                Ok(Some(Signal::Stop) | None) => Turn::Never,
+            };
         }
-        if let Err(error) = self.begun() {
-            tracing::warn!(%error, "restarts will not be delayed: the runtime directory cannot be written");
+        if turn == Turn::Never {
+            self.forget();
+        } else if let Err(error) = self.begun() {
+            tracing::warn!(
+                "restarts will not be delayed: the runtime directory cannot be written: {error}"
+            );
         }
-        true
+        turn
     }
 
     /// How long to wait before anything is begun.
@@ -96,13 +113,22 @@ impl Restarts {
     }
 
     fn begun(&self) -> io::Result<()> {
-        fs::write(&self.file, format!("{}\n", self.failures.saturating_add(1)))
+        match &self.file {
+            Some(file) => fs::write(file, format!("{}\n", self.failures.saturating_add(1))),
+            None => Ok(()),
+        }
     }
 
     /// This daemon ended as it was told to.
     pub fn ended_well(self) {
-        // There is none to remove where it could not be written.
-        let _ = fs::remove_file(self.file);
+        self.forget();
+    }
+
+    fn forget(&self) {
+        if let Some(file) = &self.file {
+            // There is none to remove where it could not be written.
+            let _ = fs::remove_file(file);
+        }
     }
 }
 

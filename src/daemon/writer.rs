@@ -54,7 +54,7 @@ pub struct Writer {
 pub(super) struct Waits {
     pub heart: AtomicBool,
     pub clock: AtomicBool,
-    /// Goes up with each job, and with each try of one that the database can't take for the time being.
+    /// Goes up with each job, and with each try to write one.
     pub pulse: AtomicU64,
 }
 

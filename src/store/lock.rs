@@ -3,8 +3,10 @@
 //! The lock is not on the database itself: closing any handle to that would drop SQLite's own locks.
 
 use super::StoreError;
+use nix::fcntl::OFlag;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -63,6 +65,8 @@ impl Lock {
             .truncate(false)
             .read(true)
             .write(true)
+            // What a link leads to is not a lock's to write to.
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
             .open(&path)
             .map_err(failed)?;
         match file.try_lock() {

@@ -332,7 +332,7 @@ fn task(row: &SqliteRow) -> Result<Task, StoreError> {
             forgiven: row.try_get("forgiven")?,
             run_started_at: time::from_column_or_none(row.try_get("run_started_at")?),
             run_results: row.try_get("run_results")?,
-            pace: pace::from_column(row.try_get("pace")?),
+            pace: pace::from_column(row.try_get("pace").ok().flatten()),
         },
         resume: match row.try_get::<Option<i64>, _>("resume_id")? {
             Some(id) => Some(ledger::resume(

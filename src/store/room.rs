@@ -7,7 +7,8 @@ use sqlx::sqlite::SqliteConnection;
 use std::path::Path;
 
 /// Has the log written back before it takes up a quarter of the room there is: once a disk is full, the database's file
-/// cannot grow either, and so the log not be written back.
+/// cannot grow either, and so the log not be written back. The room is that of now: a disk that fills up later keeps the
+/// limit.
 ///
 /// # Errors
 ///

@@ -62,8 +62,8 @@ As a service, once the token is in place:
 
   install -m 600 /dev/stdin /etc/growd/token
   systemctl start growd
-  sudo -u growd growd add https://app.extruct.ai/tasks/ID --target 250
-  sudo -u growd growd status
+  sudo growd add https://app.extruct.ai/tasks/ID --target 250
+  sudo growd status
 
 With SQL:
 

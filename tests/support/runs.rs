@@ -2,7 +2,7 @@
 //!
 //! A run is a number of seconds and a curve: the share of its results that it has after a share of its time. Counters
 //! are whole results, and all four counters say the same, which is the least that the service can tell. Nothing here
-//! knows how growd paces itself. The stand-in's own model of a run is another source: `tests/support/world.rs`.
+//! knows how growd paces itself. The stand-in's own model of a run is another source: `benches/pace/standin.rs`.
 
 #![allow(dead_code, reason = "each user takes a part of it")]
 
