@@ -175,6 +175,8 @@ fn line(event: &Event) -> Line {
             let text = format!("{to}: {reason}");
             match to.as_str() {
                 "refused" | "stalled" | "failed" | "missing" => warn(text, &to),
+                // That a search is at work is no news: a thousand that were added would say it a thousand times.
+                "growing" if of("from") == "pending" => debug(text),
                 _ => info(text),
             }
         }
@@ -280,6 +282,8 @@ mod tests {
     fn a_transition_is_no_trouble_and_always_told() {
         let reached = line(&event("state", json!({"to": "reached", "reason": "r"})));
         assert_eq!((reached.level, reached.trouble), (Level::INFO, None));
+        let at_work = json!({"from": "pending", "to": "growing", "reason": "r"});
+        assert_eq!(line(&event("state", at_work)).level, Level::DEBUG);
         let asked = line(&event(
             "resume_intended",
             json!({"resume": 7, "requested": 20, "baseline_results": 25}),
