@@ -180,8 +180,15 @@ impl Token {
             place: place.clone(),
             cause,
         };
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        if !metadata.is_file() {
+            // To open a pipe would be to wait for somebody who writes to it.
+            return Err(TokenError::Malformed {
+                place: place.clone(),
+                why: "it is not a file",
+            });
+        }
         let file = File::open(path).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
         let mut bytes = Vec::new();
         // Room for the line break at the end, and for seeing that it is too long.
         file.take(MAX_BYTES as u64 + 1)

@@ -42,6 +42,14 @@ pub enum OwnerError {
         /// The first directory or link on the way that is not root's.
         theirs: PathBuf,
     },
+    /// It is root's, whom growd need not be.
+    #[error(
+        "{path} belongs to root: give it to the user that growd runs as, with chown, or use `sudo growd`"
+    )]
+    Roots {
+        /// The database, or the directory where it is to be.
+        path: PathBuf,
+    },
     /// It is somebody else's, and not for this user to write.
     #[error(
         "{path} belongs to {owner}, and only that user may write it: `sudo growd` with the same arguments works, and acts \
@@ -153,8 +161,13 @@ fn refuse_others(database: &Path) -> Result<(), OwnerError> {
     };
     match path.metadata() {
         Ok(metadata) if metadata.uid() != geteuid().as_raw() && !may_write(database) => {
-            let owner = name(Uid::from_raw(metadata.uid()));
-            Err(OwnerError::NotOurs { path, owner })
+            Err(match metadata.uid() {
+                0 => OwnerError::Roots { path },
+                uid => OwnerError::NotOurs {
+                    path,
+                    owner: name(Uid::from_raw(uid)),
+                },
+            })
         }
         // To open it says what is wrong, where something is.
         Ok(_) | Err(_) => Ok(()),

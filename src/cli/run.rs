@@ -55,7 +55,19 @@ async fn serve(mut context: Context, log: LogHandle) -> anyhow::Result<()> {
     }
     // Config and token are read; those of a reload are read as the owner.
     owner::act_as_owner(context.database())?;
-    daemon::run(context.source, context.settings, token, log, signals).await?;
-    restarts.ended_well();
-    Ok(())
+    let database = context.database().to_owned();
+    if restarts.has_lost(&database) && !database.exists() {
+        anyhow::bail!(
+            "the database {} is gone: put it back, or a backup in its place. To begin with an empty one, stop growd and \
+             start it again",
+            database.display()
+        );
+    }
+    let outcome = daemon::run(context.source, context.settings, token, log, signals).await;
+    match &outcome {
+        Ok(()) => restarts.ended_well(),
+        Err(RunError::Unhealthy(_)) => restarts.lost(&database),
+        Err(_) => {}
+    }
+    Ok(outcome?)
 }

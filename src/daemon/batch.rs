@@ -180,7 +180,13 @@ impl Batch<'_> {
         } = self.terms;
         // The clock may have gone back since: how old the look is nobody knows then, and it shows no time to come.
         let age = since(look.answered_at, *now);
-        let stale = look.answered_at > *now || age > FRESH;
+        // Another daemon may have looked since it began, which the lock prevents as long as it is there; what was asked
+        // after that look this one may not show.
+        let overtaken = task
+            .progress
+            .polled_at
+            .is_some_and(|newest| look.started_at < newest && newest <= *now);
+        let stale = look.answered_at > *now || age > FRESH || overtaken;
         let look = &Look {
             started_at: look.started_at.min(*now),
             answered_at: look.answered_at.min(*now),

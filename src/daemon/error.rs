@@ -4,6 +4,7 @@ use crate::config::ConfigError;
 use crate::extruct::ClientError;
 use crate::store::StoreError;
 use crate::token::TokenError;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::task::JoinError;
 
@@ -41,6 +42,11 @@ pub enum ReloadError {
     /// The configuration is not usable.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The config file that was there is not there any more: the defaults are not what it said.
+    #[error(
+        "the config file {0} is gone: put it back, or restart growd to go on with the defaults"
+    )]
+    Gone(PathBuf),
     /// There is no usable token.
     #[error(transparent)]
     Token(#[from] TokenError),

@@ -5,6 +5,7 @@
 //! files at the paths are compared with those that were there when the database was opened. They are never opened
 //! for that: closing one again would drop SQLite's own locks.
 
+use crate::store::lock::lock_path;
 use crate::store::{Part, StoreError, schema};
 use sqlx::sqlite::SqliteConnection;
 use std::fs;
@@ -33,7 +34,8 @@ struct Watched {
 }
 
 impl Health {
-    /// Takes down which files a database that is open for writing has now: itself, its log, and the index of that.
+    /// Takes down which files a database that is open for writing has now: itself, its log, the index of that, and the
+    /// lock.
     #[must_use]
     pub fn of(database: &Path) -> Self {
         // Its companions are where the database really is, whatever links lead there.
@@ -50,6 +52,7 @@ impl Health {
             (database.to_owned(), Part::Database),
             (beside("-wal"), Part::Log),
             (beside("-shm"), Part::Index),
+            (lock_path(database), Part::Lock),
         ];
         Self(Arc::new(Inner {
             database: database.to_owned(),

@@ -90,7 +90,11 @@ pub async fn run(
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
+    let file = source.file();
     let reload = move || {
+        if let (Some(file), None) = (&file, source.file()) {
+            return Err(ReloadError::Gone(file.clone()));
+        }
         let settings = source.load()?;
         let token = Token::find(&settings.api)?;
         for warning in token.warnings() {
@@ -255,6 +259,14 @@ impl Daemon {
                 }
                 for warning in settings.warnings() {
                     tracing::warn!("{warning}");
+                }
+                let limits = [&self.settings, &settings].map(|s| s.policy.growth.daily_limit);
+                if limits[0] != limits[1] {
+                    tracing::warn!(
+                        "growth.daily_limit was {}, and is {} now (0 is none)",
+                        limits[0],
+                        limits[1]
+                    );
                 }
                 self.pacer.set(settings.limits.requests_per_second);
                 self.writer.ask(Chore::Adopt(Box::new(settings.policy)));

@@ -8,6 +8,7 @@ use super::notify;
 use super::signals::Signal;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
@@ -15,6 +16,9 @@ use tokio::time::timeout;
 
 /// The file's name in the runtime directory.
 const FILE: &str = "failures";
+
+/// The file that says which database the daemon before this one ended for.
+const LOST: &str = "lost";
 
 /// So many failures in a row are answered by systemd's own `RestartSec=` alone.
 const FORGIVEN: u32 = 3;
@@ -119,6 +123,24 @@ impl Restarts {
         }
     }
 
+    /// This daemon ends because of its database. The next one does not make another in its place, should it be gone by
+    /// then: that would look like one with nothing to do.
+    pub fn lost(&self, database: &Path) {
+        if let Some(file) = &self.file {
+            // Without it a restart makes an empty one, as a first start does.
+            let _ = fs::write(file.with_file_name(LOST), database.as_os_str().as_bytes());
+        }
+    }
+
+    /// Did a daemon before this one end because of the database at this path, and nobody stop and start it since?
+    #[must_use]
+    pub fn has_lost(&self, database: &Path) -> bool {
+        let noted = |file: &PathBuf| fs::read(file.with_file_name(LOST)).ok();
+        self.failures > 0
+            && self.file.as_ref().and_then(noted).as_deref()
+                == Some(database.as_os_str().as_bytes())
+    }
+
     /// This daemon ended as it was told to.
     pub fn ended_well(self) {
         self.forget();
@@ -126,8 +148,10 @@ impl Restarts {
 
     fn forget(&self) {
         if let Some(file) = &self.file {
-            // There is none to remove where it could not be written.
-            let _ = fs::remove_file(file);
+            for file in [file, &file.with_file_name(LOST)] {
+                // There is none to remove where it could not be written.
+                let _ = fs::remove_file(file);
+            }
         }
     }
 }
@@ -169,6 +193,20 @@ mod tests {
         assert_eq!(delays(path, Duration::ZERO, 4), [0, 0, 4, 8]);
         Restarts::in_directory(path, SystemTime::now()).ended_well();
         assert_eq!(delays(path, Duration::ZERO, 2), [0, 0]);
+    }
+
+    #[test]
+    fn the_database_that_a_daemon_ended_for_is_known_and_no_other() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let start = || Restarts::in_directory(directory.path(), SystemTime::now());
+        let (ours, other) = (Path::new("/x/growd.db"), Path::new("/y/growd.db"));
+        start().begun().expect("a temporary directory");
+        assert!(!start().has_lost(ours), "it ended for something else");
+        start().lost(ours);
+        assert!(start().has_lost(ours));
+        assert!(!start().has_lost(other));
+        start().ended_well();
+        assert!(!start().has_lost(ours));
     }
 
     #[test]

@@ -104,7 +104,8 @@ impl Lock {
 
 /// The lock's file: the database's real path and `.lock`, so that a symbolic link leads to the same lock, be the
 /// database there already or not.
-fn lock_path(database: &Path) -> PathBuf {
+#[must_use]
+pub fn lock_path(database: &Path) -> PathBuf {
     let mut name = real_path(database).into_os_string();
     name.push(".lock");
     PathBuf::from(name)

@@ -156,6 +156,8 @@ pub enum Part {
     Log,
     /// `-shm`: the index of that, and the locks of those who use it.
     Index,
+    /// `.lock`: what keeps another daemon away.
+    Lock,
 }
 
 impl Part {
@@ -171,6 +173,10 @@ impl Part {
                 "growd still has it open, and writes what is in it into the database as it ends. Start growd again, \
                  and put no -wal back; what others wrote since then, such as `growd add`, may be lost: look, and do \
                  it again. Only if growd was killed before it ended, restore a backup"
+            }
+            Self::Lock => {
+                "It keeps other daemons away, and does so no more: end any other that runs on this database, and start \
+                 growd again; the file is to stay, whoever holds it"
             }
             Self::Index => {
                 "It is made anew from the -wal, and nothing of growd's is lost: start growd again; what others wrote \
