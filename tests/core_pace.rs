@@ -2,27 +2,19 @@
 
 #[path = "support/cases.rs"]
 mod cases;
+#[path = "support/pollers.rs"]
+mod pollers;
+#[path = "support/runs.rs"]
+mod runs;
 
 use cases::for_each;
+use growd::core::after;
 use growd::core::model::{Observation, Polling, Retry, Status};
-use growd::core::pace::{Run, next_look, retry_delay};
-use growd::core::{after, since};
-use jiff::Timestamp;
+use growd::core::pace::{Memory, Run, next_look, retry_delay};
+use pollers::{Fixed, Forgetful, Growd, POLLING, Poller, at, start, watch_all};
 use proptest::prelude::*;
+use runs::Kind;
 use std::time::Duration;
-
-const POLLING: Polling = Polling {
-    min_interval: Duration::from_secs(5),
-    max_interval: Duration::from_mins(1),
-};
-
-fn start() -> Timestamp {
-    "2026-11-24T02:22:00Z".parse().expect("a time")
-}
-
-fn at(seconds: f64) -> Timestamp {
-    after(start(), Duration::from_secs_f64(seconds))
-}
 
 fn at_work(desired: i64, results: i64) -> Observation {
     Observation {
@@ -37,35 +29,111 @@ fn at_work(desired: i64, results: i64) -> Observation {
     }
 }
 
-/// Whatever the counters and the clock say, even nonsense: a running task is looked at neither more often
-/// than every `min_interval` nor less often than every `max_interval`.
+/// What the database could hold of an earlier look, nonsense included.
+fn memory() -> impl Strategy<Value = Memory> {
+    let number = || prop_oneof![0.0..1e4_f64, -1e4..1e4_f64, prop::num::f64::NORMAL];
+    prop::array::uniform9(number()).prop_map(|[a, b, c, d, e, f, g, h, i]| Memory {
+        age: a,
+        results: b,
+        position: c,
+        rate: d,
+        recent_results: e,
+        recent_seconds: f,
+        end: g,
+        slips: [h, i],
+    })
+}
+
+fn whatever() -> impl Strategy<Value = i64> {
+    prop_oneof![0_i64..=500, any::<i64>()]
+}
+
+/// Whatever the counters, the clock and the database say, even nonsense: a running task is looked at neither more
+/// often than every `min_interval` nor less often than every `max_interval`.
 #[test]
 fn the_next_look_is_never_outside_the_polling_bounds() {
-    let number = prop_oneof![0_i64..=500, any::<i64>()];
-    let time = -1e5..1e5_f64;
     let case = (
-        prop::array::uniform4(number),
-        time.clone(),
-        prop::option::of(time),
+        prop::array::uniform6(whatever()),
+        any::<bool>(),
+        -1e5..1e5_f64,
+        prop::option::of(memory()),
         prop_oneof![Just((5, 60)), Just((1, 1)), Just((60, 86_400))],
     );
-    for_each(500, &case, |(numbers, began, previous, (min, max))| {
+    for_each(2_000, &case, |(numbers, dry, began, memory, (min, max))| {
         let now = at(2e5);
-        let time = |seconds: f64| at(2e5 + seconds);
-        let [goal, results, at_start, before] = numbers;
+        let [goal, results, at_start, discovered, enriched, evaluated] = numbers;
         let run = Run {
-            started_at: time(began),
+            started_at: at(2e5 + began),
             results_at_start: at_start,
             goal,
-            previous: previous.map(|seconds| (time(seconds), before)),
+            memory: memory.as_ref(),
         };
         let polling = Polling {
             min_interval: Duration::from_secs(min),
             max_interval: Duration::from_secs(max),
         };
-        let next = next_look(&run, &at_work(goal, results), now, &polling);
+        let seen = Observation {
+            is_exhausted: dry,
+            discovered,
+            enriched,
+            evaluated,
+            ..at_work(goal, results)
+        };
+        let next = next_look(&run, &seen, now, &polling).at;
         prop_assert!(next >= after(now, polling.min_interval));
         prop_assert!(next <= after(now, polling.max_interval));
+        Ok(())
+    });
+}
+
+/// Looks that come at any times and show any counters, rising or falling, with the clock going anywhere: whatever one
+/// look leaves to the next, it stays finite, and so does what is made of it.
+#[test]
+fn what_a_look_remembers_stays_finite_whatever_the_looks_show() {
+    let looks = prop::collection::vec((-500.0..5e3_f64, 0_i64..=300), 1..40);
+    for_each(300, &looks, |looks| {
+        let mut memory: Option<Memory> = None;
+        for (seconds, results) in looks {
+            let run = Run {
+                started_at: at(500.0),
+                results_at_start: 0,
+                goal: 100,
+                memory: memory.as_ref(),
+            };
+            let now = at(500.0 + seconds);
+            let paced = next_look(&run, &at_work(100, results), now, &POLLING);
+            let kept = paced.memory;
+            let numbers = [
+                kept.age,
+                kept.results,
+                kept.position,
+                kept.rate,
+                kept.recent_results,
+                kept.recent_seconds,
+                kept.end,
+                kept.slips[0],
+                kept.slips[1],
+            ];
+            prop_assert!(numbers.iter().all(|number| number.is_finite()), "{kept:?}");
+            memory = Some(kept);
+        }
+        Ok(())
+    });
+}
+
+/// Of two runs of the same age that are seen for the first time, the one that got further is looked at no later.
+#[test]
+fn more_progress_in_the_same_time_never_makes_the_first_gap_longer() {
+    let case = (1.0..2e3_f64, 1_i64..=100, 0_i64..=50);
+    for_each(500, &case, |(age, results, more)| {
+        let run = Run {
+            started_at: start(),
+            results_at_start: 0,
+            goal: 100,
+            memory: None,
+        };
+        let next = |results| next_look(&run, &at_work(100, results), at(age), &POLLING).at;
+        prop_assert!(next(results + more) <= next(results));
         Ok(())
     });
 }
@@ -110,102 +178,89 @@ fn the_retry_delay_doubles_from_two_seconds_to_five_minutes() {
 /// A wish that is met while the service still says that it is at work: the end is near.
 #[test]
 fn a_run_that_has_met_its_goal_is_looked_at_soon() {
-    let run = Run {
-        started_at: at(0.0),
-        results_at_start: 0,
-        goal: 100,
-        previous: None,
-    };
-    let next = next_look(&run, &at_work(100, 100), at(300.0), &POLLING);
-    assert_eq!(next, at(305.0));
-}
-
-/// Numbers that look drawn, the same everywhere: a linear congruence (Knuth's MMIX).
-struct Draws(u64);
-
-impl Draws {
-    fn uniform(&mut self) -> f64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        f64::from(u32::try_from(self.0 >> 32).expect("32 bits")) / f64::from(u32::MAX)
-    }
-
-    /// Standard normal: twelve uniform draws.
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
-    }
-}
-
-/// The share of its results that a run has after a share of its time.
-type Shape = fn(f64) -> f64;
-
-const STEADY: Shape = |x| x;
-const FRONT_LOADED: Shape = |x| x.powf(0.65);
-const BACK_LOADED: Shape = |x| x.powf(1.5);
-const STALLING: Shape = |x| {
-    if x < 0.3 {
-        x * 4.0 / 3.0
-    } else if x < 0.6 {
-        0.4
-    } else {
-        0.4 + (x - 0.6) * 1.5
-    }
-};
-
-/// Looks at a run that takes so many seconds until one finds it done: how many, and how late.
-fn watch(seconds: f64, goal: i64, shape: Shape) -> (f64, f64) {
-    let (mut now, mut previous, mut looks) = (0.2, None, 1.0);
-    while now < seconds {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
-        let results = (shape(now / seconds) * goal as f64) as i64;
+    let next = |seen: &Observation| {
         let run = Run {
-            started_at: start(),
+            started_at: at(0.0),
             results_at_start: 0,
-            goal,
-            previous,
+            goal: 100,
+            memory: None,
         };
-        let next = next_look(&run, &at_work(goal, results), at(now), &POLLING);
-        previous = Some((at(now), results));
-        now = since(start(), next).as_secs_f64();
-        looks += 1.0;
-    }
-    (looks, now - seconds)
+        next_look(&run, seen, at(300.0), &POLLING).at
+    };
+    assert_eq!(next(&at_work(100, 100)), at(305.0));
+    let mut dry = at_work(100, 40);
+    (dry.discovered, dry.enriched, dry.evaluated) = (80, 80, 80);
+    assert_eq!(next(&dry), at(360.0));
+    // Nothing is left to evaluate: no more results can come.
+    dry.is_exhausted = true;
+    assert_eq!(next(&dry), at(305.0));
 }
 
-fn watch_at_fixed_interval(seconds: f64, interval: f64) -> (f64, f64) {
-    let looks = ((seconds - 0.2) / interval).ceil();
-    (looks + 1.0, 0.2 + looks * interval - seconds)
+/// Looks and mean delay at 500 runs of a kind, as shares of those of a look every 10 s, which is what the vendor's
+/// tool does.
+fn against_fixed<P: Poller>(kind: Kind, seed: u64, poller: impl Fn() -> P) -> (f64, f64) {
+    let paced = watch_all(kind, 500, seed, poller);
+    let fixed = watch_all(kind, 500, seed, || Fixed(10.0));
+    (paced.looks() / fixed.looks(), paced.delay() / fixed.delay())
 }
 
-/// What the pace is for: less than half of the looks of a poller that looks every 10 s, as the vendor's own
-/// tool does, and yet `done` is noticed in less than two thirds of the time.
-#[test]
-fn the_pace_needs_fewer_looks_than_a_fixed_interval_and_notices_the_end_sooner() {
-    for (name, shape) in [
-        ("steady", STEADY),
-        ("front-loaded", FRONT_LOADED),
-        ("back-loaded", BACK_LOADED),
-        ("stalling", STALLING),
-    ] {
-        let mut draws = Draws(7);
-        let (mut looks, mut delay, mut fixed_looks, mut fixed_delay) = (0.0, 0.0, 0.0, 0.0);
-        for _ in 0..400 {
-            let seconds = 300.0 * (0.7 * draws.normal()).exp();
-            let goal = 25 + i64::try_from(draws.0 >> 33).expect("31 bits") % 226;
-            let (l, d) = watch(seconds, goal, shape);
-            let (fixed_l, fixed_d) = watch_at_fixed_interval(seconds, 10.0);
-            looks += l;
-            delay += d;
-            fixed_looks += fixed_l;
-            fixed_delay += fixed_d;
+fn assert_gains(kinds: &[Kind], seeds: &[u64], most_looks: f64, most_delay: f64) {
+    for kind in kinds {
+        for seed in seeds {
+            let (looks, delay) = against_fixed(*kind, *seed, Growd::new);
+            println!(
+                "{}, seed {seed}: {looks:.2} of the looks, {delay:.2} of the delay",
+                kind.name()
+            );
+            assert!(
+                looks <= most_looks && delay <= most_delay,
+                "{}, seed {seed}: {looks:.2} of the looks of a fixed 10 s, {delay:.2} of its mean delay",
+                kind.name()
+            );
         }
-        let (looks, delay) = (looks / fixed_looks, delay / fixed_delay);
-        println!("{name}: {looks:.2} of the looks, {delay:.2} of the delay");
+    }
+}
+
+/// Seed 7 is among those that the constants were chosen with; the others were never used for that.
+const SEEDS: [u64; 4] = [7, 2_026, 31_337, 8_675_309];
+
+/// What the pace is for.
+#[test]
+fn on_each_shape_a_third_of_the_looks_notice_the_end_in_half_the_time() {
+    assert_gains(&Kind::FOUR, &SEEDS, 0.33, 0.50);
+}
+
+/// The same without knowing the shape: exponents, beginnings, and the places and lengths of stalls drawn for each run.
+#[test]
+fn so_they_do_where_the_shape_of_each_run_is_drawn_anew() {
+    assert_gains(&Kind::VARIED, &SEEDS, 0.35, 0.55);
+}
+
+/// What cannot be foreseen is noticed later, or costs more looks; never as late as with a look every 60 s, whose mean
+/// delay is six times that of 10 s, and never for half of the looks.
+#[test]
+fn where_the_end_cannot_be_foreseen_it_is_no_worse_than_this() {
+    assert_gains(&[Kind::Changing], &SEEDS, 0.35, 0.60);
+    assert_gains(&[Kind::Random], &SEEDS, 0.33, 0.75);
+    assert_gains(&[Kind::Clumps], &SEEDS, 0.33, 1.0);
+    assert_gains(&[Kind::Fading], &SEEDS, 0.50, 0.60);
+    assert_gains(&[Kind::Short], &SEEDS, 0.30, 4.0);
+}
+
+/// An upgrade, or a hand in the database, can take away what was remembered; a restart does not. Were it lost at every
+/// fifth look, the pace would still be worth having.
+#[test]
+fn a_memory_that_is_lost_now_and_then_costs_little() {
+    for kind in Kind::FOUR.into_iter().chain(Kind::VARIED) {
+        let (looks, delay) = against_fixed(kind, 2_026, || Forgetful::new(5));
+        println!(
+            "{}: {looks:.2} of the looks, {delay:.2} of the delay",
+            kind.name()
+        );
         assert!(
-            looks <= 0.35 && delay <= 0.55,
-            "{name}: {looks:.2} of the looks of a fixed 10 s, {delay:.2} of its mean delay"
+            looks <= 0.35 && delay <= 0.85,
+            "{}: {looks:.2}, {delay:.2}",
+            kind.name()
         );
     }
 }

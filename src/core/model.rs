@@ -3,6 +3,7 @@
 pub use super::policy::{Growth, Policy, Polling, Retry};
 pub use super::resume::{Resume, ResumeState};
 
+use super::pace::Memory;
 use jiff::Timestamp;
 use std::fmt;
 use std::str::FromStr;
@@ -260,7 +261,7 @@ impl fmt::Display for State {
 }
 
 /// What growd keeps of a task between two looks: a row of `progress`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
     /// Where the growing stands.
     pub state: State,
@@ -290,6 +291,8 @@ pub struct Progress {
     pub run_started_at: Option<Timestamp>,
     /// `num_results` at that time.
     pub run_results: i64,
+    /// What the pace remembers of that run.
+    pub pace: Option<Memory>,
 }
 
 impl Progress {
@@ -311,12 +314,13 @@ impl Progress {
             forgiven: 0,
             run_started_at: None,
             run_results: 0,
+            pace: None,
         }
     }
 }
 
 /// All that the rule needs to know of one task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Task {
     /// Its id.
     pub id: TaskId,

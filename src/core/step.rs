@@ -211,7 +211,6 @@ fn seen_task(
     account: &Account<'_>,
 ) {
     let at = look.answered_at;
-    let previous = previous(&task.progress);
     let began = task.resume.as_ref().filter(|resume| resume.is_open());
     run_began(
         &mut step.progress,
@@ -255,7 +254,7 @@ fn seen_task(
             // Should the process die before the answer is stored, the look that settles it is due soon.
             Some(at)
         }
-        Next::Pace => Some(paced(&step.progress, current, previous, seen, at, policy)),
+        Next::Pace => Some(paced(&mut step.progress, current, seen, at, policy)),
         Next::Settle(until) => current.map(|resume| {
             settle::next_look(
                 resume,
@@ -270,7 +269,7 @@ fn seen_task(
         Next::Stop => None,
     };
     if !seen.status.is_running() {
-        step.progress.run_started_at = None;
+        run_ended(&mut step.progress);
     }
     step.enter(state, Some(reason));
 }
@@ -281,16 +280,11 @@ fn not_found(step: &mut Step, task: &Task, look: &Look, detail: &str, policy: &P
     step.enter(State::Missing, Some(missing(detail)));
     // A resume whose fate is open is not written off before its time, even where its task is gone.
     step.progress.next_poll_at = open;
-    step.progress.run_started_at = None;
+    run_ended(&mut step.progress);
 }
 
 fn missing(detail: &str) -> String {
     format!("the service does not know this task: {detail}")
-}
-
-fn previous(progress: &Progress) -> Option<(Timestamp, i64)> {
-    let seen = progress.seen.as_ref()?;
-    Some((progress.polled_at?, seen.results))
 }
 
 /// Notes the start of a run when a task is first seen at work.
@@ -304,10 +298,15 @@ fn run_began(progress: &mut Progress, seen: &Observation, began_at: Timestamp) {
     }
 }
 
+fn run_ended(progress: &mut Progress) {
+    progress.run_started_at = None;
+    progress.pace = None;
+}
+
+/// When to look again at a run; what that look is to know of this one is noted.
 fn paced(
-    progress: &Progress,
+    progress: &mut Progress,
     resume: Option<&Resume>,
-    previous: Option<(Timestamp, i64)>,
     seen: &Observation,
     at: Timestamp,
     policy: &Policy,
@@ -322,7 +321,9 @@ fn paced(
         goal: seen.desired.max(asked),
         started_at: progress.run_started_at.unwrap_or(at),
         results_at_start: progress.run_results,
-        previous,
+        memory: progress.pace.as_ref(),
     };
-    pace::next_look(&run, seen, at, &policy.polling)
+    let paced = pace::next_look(&run, seen, at, &policy.polling);
+    progress.pace = Some(paced.memory);
+    paced.at
 }

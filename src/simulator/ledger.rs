@@ -1,4 +1,4 @@
-//! What was asked of the world: the truth that a client's own books are checked against.
+//! What was asked of the world, and what became of it: the truth that a client's own books are checked against.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -26,4 +26,17 @@ pub struct LedgerEntry {
     pub answered_status: Option<u16>,
     /// Whether it was accepted, so that its grant is or will be worked on.
     pub took_effect: bool,
+}
+
+/// One run that came to its end: when, and when a client first saw that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunEntry {
+    /// The task.
+    pub task_id: String,
+    /// When the service began it, in virtual time.
+    pub started_at: Timestamp,
+    /// When it was over, in virtual time.
+    pub ended_at: Timestamp,
+    /// When a look was first answered with that, in virtual time; `None` if none was yet.
+    pub noticed_at: Option<Timestamp>,
 }

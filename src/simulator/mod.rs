@@ -65,7 +65,7 @@ pub use self::{
     chance::{Chaos, Odds, On, Rule},
     faults::Fault,
     flags::Flags,
-    ledger::LedgerEntry,
+    ledger::{LedgerEntry, RunEntry},
     log::{RequestEntry, Requests},
     scenario::{FailAt, Scenario, Shape},
     semantics::{CapCounts, CapExcess, Desired, Falls, RefusalBody, Semantics, WhileRunning},
@@ -241,6 +241,12 @@ impl Simulator {
     #[must_use]
     pub fn ledger(&self) -> Vec<LedgerEntry> {
         self.shared.lock().world.ledger().to_vec()
+    }
+
+    /// Every run that is over, with when it ended and when a client first saw that.
+    #[must_use]
+    pub fn runs(&self) -> Vec<RunEntry> {
+        self.shared.lock().runs()
     }
 
     /// The requests so far.

@@ -10,10 +10,10 @@ use super::{
     companies,
     dice::{dice, uuid},
     fit::Fit,
-    ledger::LedgerEntry,
+    ledger::{LedgerEntry, RunEntry},
     scenario::{FailAt, MOST_CANDIDATES, Scenario},
     semantics::{CapCounts, CapExcess, Falls, Semantics, WhileRunning},
-    task::{Brief, LEAD, Stale, Status, Task, View, scaled},
+    task::{Brief, Ended, LEAD, Stale, Status, Task, View, scaled},
 };
 
 /// What `GET /v1/user` shows first where no other number was set.
@@ -126,6 +126,7 @@ impl World {
             goal: desired.min(semantics.cap),
             front: 0,
             run: None,
+            ended: Vec::new(),
             failed: false,
             withdrawn: 0,
             looks: 0,
@@ -152,6 +153,23 @@ impl World {
     /// All resumes that reached the world.
     pub fn ledger(&self) -> &[LedgerEntry] {
         &self.ledger
+    }
+
+    /// All runs that are over, in the order of their tasks.
+    pub fn runs(&mut self, now: Now, semantics: &Semantics) -> Vec<RunEntry> {
+        for nth in 0..self.tasks.len() {
+            self.settled(now, nth, semantics);
+        }
+        let of = |task: &Task, run: &Ended| RunEntry {
+            task_id: task.id.clone(),
+            started_at: self.at(run.from),
+            ended_at: self.at(run.to),
+            noticed_at: run.noticed.map(|noticed| self.at(noticed)),
+        };
+        let tasks = self.tasks.iter();
+        tasks
+            .flat_map(|task| task.ended.iter().map(move |run| of(task, run)))
+            .collect()
     }
 
     /// Notes which answer to resume number `seq` was sent.
@@ -298,7 +316,12 @@ impl World {
                 task.withdraw(semantics.falls_by);
             }
         }
-        self.shown(now, nth)
+        let shown = self.shown(now, nth);
+        let last = self.tasks[nth].ended.last_mut();
+        if let Some(run) = last.filter(|run| run.noticed.is_none() && !shown.runs()) {
+            run.noticed = Some(now.time);
+        }
+        shown
     }
 
     fn shown(&self, now: Now, nth: usize) -> View {

@@ -3,7 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{
-    chance::Fate, clock::Clock, log::Requests, model::World, scenario::Scenario, settings::Settings,
+    chance::Fate, clock::Clock, ledger::RunEntry, log::Requests, model::World, scenario::Scenario,
+    settings::Settings,
 };
 
 /// The world, its clock and its switches.
@@ -45,6 +46,12 @@ impl State {
     pub fn peek(&mut self, id: &str) -> Option<serde_json::Value> {
         let now = self.clock.now();
         self.world.peek(now, id, &self.settings.semantics)
+    }
+
+    /// Every run that is over.
+    pub fn runs(&mut self) -> Vec<RunEntry> {
+        let now = self.clock.now();
+        self.world.runs(now, &self.settings.semantics)
     }
 
     /// Changes settings, unless the new ones make no sense.

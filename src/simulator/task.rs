@@ -96,6 +96,8 @@ pub(super) struct Task {
     pub goal: u32,
     pub front: u32,
     pub run: Option<Run>,
+    /// The runs that are over.
+    pub ended: Vec<Ended>,
     pub failed: bool,
     /// Results that were there once and are no more.
     pub withdrawn: u32,
@@ -117,6 +119,15 @@ pub(super) struct Run {
     fails: bool,
 }
 
+/// A run that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub from: Duration,
+    pub to: Duration,
+    /// When a look first showed it.
+    pub noticed: Option<Duration>,
+}
+
 /// What GETs show until the real time `until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stale {
@@ -129,6 +140,11 @@ impl Task {
     pub fn settle(&mut self, time: Duration, semantics: &Semantics) {
         while let Some(run) = self.run.filter(|run| run.starts + run.length <= time) {
             self.run = None;
+            self.ended.push(Ended {
+                from: run.starts,
+                to: run.starts + run.length,
+                noticed: None,
+            });
             self.front = run.to;
             self.failed = run.fails;
             if semantics.falls == Falls::WhenDone && !run.fails {

@@ -16,6 +16,7 @@ pub mod history;
 pub mod ledger;
 pub mod lock;
 pub mod overview;
+mod pace;
 pub mod progress;
 mod room;
 pub mod schema;

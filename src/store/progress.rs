@@ -1,6 +1,6 @@
 //! `progress`: the queue of what is due, and reading and writing whole tasks, many with one statement.
 
-use super::{StoreError, history, ledger, time};
+use super::{StoreError, history, ledger, pace, time};
 use crate::core::model::{Observation, Progress, Task, Wanted};
 use crate::core::step::Event;
 use crate::core::{State, Status, TaskId};
@@ -119,7 +119,7 @@ pub async fn load(
                 p.state, p.reason, p.status, p.is_exhausted, p.desired_num_results, p.num_results_discovered,
                 p.num_results_enriched, p.num_results_evaluated, p.num_results, p.query, p.polls, p.failures,
                 p.last_error, p.polled_at, p.changed_at, p.next_poll_at, p.best_results, p.stalled, p.forgiven,
-                p.run_started_at, p.run_results,
+                p.run_started_at, p.run_results, p.pace,
                 r.id AS resume_id, r.requested, r.baseline_desired, r.baseline_results,
                 r.best_results AS resume_best_results, r.state AS resume_state, r.http_status, r.detail,
                 r.sent_at, r.shown_at, r.brought,
@@ -165,7 +165,8 @@ pub async fn save(
                 last_error = j.value ->> 'last_error', polled_at = j.value ->> 'polled_at',
                 changed_at = j.value ->> 'changed_at', next_poll_at = j.value ->> 'next_poll_at',
                 best_results = j.value ->> 'best_results', stalled = j.value ->> 'stalled',
-                run_started_at = j.value ->> 'run_started_at', run_results = j.value ->> 'run_results'
+                run_started_at = j.value ->> 'run_started_at', run_results = j.value ->> 'run_results',
+                pace = j.value ->> 'pace'
            FROM json_each(?) AS j
           WHERE progress.task_id = j.value ->> 'task_id'",
     )
@@ -331,6 +332,7 @@ fn task(row: &SqliteRow) -> Result<Task, StoreError> {
             forgiven: row.try_get("forgiven")?,
             run_started_at: time::from_column_or_none(row.try_get("run_started_at")?),
             run_results: row.try_get("run_results")?,
+            pace: pace::from_column(row.try_get("pace")?),
         },
         resume: match row.try_get::<Option<i64>, _>("resume_id")? {
             Some(id) => Some(ledger::resume(
@@ -389,5 +391,6 @@ fn to_json(id: &TaskId, progress: &Progress) -> Value {
         "stalled": progress.stalled,
         "run_started_at": at(progress.run_started_at),
         "run_results": progress.run_results,
+        "pace": progress.pace.as_ref().map(pace::to_json),
     })
 }

@@ -26,7 +26,7 @@ pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, sp
             );
             // The next look decides; this answer only proves that the request arrived.
             step.progress.next_poll_at = Some(if seen.status.is_running() {
-                paced(&step.progress, Some(resume), None, seen, at, policy)
+                paced(&mut step.progress, Some(resume), seen, at, policy)
             } else {
                 after(at, policy.polling.min_interval)
             });

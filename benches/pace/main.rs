@@ -1,0 +1,28 @@
+//! What the pace costs and gains, in virtual time; `--real` measures the daemon itself against the stand-in.
+//!
+//! `cargo bench --bench pace` prints the tables of `docs/performance.md`, the same numbers on every machine;
+//! `cargo bench --bench pace -- --real` takes about two minutes, and its numbers depend on the machine a little.
+
+mod chunks;
+mod optimum;
+#[path = "../../tests/support/pollers.rs"]
+mod pollers;
+mod real;
+mod rules;
+#[path = "../../tests/support/runs.rs"]
+mod runs;
+mod standin;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+mod tables;
+
+fn main() {
+    if std::env::args().any(|argument| argument == "--real") {
+        real::print();
+        return;
+    }
+    tables::print();
+    standin::print();
+    optimum::print();
+    chunks::print();
+}

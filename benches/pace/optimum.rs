@@ -1,0 +1,116 @@
+//! The gap that costs least, by backward induction, beside the rule that stands for it.
+//!
+//! Each look estimates the rest with a lognormal error, drawn anew each time. A look costs as much as `LOOK` seconds of
+//! delay. The value of a rest is the least expected cost from there on, over all gaps between the bounds.
+
+use growd::core::pace::RULE;
+
+/// The price of a look in seconds of delay: at this one the rule needs about as many looks as it does.
+const LOOK: f64 = 0.6;
+
+const SHORTEST: f64 = 5.0;
+const LONGEST: f64 = 60.0;
+
+/// The rests, in logarithmic steps from 0.05 s to 2,000 s.
+const RESTS: usize = 200;
+
+pub fn print() {
+    println!(
+        "\n## The gap that costs least, and the rule's, in seconds; a look is worth {LOOK} s of delay\n"
+    );
+    let rests = [5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0];
+    let names: Vec<String> = rests.iter().map(|rest| format!("rest {rest} s")).collect();
+    println!("| error | {} |", names.join(" | "));
+    println!("| --- |{}", " --- |".repeat(rests.len()));
+    for error in [0.1, 0.2, 0.3, 0.4, 0.6] {
+        let best = best_gaps(error);
+        let cells: Vec<String> = rests
+            .iter()
+            .map(|rest| format!("{:.0} / {:.0}", read(&best, *rest), rule(*rest, error)))
+            .collect();
+        println!("| {error} | {} |", cells.join(" | "));
+    }
+}
+
+fn rule(rest: f64, error: f64) -> f64 {
+    let gap = if rest <= RULE.last_stretch * SHORTEST {
+        rest * RULE.overshoot
+    } else {
+        rest * (-RULE.caution * error).exp()
+    };
+    gap.clamp(SHORTEST, LONGEST)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "small numbers")]
+fn steps(number: usize) -> impl Iterator<Item = f64> {
+    (0..number).map(move |step| step as f64 / (number - 1) as f64)
+}
+
+fn rest(step: f64) -> f64 {
+    0.05 * 40_000_f64.powf(step)
+}
+
+/// The value for a rest, between the two that stand beside it.
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an index, clamped"
+)]
+fn read(values: &[f64], at: f64) -> f64 {
+    let place = (at.max(0.05) / 0.05).ln() / 40_000_f64.ln() * (RESTS - 1) as f64;
+    let place = place.clamp(0.0, (RESTS - 1) as f64 - 1e-9);
+    let below = place as usize;
+    values[below] + (values[below + 1] - values[below]) * (place - below as f64)
+}
+
+fn best_gaps(error: f64) -> Vec<f64> {
+    let mut chances: Vec<(f64, f64)> = steps(41)
+        .map(|step| {
+            let z = -2.5 + 5.0 * step;
+            ((error * z).exp(), (-z * z / 2.0).exp())
+        })
+        .collect();
+    let all: f64 = chances.iter().map(|(_, weight)| weight).sum();
+    for chance in &mut chances {
+        chance.1 /= all;
+    }
+    let mean = |value: &dyn Fn(f64) -> f64| -> f64 {
+        chances
+            .iter()
+            .map(|(factor, weight)| weight * value(*factor))
+            .sum()
+    };
+    let gaps: Vec<f64> = steps(60)
+        .map(|step| SHORTEST * (LONGEST / SHORTEST).powf(step))
+        .collect();
+    let mut costs = vec![0.0; RESTS];
+    let mut best = vec![SHORTEST; RESTS];
+    for _ in 0..40 {
+        let after: Vec<f64> = steps(RESTS)
+            .map(|step| mean(&|factor| read(&costs, rest(step) * factor)))
+            .collect();
+        costs = steps(RESTS)
+            .enumerate()
+            .map(|(nth, step)| {
+                let cost = |gap: f64| {
+                    LOOK + mean(&|factor| {
+                        let true_rest = rest(step) * factor;
+                        if true_rest <= gap {
+                            gap - true_rest
+                        } else {
+                            read(&after, true_rest - gap)
+                        }
+                    })
+                };
+                let costs = gaps.iter().map(|gap| (cost(*gap), *gap));
+                let (cost, gap) = costs
+                    .min_by(|a, b| a.0.total_cmp(&b.0))
+                    .unwrap_or((0.0, SHORTEST));
+                best[nth] = gap;
+                cost
+            })
+            .collect();
+    }
+    best
+}

@@ -1,0 +1,243 @@
+//! The daemon itself against the stand-in, sped up, with its intervals scaled to match; delays from the stand-in's own
+//! record of when each run ended and when a look first showed that.
+//!
+//! Everything that takes real time weighs as many times as much as the clock is sped up: requests, commits to the disk,
+//! and the first look, which waits for the daemon to start.
+
+use crate::runs::Draws;
+use crate::support::Bench;
+use growd::config::Api;
+use growd::core::TaskId;
+use growd::core::model::Polling;
+use growd::extruct::Client;
+use growd::simulator::{Options, RunEntry, Scenario, Shape};
+use growd::token::Token;
+use jiff::Timestamp;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+const SPEED: f64 = 30.0;
+const SEARCHES: u32 = 40;
+const CHUNKED: u32 = 4;
+
+pub fn print() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    println!(
+        "## {SEARCHES} searches at once, the stand-in {SPEED} times as fast as the real service, times as in the real one\n"
+    );
+    println!("| runs | poller | looks at a search | mean delay | delay of 95% |");
+    println!("| --- | --- | --- | --- | --- |");
+    for (name, shape) in [
+        ("steady", Shape::Steady),
+        ("back-loaded", Shape::BackLoaded),
+        ("front-loaded", Shape::FrontLoaded),
+        ("stalling", Shape::Stalling),
+    ] {
+        let (growd, ten) =
+            runtime.block_on(async { tokio::join!(by_growd(shape), by_fixed(shape)) });
+        row(name, "growd", growd);
+        row(name, "fixed 10 s", ten);
+    }
+    println!("\n## {CHUNKED} searches to 200 results in 8 chunks of 25, {SPEED} times as fast\n");
+    println!("| poller | the service's own time | from creation to target | ratio |");
+    println!("| --- | --- | --- | --- |");
+    let (growd, vendor) =
+        runtime.block_on(async { tokio::join!(chunks_by_growd(), chunks_by_loop()) });
+    ratio("growd", &growd);
+    ratio("`poll` every 10 s and `resume`", &vendor);
+}
+
+fn options(seed: u64) -> Options {
+    let mut options = Options::default();
+    options.settings.speed = SPEED;
+    options.seed = seed;
+    options
+}
+
+async fn bench(seed: u64) -> Bench {
+    let mut bench = Bench::with(options(seed)).await;
+    bench.settings.policy.polling = Polling {
+        min_interval: Duration::from_secs_f64(5.0 / SPEED),
+        max_interval: Duration::from_secs_f64(60.0 / SPEED),
+    };
+    bench.settings.limits.concurrency = 64;
+    bench
+}
+
+/// As in `standin.rs`, but for runs of more than 20 minutes: those would take up all the time.
+fn scenarios(shape: Shape) -> Vec<Scenario> {
+    let mut draws = Draws::new(2_026);
+    let scenario = |draws: &mut Draws| {
+        let (seconds, fit) = (draws.duration().min(1_200.0), draws.between(0.3, 0.8));
+        Scenario {
+            desired_num_results: Some(100),
+            pool: Some(1_500),
+            fit_rate: Some(fit),
+            rate_per_minute: Some((100.0 / fit + 30.0) / seconds * 60.0),
+            shape,
+            ..Scenario::default()
+        }
+    };
+    (0..SEARCHES).map(|_| scenario(&mut draws)).collect()
+}
+
+/// Looks at a search, and the delay of each run.
+type Figures = (f64, Vec<f64>);
+
+async fn by_growd(shape: Shape) -> Figures {
+    let mut bench = bench(1).await;
+    for scenario in scenarios(shape) {
+        bench.grow(&scenario, 100).await;
+    }
+    bench.start();
+    bench.until_all_ended().await;
+    bench.stop().await;
+    figures(&bench)
+}
+
+async fn by_fixed(shape: Shape) -> Figures {
+    let bench = bench(1).await;
+    let client = client(&bench.settings.api);
+    let ids = scenarios(shape)
+        .into_iter()
+        .map(|scenario| bench.service.add_task(&scenario));
+    let watches: Vec<_> = ids
+        .map(|id| tokio::spawn(until_done(client.clone(), id.parse().expect("an id"))))
+        .collect();
+    for watch in watches {
+        watch.await.expect("it ends");
+    }
+    figures(&bench)
+}
+
+fn client(api: &Api) -> Client {
+    Client::new(api, Token::find(api).expect("a token")).expect("a client")
+}
+
+/// `poll` of the vendor's CLI: a look at once, and then one every 10 s.
+async fn until_done(client: Client, id: TaskId) {
+    let mut next = Instant::now();
+    while client
+        .look(&id)
+        .await
+        .outcome
+        .expect("a task")
+        .status
+        .is_running()
+    {
+        next += Duration::from_secs_f64(10.0 / SPEED);
+        sleep_until(next).await;
+    }
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64()
+}
+
+fn figures(bench: &Bench) -> Figures {
+    let looks = bench.service.requests().by_kind["get"];
+    let delay = |run: &RunEntry| seconds(run.ended_at, run.noticed_at.expect("it was noticed"));
+    let delays = bench.service.runs().iter().map(delay).collect();
+    (
+        f64::from(u32::try_from(looks).expect("few")) / f64::from(SEARCHES),
+        delays,
+    )
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a small number")]
+fn row(runs: &str, poller: &str, (looks, mut delays): Figures) {
+    let mean = delays.iter().sum::<f64>() / delays.len() as f64;
+    delays.sort_by(f64::total_cmp);
+    let most = delays[(delays.len() - 1) * 95 / 100];
+    println!("| {runs} | {poller} | {looks:.1} | {mean:.1} s | {most:.1} s |");
+}
+
+/// 50 candidates for 25 results, in three minutes.
+fn chunked() -> Scenario {
+    Scenario {
+        desired_num_results: Some(25),
+        pool: Some(5_000),
+        fit_rate: Some(0.5),
+        rate_per_minute: Some(50.0 / 3.0),
+        ..Scenario::default()
+    }
+}
+
+/// The service's own time, and the time from creation to target, of each search.
+type Times = Vec<(f64, f64)>;
+
+async fn chunks_by_growd() -> Times {
+    let mut bench = bench(2).await;
+    for _ in 0..CHUNKED {
+        let id = bench.service.add_task(&chunked()).parse().expect("an id");
+        bench.want(&id, 200, Some(25)).await;
+    }
+    bench.start();
+    bench
+        .until("SELECT min(state = 'reached' AND next_poll_at IS NULL) FROM progress")
+        .await;
+    bench.stop().await;
+    times(&bench)
+}
+
+async fn chunks_by_loop() -> Times {
+    let bench = bench(2).await;
+    let client = client(&bench.settings.api);
+    let grow = |id: TaskId| {
+        let client = client.clone();
+        async move {
+            for _ in 0..7 {
+                until_done(client.clone(), id.clone()).await;
+                client.resume(&id, 25).await.outcome.expect("a resume");
+            }
+            until_done(client, id).await;
+        }
+    };
+    let ids = (0..CHUNKED).map(|_| bench.service.add_task(&chunked()));
+    let searches: Vec<_> = ids
+        .map(|id| tokio::spawn(grow(id.parse().expect("an id"))))
+        .collect();
+    for search in searches {
+        search.await.expect("it ends");
+    }
+    times(&bench)
+}
+
+fn times(bench: &Bench) -> Times {
+    let mut ids: Vec<String> = bench
+        .service
+        .runs()
+        .into_iter()
+        .map(|run| run.task_id)
+        .collect();
+    ids.dedup();
+    let times = |id: &String| {
+        let task = bench.service.task(id).expect("the task");
+        let created: Timestamp = task["created_at"]
+            .as_str()
+            .and_then(|at| at.parse().ok())
+            .expect("a time");
+        let runs: Vec<RunEntry> = bench
+            .service
+            .runs()
+            .into_iter()
+            .filter(|run| run.task_id == *id)
+            .collect();
+        assert_eq!(runs.len(), 8, "runs of {id}");
+        let waited = seconds(created, runs[0].started_at);
+        let own: f64 = runs
+            .iter()
+            .map(|run| seconds(run.started_at, run.ended_at))
+            .sum();
+        let noticed = runs[7].noticed_at.expect("it was noticed");
+        (waited + own, seconds(created, noticed))
+    };
+    ids.iter().map(times).collect()
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a small number")]
+fn ratio(poller: &str, times: &Times) {
+    let mean = |of: fn(&(f64, f64)) -> f64| times.iter().map(of).sum::<f64>() / times.len() as f64;
+    let (own, all) = (mean(|times| times.0), mean(|times| times.1));
+    println!("| {poller} | {own:.0} s | {all:.0} s | {:.4} |", all / own);
+}

@@ -1,0 +1,198 @@
+//! The tables of the pace on runs by their curves.
+
+use crate::pollers::{Fixed, Growd, Poller, Sum, watch, watch_all};
+use crate::rules::{ButOne, FirstSketch, HalfOfRest, Oracle, SquareRoot};
+use crate::runs::{Draws, Kind, Watched};
+use growd::core::pace::{RULE, Rule};
+
+const RUNS: u32 = 3_000;
+
+/// The constants were chosen with runs from this one.
+const CHOSEN_WITH: u64 = 7;
+
+/// Never used for choosing them.
+const FRESH: [u64; 3] = [2_026, 31_337, 8_675_309];
+
+pub fn print() {
+    println!("## Looks and delays, {RUNS} runs of each kind\n");
+    println!(
+        "| runs | growd: looks | delay, mean (95%) | fixed 10 s: looks | delay | fixed 60 s: looks | delay |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    for kind in all() {
+        let seed = FRESH[0];
+        let growd = watch_all(kind, RUNS, seed, Growd::new);
+        let (ten, sixty) = (fixed(kind, seed, 10.0), fixed(kind, seed, 60.0));
+        println!(
+            "| {} | {:.1} | {:.1} s ({:.0} s) | {:.1} | {:.1} s ({:.0} s) | {:.1} | {:.1} s ({:.0} s) |",
+            kind.name(),
+            growd.looks(),
+            growd.delay(),
+            growd.delay_95(),
+            ten.looks(),
+            ten.delay(),
+            ten.delay_95(),
+            sixty.looks(),
+            sixty.delay(),
+            sixty.delay_95(),
+        );
+    }
+    println!("\n## As shares of a look every 10 s: looks / mean delay\n");
+    println!(
+        "| runs | seed {CHOSEN_WITH} (used) | seeds {FRESH:?} (not used) | first sketch | half of the rest |"
+    );
+    println!("| --- | --- | --- | --- | --- |");
+    for kind in all() {
+        let used = share(kind, CHOSEN_WITH, Growd::new);
+        let fresh: Vec<String> = FRESH
+            .iter()
+            .map(|seed| share(kind, *seed, Growd::new))
+            .collect();
+        let sketch = share(kind, FRESH[0], FirstSketch::default);
+        let half = share(kind, FRESH[0], HalfOfRest::default);
+        println!(
+            "| {} | {used} | {} | {sketch} | {half} |",
+            kind.name(),
+            fresh.join(", ")
+        );
+    }
+    pareto();
+    last_result();
+}
+
+fn all() -> impl Iterator<Item = Kind> {
+    Kind::FOUR.into_iter().chain(Kind::VARIED).chain(Kind::HARD)
+}
+
+fn fixed(kind: Kind, seed: u64, interval: f64) -> Sum {
+    watch_all(kind, RUNS, seed, || Fixed(interval))
+}
+
+fn share<P: Poller>(kind: Kind, seed: u64, poller: impl Fn() -> P) -> String {
+    let (sum, ten) = (watch_all(kind, RUNS, seed, poller), fixed(kind, seed, 10.0));
+    format!(
+        "{:.2} / {:.2}",
+        sum.looks() / ten.looks(),
+        sum.delay() / ten.delay()
+    )
+}
+
+/// Mean over the eight kinds that the goals are about.
+fn eight(poller: &dyn Fn() -> Box<dyn Poller>) -> (f64, f64) {
+    let kinds = Kind::FOUR.into_iter().chain(Kind::VARIED);
+    let sums = kinds.map(|kind| watch_all(kind, RUNS, FRESH[0], || Boxed(poller())));
+    let (looks, delay) = sums.fold((0.0, 0.0), |sum, one| {
+        (sum.0 + one.looks(), sum.1 + one.delay())
+    });
+    (looks / 8.0, delay / 8.0)
+}
+
+struct Boxed(Box<dyn Poller>);
+
+impl Poller for Boxed {
+    fn next(&mut self, seen: &growd::core::Observation, now: f64) -> f64 {
+        self.0.next(seen, now)
+    }
+}
+
+fn pareto() {
+    println!("\n## Looks against delay, mean of the first eight kinds\n");
+    println!("| rule | looks | mean delay |");
+    println!("| --- | --- | --- |");
+    let row = |name: String, poller: &dyn Fn() -> Box<dyn Poller>| {
+        let (looks, delay) = eight(poller);
+        println!("| {name} | {looks:.1} | {delay:.2} s |");
+    };
+    for interval in [5.0, 10.0, 15.0, 30.0, 60.0] {
+        row(format!("fixed {interval} s"), &|| Box::new(Fixed(interval)));
+    }
+    row("half of the rest".to_owned(), &|| {
+        Box::<HalfOfRest>::default()
+    });
+    row("first sketch".to_owned(), &|| Box::<FirstSketch>::default());
+    for look in [0.1, 0.3, 1.0, 3.0] {
+        row(format!("square root, a look worth {look} s"), &|| {
+            Box::new(SquareRoot::new(look))
+        });
+    }
+    for caution in [1.0, 1.5, RULE.caution, 2.5, 3.0, 4.0] {
+        let name = if caution.to_bits() == RULE.caution.to_bits() {
+            "**growd**, caution"
+        } else {
+            "growd, caution"
+        };
+        row(format!("{name} {caution}"), &|| {
+            Box::new(Growd::with(Rule { caution, ..RULE }))
+        });
+    }
+    for last_stretch in [1.0, 3.0] {
+        row(format!("growd, last stretch {last_stretch}"), &|| {
+            Box::new(Growd::with(Rule {
+                last_stretch,
+                ..RULE
+            }))
+        });
+    }
+    for overshoot in [1.0, 1.15] {
+        row(format!("growd, overshoot {overshoot}"), &|| {
+            Box::new(Growd::with(Rule { overshoot, ..RULE }))
+        });
+    }
+    for times_age in [0.5, 1.0, 10.0] {
+        row(format!("growd, times age {times_age}"), &|| {
+            Box::new(Growd::with(Rule { times_age, ..RULE }))
+        });
+    }
+    let (mut looks, mut delay) = (0.0, 0.0);
+    for kind in Kind::FOUR.into_iter().chain(Kind::VARIED) {
+        let sum = knowing(kind, |seconds, _| Oracle(seconds));
+        (looks, delay) = (looks + sum.looks() / 8.0, delay + sum.delay() / 8.0);
+    }
+    println!("| an oracle that knows the end | {looks:.1} | {delay:.2} s |");
+}
+
+/// Pollers that are told when the run ends and when its last result but one comes.
+fn knowing<P: Poller>(kind: Kind, poller: impl Fn(f64, f64) -> P) -> Sum {
+    let (mut draws, mut sum) = (Draws::new(FRESH[0]), Sum::default());
+    for _ in 0..RUNS {
+        let mut run = kind.draw(&mut draws);
+        let (mut low, mut high) = (0.0, run.seconds());
+        for _ in 0..40 {
+            let middle = f64::midpoint(low, high);
+            if run.seen(middle).results >= 99 {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        let mut poller = poller(run.seconds(), high);
+        sum.add(watch(&mut run, &mut poller));
+    }
+    sum
+}
+
+fn last_result() {
+    println!(
+        "\n## What the last result costs where nothing foretells it: shares of a look every 10 s\n"
+    );
+    println!("| runs | knows when result 99 of 100 comes, then looks every 5 s | growd |");
+    println!("| --- | --- | --- |");
+    for kind in [
+        Kind::Steady,
+        Kind::AnyFrontLoaded,
+        Kind::Random,
+        Kind::Fading,
+    ] {
+        let (sum, ten) = (
+            knowing(kind, |_, but_one| ButOne(but_one)),
+            fixed(kind, FRESH[0], 10.0),
+        );
+        let growd = share(kind, FRESH[0], Growd::new);
+        println!(
+            "| {} | {:.2} / {:.2} | {growd} |",
+            kind.name(),
+            sum.looks() / ten.looks(),
+            sum.delay() / ten.delay()
+        );
+    }
+}

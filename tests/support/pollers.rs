@@ -1,0 +1,167 @@
+//! Pollers that watch runs in virtual time: growd's rule, and what it is compared with.
+
+#![allow(dead_code, reason = "each user takes a part of it")]
+
+use super::runs::{Draws, Kind, Watched};
+use growd::core::model::{Observation, Polling};
+use growd::core::pace::{Memory, RULE, Rule, Run};
+use growd::core::{after, since};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// The default intervals.
+pub const POLLING: Polling = Polling {
+    min_interval: Duration::from_secs(5),
+    max_interval: Duration::from_mins(1),
+};
+
+/// From the creation of a task to the first look at it, in seconds.
+pub const FIRST_LOOK: f64 = 0.2;
+
+/// Looks at one run: says when to look again, in seconds since the run's start.
+pub trait Poller {
+    fn next(&mut self, seen: &Observation, now: f64) -> f64;
+}
+
+/// growd's rule, or the same with other constants.
+pub struct Growd {
+    rule: Rule,
+    memory: Option<Memory>,
+}
+
+impl Growd {
+    pub fn new() -> Self {
+        Self::with(RULE)
+    }
+
+    pub fn with(rule: Rule) -> Self {
+        Self { rule, memory: None }
+    }
+}
+
+impl Poller for Growd {
+    fn next(&mut self, seen: &Observation, now: f64) -> f64 {
+        let run = Run {
+            started_at: start(),
+            results_at_start: 0,
+            goal: seen.desired,
+            memory: self.memory.as_ref(),
+        };
+        let paced = self.rule.next_look(&run, seen, at(now), &POLLING);
+        self.memory = Some(paced.memory);
+        since(start(), paced.at).as_secs_f64()
+    }
+}
+
+/// growd's rule, losing what it remembers at every so manieth look.
+pub struct Forgetful {
+    growd: Growd,
+    every: u32,
+    looks: u32,
+}
+
+impl Forgetful {
+    pub fn new(every: u32) -> Self {
+        Self {
+            growd: Growd::new(),
+            every,
+            looks: 0,
+        }
+    }
+}
+
+impl Poller for Forgetful {
+    fn next(&mut self, seen: &Observation, now: f64) -> f64 {
+        self.looks += 1;
+        if self.looks.is_multiple_of(self.every) {
+            self.growd.memory = None;
+        }
+        self.growd.next(seen, now)
+    }
+}
+
+/// A look each so many seconds.
+pub struct Fixed(pub f64);
+
+impl Poller for Fixed {
+    fn next(&mut self, _: &Observation, now: f64) -> f64 {
+        now + self.0
+    }
+}
+
+pub fn start() -> Timestamp {
+    "2026-11-24T02:22:00Z".parse().expect("a time")
+}
+
+pub fn at(seconds: f64) -> Timestamp {
+    after(start(), Duration::from_secs_f64(seconds))
+}
+
+/// What it took to see a run through.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    /// Looks, the one that finds it done among them.
+    pub looks: f64,
+    /// Seconds from `done` to that look.
+    pub delay: f64,
+}
+
+/// Watches a run to its end.
+pub fn watch(run: &mut dyn Watched, poller: &mut dyn Poller) -> Outcome {
+    let (mut now, mut looks) = (FIRST_LOOK, 1.0);
+    loop {
+        let seen = run.seen(now);
+        if !seen.status.is_running() {
+            let delay = now - run.seconds();
+            return Outcome { looks, delay };
+        }
+        now = poller.next(&seen, now);
+        looks += 1.0;
+    }
+}
+
+/// Looks and delay of many runs.
+#[derive(Debug, Clone, Default)]
+pub struct Sum {
+    looks: f64,
+    delays: Vec<f64>,
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a few thousand runs"
+)]
+impl Sum {
+    pub fn add(&mut self, outcome: Outcome) {
+        self.looks += outcome.looks;
+        self.delays.push(outcome.delay);
+    }
+
+    /// Mean number of looks at a run.
+    pub fn looks(&self) -> f64 {
+        self.looks / self.delays.len() as f64
+    }
+
+    /// Mean delay, in seconds.
+    pub fn delay(&self) -> f64 {
+        self.delays.iter().sum::<f64>() / self.delays.len() as f64
+    }
+
+    /// The delay that 95 of 100 runs stay within, in seconds.
+    pub fn delay_95(&self) -> f64 {
+        let mut sorted = self.delays.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted[(sorted.len() - 1) * 95 / 100]
+    }
+}
+
+/// Watches so many runs of one kind, drawn from a seed, each with a poller of its own.
+pub fn watch_all<P: Poller>(kind: Kind, runs: u32, seed: u64, poller: impl Fn() -> P) -> Sum {
+    let (mut draws, mut sum) = (Draws::new(seed), Sum::default());
+    for _ in 0..runs {
+        sum.add(watch(&mut kind.draw(&mut draws), &mut poller()));
+    }
+    sum
+}
