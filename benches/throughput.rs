@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const TASKS: u32 = 100_000;
 
 /// How long a turn is measured, and how often there are two.
-const TURN: Duration = Duration::from_secs(4);
+const TURN: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 5;
 
 /// Requests in flight.

@@ -42,6 +42,22 @@ pub struct Entry {
     pub heard: Heard,
 }
 
+impl Entry {
+    /// May it be that a resume comes of this?
+    fn may_lead_to_a_resume(&self) -> bool {
+        match &self.heard {
+            Heard::Look(look) => look.may_lead_to_a_resume(),
+            Heard::Answer(_) => false,
+        }
+    }
+
+    /// Shall it not wait for others? Only a look that brings no resume may.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        self.may_lead_to_a_resume() || matches!(self.heard, Heard::Answer(_))
+    }
+}
+
 /// What a batch is judged by.
 pub struct Terms {
     /// The configuration.
@@ -83,8 +99,11 @@ pub async fn write(
         .into_iter()
         .map(|task| (task.id.clone(), task))
         .collect();
+    // Read only where it may matter: it is a sum over all that a day saw.
     let day = match terms.policy.growth.daily_limit {
         0 => None,
+        // As good as used up: nothing can be asked.
+        limit if !entries.iter().any(Entry::may_lead_to_a_resume) => Some((limit, None)),
         _ => Some(ledger::asked_within(connection, terms.day, terms.now).await?),
     };
     let mut batch = Batch {
@@ -126,7 +145,7 @@ pub async fn write(
         gate: after,
         ..
     } = batch;
-    store_steps(connection, &steps).await?;
+    store_steps(connection, &tasks, &steps).await?;
     let mut told: Vec<(Option<TaskId>, Event)> = Vec::new();
     for (id, _, step) in steps {
         told.extend(
@@ -277,13 +296,18 @@ fn of_the_ledger_only(mut step: Step) -> Step {
 
 async fn store_steps(
     connection: &mut SqliteConnection,
+    tasks: &HashMap<TaskId, Task>,
     steps: &[(&TaskId, Timestamp, Step)],
 ) -> Result<(), StoreError> {
     let rows: Vec<_> = steps
         .iter()
-        .map(|(id, _, step)| (*id, &step.progress))
+        .map(|(id, _, step)| store::Saved {
+            id,
+            before: tasks.get(id).map(|task| &task.progress),
+            after: &step.progress,
+        })
         .collect();
-    progress::save(connection, &rows).await?;
+    store::save(connection, &rows).await?;
     let samples: Vec<_> = steps
         .iter()
         .filter(|(_, _, step)| step.sample)

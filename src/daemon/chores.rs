@@ -68,11 +68,11 @@ pub async fn perform(
         Chore::Adopt(_) => {
             gate.probe_now(now);
             batch::store_gate(&mut *connection, &before, gate, min_interval, now).await?;
-            progress::wake_for_limits(&mut *connection, policy.growth.task_cap, min_interval, now)
+            progress::wake_capped(&mut *connection, policy.growth.task_cap, min_interval, now)
                 .await?;
             let horizon = after(now, policy.polling.max_interval);
             progress::look_sooner(&mut *connection, horizon).await?;
-            restore(&mut *connection, now).await?
+            0
         }
         Chore::PullBack => {
             let restarted = ledger::pull_back(&mut *connection, now).await?;
@@ -103,13 +103,4 @@ fn horizon(policy: &Policy) -> Duration {
         .max(policy.retry.max)
         .max(policy.probe_interval)
         .max(policy.growth.settle)
-}
-
-/// Gives progress to the tasks that have none, and tells of it.
-async fn restore(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, StoreError> {
-    let count = progress::restore(connection, now).await?;
-    if count > 0 {
-        tracing::warn!("{count} tasks had no progress, as if it had been deleted: they begin anew");
-    }
-    Ok(count)
 }

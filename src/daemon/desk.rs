@@ -26,10 +26,16 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 
 /// The most answers that go into one transaction.
 const BATCH_MAX: usize = 256;
+
+/// For so long answers are gathered into one transaction, where the last one is no longer ago than that and none of
+/// them may lead to a resume.
+const GATHERING: Duration = Duration::from_millis(5);
 
 /// The writer at work.
 pub(super) struct Desk {
@@ -48,12 +54,16 @@ impl Desk {
     /// Does what comes in, until it is told to stop or nobody is left to ask.
     pub async fn work(mut self, mut inbox: mpsc::UnboundedReceiver<Job>) {
         let mut next = inbox.recv().await;
+        let mut written_at: Option<Instant> = None;
         while let Some(job) = next.take() {
             self.waits.pulse.fetch_add(1, Ordering::Relaxed);
             self.mind_the_clock().await;
             self.report.sums();
             match job {
                 Job::Entry(first) => {
+                    if written_at.is_some_and(|at| at.elapsed() < GATHERING) {
+                        self.gather(&first, &inbox).await;
+                    }
                     let mut batch = vec![*first];
                     while batch.len() < BATCH_MAX {
                         match inbox.try_recv() {
@@ -66,6 +76,7 @@ impl Desk {
                         }
                     }
                     self.serve(batch).await;
+                    written_at = Some(Instant::now());
                 }
                 Job::Chore(chore, reply) => {
                     if matches!(chore, Chore::Heartbeat) {
@@ -95,6 +106,20 @@ impl Desk {
             }
         }
         self.close().await;
+    }
+
+    /// Lets more come in while there is no hurry.
+    async fn gather(&self, first: &Waiting, inbox: &mpsc::UnboundedReceiver<Job>) {
+        let until = Instant::now() + GATHERING;
+        if first.entry.is_urgent() {
+            return;
+        }
+        if inbox.len() < BATCH_MAX {
+            tokio::select! {
+                () = self.waits.urgent.notified() => {}
+                () = sleep_until(until) => {}
+            }
+        }
     }
 
     /// Writes a batch, and answers each of its entries.
@@ -164,12 +189,14 @@ impl Desk {
                     && self.give_room_back().await
                     && patience.retries_at_once())
                 {
+                    self.waits.is_stuck.store(true, Ordering::Relaxed);
                     patience.wait(&error).await;
                 }
                 self.waits.pulse.fetch_add(1, Ordering::Relaxed);
                 None
             }
             outcome => {
+                self.waits.is_stuck.store(false, Ordering::Relaxed);
                 patience.end(outcome.is_ok());
                 if outcome.is_ok() && patience.was_quick() {
                     self.report.disk_is_full();
@@ -234,7 +261,11 @@ impl Desk {
 
     /// Notices a leap of the clock before anything is judged by it.
     async fn mind_the_clock(&mut self) {
-        let Some(leap) = self.clock.leap() else {
+        let leap = self.clock.leap();
+        let ahead = self.clock.ahead_within(ledger::DAY).as_millis();
+        let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
+        self.waits.ahead.store(ahead, Ordering::Relaxed);
+        let Some(leap) = leap else {
             return;
         };
         let (what, by) = match leap {

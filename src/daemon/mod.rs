@@ -14,6 +14,7 @@
 //!
 //! A change by another process is seen within [`TICK`], not at once.
 
+mod ahead;
 pub mod batch;
 pub mod census;
 pub mod chores;
@@ -29,6 +30,7 @@ mod patience;
 pub mod report;
 pub mod restarts;
 mod schedule;
+pub mod seats;
 pub mod signals;
 pub mod writer;
 
@@ -152,11 +154,18 @@ pub async fn serve(
     let means = Means {
         client: Arc::new(client),
         writer: writer.clone(),
+        seats: Arc::default(),
         pacer: pacer.clone(),
         gate,
         draining,
     };
-    let mut schedule = Schedule::new(reader, means, health.clone(), settings.limits.concurrency);
+    let mut schedule = Schedule::new(
+        reader,
+        means,
+        health.clone(),
+        settings.limits.concurrency,
+        settings.policy,
+    );
     let mut daemon = Daemon {
         settings,
         writer: writer.clone(),
@@ -183,7 +192,8 @@ pub async fn serve(
             signal = signals.recv() => match signal {
                 Some(Signal::Reload) => {
                     if let Some(client) = daemon.reload(&mut reload) {
-                        schedule.adopt(client, daemon.settings.limits.concurrency);
+                        let settings = &daemon.settings;
+                        schedule.adopt(client, settings.limits.concurrency, settings.policy);
                     }
                 }
                 Some(Signal::Stop) | None => break,

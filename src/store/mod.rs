@@ -19,12 +19,14 @@ pub mod overview;
 mod pace;
 pub mod progress;
 mod room;
+mod saving;
 pub mod schema;
 pub mod tasks;
 pub mod text;
 pub mod time;
 
 pub use lock::Lock;
+pub use saving::{Saved, save};
 pub use schema::{Mode, open};
 pub use text::Text;
 
