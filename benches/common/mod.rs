@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
+use growd::core::turns::Queue;
+use growd::store::progress::{self, End};
 use growd::store::{self, Mode};
 use sqlx::sqlite::SqliteConnection;
 use std::fmt::Write as _;
@@ -110,6 +112,13 @@ impl Standin {
         answer.json().await.expect(path)
     }
 
+    /// What the service itself says.
+    pub async fn authorized(&self, url: &str) -> serde_json::Value {
+        let request = self.client.get(url).bearer_auth(TOKEN);
+        let answer = request.send().await.expect(url);
+        answer.json().await.expect(url)
+    }
+
     /// How many looks it has answered.
     pub async fn looks(&self) -> u64 {
         let requests = self.get("requests").await;
@@ -196,7 +205,7 @@ impl Place {
                         desired_num_results = 212, num_results_discovered = 400, num_results_enriched = 400,
                         num_results_evaluated = 400, num_results = 212, best_results = 212, polls = 20,
                         query = 'bakeries in the south that deliver by bicycle', polled_at = {now},
-                        changed_at = {now}, next_poll_at = NULL"
+                        changed_at = {now}, next_poll_at = NULL, turn = 'look'"
             ),
         )
         .await;
@@ -206,7 +215,7 @@ impl Place {
                 "UPDATE progress
                     SET state = 'growing', reason = 'the service is at work', status = 'created',
                         desired_num_results = 100, num_results_discovered = 0, num_results_enriched = 0,
-                        num_results_evaluated = 0, num_results = 0, best_results = 0, next_poll_at = {now}
+                        num_results_evaluated = 0, num_results = 0, best_results = 0, next_poll_at = {now}, turn = 'look'
                   WHERE task_id IN (WITH RECURSIVE numbers (n) AS
                             (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {running})
                         SELECT {NAME} FROM numbers)"
@@ -273,6 +282,20 @@ impl Place {
             .fetch_one(&mut connection)
             .await
             .expect("a number")
+    }
+
+    /// How long the daemon's question for what is due takes, in milliseconds.
+    pub async fn due_query_ms(&self) -> f64 {
+        let mut connection = open(&self.database()).await;
+        let far = jiff::Timestamp::now() + Duration::from_hours(1);
+        let mut times = Vec::new();
+        for _ in 0..21 {
+            let begin = Instant::now();
+            let due = progress::due(&mut connection, Queue::Look, End::Oldest, far, 512).await;
+            times.push(begin.elapsed().as_secs_f64() * 1_000.0);
+            assert_eq!(due.expect("an answer").tasks.len(), 512);
+        }
+        median(&mut times)
     }
 
     /// Runs a statement.

@@ -35,7 +35,7 @@ const BATCH_MAX: usize = 256;
 
 /// For so long answers are gathered into one transaction, where the last one is no longer ago than that and none of
 /// them may lead to a resume.
-const GATHERING: Duration = Duration::from_millis(5);
+const GATHERING: Duration = Duration::from_millis(8);
 
 /// The writer at work.
 pub(super) struct Desk {

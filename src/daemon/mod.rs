@@ -180,7 +180,8 @@ pub async fn serve(
     let mut pruning = every(PRUNING);
     let mut watchdog = Watchdog::from_env();
     let mut ready = false;
-    while health.is_well() {
+    // Looked at with each tick, and by the writer before it writes: not with each request.
+    while health.was_well() {
         let wake = schedule.launch().await;
         if !ready {
             notify::ready();
@@ -199,6 +200,9 @@ pub async fn serve(
                 Some(Signal::Stop) | None => break,
             },
             _ = tick.tick() => {
+                if !health.is_well() {
+                    break;
+                }
                 schedule.tick().await;
                 writer.look_at_the_clock();
                 watchdog.feed(writer.pulse());

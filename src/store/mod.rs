@@ -21,6 +21,7 @@ pub mod progress;
 mod room;
 mod saving;
 pub mod schema;
+pub mod statements;
 pub mod tasks;
 pub mod text;
 pub mod time;

@@ -120,6 +120,10 @@ impl Due {
     }
 }
 
+pub(super) const PARK: &str =
+    "UPDATE progress SET state = 'missing', reason = ?2, next_poll_at = NULL
+          WHERE task_id = CAST(?1 AS TEXT) AND next_poll_at IS NOT NULL";
+
 /// Parks a task whose id can't be asked for; tells of it. Returns how many rows that were.
 ///
 /// # Errors
@@ -136,15 +140,12 @@ pub async fn park(
     let reason = format!(
         "this id is no UTF-8 text: DELETE FROM tasks WHERE CAST(task_id AS BLOB) = x'{hex}' removes it"
     );
-    let parked = sqlx::query(
-        "UPDATE progress SET state = 'missing', reason = ?2, next_poll_at = NULL
-          WHERE task_id = CAST(?1 AS TEXT) AND next_poll_at IS NOT NULL",
-    )
-    .bind(id)
-    .bind(&reason)
-    .execute(&mut *connection)
-    .await?
-    .rows_affected();
+    let parked = sqlx::query(PARK)
+        .bind(id)
+        .bind(&reason)
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
     if parked > 0 {
         let event = Event {
             kind: "unusable_id",

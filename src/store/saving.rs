@@ -1,4 +1,4 @@
-//! Writing the progress of many tasks with one statement.
+//! Writing many rows with one statement, and the progress of tasks so.
 //!
 //! The rows are bound, and not handed over as JSON: that has SQLite read each row's text anew for each of its columns,
 //! which was half of what a cycle cost. The statements come in a few sizes, so that each is prepared once; what is left
@@ -25,7 +25,7 @@ pub struct Saved<'a> {
 }
 
 /// How many rows a statement takes.
-const SIZES: [usize; 4] = [1, 8, 32, 128];
+const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
 
 /// What each look changes, whatever it brings.
 const ALWAYS: [&str; 5] = ["polls", "polled_at", "next_poll_at", "pace", "turn"];
@@ -52,38 +52,43 @@ const NEWS: [&str; 16] = [
 ];
 
 /// A statement for each of [`SIZES`].
-type Statements = [String; SIZES.len()];
+pub(super) type Statements = [String; SIZES.len()];
 
 static QUIET: LazyLock<Statements> = LazyLock::new(|| statements(&ALWAYS));
 static FULL: LazyLock<Statements> =
     LazyLock::new(|| statements(&ALWAYS.into_iter().chain(NEWS).collect::<Vec<_>>()));
 static STATE: LazyLock<Statements> = LazyLock::new(|| statements(&["state"]));
 
-fn statements(columns: &[&str]) -> Statements {
+/// The statements that `sql` makes of as many rows of so many columns.
+pub(super) fn sized(columns: usize, sql: impl Fn(&str) -> String) -> Statements {
+    let row = format!("({})", vec!["?"; columns].join(", "));
     SIZES.map(|size| {
-        let set: Vec<String> = columns
-            .iter()
-            .enumerate()
-            .map(|(n, column)| format!("{column} = v.column{}", n + 2))
-            .collect();
-        let row = format!("({})", vec!["?"; columns.len() + 1].join(", "));
-        format!(
-            "UPDATE progress SET {} FROM (VALUES {}) AS v WHERE progress.task_id = v.column1",
-            set.join(", "),
-            vec![row; size].join(", ")
-        )
+        let rows = vec![row.as_str(); size].join(", ");
+        sql(&format!("VALUES {rows}"))
     })
 }
 
-/// All of the statements, for who wants to know how SQLite goes about them.
-pub fn all() -> impl Iterator<Item = &'static str> {
+fn statements(columns: &[&str]) -> Statements {
+    let set: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .map(|(n, column)| format!("{column} = v.column{}", n + 2))
+        .collect();
+    let set = set.join(", ");
+    sized(columns.len() + 1, |rows| {
+        format!("UPDATE progress SET {set} FROM ({rows}) AS v WHERE progress.task_id = v.column1")
+    })
+}
+
+/// All of the statements that write progress.
+pub(super) fn all() -> impl Iterator<Item = &'static str> {
     [&*QUIET, &*FULL, &*STATE]
         .into_iter()
         .flatten()
         .map(String::as_str)
 }
 
-type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
+pub(super) type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 /// Writes the progress of many tasks; those that are no longer there are left out.
 ///
@@ -105,15 +110,19 @@ pub async fn save(
         news(always(query, saved), saved)
     })
     .await?;
-    let state = |query: Bound<'static>, saved: &Saved<'_>| query.bind(saved.after.state.as_str());
+    let state = |query: Bound<'static>, saved: &Saved<'_>| {
+        let id = saved.id.as_str().to_owned();
+        query.bind(id).bind(saved.after.state.as_str())
+    };
     write(connection, &moved, &STATE, state).await
 }
 
-async fn write(
+/// Writes rows with as few statements as they take; `bind` adds the values of one row.
+pub(super) async fn write<T>(
     connection: &mut SqliteConnection,
-    rows: &[Saved<'_>],
+    rows: &[T],
     statements: &'static Statements,
-    bind: impl Fn(Bound<'static>, &Saved<'_>) -> Bound<'static>,
+    bind: impl Fn(Bound<'static>, &T) -> Bound<'static>,
 ) -> Result<(), StoreError> {
     let mut rest = rows;
     while !rest.is_empty() {
@@ -122,8 +131,8 @@ async fn write(
         let index = fits.unwrap_or(SIZES.len() - 1);
         let (now, later) = rest.split_at(rest.len().min(SIZES[index]));
         let mut query = sqlx::query(AssertSqlSafe(statements[index].as_str()));
-        for saved in now {
-            query = bind(query.bind(saved.id.as_str().to_owned()), saved);
+        for row in now {
+            query = bind(query, row);
         }
         // What is not bound is null.
         query.execute(&mut *connection).await?;
@@ -146,6 +155,7 @@ fn always(query: Bound<'static>, saved: &Saved<'_>) -> Bound<'static> {
         ..
     } = saved.after;
     query
+        .bind(saved.id.as_str().to_owned())
         .bind(*polls)
         .bind(at(*polled_at))
         .bind(at(*next_poll_at))

@@ -17,6 +17,9 @@ const APPLICATION_ID: i64 = 0x6772_6f77;
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// So many rows of an answer are handed over without waiting for who reads them: as many as are in a batch.
+const ROWS_AT_ONCE: usize = 512;
+
 /// How long to wait for another process that is creating or migrating the database.
 const MOMENT: Duration = Duration::from_secs(5);
 
@@ -221,6 +224,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(BUSY_TIMEOUT)
+        .row_buffer_size(ROWS_AT_ONCE)
         .foreign_keys(true)
         .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT)
         .disable_statement_logging()
