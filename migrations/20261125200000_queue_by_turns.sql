@@ -84,3 +84,14 @@ INSERT INTO progress (task_id, next_poll_at, turn)
 SELECT task_id, CASE WHEN paused THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%fZ', 'now') END, 'new'
   FROM tasks
  WHERE NOT EXISTS (SELECT 1 FROM progress WHERE progress.task_id = tasks.task_id);
+
+-- A row that somebody inserts for no task is in no queue: what is due is read without a look at each task.
+CREATE TRIGGER progress_added AFTER INSERT ON progress
+WHEN NOT EXISTS (SELECT 1 FROM tasks WHERE task_id = NEW.task_id)
+BEGIN
+    UPDATE progress SET next_poll_at = NULL WHERE task_id = NEW.task_id;
+END;
+
+UPDATE progress SET next_poll_at = NULL
+ WHERE next_poll_at IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id);

@@ -180,6 +180,9 @@ impl Place {
     /// target.
     pub async fn fill(&self, tasks: u32, running: u32) {
         let mut connection = open(&self.database()).await;
+        // Made once, and thrown away if it fails.
+        execute(&mut connection, "PRAGMA synchronous = OFF").await;
+        execute(&mut connection, "PRAGMA cache_size = -400000").await;
         let now = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
         // One transaction for each million of rows would need a log of as much; so little at once does not.
         let mut begin = 0;

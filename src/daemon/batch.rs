@@ -120,11 +120,13 @@ pub async fn write(
         match &entry.heard {
             Heard::Look(look) => {
                 batch.learn(Request::Look, look.outcome.as_ref().err(), look.started_at);
-                // Removed while it was looked at: there is nothing left to know.
                 if let Some(task) = task {
                     let step;
                     (step, order) = batch.look(task, look).await?;
                     steps.push((&entry.id, look.answered_at, step));
+                } else {
+                    // Removed while it was looked at: there is nothing left to know.
+                    progress::put_away(batch.connection, &entry.id).await?;
                 }
             }
             Heard::Answer(answer) => {

@@ -36,7 +36,8 @@ const IDLE_MAX: Duration = Duration::from_mins(1);
 /// The due tasks, and those in flight.
 pub struct Schedule {
     reader: SqliteConnection,
-    means: Means,
+    /// Shared by those in flight: a copy for each costs more than it looks.
+    means: Arc<Means>,
     health: Health,
     concurrency: usize,
     policy: Policy,
@@ -63,7 +64,7 @@ impl Schedule {
     ) -> Self {
         Self {
             reader,
-            means,
+            means: Arc::new(means),
             health,
             concurrency,
             policy,
@@ -81,7 +82,7 @@ impl Schedule {
 
     /// Goes by a new client and new limits; requests under way end with the old ones.
     pub fn adopt(&mut self, client: Arc<Client>, concurrency: usize, policy: Policy) {
-        self.means.client = client;
+        Arc::make_mut(&mut self.means).client = client;
         self.concurrency = concurrency;
         self.policy = policy;
         self.ahead.forget();

@@ -34,7 +34,6 @@ macro_rules! due {
         concat!(
             "SELECT CAST(task_id AS BLOB) FROM progress
               WHERE turn = ?1 AND next_poll_at <= ?2
-                AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id)
               ORDER BY next_poll_at ",
             $order,
             " LIMIT ?3"
@@ -45,7 +44,8 @@ macro_rules! due {
 pub(super) const DUE_OLDEST: &str = due!("ASC");
 pub(super) const DUE_NEWEST: &str = due!("DESC");
 
-/// The tasks of a queue that are due, at most `limit`. A row of progress without a task is none.
+/// The tasks of a queue that are due, at most `limit`. A row of progress without a task may be among them: to look for
+/// each task would take longer than all else. [`put_away`] is for those.
 ///
 /// # Errors
 ///
@@ -72,7 +72,6 @@ pub async fn due(
 
 pub(super) const HELD: &str = "SELECT CAST(task_id AS BLOB) FROM progress
       WHERE turn = 'limit' AND next_poll_at IS NOT NULL AND (polled_at <= ?1) IS NOT FALSE
-        AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id)
       ORDER BY next_poll_at LIMIT ?2";
 
 /// The tasks that wait for the daily limit and were not looked at since `polled_before`, at most `limit`.
@@ -158,12 +157,26 @@ pub async fn park(
 
 pub(super) const NEXT_DUE: &str = "SELECT min(at) FROM (
         SELECT * FROM (SELECT next_poll_at AS at FROM progress WHERE turn = 'new' AND next_poll_at > ?1
-                          AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id)
                         ORDER BY next_poll_at LIMIT 1)
         UNION ALL
         SELECT * FROM (SELECT next_poll_at AS at FROM progress WHERE turn = 'look' AND next_poll_at > ?1
-                          AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id)
                         ORDER BY next_poll_at LIMIT 1))";
+
+pub(super) const PUT_AWAY: &str = "UPDATE progress SET next_poll_at = NULL
+      WHERE task_id = ?1 AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = ?1)";
+
+/// Takes a row of progress out of its queue that has no task; somebody made it by hand.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn put_away(connection: &mut SqliteConnection, id: &TaskId) -> Result<(), StoreError> {
+    sqlx::query(PUT_AWAY)
+        .bind(id.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
 
 /// When the first task after `now` is due, of those that do not wait for the daily limit; none, too, where what is next
 /// is no time: [`pull_back`] sees to that.

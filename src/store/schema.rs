@@ -65,6 +65,10 @@ pub async fn open(path: &Path, mode: Mode<'_>) -> Result<SqliteConnection, Store
         sqlx::query("PRAGMA query_only = ON")
             .execute(&mut connection)
             .await?;
+        // It reads the fronts of queues, and each row of a long answer once: more would be kept for nothing.
+        sqlx::query("PRAGMA cache_size = -512")
+            .execute(&mut connection)
+            .await?;
     }
     if matches!(mode, Mode::Daemon(_)) {
         room::limit_log(&mut connection, path).await?;

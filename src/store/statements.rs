@@ -11,6 +11,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("progress::DUE_NEWEST", progress::DUE_NEWEST),
         ("progress::HELD", progress::HELD),
         ("progress::PARK", progress::PARK),
+        ("progress::PUT_AWAY", progress::PUT_AWAY),
         ("progress::NEXT_DUE", progress::NEXT_DUE),
         ("progress::LOAD", progress::LOAD),
         ("progress::WAKE_WAITING", progress::WAKE_WAITING),
