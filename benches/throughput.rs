@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{Place, Standin, TOKEN, median, name, runtime};
+use common::{Place, Standin, TOKEN, cpu_seconds, median, name, runtime};
 use serde::Deserialize;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const TASKS: u32 = 100_000;
 
 /// How long a turn is measured, and how often there are two.
-const TURN: Duration = Duration::from_secs(3);
+const SPAN: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 5;
 
 /// Requests in flight.
@@ -28,8 +28,11 @@ fn main() {
             return for_a_profile().await;
         }
         println!("\n## Poll cycles a second, {TASKS} tasks, all due\n");
-        println!("| counters | requests in flight | bare loop | growd | ratio, median of {ROUNDS} | all |");
-        println!("| --- | --- | --- | --- | --- | --- |");
+        println!(
+            "| counters | requests in flight | bare loop | growd | ratio, median of {ROUNDS} | all \
+             | µs of processor time a cycle, loop + stand-in | growd + stand-in |"
+        );
+        println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
         for (counters, speed) in [("stand still", "0"), ("move", "1")] {
             let standin = Standin::start(&["--speed", speed]);
             standin.add_running(TASKS).await;
@@ -74,20 +77,32 @@ async fn compare(standin: &Standin, counters: &str, concurrency: usize) {
     let place = Place::new();
     configure(&place, standin, concurrency).await;
     let (mut bare, mut grown, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let mut costs = [const { Vec::new() }; 4];
     for _ in 0..ROUNDS {
-        let one = bare_loop(&standin.url, concurrency).await;
+        let one = bare_loop(standin, concurrency).await;
         let other = daemon(standin, &place).await;
-        bare.push(one);
-        grown.push(other);
-        ratios.push(other / one);
+        bare.push(one.rate);
+        grown.push(other.rate);
+        ratios.push(other.rate / one.rate);
+        for (sum, cost) in
+            costs
+                .iter_mut()
+                .zip([one.client, one.service, other.client, other.service])
+        {
+            sum.push(cost);
+        }
     }
     let all: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
     println!(
-        "| {counters} | {concurrency} | {:.0} | {:.0} | {:.2} | {} |",
+        "| {counters} | {concurrency} | {:.0} | {:.0} | {:.2} | {} | {:.0} + {:.0} | {:.0} + {:.0} |",
         median(&mut bare),
         median(&mut grown),
         median(&mut ratios),
-        all.join(" ")
+        all.join(" "),
+        median(&mut costs[0]),
+        median(&mut costs[1]),
+        median(&mut costs[2]),
+        median(&mut costs[3])
     );
 }
 
@@ -107,7 +122,11 @@ struct Parsed {
 }
 
 /// Fetches and parses, with the same settings of the client as growd; cycles a second.
-async fn bare_loop(url: &str, concurrency: usize) -> f64 {
+async fn bare_loop(standin: &Standin, concurrency: usize) -> Turn {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    static DONE: AtomicU32 = AtomicU32::new(0);
+    static STOP: AtomicBool = AtomicBool::new(false);
+    let url = standin.url.as_str();
     let client = reqwest::Client::builder()
         .timeout(Duration::from_secs(30))
         .connect_timeout(Duration::from_secs(10))
@@ -118,9 +137,6 @@ async fn bare_loop(url: &str, concurrency: usize) -> f64 {
         .no_proxy()
         .build()
         .expect("a client");
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    static DONE: AtomicU32 = AtomicU32::new(0);
-    static STOP: AtomicBool = AtomicBool::new(false);
     STOP.store(false, Ordering::Relaxed);
     let workers: Vec<_> = (0..concurrency)
         .map(|_| {
@@ -133,8 +149,9 @@ async fn bare_loop(url: &str, concurrency: usize) -> f64 {
                         .header("accept", "application/json")
                         .bearer_auth(TOKEN)
                         .send()
-                        .await
-                        .expect("an answer");
+                        .await;
+                    // A connection that the stand-in has just closed is no cycle.
+                    let Ok(answer) = answer else { continue };
                     let body = answer.bytes().await.expect("a body");
                     black_box(serde_json::from_slice::<Parsed>(&body).expect("a task"));
                     DONE.fetch_add(1, Ordering::Relaxed);
@@ -144,29 +161,55 @@ async fn bare_loop(url: &str, concurrency: usize) -> f64 {
         .collect();
     tokio::time::sleep(Duration::from_millis(500)).await;
     let (begin, before) = (Instant::now(), DONE.load(Ordering::Relaxed));
-    tokio::time::sleep(TURN).await;
-    let done = DONE.load(Ordering::Relaxed) - before;
-    let rate = f64::from(done) / begin.elapsed().as_secs_f64();
+    let (own, its) = (cpu_seconds("self"), standin.process.cpu_seconds());
+    tokio::time::sleep(SPAN).await;
+    let done = f64::from(DONE.load(Ordering::Relaxed) - before);
+    let turn = Turn {
+        rate: done / begin.elapsed().as_secs_f64(),
+        client: (cpu_seconds("self") - own) * 1e6 / done,
+        service: (standin.process.cpu_seconds() - its) * 1e6 / done,
+    };
     STOP.store(true, Ordering::Relaxed);
     for worker in workers {
         worker.await.expect("a worker");
     }
-    rate
+    turn
 }
 
 /// Runs the daemon for a turn; durable cycles a second.
-async fn daemon(standin: &Standin, place: &Place) -> f64 {
+async fn daemon(standin: &Standin, place: &Place) -> Turn {
     const POLLS: &str = "SELECT sum(polls) FROM progress";
     let running = place.run();
     let before = standin.looks().await;
     standin.has_answered(before + 1_000).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     // Counted in the database: what is not durable is no cycle.
-    let (begin, before) = (Instant::now(), place.number(POLLS).await);
-    tokio::time::sleep(TURN).await;
-    let (elapsed, after) = (begin.elapsed(), place.number(POLLS).await);
+    let before = place.number(POLLS).await;
+    let (begin, own, its) = (
+        Instant::now(),
+        running.cpu_seconds(),
+        standin.process.cpu_seconds(),
+    );
+    tokio::time::sleep(SPAN).await;
+    let seconds = begin.elapsed().as_secs_f64();
+    let (own, its) = (
+        running.cpu_seconds() - own,
+        standin.process.cpu_seconds() - its,
+    );
+    let after = place.number(POLLS).await;
     running.stop();
     #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
     let polls = (after - before) as f64;
-    polls / elapsed.as_secs_f64()
+    Turn {
+        rate: polls / seconds,
+        client: own * 1e6 / polls,
+        service: its * 1e6 / polls,
+    }
+}
+
+/// What a turn came to: cycles a second, and microseconds of processor time a cycle.
+struct Turn {
+    rate: f64,
+    client: f64,
+    service: f64,
 }

@@ -70,7 +70,9 @@ impl World {
             }
             due.truncate(AHEAD);
             let queue = if is_new { Queue::New } else { Queue::Look };
-            due.into_iter().for_each(|n| self.turns.push(queue, n));
+            for n in due {
+                self.turns.push(queue, n);
+            }
         }
     }
 
@@ -83,7 +85,7 @@ impl World {
                 self.read();
                 read_at = Some(self.now);
             }
-            if let Some(n) = self.turns.next() {
+            if let Some(n) = self.turns.take() {
                 let (now, interval) = (self.now, self.interval);
                 let task = &mut self.tasks[n];
                 let waited = now - task.due;
@@ -144,10 +146,10 @@ proptest! {
             turns.push(Queue::Look, (Queue::Look, n));
         }
         for _ in 0..taken {
-            turns.next();
+            turns.take();
         }
         let oldest = taken.div_ceil(4).saturating_sub(usize::from(taken % 4 != 0));
-        let next: Vec<_> = (0..4).filter_map(|_| turns.next()).collect();
+        let next: Vec<_> = (0..4).filter_map(|_| turns.take()).collect();
         prop_assert_eq!(next.iter().filter(|(queue, _)| *queue == Queue::Look).count(), 2);
         prop_assert!(next.contains(&(Queue::New, oldest)), "{:?}: {:?}", oldest, next);
     }
@@ -159,8 +161,8 @@ fn what_the_daily_limit_has_room_for_goes_first() {
     turns.push(Queue::Look, "look");
     turns.push(Queue::New, "new");
     turns.push(Queue::Limit, "limit");
-    assert_eq!(turns.next(), Some("limit"));
-    assert_eq!(turns.next(), Some("look"));
-    assert_eq!(turns.next(), Some("new"));
-    assert_eq!(turns.next(), None);
+    assert_eq!(turns.take(), Some("limit"));
+    assert_eq!(turns.take(), Some("look"));
+    assert_eq!(turns.take(), Some("new"));
+    assert_eq!(turns.take(), None);
 }

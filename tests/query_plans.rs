@@ -80,7 +80,8 @@ async fn what_is_due_is_read_from_its_index_in_its_order() {
 }
 
 /// The files that hold statements of the daemon or the commands, and not only of opening a database.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
+    ("waking", include_str!("../src/store/waking.rs")),
     ("progress", include_str!("../src/store/progress.rs")),
     ("ledger", include_str!("../src/store/ledger.rs")),
     ("history", include_str!("../src/store/history.rs")),

@@ -2,7 +2,7 @@
 
 mod support;
 
-use growd::store::{progress, time};
+use growd::store::{time, waking};
 use jiff::Timestamp;
 use std::time::Duration;
 use support::Bench;
@@ -40,11 +40,11 @@ async fn a_task_that_is_woken_is_due_now_but_not_sooner_than_an_interval_after_i
             .unwrap();
         }
         if a_cap_was_raised {
-            progress::wake_capped(&mut connection, 250, INTERVAL, now)
+            waking::wake_capped(&mut connection, 250, INTERVAL, now)
                 .await
                 .unwrap();
         } else {
-            progress::wake_waiting(&mut connection, false, INTERVAL, now)
+            waking::wake_waiting(&mut connection, false, INTERVAL, now)
                 .await
                 .unwrap();
         }

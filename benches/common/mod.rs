@@ -46,12 +46,7 @@ impl Process {
 
     /// Processor time used so far, of all its threads, in seconds.
     pub fn cpu_seconds(&self) -> f64 {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).expect("a process");
-        let nanoseconds: u64 = tasks
-            .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
-            .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())
-            .sum();
-        Duration::from_nanos(nanoseconds).as_secs_f64()
+        cpu_seconds(&self.0.id().to_string())
     }
 
     /// Bytes that it had written to disks, and calls that wrote.
@@ -70,6 +65,16 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Processor time used so far by the threads that a process has, in seconds; `self` is this one.
+pub fn cpu_seconds(process: &str) -> f64 {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("a process");
+    let nanoseconds: u64 = tasks
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
+        .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())
+        .sum();
+    Duration::from_nanos(nanoseconds).as_secs_f64()
 }
 
 fn number_after(text: &str, key: &str) -> u64 {

@@ -1,8 +1,9 @@
 //! `growd watch`: live progress, a bar a task; plain lines where there is no terminal.
 
-use super::table::{clean, span};
+use super::rate::Rate;
+use super::table::clean;
 use super::{Context, Exit, interrupted};
-use crate::core::{State, since};
+use crate::core::State;
 use crate::daemon::census::Census;
 use crate::store::overview::{self, Order, OverviewRow};
 use crate::store::{self, Mode, Text, schema};
@@ -12,7 +13,7 @@ use futures_util::TryStreamExt;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -29,9 +30,6 @@ const FEW: i64 = 300;
 
 /// Where there is no terminal, so many of them.
 const LINES_MAX: usize = 100;
-
-/// The rate is that of so many looks: about half a minute.
-const RATE_LOOKS: usize = 60;
 
 /// Show live progress, a line a task, until all are finished or Ctrl-C
 #[derive(Debug, Args)]
@@ -316,36 +314,6 @@ impl View for Lines {
 
     fn finish(&mut self, sum: &Sum) -> io::Result<()> {
         writeln!(io::stdout(), "all {} tasks have ended", sum.tasks)
-    }
-}
-
-/// The newest looks at a task: how fast it grows.
-#[derive(Default)]
-struct Rate(VecDeque<(Timestamp, i64)>);
-
-impl Rate {
-    fn add(&mut self, now: Timestamp, results: i64) {
-        self.0.push_back((now, results));
-        if self.0.len() > RATE_LOOKS {
-            self.0.pop_front();
-        }
-    }
-
-    /// Rate and expected end for people, where there is progress to tell from.
-    fn expected(&self, missing: i64) -> Option<String> {
-        let ((from, before), (to, after)) = (self.0.front()?, self.0.back()?);
-        let minutes = since(*from, *to).as_secs_f64() / 60.0;
-        #[allow(
-            clippy::cast_precision_loss,
-            reason = "for people; counts are far below 2^52"
-        )]
-        let (gained, missing) = ((after - before) as f64, missing.max(0) as f64);
-        if gained <= 0.0 || minutes <= 0.0 {
-            return None;
-        }
-        let rate = gained / minutes;
-        let rest = Duration::try_from_secs_f64(missing / rate * 60.0).ok()?;
-        Some(format!("{rate:.0}/min, about {} to go", span(rest)))
     }
 }
 

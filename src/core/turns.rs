@@ -89,7 +89,7 @@ impl<T> Turns<T> {
     }
 
     /// Takes the one whose turn it is.
-    pub fn next(&mut self) -> Option<T> {
+    pub fn take(&mut self) -> Option<T> {
         // No more are in here than the limit has room for, and each of them earns: a resume goes before a look.
         if let Some(item) = self.limit.pop_front() {
             return Some(item);

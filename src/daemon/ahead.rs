@@ -27,7 +27,7 @@ pub(super) struct Ahead {
 /// What is in the way, as the schedule has it.
 pub(super) struct Taken<'a> {
     /// Is a task in flight, or left alone for a while?
-    pub is_taken: &'a (dyn Fn(&TaskId) -> bool + Sync),
+    pub is_out: &'a (dyn Fn(&TaskId) -> bool + Sync),
     /// How many those are.
     pub count: usize,
     /// How many of those in flight waited for the daily limit.
@@ -39,8 +39,8 @@ pub(super) type Unusable = Vec<Vec<u8>>;
 
 impl Ahead {
     /// Takes the task whose turn it is.
-    pub fn next(&mut self) -> Option<(Queue, TaskId)> {
-        self.turns.next()
+    pub fn take(&mut self) -> Option<(Queue, TaskId)> {
+        self.turns.take()
     }
 
     /// Is nothing known that is due?
@@ -101,7 +101,7 @@ impl Ahead {
             }
             unusable.extend(read.unusable);
             for id in read.tasks {
-                if !(taken.is_taken)(&id) {
+                if !(taken.is_out)(&id) {
                     self.turns.push(queue, (queue, id));
                 }
             }
@@ -162,5 +162,5 @@ async fn held(
     let found = progress::held(reader, polled_before, serves + taken.count).await?;
     // Where all have just been looked at: once that is long enough ago.
     let again = after(now, min_interval);
-    Ok((found.at_most(serves, taken.is_taken), serves, Some(again)))
+    Ok((found.at_most(serves, taken.is_out), serves, Some(again)))
 }

@@ -5,7 +5,7 @@ use crate::core::gate::{Admission, Gate, Kind, Request};
 use crate::core::model::{Policy, Progress, Resume, Task, Wanted};
 use crate::core::step::{self, Answer, Event, Look, Step};
 use crate::core::{TaskId, after, since};
-use crate::store::{self, StoreError, daemon, history, ledger, progress};
+use crate::store::{self, StoreError, daemon, history, ledger, progress, waking};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
@@ -359,7 +359,7 @@ pub async fn store_gate(
     }
     if after.until.is_none() {
         let backing_off = before.kind == Kind::Unreachable;
-        progress::wake_waiting(connection, backing_off, min_interval, now).await?;
+        waking::wake_waiting(connection, backing_off, min_interval, now).await?;
     }
     let event = Event {
         kind: "gate",

@@ -33,8 +33,8 @@ use tokio::time::{Instant, sleep_until};
 /// The most answers that go into one transaction.
 const BATCH_MAX: usize = 256;
 
-/// For so long answers are gathered into one transaction, where the last one is no longer ago than that and none of
-/// them may lead to a resume.
+/// A transaction begins no sooner than so long after the one before it began, unless something in it may lead to a
+/// resume: looks are gathered meanwhile.
 const GATHERING: Duration = Duration::from_millis(8);
 
 /// The writer at work.
@@ -54,16 +54,17 @@ impl Desk {
     /// Does what comes in, until it is told to stop or nobody is left to ask.
     pub async fn work(mut self, mut inbox: mpsc::UnboundedReceiver<Job>) {
         let mut next = inbox.recv().await;
-        let mut written_at: Option<Instant> = None;
+        let mut began_at: Option<Instant> = None;
         while let Some(job) = next.take() {
             self.waits.pulse.fetch_add(1, Ordering::Relaxed);
             self.mind_the_clock().await;
             self.report.sums();
             match job {
                 Job::Entry(first) => {
-                    if written_at.is_some_and(|at| at.elapsed() < GATHERING) {
-                        self.gather(&first, &inbox).await;
+                    if let Some(at) = began_at {
+                        self.gather(&first, &inbox, at + GATHERING).await;
                     }
+                    began_at = Some(Instant::now());
                     let mut batch = vec![*first];
                     while batch.len() < BATCH_MAX {
                         match inbox.try_recv() {
@@ -76,7 +77,6 @@ impl Desk {
                         }
                     }
                     self.serve(batch).await;
-                    written_at = Some(Instant::now());
                 }
                 Job::Chore(chore, reply) => {
                     if matches!(chore, Chore::Heartbeat) {
@@ -109,16 +109,14 @@ impl Desk {
     }
 
     /// Lets more come in while there is no hurry.
-    async fn gather(&self, first: &Waiting, inbox: &mpsc::UnboundedReceiver<Job>) {
-        let until = Instant::now() + GATHERING;
-        if first.entry.is_urgent() {
+    async fn gather(&self, first: &Waiting, inbox: &mpsc::UnboundedReceiver<Job>, until: Instant) {
+        let is_full = inbox.len() >= BATCH_MAX;
+        if first.entry.is_urgent() || is_full || until <= Instant::now() {
             return;
         }
-        if inbox.len() < BATCH_MAX {
-            tokio::select! {
-                () = self.waits.urgent.notified() => {}
-                () = sleep_until(until) => {}
-            }
+        tokio::select! {
+            () = self.waits.urgent.notified() => {}
+            () = sleep_until(until) => {}
         }
     }
 

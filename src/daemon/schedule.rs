@@ -25,7 +25,7 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
 /// So many tasks may wait for the writer beside those that a request is out for.
-const LANDING_MAX: usize = 256;
+const LANDING_MAX: usize = 512;
 
 /// How long a task whose outcome the database refused is left alone.
 const BENCH: Duration = Duration::from_mins(1);
@@ -153,7 +153,7 @@ impl Schedule {
             if let Err(next) = self.means.pacer.try_take() {
                 return Ok(idle.min(next));
             }
-            let Some((queue, id)) = self.ahead.next() else {
+            let Some((queue, id)) = self.ahead.take() else {
                 continue;
             };
             crash::at(Point::Scheduled);
@@ -186,7 +186,7 @@ impl Schedule {
         let (in_flight, benched) = (&self.in_flight, &self.benched);
         let waited = in_flight.values().filter(|queue| **queue == Queue::Limit);
         let taken = Taken {
-            is_taken: &|id| in_flight.contains_key(id) || benched.contains_key(id),
+            is_out: &|id| in_flight.contains_key(id) || benched.contains_key(id),
             count: in_flight.len() + benched.len(),
             of_the_limit: waited.count(),
         };

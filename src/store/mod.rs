@@ -25,6 +25,7 @@ pub mod statements;
 pub mod tasks;
 pub mod text;
 pub mod time;
+pub mod waking;
 
 pub use lock::Lock;
 pub use saving::{Saved, save};

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use std::time::Duration;
 
 /// What is due.
 #[derive(Debug, Default)]
@@ -99,10 +98,10 @@ impl Due {
         self.tasks.is_empty() && self.unusable.is_empty()
     }
 
-    /// The first `limit` tasks of it that are not taken.
+    /// The first `limit` tasks of it that are not out.
     #[must_use]
-    pub fn at_most(mut self, limit: usize, is_taken: impl Fn(&TaskId) -> bool) -> Self {
-        self.tasks.retain(|id| !is_taken(id));
+    pub fn at_most(mut self, limit: usize, is_out: impl Fn(&TaskId) -> bool) -> Self {
+        self.tasks.retain(|id| !is_out(id));
         self.tasks.truncate(limit);
         self
     }
@@ -179,7 +178,7 @@ pub async fn put_away(connection: &mut SqliteConnection, id: &TaskId) -> Result<
 }
 
 /// When the first task after `now` is due, of those that do not wait for the daily limit; none, too, where what is next
-/// is no time: [`pull_back`] sees to that.
+/// is no time: [`pull_back`](super::waking::pull_back) sees to that.
 ///
 /// # Errors
 ///
@@ -228,119 +227,6 @@ pub async fn load(
         .fetch_all(connection)
         .await?;
     rows.iter().map(task).collect()
-}
-
-/// The statement that makes the tasks of a condition due: now (`?1`), but none sooner than an interval (`?2`) after its
-/// last look.
-macro_rules! make_due {
-    ($condition:literal) => {
-        concat!(
-            "UPDATE progress
-                SET next_poll_at = max(?1, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', polled_at, ?2), ?1))
-              WHERE ",
-            $condition
-        )
-    };
-}
-
-pub(super) const WAKE_WAITING: &str = make_due!(
-    "turn IN ('new', 'look') AND next_poll_at > ?1
-     AND ((?3 AND failures > 0) OR (state = 'growing' AND status = 'done'))"
-);
-
-/// Makes tasks due that were waiting for the account, and those that are backing off too where `backing_off` says so:
-/// the gate has opened. None is due sooner than `min_interval` after its last look.
-///
-/// # Errors
-///
-/// What SQLite says.
-pub async fn wake_waiting(
-    connection: &mut SqliteConnection,
-    backing_off: bool,
-    min_interval: Duration,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query(WAKE_WAITING)
-        .bind(time::to_text(now))
-        .bind(modifier(min_interval))
-        .bind(backing_off)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-pub(super) const WAKE_CAPPED: &str = make_due!(
-    "task_id IN (SELECT task_id FROM progress WHERE state = 'capped' AND num_results < ?3)
-     AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id AND paused)"
-);
-
-/// Makes tasks due that ended at a cap lower than `task_cap`: the configuration has changed. None is due sooner than
-/// `min_interval` after its last look. What waits for the daily limit need not be woken: it is looked at when that has
-/// room.
-///
-/// # Errors
-///
-/// What SQLite says.
-pub async fn wake_capped(
-    connection: &mut SqliteConnection,
-    task_cap: i64,
-    min_interval: Duration,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query(WAKE_CAPPED)
-        .bind(time::to_text(now))
-        .bind(modifier(min_interval))
-        .bind(task_cap)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-pub(super) const LOOK_SOONER: &str = "UPDATE progress SET next_poll_at = ?1
-      WHERE turn IN ('new', 'look') AND next_poll_at > ?1 AND failures = 0 AND status NOT IN ('done', 'failed')";
-
-/// Looks at running tasks no later than at `horizon`: the configuration has changed. Those that are backing off after
-/// an error are left to that.
-///
-/// # Errors
-///
-/// What SQLite says.
-pub async fn look_sooner(
-    connection: &mut SqliteConnection,
-    horizon: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query(LOOK_SOONER)
-        .bind(time::to_text(horizon))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// A duration as a modifier of SQLite's date functions.
-fn modifier(duration: Duration) -> String {
-    format!("{:+.3} seconds", duration.as_secs_f64())
-}
-
-pub(super) const PULL_BACK: &str = "UPDATE progress SET next_poll_at = ?1
-      WHERE turn IN ('new', 'limit', 'look') AND next_poll_at > ?2";
-
-/// Makes tasks due at once that the clock left behind, or somebody by hand: no schedule lies further ahead than
-/// `horizon`, and what sorts behind it may be no time at all.
-///
-/// # Errors
-///
-/// What SQLite says.
-pub async fn pull_back(
-    connection: &mut SqliteConnection,
-    now: Timestamp,
-    horizon: Timestamp,
-) -> Result<u64, StoreError> {
-    Ok(sqlx::query(PULL_BACK)
-        .bind(time::to_text(now))
-        .bind(time::to_text(horizon))
-        .execute(connection)
-        .await?
-        .rows_affected())
 }
 
 pub(super) fn parse_id(text: &str) -> Result<TaskId, StoreError> {

@@ -1,7 +1,7 @@
 //! The statements that the daemon and the commands run, as they run them, so that a test can ask SQLite how it goes
 //! about each of them.
 
-use super::{daemon, history, ledger, overview, progress, saving, tasks};
+use super::{daemon, history, ledger, overview, progress, saving, tasks, waking};
 
 /// Each with a name.
 #[must_use]
@@ -14,10 +14,10 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("progress::PUT_AWAY", progress::PUT_AWAY),
         ("progress::NEXT_DUE", progress::NEXT_DUE),
         ("progress::LOAD", progress::LOAD),
-        ("progress::WAKE_WAITING", progress::WAKE_WAITING),
-        ("progress::WAKE_CAPPED", progress::WAKE_CAPPED),
-        ("progress::LOOK_SOONER", progress::LOOK_SOONER),
-        ("progress::PULL_BACK", progress::PULL_BACK),
+        ("waking::WAKE_WAITING", waking::WAKE_WAITING),
+        ("waking::WAKE_CAPPED", waking::WAKE_CAPPED),
+        ("waking::LOOK_SOONER", waking::LOOK_SOONER),
+        ("waking::PULL_BACK", waking::PULL_BACK),
         ("ledger::INTEND", ledger::INTEND),
         ("ledger::UPDATE", ledger::UPDATE),
         ("ledger::FIND", ledger::FIND),
