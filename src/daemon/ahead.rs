@@ -14,14 +14,19 @@ use std::time::Duration;
 /// forgotten whenever somebody has written, a second later at the most.
 const AHEAD: usize = 512;
 
+/// The longest that nothing is read where nothing is due.
+const QUIET_MAX: Duration = Duration::from_mins(1);
+
 /// What is known of the queues.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     turns: Turns<(Queue, TaskId)>,
     /// The queues that had more than was read of them.
     cut: HashSet<Queue>,
-    /// Nothing more is due before then, unless somebody writes.
-    pub quiet_until: Option<Timestamp>,
+    /// When the next one is due, where none is.
+    pub next_due: Option<Timestamp>,
+    /// Nothing has to be read before then, unless somebody writes.
+    quiet_until: Option<Timestamp>,
 }
 
 /// What is in the way, as the schedule has it.
@@ -52,6 +57,12 @@ impl Ahead {
     pub fn forget(&mut self) {
         self.turns.clear();
         self.cut.clear();
+        self.landed();
+    }
+
+    /// A task is no longer in flight: it may be due again, and was left out of what was read.
+    pub fn landed(&mut self) {
+        self.next_due = None;
         self.quiet_until = None;
     }
 
@@ -108,7 +119,10 @@ impl Ahead {
         }
         if self.turns.is_empty() {
             let due = progress::next_due(reader, now).await?;
-            self.quiet_until = due.into_iter().chain(frees_at).min();
+            self.next_due = due.into_iter().chain(frees_at).min();
+            // Not for ever: the limit, too, frees by itself.
+            let soon = after(now, QUIET_MAX);
+            self.quiet_until = Some(self.next_due.map_or(soon, |at| at.min(soon)));
         }
         Ok(unusable)
     }

@@ -101,7 +101,7 @@ impl Schedule {
         let now = Timestamp::now();
         let gate = self.means.gate.borrow();
         let mut line = self.census.line();
-        match (self.flights.len(), self.ahead.quiet_until) {
+        match (self.flights.len(), self.ahead.next_due) {
             (0, None) => line += ", nothing is due",
             (0, Some(at)) => {
                 let _ = write!(line, ", next poll in {} s", since(now, at).as_secs());
@@ -145,7 +145,7 @@ impl Schedule {
                 self.refill(now).await?;
             }
             if self.ahead.is_empty() {
-                let next = self.ahead.quiet_until;
+                let next = self.ahead.next_due;
                 let next = next.map_or(idle, |next| instant(now, next));
                 let bench = self.benched.values().min().copied().unwrap_or(idle);
                 return Ok(idle.min(next).min(bench));
@@ -232,8 +232,7 @@ impl Schedule {
             return;
         };
         self.in_flight.remove(&id);
-        // It may be due again already, and was left out of what was read while it was in flight.
-        self.ahead.quiet_until = None;
+        self.ahead.landed();
         if let Err(error) = outcome {
             tracing::debug!(task_id = %id, "{id}: left alone for a while: {error}");
             self.benched.insert(id, Instant::now() + BENCH);

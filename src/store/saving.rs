@@ -159,7 +159,7 @@ fn always(query: Bound<'static>, saved: &Saved<'_>) -> Bound<'static> {
         .bind(*polls)
         .bind(at(*polled_at))
         .bind(at(*next_poll_at))
-        .bind(pace.as_ref().map(|pace| pace::to_json(pace).to_string()))
+        .bind(pace.as_ref().map(pace::to_text))
         .bind(queue.as_str())
 }
 
