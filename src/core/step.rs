@@ -32,6 +32,12 @@ pub struct Look {
 }
 
 impl Look {
+    /// Does it concern nobody but its own task, and is nothing to be done about it? What failed may close the gate.
+    #[must_use]
+    pub fn can_wait(&self) -> bool {
+        self.outcome.is_ok() && !self.may_lead_to_a_resume()
+    }
+
     /// May it be that a resume comes of this?
     #[must_use]
     pub fn may_lead_to_a_resume(&self) -> bool {

@@ -102,4 +102,12 @@ impl<T> Turns<T> {
             _ => self.new.pop_front().or_else(|| self.look.pop_front()),
         }
     }
+
+    /// Takes one to try a closed gate with: each of them once before any a second time, for it may be that one only that
+    /// is refused.
+    pub fn take_as_probe(&mut self) -> Option<T> {
+        // Whoever was the probe is no longer new, and waits behind the others that are not.
+        let queues = [&mut self.new, &mut self.look, &mut self.limit];
+        queues.into_iter().find_map(VecDeque::pop_front)
+    }
 }

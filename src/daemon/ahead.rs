@@ -48,6 +48,11 @@ impl Ahead {
         self.turns.take()
     }
 
+    /// Takes the task to try a closed gate with.
+    pub fn take_as_probe(&mut self) -> Option<(Queue, TaskId)> {
+        self.turns.take_as_probe()
+    }
+
     /// Is nothing known that is due?
     pub fn is_empty(&self) -> bool {
         self.turns.is_empty()

@@ -51,10 +51,13 @@ impl Entry {
         }
     }
 
-    /// Shall it not wait for others? Only a look that brings no resume may.
+    /// Shall it not wait for others?
     #[must_use]
     pub fn is_urgent(&self) -> bool {
-        self.may_lead_to_a_resume() || matches!(self.heard, Heard::Answer(_))
+        match &self.heard {
+            Heard::Look(look) => !look.can_wait(),
+            Heard::Answer(_) => true,
+        }
     }
 }
 

@@ -53,17 +53,21 @@ pub async fn cycle(id: &TaskId, means: &Means, seat: Seat) -> Result<(), WriteEr
         ..
     } = means;
     let mut seen = look(id, client).await;
-    if !seen.may_lead_to_a_resume() {
-        // Storing it takes its time, which others can use.
+    if seen.can_wait() {
+        // Storing it takes its time, which others can use. What may close the gate is stored before anybody else begins.
         drop(seat);
         return writer.looked(id.clone(), seen).await.map(|_| ());
     }
     // A resume may come of this. Its slot is taken before it is written down, for the time in which an unanswered one
     // is looked for begins then.
-    let mut draining = draining.clone();
-    let slot = tokio::select! {
-        slot = pacer.take() => Some(slot),
-        _ = draining.wait_for(|draining| *draining) => None,
+    let slot = if seen.may_lead_to_a_resume() {
+        let mut draining = draining.clone();
+        tokio::select! {
+            slot = pacer.take() => Some(slot),
+            _ = draining.wait_for(|draining| *draining) => None,
+        }
+    } else {
+        None
     };
     let now = Timestamp::now();
     if slot.is_some() && since(seen.answered_at, now) > FRESH {
@@ -82,8 +86,9 @@ pub async fn cycle(id: &TaskId, means: &Means, seat: Seat) -> Result<(), WriteEr
         slot.spend();
     }
     let answer = resume(id, client, order).await;
+    let stored = writer.answered(id.clone(), answer).await;
     drop(seat);
-    writer.answered(id.clone(), answer).await
+    stored
 }
 
 async fn look(id: &TaskId, client: &Client) -> Look {

@@ -34,7 +34,7 @@ use tokio::time::{Instant, sleep_until};
 const BATCH_MAX: usize = 256;
 
 /// A transaction begins no sooner than so long after the one before it began, unless something in it may lead to a
-/// resume: looks are gathered meanwhile.
+/// resume or close the gate: looks are gathered meanwhile.
 const GATHERING: Duration = Duration::from_millis(8);
 
 /// The writer at work.

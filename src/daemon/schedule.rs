@@ -153,7 +153,12 @@ impl Schedule {
             if let Err(next) = self.means.pacer.try_take() {
                 return Ok(idle.min(next));
             }
-            let Some((queue, id)) = self.ahead.take() else {
+            let next = if probing {
+                self.ahead.take_as_probe()
+            } else {
+                self.ahead.take()
+            };
+            let Some((queue, id)) = next else {
                 continue;
             };
             crash::at(Point::Scheduled);
