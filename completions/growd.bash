@@ -659,7 +659,7 @@ _growd() {
             return 0
             ;;
         growd__subcmd__status)
-            opts="-h --json --state --config --database --help"
+            opts="-h --json --state --all --config --database --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -67,6 +67,7 @@ complete -c growd -n "__fish_growd_using_subcommand status" -l state -d 'Only th
 complete -c growd -n "__fish_growd_using_subcommand status" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand status" -l database -d 'The database [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand status" -l json -d 'One JSON document on stdout'
+complete -c growd -n "__fish_growd_using_subcommand status" -l all -d 'All tasks, where there are so many that a summary is shown'
 complete -c growd -n "__fish_growd_using_subcommand status" -s h -l help -d 'Print help'
 complete -c growd -n "__fish_growd_using_subcommand show" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand show" -l database -d 'The database [default: database.path of the config]' -r -F

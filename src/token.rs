@@ -181,8 +181,8 @@ impl Token {
             cause,
         };
         let metadata = std::fs::metadata(path).map_err(unreadable)?;
-        if !metadata.is_file() {
-            // To open a pipe would be to wait for somebody who writes to it.
+        if !metadata.is_file() && !metadata.is_dir() {
+            // To open a pipe would be to wait for somebody who writes to it; a directory says itself what it is.
             return Err(TokenError::Malformed {
                 place: place.clone(),
                 why: "it is not a file",

@@ -295,7 +295,7 @@ const EDITS: [Edit; 14] = [
     },
     Edit {
         sql: "DELETE FROM progress WHERE task_id = 'victim'",
-        told: "had no progress",
+        told: "",
         mends: true,
     },
     Edit {

@@ -2,7 +2,7 @@
 
 mod support;
 
-use growd::store::{progress, time};
+use growd::store::{time, waking};
 use jiff::Timestamp;
 use std::time::Duration;
 use support::Bench;
@@ -13,7 +13,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 async fn a_task_that_is_woken_is_due_now_but_not_sooner_than_an_interval_after_its_last_look() {
     let bench = Bench::new().await;
     let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
-    for wakes_for_limits in [false, true] {
+    for a_cap_was_raised in [false, true] {
         let mut connection = bench.connection().await;
         sqlx::query("DELETE FROM tasks")
             .execute(&mut connection)
@@ -29,21 +29,22 @@ async fn a_task_that_is_woken_is_due_now_but_not_sooner_than_an_interval_after_i
                 .await
                 .unwrap();
             sqlx::query(
-                "UPDATE progress SET state = 'growing', status = 'done', polled_at = ?2,
-                                     next_poll_at = '2026-11-24T13:00:00.000Z' WHERE task_id = ?1",
+                "UPDATE progress SET state = ?3, status = 'done', num_results = 240, polled_at = ?2,
+                                     turn = 'look', next_poll_at = '2026-11-24T13:00:00.000Z' WHERE task_id = ?1",
             )
             .bind(id)
             .bind(polled_at)
+            .bind(if a_cap_was_raised { "capped" } else { "growing" })
             .execute(&mut connection)
             .await
             .unwrap();
         }
-        if wakes_for_limits {
-            progress::wake_for_limits(&mut connection, 250, INTERVAL, now)
+        if a_cap_was_raised {
+            waking::wake_capped(&mut connection, 250, INTERVAL, now)
                 .await
                 .unwrap();
         } else {
-            progress::wake_waiting(&mut connection, false, INTERVAL, now)
+            waking::wake_waiting(&mut connection, false, INTERVAL, now)
                 .await
                 .unwrap();
         }
@@ -56,6 +57,6 @@ async fn a_task_that_is_woken_is_due_now_but_not_sooner_than_an_interval_after_i
             ("just".to_owned(), "2026-11-24T12:00:03.000Z".to_owned()),
             ("long ago".to_owned(), time::to_text(now)),
         ];
-        assert_eq!(due, expected, "for limits: {wakes_for_limits}");
+        assert_eq!(due, expected, "a cap was raised: {a_cap_was_raised}");
     }
 }

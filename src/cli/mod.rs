@@ -10,6 +10,7 @@ pub mod demo;
 pub mod exit;
 pub mod owner;
 pub mod pause;
+mod rate;
 pub mod remove;
 pub mod retry;
 pub mod run;

@@ -5,6 +5,7 @@ use crate::daemon::restarts::{Restarts, Turn};
 use crate::daemon::{self, RunError, signals};
 use crate::logging::{self, LogHandle};
 use crate::token::Token;
+use anyhow::Context as _;
 use clap::Args;
 
 /// Run the daemon, in the foreground, until SIGTERM or SIGINT
@@ -63,7 +64,9 @@ async fn serve(mut context: Context, log: LogHandle) -> anyhow::Result<()> {
             database.display()
         );
     }
-    let outcome = daemon::run(context.source, context.settings, token, log, signals).await;
+    // On a thread of the runtime's: the first one of the process is woken at a greater cost, for each task that lands.
+    let daemon = daemon::run(context.source, context.settings, token, log, signals);
+    let outcome = tokio::spawn(daemon).await.context("the daemon broke off")?;
     match &outcome {
         Ok(()) => restarts.ended_well(),
         Err(RunError::Unhealthy(_)) => restarts.lost(&database),

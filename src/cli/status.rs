@@ -6,10 +6,10 @@ use crate::core::State;
 use crate::core::since;
 use crate::daemon::HEARTBEAT;
 use crate::store::daemon::DaemonRow;
-use crate::store::overview::{self, OverviewRow, StateCount};
+use crate::store::overview::{self, Order, OverviewRow, StateCount};
 use crate::store::{self, Lock, Mode, daemon, ledger, time};
 use clap::Args;
-use comfy_table::Cell;
+use comfy_table::{Cell, Table};
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use serde_json::json;
@@ -17,11 +17,19 @@ use sqlx::sqlite::SqliteConnection;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// With more tasks than this a table of all would help nobody.
-const TABLE_MAX: i64 = 1_000;
+/// With more tasks than this a table of all would help nobody, unless it is asked for.
+const FEW: i64 = 300;
 
-/// So many are shown in that case.
-const TABLE_SHORT: usize = 50;
+/// So many are shown in that case: about a screen.
+const SCREEN: usize = 30;
+
+/// What is shown of many tasks: first what needs somebody, then what is under way.
+const WORTH_A_LOOK: [&str; 6] = [
+    "refused", "failed", "missing", "stalled", "growing", "pending",
+];
+
+/// So many rows make a table; more are more tables, for none is written before it is whole.
+const CHUNK: usize = 500;
 
 /// A daemon that has not said for so long that it is well is not well.
 const STALE: Duration = Duration::from_secs(HEARTBEAT.as_secs() * 6);
@@ -32,6 +40,7 @@ const STALE: Duration = Duration::from_secs(HEARTBEAT.as_secs() * 6);
 Examples:
   growd status
   growd status --state refused
+  growd status --all | less
   growd status --json | jq '.tasks[] | select(.last_error)'")]
 pub struct Status {
     /// One JSON document on stdout
@@ -41,6 +50,9 @@ pub struct Status {
     /// or paused
     #[arg(long, value_name = "STATE", value_parser = state)]
     state: Option<String>,
+    /// All tasks, where there are so many that a summary is shown
+    #[arg(long, conflicts_with_all = ["json", "state"])]
+    all: bool,
 }
 
 fn state(word: &str) -> Result<String, String> {
@@ -80,7 +92,7 @@ impl Status {
         if self.json {
             json(&mut out, &mut connection, &summary, self.state.as_deref()).await?;
         } else {
-            text(&mut out, &mut connection, &summary, self.state.as_deref()).await?;
+            text(&mut out, &mut connection, &summary, &self).await?;
         }
         out.flush()?;
         Ok(Exit::Done)
@@ -108,7 +120,7 @@ async fn json(
         summary.asked,
         summary.daily_limit
     )?;
-    let mut rows = overview::rows(connection, state);
+    let mut rows = overview::rows(connection, state, summary.order());
     let mut separator = "";
     while let Some(row) = rows.try_next().await? {
         write!(out, "{separator}{}", serde_json::to_string(&row)?)?;
@@ -122,46 +134,64 @@ async fn text(
     out: &mut impl Write,
     connection: &mut SqliteConnection,
     summary: &Summary,
-    state: Option<&str>,
+    asked: &Status,
 ) -> anyhow::Result<()> {
     for line in summary.lines() {
         writeln!(out, "{line}")?;
     }
-    let total: i64 = summary.counts.iter().map(|count| count.tasks).sum();
+    let total = summary.total();
     if total == 0 {
         tell("there are no tasks yet: `growd add TASK --target N` starts growing one");
         return Ok(());
     }
-    let shown = state.map_or(total, |state| {
-        summary
-            .counts
-            .iter()
-            .filter(|count| count.state == state)
-            .map(|count| count.tasks)
-            .sum()
-    });
-    let limit = if shown > TABLE_MAX {
-        TABLE_SHORT
-    } else {
-        usize::MAX
-    };
-    let mut table = table::table(&["task", "state", "results", "%", "next poll", "why"]);
-    let mut rows = overview::rows(connection, state);
-    let mut written = 0;
-    while written < limit
-        && let Some(row) = rows.try_next().await?
-    {
+    if total > FEW && !asked.all && asked.state.is_none() {
+        return short(out, connection, summary).await;
+    }
+    let mut table = new_table();
+    let mut rows = overview::rows(connection, asked.state.as_deref(), summary.order());
+    while let Some(row) = rows.try_next().await? {
         table::add_row(&mut table, cells(&row, summary.now));
-        written += 1;
+        if table.row_count() == CHUNK {
+            write_table(out, &table)?;
+            table = new_table();
+        }
     }
-    if written > 0 {
+    write_table(out, &table)
+}
+
+/// About a screen of what is worth a look.
+async fn short(
+    out: &mut impl Write,
+    connection: &mut SqliteConnection,
+    summary: &Summary,
+) -> anyhow::Result<()> {
+    let mut table = new_table();
+    for state in WORTH_A_LOOK {
+        let room = SCREEN - table.row_count();
+        if room == 0 {
+            break;
+        }
+        for row in overview::first(connection, state, room).await? {
+            table::add_row(&mut table, cells(&row, summary.now));
+        }
+    }
+    let shown = table.row_count();
+    write_table(out, &table)?;
+    tell(format_args!(
+        "{shown} of {} tasks are shown: --state STATE shows those in one state, --all and --json all",
+        summary.total()
+    ));
+    Ok(())
+}
+
+fn new_table() -> Table {
+    table::table(&["task", "state", "results", "%", "next poll", "why"])
+}
+
+fn write_table(out: &mut impl Write, table: &Table) -> anyhow::Result<()> {
+    if table.row_count() > 0 {
         writeln!(out)?;
-        table::write(out, &table)?;
-    }
-    if limit < usize::MAX {
-        tell(format_args!(
-            "{written} of {shown} tasks are shown: --state shows those in one state, --json all"
-        ));
+        table::write(out, table)?;
     }
     Ok(())
 }
@@ -187,6 +217,19 @@ fn cells(row: &OverviewRow, now: Timestamp) -> Vec<Cell> {
 }
 
 impl Summary {
+    fn total(&self) -> i64 {
+        self.counts.iter().map(|count| count.tasks).sum()
+    }
+
+    /// A few are sorted; many are taken as they come.
+    fn order(&self) -> Order {
+        if self.total() > FEW {
+            Order::Id
+        } else {
+            Order::Added
+        }
+    }
+
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.daemon_line()];
         if self.daemon.gate != "open" {

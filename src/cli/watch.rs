@@ -1,9 +1,11 @@
 //! `growd watch`: live progress, a bar a task; plain lines where there is no terminal.
 
-use super::table::{clean, span};
+use super::rate::Rate;
+use super::table::clean;
 use super::{Context, Exit, interrupted};
-use crate::core::{State, since};
-use crate::store::overview::{self, OverviewRow};
+use crate::core::State;
+use crate::daemon::census::Census;
+use crate::store::overview::{self, Order, OverviewRow};
 use crate::store::{self, Mode, Text, schema};
 use clap::Args;
 use console::{Alignment, Term, pad_str, truncate_str};
@@ -11,7 +13,7 @@ use futures_util::TryStreamExt;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -23,8 +25,11 @@ const LOOK: Duration = Duration::from_millis(500);
 /// The most tasks that have a bar of their own.
 const BARS_MAX: usize = 40;
 
-/// The rate is that of so many looks: about half a minute.
-const RATE_LOOKS: usize = 60;
+/// With more tasks than this only those under way are read, and as many as are shown.
+const FEW: i64 = 300;
+
+/// Where there is no terminal, so many of them.
+const LINES_MAX: usize = 100;
 
 /// Show live progress, a line a task, until all are finished or Ctrl-C
 #[derive(Debug, Args)]
@@ -45,6 +50,7 @@ impl Watch {
 /// What the database or the terminal says.
 pub async fn follow(database: &Path, until: impl Future<Output = ()>) -> anyhow::Result<()> {
     let mut connection = store::open(database, Mode::Read).await?;
+    let mut census = Census::default();
     let mut view: Box<dyn View> = if io::stderr().is_terminal() {
         Box::new(Bars::new())
     } else {
@@ -63,7 +69,7 @@ pub async fn follow(database: &Path, until: impl Future<Output = ()>) -> anyhow:
         if version.replace(current) == Some(current) {
             continue;
         }
-        let sum = show(&mut connection, view.as_mut()).await?;
+        let sum = show(&mut connection, view.as_mut(), &mut census).await?;
         if sum.open == 0 {
             view.finish(&sum)?;
             return Ok(());
@@ -71,23 +77,66 @@ pub async fn follow(database: &Path, until: impl Future<Output = ()>) -> anyhow:
     }
 }
 
-async fn show(connection: &mut SqliteConnection, view: &mut dyn View) -> anyhow::Result<Sum> {
+async fn show(
+    connection: &mut SqliteConnection,
+    view: &mut dyn View,
+    census: &mut Census,
+) -> anyhow::Result<Sum> {
     let now = Timestamp::now();
-    let mut sum = Sum::default();
+    census.take(connection).await?;
     view.begin();
-    let mut rows = overview::rows(connection, None);
+    if census.total() > FEW {
+        return show_some(connection, view, census, now).await;
+    }
+    let mut sum = Sum::default();
+    let mut rows = overview::rows(connection, None, Order::Added);
     while let Some(row) = rows.try_next().await? {
-        // An end is one once nothing more is polled: the last counters are in.
-        let ended = row.next_poll_at.is_none()
-            && (&*row.state == "paused" || State::parse(&row.state).is_some_and(State::is_end));
+        let ended = has_ended(&row);
         sum.tasks += 1;
         sum.open += usize::from(!ended);
         sum.results += row.num_results.unwrap_or(0);
         sum.target = sum.target.saturating_add(row.target);
         view.task(&row, ended, now)?;
     }
-    view.all(&sum);
+    view.all(&sum.line(), sum.tasks);
     Ok(sum)
+}
+
+/// Of many tasks those that are shown already, and others that are under way where there is room for more.
+async fn show_some(
+    connection: &mut SqliteConnection,
+    view: &mut dyn View,
+    census: &Census,
+    now: Timestamp,
+) -> anyhow::Result<Sum> {
+    let shown = view.shown();
+    let ids: Vec<&str> = shown.iter().map(|id| &**id).collect();
+    for row in overview::named(connection, &ids).await? {
+        let ended = has_ended(&row);
+        view.task(&row, ended, now)?;
+        if ended {
+            view.forget(&row.task_id);
+        }
+    }
+    for row in overview::first(connection, "growing", view.most()).await? {
+        view.task(&row, false, now)?;
+    }
+    let tasks = usize::try_from(census.total()).unwrap_or(usize::MAX);
+    view.all(
+        &format!("{tasks} tasks in all: {}; `growd status`", census.line()),
+        tasks,
+    );
+    Ok(Sum {
+        tasks,
+        open: usize::from(overview::is_open(connection).await?),
+        ..Sum::default()
+    })
+}
+
+/// An end is one once nothing more is polled: the last counters are in.
+fn has_ended(row: &OverviewRow) -> bool {
+    row.next_poll_at.is_none()
+        && (&*row.state == "paused" || State::parse(&row.state).is_some_and(State::is_end))
 }
 
 /// All tasks together.
@@ -99,12 +148,28 @@ struct Sum {
     target: i64,
 }
 
+impl Sum {
+    fn line(&self) -> String {
+        format!(
+            "{} tasks in all, {} not ended, {} of {} results; `growd status` lists them",
+            self.tasks, self.open, self.results, self.target
+        )
+    }
+}
+
 /// A way to show progress.
-trait View {
+trait View: Send {
     /// Before the tasks of a look.
     fn begin(&mut self) {}
     fn task(&mut self, row: &OverviewRow, ended: bool, now: Timestamp) -> io::Result<()>;
-    fn all(&mut self, sum: &Sum);
+    /// After them: a line about all, of whom there are so many.
+    fn all(&mut self, line: &str, tasks: usize);
+    /// The tasks that are shown.
+    fn shown(&self) -> Vec<Text>;
+    /// The most that can be shown.
+    fn most(&self) -> usize;
+    /// Makes room: this one is done with.
+    fn forget(&mut self, id: &Text);
     fn finish(&mut self, sum: &Sum) -> io::Result<()>;
 }
 
@@ -168,8 +233,8 @@ impl View for Bars {
         Ok(())
     }
 
-    fn all(&mut self, sum: &Sum) {
-        if sum.tasks > self.tasks.len() {
+    fn all(&mut self, line: &str, tasks: usize) {
+        if tasks > self.tasks.len() {
             let all = &self.all;
             let rest = self.rest.get_or_insert_with(|| {
                 all.add(
@@ -179,10 +244,21 @@ impl View for Bars {
                     ),
                 )
             });
-            rest.set_message(format!(
-                "{} tasks in all, {} not ended, {} of {} results; `growd status` lists them",
-                sum.tasks, sum.open, sum.results, sum.target
-            ));
+            rest.set_message(line.to_owned());
+        }
+    }
+
+    fn shown(&self) -> Vec<Text> {
+        self.tasks.keys().cloned().collect()
+    }
+
+    fn most(&self) -> usize {
+        self.most
+    }
+
+    fn forget(&mut self, id: &Text) {
+        if let Some((bar, _)) = self.tasks.remove(id) {
+            self.all.remove(&bar);
         }
     }
 
@@ -222,40 +298,22 @@ impl View for Lines {
         Ok(())
     }
 
-    fn all(&mut self, _sum: &Sum) {}
+    fn all(&mut self, _line: &str, _tasks: usize) {}
+
+    fn shown(&self) -> Vec<Text> {
+        self.told.keys().cloned().collect()
+    }
+
+    fn most(&self) -> usize {
+        LINES_MAX.saturating_sub(self.told.len())
+    }
+
+    fn forget(&mut self, id: &Text) {
+        self.told.remove(id);
+    }
 
     fn finish(&mut self, sum: &Sum) -> io::Result<()> {
         writeln!(io::stdout(), "all {} tasks have ended", sum.tasks)
-    }
-}
-
-/// The newest looks at a task: how fast it grows.
-#[derive(Default)]
-struct Rate(VecDeque<(Timestamp, i64)>);
-
-impl Rate {
-    fn add(&mut self, now: Timestamp, results: i64) {
-        self.0.push_back((now, results));
-        if self.0.len() > RATE_LOOKS {
-            self.0.pop_front();
-        }
-    }
-
-    /// Rate and expected end for people, where there is progress to tell from.
-    fn expected(&self, missing: i64) -> Option<String> {
-        let ((from, before), (to, after)) = (self.0.front()?, self.0.back()?);
-        let minutes = since(*from, *to).as_secs_f64() / 60.0;
-        #[allow(
-            clippy::cast_precision_loss,
-            reason = "for people; counts are far below 2^52"
-        )]
-        let (gained, missing) = ((after - before) as f64, missing.max(0) as f64);
-        if gained <= 0.0 || minutes <= 0.0 {
-            return None;
-        }
-        let rate = gained / minutes;
-        let rest = Duration::try_from_secs_f64(missing / rate * 60.0).ok()?;
-        Some(format!("{rate:.0}/min, about {} to go", span(rest)))
     }
 }
 

@@ -52,6 +52,8 @@ pub enum Next {
     Settle(Timestamp),
     /// Look again then.
     At(Timestamp),
+    /// Nothing is left of the daily limit: look again once it has room, which is expected then.
+    Limit(Timestamp),
     /// Look again as soon as anything may be begun.
     Due,
     /// Nothing more to see.
@@ -222,7 +224,7 @@ fn resume(
             Next::Resume(n),
         ),
         // Only the daily limit can leave nothing here: the target and the cap are ahead.
-        (None, Some(frees_at)) => waits(daily_limit(growth), Next::At(frees_at)),
+        (None, Some(frees_at)) => waits(daily_limit(growth), Next::Limit(frees_at)),
         (None, None) => waits(daily_limit(growth), Next::Pace),
     }
 }

@@ -13,6 +13,7 @@ pub mod policy;
 pub mod resume;
 pub mod settle;
 pub mod step;
+pub mod turns;
 
 pub use answer::{Failure, RetryAfter};
 pub use model::{Observation, State, Status, TaskId};

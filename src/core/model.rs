@@ -2,6 +2,7 @@
 
 pub use super::policy::{Growth, Policy, Polling, Retry};
 pub use super::resume::{Resume, ResumeState};
+pub use super::turns::Queue;
 
 use super::pace::Memory;
 use jiff::Timestamp;
@@ -293,6 +294,8 @@ pub struct Progress {
     pub run_results: i64,
     /// What the pace remembers of that run.
     pub pace: Option<Memory>,
+    /// Where it waits for its next look.
+    pub queue: Queue,
 }
 
 impl Progress {
@@ -315,6 +318,7 @@ impl Progress {
             run_started_at: None,
             run_results: 0,
             pace: None,
+            queue: Queue::New,
         }
     }
 }

@@ -11,7 +11,9 @@ pub use resumed::answer;
 use super::after;
 use super::answer::Failure;
 use super::decide::{Account, Decision, Ledger, Next, decide};
-use super::model::{Observation, Policy, Progress, Resume, ResumeState, State, Status, Task};
+use super::model::{
+    Observation, Policy, Progress, Queue, Resume, ResumeState, State, Status, Task,
+};
 use super::pace::{self, Run};
 use super::settle;
 use jiff::Timestamp;
@@ -27,6 +29,21 @@ pub struct Look {
     pub answered_at: Timestamp,
     /// What came of it.
     pub outcome: Result<Observation, Failure>,
+}
+
+impl Look {
+    /// Does it concern nobody but its own task, and is nothing to be done about it? What failed may close the gate.
+    #[must_use]
+    pub fn can_wait(&self) -> bool {
+        self.outcome.is_ok() && !self.may_lead_to_a_resume()
+    }
+
+    /// May it be that a resume comes of this?
+    #[must_use]
+    pub fn may_lead_to_a_resume(&self) -> bool {
+        let seen = self.outcome.as_ref();
+        seen.is_ok_and(|seen| seen.status == Status::Done && !seen.is_exhausted)
+    }
 }
 
 /// The answer to a resume.
@@ -72,8 +89,11 @@ pub struct Step {
 
 impl Step {
     fn of(task: &Task) -> Self {
+        let mut progress = task.progress.clone();
+        // Whoever was new, or waited for the limit, has had its turn.
+        progress.queue = Queue::Look;
         Self {
-            progress: task.progress.clone(),
+            progress,
             resume: None,
             resolved: false,
             ask: None,
@@ -243,7 +263,10 @@ fn seen_task(
         next,
     } = decide(&task.wanted, seen, &ledger, account, &policy.growth);
     // Looks that succeed are no reason to ask sooner again for what keeps failing.
-    let asks = matches!(next, Next::Resume(_) | Next::At(_) | Next::Due);
+    let asks = matches!(
+        next,
+        Next::Resume(_) | Next::At(_) | Next::Limit(_) | Next::Due
+    );
     if !(asks && current.is_some_and(Resume::went_wrong)) {
         step.recover();
     }
@@ -265,6 +288,10 @@ fn seen_task(
             )
         }),
         Next::At(then) => Some(then),
+        Next::Limit(then) => {
+            step.progress.queue = Queue::Limit;
+            Some(then)
+        }
         Next::Due => Some(at),
         Next::Stop => None,
     };

@@ -5,7 +5,7 @@ use crate::core::gate::{Admission, Gate, Kind, Request};
 use crate::core::model::{Policy, Progress, Resume, Task, Wanted};
 use crate::core::step::{self, Answer, Event, Look, Step};
 use crate::core::{TaskId, after, since};
-use crate::store::{self, StoreError, daemon, history, ledger, progress};
+use crate::store::{self, StoreError, daemon, history, ledger, progress, waking};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
@@ -40,6 +40,25 @@ pub struct Entry {
     pub id: TaskId,
     /// What was heard of it.
     pub heard: Heard,
+}
+
+impl Entry {
+    /// May it be that a resume comes of this?
+    fn may_lead_to_a_resume(&self) -> bool {
+        match &self.heard {
+            Heard::Look(look) => look.may_lead_to_a_resume(),
+            Heard::Answer(_) => false,
+        }
+    }
+
+    /// Shall it not wait for others?
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        match &self.heard {
+            Heard::Look(look) => !look.can_wait(),
+            Heard::Answer(_) => true,
+        }
+    }
 }
 
 /// What a batch is judged by.
@@ -83,8 +102,11 @@ pub async fn write(
         .into_iter()
         .map(|task| (task.id.clone(), task))
         .collect();
+    // Read only where it may matter: it is a sum over all that a day saw.
     let day = match terms.policy.growth.daily_limit {
         0 => None,
+        // As good as used up: nothing can be asked.
+        limit if !entries.iter().any(Entry::may_lead_to_a_resume) => Some((limit, None)),
         _ => Some(ledger::asked_within(connection, terms.day, terms.now).await?),
     };
     let mut batch = Batch {
@@ -101,11 +123,13 @@ pub async fn write(
         match &entry.heard {
             Heard::Look(look) => {
                 batch.learn(Request::Look, look.outcome.as_ref().err(), look.started_at);
-                // Removed while it was looked at: there is nothing left to know.
                 if let Some(task) = task {
                     let step;
                     (step, order) = batch.look(task, look).await?;
                     steps.push((&entry.id, look.answered_at, step));
+                } else {
+                    // Removed while it was looked at: there is nothing left to know.
+                    progress::put_away(batch.connection, &entry.id).await?;
                 }
             }
             Heard::Answer(answer) => {
@@ -126,7 +150,7 @@ pub async fn write(
         gate: after,
         ..
     } = batch;
-    store_steps(connection, &steps).await?;
+    store_steps(connection, &tasks, &steps).await?;
     let mut told: Vec<(Option<TaskId>, Event)> = Vec::new();
     for (id, _, step) in steps {
         told.extend(
@@ -283,13 +307,18 @@ fn of_the_ledger_only(mut step: Step) -> Step {
 
 async fn store_steps(
     connection: &mut SqliteConnection,
+    tasks: &HashMap<TaskId, Task>,
     steps: &[(&TaskId, Timestamp, Step)],
 ) -> Result<(), StoreError> {
     let rows: Vec<_> = steps
         .iter()
-        .map(|(id, _, step)| (*id, &step.progress))
+        .map(|(id, _, step)| store::Saved {
+            id,
+            before: tasks.get(id).map(|task| &task.progress),
+            after: &step.progress,
+        })
         .collect();
-    progress::save(connection, &rows).await?;
+    store::save(connection, &rows).await?;
     let samples: Vec<_> = steps
         .iter()
         .filter(|(_, _, step)| step.sample)
@@ -339,7 +368,7 @@ pub async fn store_gate(
     }
     if after.until.is_none() {
         let backing_off = before.kind == Kind::Unreachable;
-        progress::wake_waiting(connection, backing_off, min_interval, now).await?;
+        waking::wake_waiting(connection, backing_off, min_interval, now).await?;
     }
     let event = Event {
         kind: "gate",

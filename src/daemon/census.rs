@@ -50,6 +50,12 @@ impl Census {
         Ok(())
     }
 
+    /// How many tasks there are.
+    #[must_use]
+    pub fn total(&self) -> i64 {
+        self.counts.iter().map(|count| count.tasks).sum()
+    }
+
     /// For people: `12 growing, 3 reached`; what is under way comes first, what has ended last.
     #[must_use]
     pub fn line(&self) -> String {

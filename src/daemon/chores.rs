@@ -6,7 +6,7 @@ use crate::core::gate::Gate;
 use crate::core::model::Policy;
 use crate::core::step::Event;
 use crate::crash::{self, Point};
-use crate::store::{StoreError, daemon, history, ledger, progress};
+use crate::store::{StoreError, daemon, history, ledger, progress, waking};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub async fn perform(
             daemon::heartbeat(&mut *connection, gate, now).await?;
             // The longest that anything is put off is a day, by the daily limit.
             let horizon = after(now, horizon(policy).max(Duration::from_hours(25)));
-            let astray = progress::pull_back(&mut *connection, now, horizon).await?;
+            let astray = waking::pull_back(&mut *connection, now, horizon).await?;
             if astray > 0 {
                 tracing::warn!(
                     "{astray} tasks were put off beyond all measure: looking at them now"
@@ -68,16 +68,16 @@ pub async fn perform(
         Chore::Adopt(_) => {
             gate.probe_now(now);
             batch::store_gate(&mut *connection, &before, gate, min_interval, now).await?;
-            progress::wake_for_limits(&mut *connection, policy.growth.task_cap, min_interval, now)
+            waking::wake_capped(&mut *connection, policy.growth.task_cap, min_interval, now)
                 .await?;
             let horizon = after(now, policy.polling.max_interval);
-            progress::look_sooner(&mut *connection, horizon).await?;
-            restore(&mut *connection, now).await?
+            waking::look_sooner(&mut *connection, horizon).await?;
+            0
         }
         Chore::PullBack => {
             let restarted = ledger::pull_back(&mut *connection, now).await?;
             restarted
-                + progress::pull_back(&mut *connection, now, after(now, horizon(policy))).await?
+                + waking::pull_back(&mut *connection, now, after(now, horizon(policy))).await?
         }
         Chore::WentBack(by) => {
             gate.clock_went_back(*by);
@@ -85,7 +85,7 @@ pub async fn perform(
             let restarted = ledger::pull_back(&mut *connection, now).await?;
             // Running tasks least of all may be left unseen; what else was put off is looked at once more.
             let horizon = after(now, policy.polling.max_interval);
-            restarted + progress::pull_back(&mut *connection, now, horizon).await?
+            restarted + waking::pull_back(&mut *connection, now, horizon).await?
         }
         Chore::Park(id) => progress::park(&mut *connection, id, now).await?,
         Chore::Tell(event) => {
@@ -103,13 +103,4 @@ fn horizon(policy: &Policy) -> Duration {
         .max(policy.retry.max)
         .max(policy.probe_interval)
         .max(policy.growth.settle)
-}
-
-/// Gives progress to the tasks that have none, and tells of it.
-async fn restore(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, StoreError> {
-    let count = progress::restore(connection, now).await?;
-    if count > 0 {
-        tracing::warn!("{count} tasks had no progress, as if it had been deleted: they begin anew");
-    }
-    Ok(count)
 }

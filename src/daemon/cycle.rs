@@ -8,11 +8,12 @@
 
 use super::batch::Order;
 use super::limits::Pacer;
+use super::seats::{Seat, Seats};
 use super::writer::{WriteError, Writer};
 use crate::core::decide::FRESH;
 use crate::core::gate::{Admission, Gate, Request};
 use crate::core::step::{Answer, Look};
-use crate::core::{Failure, Status, TaskId, since};
+use crate::core::{Failure, TaskId, since};
 use crate::crash::{self, Point};
 use crate::extruct::{Answered, Client};
 use jiff::Timestamp;
@@ -27,6 +28,8 @@ pub struct Means {
     pub client: Arc<Client>,
     /// The way to the database.
     pub writer: Writer,
+    /// How many requests are out.
+    pub seats: Arc<Seats>,
     /// When requests may go.
     pub pacer: Arc<Pacer>,
     /// Whether they may go at all.
@@ -35,23 +38,29 @@ pub struct Means {
     pub draining: watch::Receiver<bool>,
 }
 
-/// Looks at a task once, and resumes it where that is due.
+/// Looks at a task once, and resumes it where that is due. `seat` is given up once no request can follow.
 ///
 /// # Errors
 ///
 /// [`WriteError`] where what was learnt could not be stored.
-pub async fn cycle(id: &TaskId, means: &Means) -> Result<(), WriteError> {
+pub async fn cycle(id: &TaskId, means: &Means, seat: Seat) -> Result<(), WriteError> {
     let Means {
         client,
         writer,
         pacer,
         gate,
         draining,
+        ..
     } = means;
     let mut seen = look(id, client).await;
+    if seen.can_wait() {
+        // Storing it takes its time, which others can use. What may close the gate is stored before anybody else begins.
+        drop(seat);
+        return writer.looked(id.clone(), seen).await.map(|_| ());
+    }
     // A resume may come of this. Its slot is taken before it is written down, for the time in which an unanswered one
     // is looked for begins then.
-    let slot = if may_lead_to_a_resume(&seen) {
+    let slot = if seen.may_lead_to_a_resume() {
         let mut draining = draining.clone();
         tokio::select! {
             slot = pacer.take() => Some(slot),
@@ -77,7 +86,9 @@ pub async fn cycle(id: &TaskId, means: &Means) -> Result<(), WriteError> {
         slot.spend();
     }
     let answer = resume(id, client, order).await;
-    writer.answered(id.clone(), answer).await
+    let stored = writer.answered(id.clone(), answer).await;
+    drop(seat);
+    stored
 }
 
 async fn look(id: &TaskId, client: &Client) -> Look {
@@ -91,11 +102,6 @@ async fn look(id: &TaskId, client: &Client) -> Look {
         answered_at: Timestamp::now(),
         outcome,
     }
-}
-
-fn may_lead_to_a_resume(look: &Look) -> bool {
-    let seen = look.outcome.as_ref();
-    seen.is_ok_and(|seen| seen.status == Status::Done && !seen.is_exhausted)
 }
 
 async fn resume(id: &TaskId, client: &Client, order: Order) -> Answer {

@@ -26,10 +26,16 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 
 /// The most answers that go into one transaction.
 const BATCH_MAX: usize = 256;
+
+/// A transaction begins no sooner than so long after the one before it began, unless something in it may lead to a
+/// resume or close the gate: looks are gathered meanwhile.
+const GATHERING: Duration = Duration::from_millis(8);
 
 /// The writer at work.
 pub(super) struct Desk {
@@ -48,12 +54,17 @@ impl Desk {
     /// Does what comes in, until it is told to stop or nobody is left to ask.
     pub async fn work(mut self, mut inbox: mpsc::UnboundedReceiver<Job>) {
         let mut next = inbox.recv().await;
+        let mut began_at: Option<Instant> = None;
         while let Some(job) = next.take() {
             self.waits.pulse.fetch_add(1, Ordering::Relaxed);
             self.mind_the_clock().await;
             self.report.sums();
             match job {
                 Job::Entry(first) => {
+                    if let Some(at) = began_at {
+                        self.gather(&first, &inbox, at + GATHERING).await;
+                    }
+                    began_at = Some(Instant::now());
                     let mut batch = vec![*first];
                     while batch.len() < BATCH_MAX {
                         match inbox.try_recv() {
@@ -95,6 +106,18 @@ impl Desk {
             }
         }
         self.close().await;
+    }
+
+    /// Lets more come in while there is no hurry.
+    async fn gather(&self, first: &Waiting, inbox: &mpsc::UnboundedReceiver<Job>, until: Instant) {
+        let is_full = inbox.len() >= BATCH_MAX;
+        if first.entry.is_urgent() || is_full || until <= Instant::now() {
+            return;
+        }
+        tokio::select! {
+            () = self.waits.urgent.notified() => {}
+            () = sleep_until(until) => {}
+        }
     }
 
     /// Writes a batch, and answers each of its entries.
@@ -166,11 +189,13 @@ impl Desk {
                     && self.give_room_back().await
                     && patience.retries_at_once())
                 {
+                    self.waits.is_stuck.store(true, Ordering::Relaxed);
                     patience.wait(&error).await;
                 }
                 None
             }
             outcome => {
+                self.waits.is_stuck.store(false, Ordering::Relaxed);
                 patience.end(outcome.is_ok());
                 if outcome.is_ok() && patience.was_quick() {
                     self.report.disk_is_full();
@@ -235,7 +260,11 @@ impl Desk {
 
     /// Notices a leap of the clock before anything is judged by it.
     async fn mind_the_clock(&mut self) {
-        let Some(leap) = self.clock.leap() else {
+        let leap = self.clock.leap();
+        let ahead = self.clock.ahead_within(ledger::DAY).as_millis();
+        let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
+        self.waits.ahead.store(ahead, Ordering::Relaxed);
+        let Some(leap) = leap else {
             return;
         };
         let (what, by) = match leap {

@@ -64,6 +64,12 @@ impl Health {
         }))
     }
 
+    /// Was nothing found wrong yet? Unlike [`is_well`](Self::is_well) this looks at no file.
+    #[must_use]
+    pub fn was_well(&self) -> bool {
+        self.0.found.get().is_none()
+    }
+
     /// Is everything in its place, and nothing known to be damaged?
     #[must_use]
     pub fn is_well(&self) -> bool {

@@ -14,6 +14,7 @@
 //!
 //! A change by another process is seen within [`TICK`], not at once.
 
+mod ahead;
 pub mod batch;
 pub mod census;
 pub mod chores;
@@ -29,6 +30,7 @@ mod patience;
 pub mod report;
 pub mod restarts;
 mod schedule;
+pub mod seats;
 pub mod signals;
 pub mod writer;
 
@@ -145,11 +147,18 @@ pub async fn serve(
     let means = Means {
         client: Arc::new(client),
         writer: writer.clone(),
+        seats: Arc::default(),
         pacer: pacer.clone(),
         gate,
         draining,
     };
-    let mut schedule = Schedule::new(reader, means, health.clone(), settings.limits.concurrency);
+    let mut schedule = Schedule::new(
+        reader,
+        means,
+        health.clone(),
+        settings.limits.concurrency,
+        settings.policy,
+    );
     let mut daemon = Daemon {
         settings,
         writer: writer.clone(),
@@ -164,7 +173,8 @@ pub async fn serve(
     let mut pruning = every(PRUNING);
     let mut watchdog = Watchdog::from_env();
     let mut ready = false;
-    while health.is_well() {
+    // Looked at with each tick, and by the writer before it writes: not with each request.
+    while health.was_well() {
         let wake = schedule.launch().await;
         if !ready {
             notify::ready();
@@ -176,12 +186,16 @@ pub async fn serve(
             signal = signals.recv() => match signal {
                 Some(Signal::Reload) => {
                     if let Some(client) = daemon.reload(&mut reload) {
-                        schedule.adopt(client, daemon.settings.limits.concurrency);
+                        let settings = &daemon.settings;
+                        schedule.adopt(client, settings.limits.concurrency, settings.policy);
                     }
                 }
                 Some(Signal::Stop) | None => break,
             },
             _ = tick.tick() => {
+                if !health.is_well() {
+                    break;
+                }
                 schedule.tick().await;
                 writer.look_at_the_clock();
                 watchdog.feed(writer.pulse());

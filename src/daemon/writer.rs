@@ -10,11 +10,12 @@ use crate::core::TaskId;
 use crate::core::gate::Gate;
 use crate::core::model::Policy;
 use crate::core::step::{Answer, Look};
-use crate::store::StoreError;
+use crate::store::{StoreError, ledger};
 use sqlx::sqlite::SqliteConnection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::sync::{mpsc, oneshot, watch};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Where an answer goes.
@@ -39,6 +40,16 @@ pub(super) enum Job {
     Stop(oneshot::Sender<()>),
 }
 
+impl Job {
+    /// Shall it not wait for more to be gathered? Only looks that bring no resume may.
+    fn is_urgent(&self) -> bool {
+        match self {
+            Self::Entry(waiting) => waiting.entry.is_urgent(),
+            Self::Chore(..) | Self::Wanted(..) | Self::Clock | Self::Stop(_) => true,
+        }
+    }
+}
+
 /// The way to the writer; cheap to clone.
 ///
 /// Its queue has no bound of its own: each task in flight waits for its one answer, what comes at regular times is left
@@ -56,6 +67,12 @@ pub(super) struct Waits {
     pub clock: AtomicBool,
     /// Goes up with each job, and with each try to write one.
     pub pulse: AtomicU64,
+    /// The database can't take something for the time being.
+    pub is_stuck: AtomicBool,
+    /// By how much the clock leapt ahead within a day, in milliseconds.
+    pub ahead: AtomicU64,
+    /// Something came that shall not wait for more to be gathered.
+    pub urgent: Notify,
 }
 
 /// The writer is gone, or could not write this.
@@ -176,6 +193,19 @@ impl Writer {
         self.waits.pulse.load(Ordering::Relaxed)
     }
 
+    /// Does the database refuse something for the time being, such as where the disk is full?
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.waits.is_stuck.load(Ordering::Relaxed)
+    }
+
+    /// The window of `growth.daily_limit`: a day, and more where the clock leapt ahead.
+    #[must_use]
+    pub fn day(&self) -> Duration {
+        let ahead = self.waits.ahead.load(Ordering::Relaxed);
+        ledger::DAY.saturating_add(Duration::from_millis(ahead))
+    }
+
     /// Writes what is left, checkpoints, and closes the database.
     pub async fn stop(self) {
         let (reply, done) = oneshot::channel();
@@ -192,6 +222,11 @@ impl Writer {
     }
 
     fn send(&self, job: Job) -> Result<(), WriteError> {
-        self.jobs.send(job).map_err(|_| WriteError::Stopped)
+        let is_urgent = job.is_urgent();
+        self.jobs.send(job).map_err(|_| WriteError::Stopped)?;
+        if is_urgent {
+            self.waits.urgent.notify_one();
+        }
+        Ok(())
     }
 }

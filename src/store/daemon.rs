@@ -26,19 +26,22 @@ pub struct DaemonRow {
     pub gate_until: Option<String>,
 }
 
+pub(super) const READ: &str = "SELECT version, pid, started_at, heartbeat_at, coalesce(gate, 'open') AS gate, gate_reason, gate_until
+           FROM (SELECT 1 AS id) LEFT JOIN daemon USING (id)";
+
 /// Reads the row; one that somebody deleted by hand is as good as new.
 ///
 /// # Errors
 ///
 /// What SQLite says.
 pub async fn read(connection: &mut SqliteConnection) -> Result<DaemonRow, StoreError> {
-    Ok(sqlx::query_as(
-        "SELECT version, pid, started_at, heartbeat_at, coalesce(gate, 'open') AS gate, gate_reason, gate_until
-           FROM (SELECT 1 AS id) LEFT JOIN daemon USING (id)",
-    )
-    .fetch_one(connection)
-    .await?)
+    Ok(sqlx::query_as(READ).fetch_one(connection).await?)
 }
+
+pub(super) const STARTED: &str =
+    "INSERT INTO daemon (id, version, pid, started_at, heartbeat_at) VALUES (1, ?1, ?2, ?3, ?3)
+         ON CONFLICT (id) DO UPDATE SET version = ?1, pid = ?2, started_at = ?3, heartbeat_at = ?3
+         RETURNING gate, gate_reason, gate_until";
 
 /// Notes that a daemon has begun; returns the gate as the last one left it.
 ///
@@ -49,16 +52,12 @@ pub async fn started(
     connection: &mut SqliteConnection,
     now: Timestamp,
 ) -> Result<Gate, StoreError> {
-    let row = sqlx::query(
-        "INSERT INTO daemon (id, version, pid, started_at, heartbeat_at) VALUES (1, ?1, ?2, ?3, ?3)
-         ON CONFLICT (id) DO UPDATE SET version = ?1, pid = ?2, started_at = ?3, heartbeat_at = ?3
-         RETURNING gate, gate_reason, gate_until",
-    )
-    .bind(env!("CARGO_PKG_VERSION"))
-    .bind(i64::from(std::process::id()))
-    .bind(time::to_text(now))
-    .fetch_one(connection)
-    .await?;
+    let row = sqlx::query(STARTED)
+        .bind(env!("CARGO_PKG_VERSION"))
+        .bind(i64::from(std::process::id()))
+        .bind(time::to_text(now))
+        .fetch_one(connection)
+        .await?;
     let kind: String = row.try_get("gate")?;
     let kind = Kind::parse(&kind).ok_or_else(|| StoreError::Value(format!("gate {kind:?}")))?;
     let until = time::from_column_or_none(row.try_get("gate_until")?);
@@ -70,6 +69,11 @@ pub async fn started(
     ))
 }
 
+pub(super) const HEARTBEAT: &str = "INSERT INTO daemon (id, version, pid, started_at, heartbeat_at, gate, gate_reason, gate_until)
+         VALUES (1, ?1, ?2, ?3, ?3, ?4, ?5, ?6)
+         ON CONFLICT (id) DO UPDATE
+            SET version = ?1, pid = ?2, heartbeat_at = ?3, gate = ?4, gate_reason = ?5, gate_until = ?6";
+
 /// Notes that the daemon is well, and puts right what others did to the row meanwhile.
 ///
 /// # Errors
@@ -80,22 +84,19 @@ pub async fn heartbeat(
     gate: &Gate,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO daemon (id, version, pid, started_at, heartbeat_at, gate, gate_reason, gate_until)
-         VALUES (1, ?1, ?2, ?3, ?3, ?4, ?5, ?6)
-         ON CONFLICT (id) DO UPDATE
-            SET version = ?1, pid = ?2, heartbeat_at = ?3, gate = ?4, gate_reason = ?5, gate_until = ?6",
-    )
-    .bind(env!("CARGO_PKG_VERSION"))
-    .bind(i64::from(std::process::id()))
-    .bind(time::to_text(now))
-    .bind(gate.kind.as_str())
-    .bind(gate.reason.as_deref())
-    .bind(gate.until.map(time::to_text))
-    .execute(connection)
-    .await?;
+    sqlx::query(HEARTBEAT)
+        .bind(env!("CARGO_PKG_VERSION"))
+        .bind(i64::from(std::process::id()))
+        .bind(time::to_text(now))
+        .bind(gate.kind.as_str())
+        .bind(gate.reason.as_deref())
+        .bind(gate.until.map(time::to_text))
+        .execute(connection)
+        .await?;
     Ok(())
 }
+
+pub(super) const STOPPED: &str = "UPDATE daemon SET pid = NULL, heartbeat_at = ? WHERE id = 1";
 
 /// Notes that the daemon has stopped.
 ///
@@ -103,12 +104,15 @@ pub async fn heartbeat(
 ///
 /// What SQLite says.
 pub async fn stopped(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), StoreError> {
-    sqlx::query("UPDATE daemon SET pid = NULL, heartbeat_at = ? WHERE id = 1")
+    sqlx::query(STOPPED)
         .bind(time::to_text(now))
         .execute(connection)
         .await?;
     Ok(())
 }
+
+pub(super) const SAVE_GATE: &str =
+    "UPDATE daemon SET gate = ?, gate_reason = ?, gate_until = ? WHERE id = 1";
 
 /// Writes the gate.
 ///
@@ -116,7 +120,7 @@ pub async fn stopped(connection: &mut SqliteConnection, now: Timestamp) -> Resul
 ///
 /// What SQLite says.
 pub async fn save_gate(connection: &mut SqliteConnection, gate: &Gate) -> Result<(), StoreError> {
-    sqlx::query("UPDATE daemon SET gate = ?, gate_reason = ?, gate_until = ? WHERE id = 1")
+    sqlx::query(SAVE_GATE)
         .bind(gate.kind.as_str())
         .bind(gate.reason.as_deref())
         .bind(gate.until.map(time::to_text))

@@ -1,5 +1,6 @@
 //! `samples` and `events`: what happened, for people; pruned by age in small batches.
 
+use super::saving::{self, Statements};
 use super::{StoreError, time};
 use crate::core::TaskId;
 use crate::core::model::Observation;
@@ -7,9 +8,20 @@ use crate::core::step::Event;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnection;
+use std::sync::LazyLock;
 
 /// The most rows of one table that one call of [`prune`] removes: it never holds the writer for long.
 pub const PRUNE_BATCH: u32 = 500;
+
+pub(super) static ADD_SAMPLES: LazyLock<Statements> = LazyLock::new(|| {
+    saving::sized(7, |rows| {
+        format!(
+            "INSERT INTO samples (task_id, at, desired_num_results, num_results_discovered, num_results_enriched,
+                                  num_results_evaluated, num_results)
+             SELECT * FROM ({rows}) WHERE column1 IS NOT NULL"
+        )
+    })
+});
 
 /// Writes the counters of many tasks as they were seen.
 ///
@@ -20,34 +32,26 @@ pub async fn add_samples(
     connection: &mut SqliteConnection,
     samples: &[(&TaskId, Timestamp, &Observation)],
 ) -> Result<(), StoreError> {
-    if samples.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<Value> = samples
-        .iter()
-        .map(|(id, at, seen)| {
-            json!([
-                id.as_str(),
-                time::to_text(*at),
-                seen.desired,
-                seen.discovered,
-                seen.enriched,
-                seen.evaluated,
-                seen.results
-            ])
-        })
-        .collect();
-    sqlx::query(
-        "INSERT INTO samples (task_id, at, desired_num_results, num_results_discovered, num_results_enriched,
-                              num_results_evaluated, num_results)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
-           FROM json_each(?)",
+    saving::write(
+        connection,
+        samples,
+        &ADD_SAMPLES,
+        |query, (id, at, seen)| {
+            query
+                .bind(id.as_str().to_owned())
+                .bind(time::to_text(*at))
+                .bind(seen.desired)
+                .bind(seen.discovered)
+                .bind(seen.enriched)
+                .bind(seen.evaluated)
+                .bind(seen.results)
+        },
     )
-    .bind(Value::from(rows).to_string())
-    .execute(connection)
-    .await?;
-    Ok(())
+    .await
 }
+
+pub(super) const ADD_EVENTS: &str = "INSERT INTO events (at, task_id, kind, detail)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)";
 
 /// Writes many events; those of no task concern the daemon or the account.
 ///
@@ -72,15 +76,17 @@ pub async fn add_events(
             ])
         })
         .collect();
-    sqlx::query(
-        "INSERT INTO events (at, task_id, kind, detail)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)",
-    )
-    .bind(Value::from(rows).to_string())
-    .execute(connection)
-    .await?;
+    sqlx::query(ADD_EVENTS)
+        .bind(Value::from(rows).to_string())
+        .execute(connection)
+        .await?;
     Ok(())
 }
+
+pub(super) const PRUNE_SAMPLES: &str = "DELETE FROM samples WHERE rowid IN (SELECT rowid FROM samples WHERE at < ?1 ORDER BY at LIMIT ?2)";
+
+pub(super) const PRUNE_EVENTS: &str =
+    "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ?1 ORDER BY at LIMIT ?2)";
 
 /// Removes a batch of samples and events from before `before`; says how many rows went. Call it again until
 /// none did.
@@ -93,21 +99,17 @@ pub async fn prune(
     before: Timestamp,
 ) -> Result<u64, StoreError> {
     let before = time::to_text(before);
-    let samples = sqlx::query(
-        "DELETE FROM samples WHERE rowid IN (SELECT rowid FROM samples WHERE at < ?1 ORDER BY at LIMIT ?2)",
-    )
-    .bind(&before)
-    .bind(PRUNE_BATCH)
-    .execute(&mut *connection)
-    .await?
-    .rows_affected();
-    let events = sqlx::query(
-        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ?1 ORDER BY at LIMIT ?2)",
-    )
-    .bind(&before)
-    .bind(PRUNE_BATCH)
-    .execute(connection)
-    .await?
-    .rows_affected();
+    let samples = sqlx::query(PRUNE_SAMPLES)
+        .bind(&before)
+        .bind(PRUNE_BATCH)
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
+    let events = sqlx::query(PRUNE_EVENTS)
+        .bind(&before)
+        .bind(PRUNE_BATCH)
+        .execute(connection)
+        .await?
+        .rows_affected();
     Ok(samples + events)
 }

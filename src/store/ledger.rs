@@ -25,6 +25,9 @@ pub struct Intent<'a> {
     pub sent_at: Timestamp,
 }
 
+pub(super) const INTEND: &str = "INSERT INTO resumes (task_id, requested, baseline_desired, baseline_results, best_results, state, sent_at)
+         VALUES (?, ?, ?, ?, ?, 'intended', ?) RETURNING id";
+
 /// Writes a resume down as `intended`; returns its id.
 ///
 /// # Errors
@@ -34,19 +37,21 @@ pub async fn intend(
     connection: &mut SqliteConnection,
     intent: &Intent<'_>,
 ) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar(
-        "INSERT INTO resumes (task_id, requested, baseline_desired, baseline_results, best_results, state, sent_at)
-         VALUES (?, ?, ?, ?, ?, 'intended', ?) RETURNING id",
-    )
-    .bind(intent.task_id.as_str())
-    .bind(intent.requested)
-    .bind(intent.baseline_desired)
-    .bind(intent.baseline_results)
-    .bind(intent.best_results)
-    .bind(time::to_text(intent.sent_at))
-    .fetch_one(connection)
-    .await?)
+    Ok(sqlx::query_scalar(INTEND)
+        .bind(intent.task_id.as_str())
+        .bind(intent.requested)
+        .bind(intent.baseline_desired)
+        .bind(intent.baseline_results)
+        .bind(intent.best_results)
+        .bind(time::to_text(intent.sent_at))
+        .fetch_one(connection)
+        .await?)
 }
+
+pub(super) const UPDATE: &str = "UPDATE resumes
+            SET state = ?2, http_status = ?3, detail = ?4, shown_at = ?5, brought = ?6,
+                resolved_at = coalesce(?7, resolved_at)
+          WHERE id = ?1";
 
 /// Writes what became of a resume; `resolved_at` is set where it has left `intended` just now.
 ///
@@ -58,23 +63,20 @@ pub async fn update(
     resume: &Resume,
     resolved_at: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE resumes
-            SET state = ?2, http_status = ?3, detail = ?4, shown_at = ?5, brought = ?6,
-                resolved_at = coalesce(?7, resolved_at)
-          WHERE id = ?1",
-    )
-    .bind(resume.id)
-    .bind(resume.state.as_str())
-    .bind(resume.http_status)
-    .bind(resume.detail.as_deref())
-    .bind(resume.shown_at.map(time::to_text))
-    .bind(resume.brought)
-    .bind(resolved_at.map(time::to_text))
-    .execute(connection)
-    .await?;
+    sqlx::query(UPDATE)
+        .bind(resume.id)
+        .bind(resume.state.as_str())
+        .bind(resume.http_status)
+        .bind(resume.detail.as_deref())
+        .bind(resume.shown_at.map(time::to_text))
+        .bind(resume.brought)
+        .bind(resolved_at.map(time::to_text))
+        .execute(connection)
+        .await?;
     Ok(())
 }
+
+pub(super) const FIND: &str = "SELECT * FROM resumes WHERE id = ?";
 
 /// Reads one resume.
 ///
@@ -85,7 +87,7 @@ pub async fn find(
     connection: &mut SqliteConnection,
     id: i64,
 ) -> Result<Option<Resume>, StoreError> {
-    let row = sqlx::query("SELECT * FROM resumes WHERE id = ?")
+    let row = sqlx::query(FIND)
         .bind(id)
         .fetch_optional(connection)
         .await?;
@@ -95,6 +97,10 @@ pub async fn find(
 
 /// The window of `growth.daily_limit`.
 pub const DAY: Duration = Duration::from_hours(24);
+
+pub(super) const ASKED_WITHIN: &str =
+    "SELECT coalesce(sum(requested), 0) AS asked, min(sent_at) AS oldest FROM resumes
+          WHERE sent_at > ? AND state IN ('intended', 'accepted', 'lost')";
 
 /// What was asked for, or may have been, within `window` before `now`: the sum, and when the oldest of it leaves the
 /// window. A resume from after `now` counts too: the clock may have gone back.
@@ -108,18 +114,18 @@ pub async fn asked_within(
     now: Timestamp,
 ) -> Result<(i64, Option<Timestamp>), StoreError> {
     let since = now.checked_sub(window).unwrap_or(Timestamp::MIN);
-    let row = sqlx::query(
-        "SELECT coalesce(sum(requested), 0) AS asked, min(sent_at) AS oldest FROM resumes
-          WHERE sent_at > ? AND state IN ('intended', 'accepted', 'lost')",
-    )
-    .bind(time::to_text(since))
-    .fetch_one(connection)
-    .await?;
+    let row = sqlx::query(ASKED_WITHIN)
+        .bind(time::to_text(since))
+        .fetch_one(connection)
+        .await?;
     let oldest = time::from_column_or_none(row.try_get("oldest")?);
     // Never further ahead than a day: what the clock leapt by is forgotten by then.
     let frees_at = oldest.map(|at| after(at.min(now), window).min(after(now, DAY)));
     Ok((row.try_get("asked")?, frees_at))
 }
+
+pub(super) const PULL_BACK: &str = "UPDATE resumes SET sent_at = ?1
+          WHERE sent_at > ?1 AND (state IN ('intended', 'lost') OR (state = 'accepted' AND brought IS NULL))";
 
 /// Starts the settling time of resumes anew that are still open and seem to have been sent after `now`: the clock went
 /// back, and nobody can say how long ago they were. Returns how many those are.
@@ -131,15 +137,18 @@ pub async fn pull_back(
     connection: &mut SqliteConnection,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    Ok(sqlx::query(
-        "UPDATE resumes SET sent_at = ?1
-          WHERE sent_at > ?1 AND (state IN ('intended', 'lost') OR (state = 'accepted' AND brought IS NULL))",
-    )
-    .bind(time::to_text(now))
-    .execute(connection)
-    .await?
-    .rows_affected())
+    Ok(sqlx::query(PULL_BACK)
+        .bind(time::to_text(now))
+        .execute(connection)
+        .await?
+        .rows_affected())
 }
+
+pub(super) const SETTLE_REMOVED: &str = "UPDATE resumes
+            SET state = 'lost', resolved_at = ?2,
+                detail = coalesce(detail || '; ', '') || 'the task was removed before it was seen whether this arrived'
+          WHERE state = 'intended' AND sent_at < ?1
+            AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = resumes.task_id)";
 
 /// Settles unanswered resumes of tasks that were removed meanwhile: nobody will look at those any more.
 ///
@@ -151,18 +160,12 @@ pub async fn settle_removed(
     sent_before: Timestamp,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    Ok(sqlx::query(
-        "UPDATE resumes
-            SET state = 'lost', resolved_at = ?2,
-                detail = coalesce(detail || '; ', '') || 'the task was removed before it was seen whether this arrived'
-          WHERE state = 'intended' AND sent_at < ?1
-            AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = resumes.task_id)",
-    )
-    .bind(time::to_text(sent_before))
-    .bind(time::to_text(now))
-    .execute(connection)
-    .await?
-    .rows_affected())
+    Ok(sqlx::query(SETTLE_REMOVED)
+        .bind(time::to_text(sent_before))
+        .bind(time::to_text(now))
+        .execute(connection)
+        .await?
+        .rows_affected())
 }
 
 /// A resume from a row in which two columns may go by other names.

@@ -19,12 +19,16 @@ pub mod overview;
 mod pace;
 pub mod progress;
 mod room;
+mod saving;
 pub mod schema;
+pub mod statements;
 pub mod tasks;
 pub mod text;
 pub mod time;
+pub mod waking;
 
 pub use lock::Lock;
+pub use saving::{Saved, save};
 pub use schema::{Mode, open};
 pub use text::Text;
 

@@ -39,19 +39,105 @@ pub struct StateCount {
     pub tasks: i64,
 }
 
-/// The tasks in the order in which they were added, all or those in `state`.
+/// In which order tasks come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// As they were added; all of them are sorted for that.
+    Added,
+    /// By their ids, as they stand in the database: a million of them takes no memory.
+    Id,
+}
+
+/// The one that sorts: for a few tasks.
+pub(super) const ROWS_ADDED: &str =
+    "SELECT o.* FROM overview o JOIN tasks t ON t.task_id = o.task_id
+      WHERE ?1 IS NULL OR o.state = ?1 ORDER BY t.created_at, t.task_id";
+
+pub(super) const ROWS: &str = "SELECT * FROM overview ORDER BY task_id";
+pub(super) const ROWS_PAUSED: &str =
+    "SELECT * FROM overview WHERE task_id IN (SELECT task_id FROM tasks WHERE paused)";
+pub(super) const ROWS_IN: &str =
+    "SELECT o.* FROM progress p CROSS JOIN overview o ON o.task_id = p.task_id
+      WHERE p.state = ?1 AND o.state = ?1 ORDER BY p.task_id";
+pub(super) const ROWS_FIRST: &str =
+    "SELECT o.* FROM progress p CROSS JOIN overview o ON o.task_id = p.task_id
+      WHERE p.state = ?1 AND o.state = ?1 ORDER BY p.task_id LIMIT ?2";
+
+/// The tasks, all or those in `state`.
 pub fn rows<'c>(
     connection: &'c mut SqliteConnection,
     state: Option<&'c str>,
+    order: Order,
 ) -> BoxStream<'c, Result<OverviewRow, StoreError>> {
-    sqlx::query_as(
-        "SELECT o.* FROM overview o JOIN tasks t ON t.task_id = o.task_id
-          WHERE ?1 IS NULL OR o.state = ?1 ORDER BY t.created_at, t.task_id",
-    )
-    .bind(state)
-    .fetch(connection)
-    .map_err(StoreError::from)
-    .boxed()
+    let sql = match (order, state) {
+        (Order::Added, _) => ROWS_ADDED,
+        (Order::Id, None) => ROWS,
+        (Order::Id, Some("paused")) => ROWS_PAUSED,
+        (Order::Id, Some(_)) => ROWS_IN,
+    };
+    sqlx::query_as(sql)
+        .bind(state)
+        .fetch(connection)
+        .map_err(StoreError::from)
+        .boxed()
+}
+
+/// The first tasks in a state other than `paused`, by their ids.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn first(
+    connection: &mut SqliteConnection,
+    state: &str,
+    limit: usize,
+) -> Result<Vec<OverviewRow>, StoreError> {
+    Ok(sqlx::query_as(ROWS_FIRST)
+        .bind(state)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await?)
+}
+
+pub(super) const COUNTS: &str = "WITH paused AS MATERIALIZED (SELECT p.state FROM tasks t JOIN progress p USING (task_id) WHERE t.paused)
+         SELECT state, sum(tasks) AS tasks
+           FROM (SELECT state, count(*) AS tasks FROM progress GROUP BY state
+                 UNION ALL SELECT state, -1 FROM paused
+                 UNION ALL SELECT 'paused', 1 FROM paused)
+          GROUP BY state HAVING sum(tasks) > 0 ORDER BY state";
+
+pub(super) const NAMED: &str =
+    "SELECT o.* FROM json_each(?1) AS named CROSS JOIN overview o ON o.task_id = named.value";
+
+/// The tasks of these ids, in their order.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn named(
+    connection: &mut SqliteConnection,
+    ids: &[&str],
+) -> Result<Vec<OverviewRow>, StoreError> {
+    let ids = serde_json::Value::from(ids).to_string();
+    Ok(sqlx::query_as(NAMED)
+        .bind(ids)
+        .fetch_all(connection)
+        .await?)
+}
+
+pub(super) const IS_OPEN: &str =
+    "SELECT EXISTS (SELECT 1 FROM progress p CROSS JOIN tasks t ON t.task_id = p.task_id
+                      WHERE p.turn IN ('new', 'limit', 'look') AND p.next_poll_at IS NOT NULL)
+          OR EXISTS (SELECT 1 FROM progress p CROSS JOIN tasks t ON t.task_id = p.task_id
+                      WHERE p.state IN ('pending', 'growing') AND NOT t.paused)";
+
+/// Is there a task that has not come to its end, and is not paused?
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn is_open(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(IS_OPEN).fetch_one(connection).await?)
 }
 
 /// How many tasks are in each state that any is in. Without a look at each of them: from the index of the states, and
@@ -61,30 +147,10 @@ pub fn rows<'c>(
 ///
 /// What SQLite says.
 pub async fn counts(connection: &mut SqliteConnection) -> Result<Vec<StateCount>, StoreError> {
-    Ok(sqlx::query_as(
-        "WITH paused AS MATERIALIZED (SELECT p.state FROM tasks t JOIN progress p USING (task_id) WHERE t.paused)
-         SELECT state, sum(tasks) AS tasks
-           FROM (SELECT state, count(*) AS tasks FROM progress GROUP BY state
-                 UNION ALL SELECT state, -1 FROM paused
-                 UNION ALL SELECT 'paused', 1 FROM paused)
-          GROUP BY state HAVING sum(tasks) > 0 ORDER BY state",
-    )
-    .fetch_all(connection)
-    .await?)
+    Ok(sqlx::query_as(COUNTS).fetch_all(connection).await?)
 }
 
-/// One task in full, as one JSON document; none where there is no such task.
-///
-/// # Errors
-///
-/// What SQLite says.
-pub async fn show(
-    connection: &mut SqliteConnection,
-    id: &TaskId,
-    events: u32,
-) -> Result<Option<Box<RawValue>>, StoreError> {
-    let document: Option<Text> = sqlx::query_scalar(
-        "SELECT json_object(
+pub(super) const SHOW: &str = "SELECT json_object(
             'task_id', t.task_id, 'note', t.note, 'target', t.target, 'chunk', t.chunk,
             'paused', json(iif(t.paused, 'true', 'false')),
             'created_at', t.created_at, 'updated_at', t.updated_at,
@@ -109,12 +175,23 @@ pub async fn show(
            FROM tasks t
            JOIN progress p ON p.task_id = t.task_id
            JOIN overview o ON o.task_id = t.task_id
-          WHERE t.task_id = ?1",
-    )
-    .bind(id.as_str())
-    .bind(events)
-    .fetch_optional(connection)
-    .await?;
+          WHERE t.task_id = ?1";
+
+/// One task in full, as one JSON document; none where there is no such task.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn show(
+    connection: &mut SqliteConnection,
+    id: &TaskId,
+    events: u32,
+) -> Result<Option<Box<RawValue>>, StoreError> {
+    let document: Option<Text> = sqlx::query_scalar(SHOW)
+        .bind(id.as_str())
+        .bind(events)
+        .fetch_optional(connection)
+        .await?;
     document
         .map(|document| RawValue::from_string(document.into()))
         .transpose()

@@ -1,14 +1,13 @@
-//! `progress`: the queue of what is due, and reading and writing whole tasks, many with one statement.
+//! `progress`: the queues of what is due, and reading whole tasks, many with one statement.
 
 use super::{StoreError, history, ledger, pace, time};
-use crate::core::model::{Observation, Progress, Task, Wanted};
+use crate::core::model::{Observation, Progress, Queue, Task, Wanted};
 use crate::core::step::Event;
 use crate::core::{State, Status, TaskId};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use std::time::Duration;
 
 /// What is due.
 #[derive(Debug, Default)]
@@ -19,35 +18,109 @@ pub struct Due {
     pub unusable: Vec<Vec<u8>>,
 }
 
-/// The tasks that are due, at most `limit`. A row of progress without a task is none.
+/// Which end of a queue is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The longest due.
+    Oldest,
+    /// What became due last.
+    Newest,
+}
+
+/// What is in a queue and due, read from one of its ends.
+macro_rules! due {
+    ($order:literal) => {
+        concat!(
+            "SELECT CAST(task_id AS BLOB) FROM progress
+              WHERE turn = ?1 AND next_poll_at <= ?2
+              ORDER BY next_poll_at ",
+            $order,
+            " LIMIT ?3"
+        )
+    };
+}
+
+pub(super) const DUE_OLDEST: &str = due!("ASC");
+pub(super) const DUE_NEWEST: &str = due!("DESC");
+
+/// The tasks of a queue that are due, at most `limit`. A row of progress without a task may be among them: to look for
+/// each task would take longer than all else. [`put_away`] is for those.
 ///
 /// # Errors
 ///
 /// What SQLite says.
 pub async fn due(
     connection: &mut SqliteConnection,
+    queue: Queue,
+    end: End,
     now: Timestamp,
     limit: usize,
 ) -> Result<Due, StoreError> {
-    let ids: Vec<Vec<u8>> = sqlx::query_scalar(
-        "SELECT CAST(task_id AS BLOB) FROM progress
-          WHERE next_poll_at <= ?1
-            AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id)
-          ORDER BY next_poll_at LIMIT ?2",
-    )
-    .bind(time::to_text(now))
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .fetch_all(connection)
-    .await?;
-    let mut due = Due::default();
-    for id in ids {
-        match std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok()) {
-            Some(task) => due.tasks.push(task),
-            None => due.unusable.push(id),
-        }
-    }
-    Ok(due)
+    let sql = match end {
+        End::Oldest => DUE_OLDEST,
+        End::Newest => DUE_NEWEST,
+    };
+    let ids: Vec<Vec<u8>> = sqlx::query_scalar(sql)
+        .bind(queue.as_str())
+        .bind(time::to_text(now))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await?;
+    Ok(Due::of(ids))
 }
+
+pub(super) const HELD: &str = "SELECT CAST(task_id AS BLOB) FROM progress
+      WHERE turn = 'limit' AND next_poll_at IS NOT NULL AND (polled_at <= ?1) IS NOT FALSE
+      ORDER BY next_poll_at LIMIT ?2";
+
+/// The tasks that wait for the daily limit and were not looked at since `polled_before`, at most `limit`.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn held(
+    connection: &mut SqliteConnection,
+    polled_before: Timestamp,
+    limit: usize,
+) -> Result<Due, StoreError> {
+    let ids: Vec<Vec<u8>> = sqlx::query_scalar(HELD)
+        .bind(time::to_text(polled_before))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await?;
+    Ok(Due::of(ids))
+}
+
+impl Due {
+    /// Is nothing due?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty() && self.unusable.is_empty()
+    }
+
+    /// The first `limit` tasks of it that are not out.
+    #[must_use]
+    pub fn at_most(mut self, limit: usize, is_out: impl Fn(&TaskId) -> bool) -> Self {
+        self.tasks.retain(|id| !is_out(id));
+        self.tasks.truncate(limit);
+        self
+    }
+
+    fn of(ids: Vec<Vec<u8>>) -> Self {
+        let mut due = Self::default();
+        for id in ids {
+            match std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok()) {
+                Some(task) => due.tasks.push(task),
+                None => due.unusable.push(id),
+            }
+        }
+        due
+    }
+}
+
+pub(super) const PARK: &str =
+    "UPDATE progress SET state = 'missing', reason = ?2, next_poll_at = NULL
+          WHERE task_id = CAST(?1 AS TEXT) AND next_poll_at IS NOT NULL";
 
 /// Parks a task whose id can't be asked for; tells of it. Returns how many rows that were.
 ///
@@ -65,15 +138,12 @@ pub async fn park(
     let reason = format!(
         "this id is no UTF-8 text: DELETE FROM tasks WHERE CAST(task_id AS BLOB) = x'{hex}' removes it"
     );
-    let parked = sqlx::query(
-        "UPDATE progress SET state = 'missing', reason = ?2, next_poll_at = NULL
-          WHERE task_id = CAST(?1 AS TEXT) AND next_poll_at IS NOT NULL",
-    )
-    .bind(id)
-    .bind(&reason)
-    .execute(&mut *connection)
-    .await?
-    .rows_affected();
+    let parked = sqlx::query(PARK)
+        .bind(id)
+        .bind(&reason)
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
     if parked > 0 {
         let event = Event {
             kind: "unusable_id",
@@ -84,7 +154,31 @@ pub async fn park(
     Ok(parked)
 }
 
-/// When the first task after `now` is due; none, too, where what is next is no time: [`pull_back`] sees to that.
+pub(super) const NEXT_DUE: &str = "SELECT min(at) FROM (
+        SELECT * FROM (SELECT next_poll_at AS at FROM progress WHERE turn = 'new' AND next_poll_at > ?1
+                        ORDER BY next_poll_at LIMIT 1)
+        UNION ALL
+        SELECT * FROM (SELECT next_poll_at AS at FROM progress WHERE turn = 'look' AND next_poll_at > ?1
+                        ORDER BY next_poll_at LIMIT 1))";
+
+pub(super) const PUT_AWAY: &str = "UPDATE progress SET next_poll_at = NULL
+      WHERE task_id = ?1 AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = ?1)";
+
+/// Takes a row of progress out of its queue that has no task; somebody made it by hand.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn put_away(connection: &mut SqliteConnection, id: &TaskId) -> Result<(), StoreError> {
+    sqlx::query(PUT_AWAY)
+        .bind(id.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// When the first task after `now` is due, of those that do not wait for the daily limit; none, too, where what is next
+/// is no time: [`pull_back`](super::waking::pull_back) sees to that.
 ///
 /// # Errors
 ///
@@ -93,33 +187,18 @@ pub async fn next_due(
     connection: &mut SqliteConnection,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let at: Option<String> = sqlx::query_scalar(
-        "SELECT next_poll_at FROM progress WHERE next_poll_at > ?
-            AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id)
-          ORDER BY next_poll_at LIMIT 1",
-    )
-    .bind(time::to_text(now))
-    .fetch_optional(connection)
-    .await?;
+    let at: Option<String> = sqlx::query_scalar(NEXT_DUE)
+        .bind(time::to_text(now))
+        .fetch_one(connection)
+        .await?;
     Ok(time::from_column_or_none(at.as_deref()))
 }
 
-/// Reads whole tasks, each with its newest resume; those that are no longer there are left out.
-///
-/// # Errors
-///
-/// What SQLite says, or [`StoreError::Value`] for what growd did not write.
-pub async fn load(
-    connection: &mut SqliteConnection,
-    ids: &[&TaskId],
-) -> Result<Vec<Task>, StoreError> {
-    let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
-    let rows = sqlx::query(
-        "SELECT t.task_id, t.target, t.chunk, t.paused,
+pub(super) const LOAD: &str = "SELECT t.task_id, t.target, t.chunk, t.paused,
                 p.state, p.reason, p.status, p.is_exhausted, p.desired_num_results, p.num_results_discovered,
                 p.num_results_enriched, p.num_results_evaluated, p.num_results, p.query, p.polls, p.failures,
                 p.last_error, p.polled_at, p.changed_at, p.next_poll_at, p.best_results, p.stalled, p.forgiven,
-                p.run_started_at, p.run_results, p.pace,
+                p.run_started_at, p.run_results, p.pace, p.turn,
                 r.id AS resume_id, r.requested, r.baseline_desired, r.baseline_results,
                 r.best_results AS resume_best_results, r.state AS resume_state, r.http_status, r.detail,
                 r.sent_at, r.shown_at, r.brought,
@@ -131,175 +210,23 @@ pub async fn load(
            FROM json_each(?) AS wanted
            JOIN tasks AS t ON t.task_id = wanted.value
            JOIN progress AS p ON p.task_id = t.task_id
-           LEFT JOIN resumes AS r ON r.id = (SELECT max(id) FROM resumes WHERE task_id = t.task_id)",
-    )
-    .bind(json!(ids).to_string())
-    .fetch_all(connection)
-    .await?;
+           LEFT JOIN resumes AS r ON r.id = (SELECT max(id) FROM resumes WHERE task_id = t.task_id)";
+
+/// Reads whole tasks, each with its newest resume; those that are no longer there are left out.
+///
+/// # Errors
+///
+/// What SQLite says, or [`StoreError::Value`] for what growd did not write.
+pub async fn load(
+    connection: &mut SqliteConnection,
+    ids: &[&TaskId],
+) -> Result<Vec<Task>, StoreError> {
+    let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+    let rows = sqlx::query(LOAD)
+        .bind(json!(ids).to_string())
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(task).collect()
-}
-
-/// Writes the progress of many tasks; those that are no longer there are left out.
-///
-/// # Errors
-///
-/// What SQLite says.
-pub async fn save(
-    connection: &mut SqliteConnection,
-    tasks: &[(&TaskId, &Progress)],
-) -> Result<(), StoreError> {
-    if tasks.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<Value> = tasks
-        .iter()
-        .map(|(id, progress)| to_json(id, progress))
-        .collect();
-    sqlx::query(
-        "UPDATE progress
-            SET state = j.value ->> 'state', reason = j.value ->> 'reason', status = j.value ->> 'status',
-                is_exhausted = j.value ->> 'is_exhausted', desired_num_results = j.value ->> 'desired',
-                num_results_discovered = j.value ->> 'discovered', num_results_enriched = j.value ->> 'enriched',
-                num_results_evaluated = j.value ->> 'evaluated', num_results = j.value ->> 'results',
-                query = j.value ->> 'query', polls = j.value ->> 'polls', failures = j.value ->> 'failures',
-                last_error = j.value ->> 'last_error', polled_at = j.value ->> 'polled_at',
-                changed_at = j.value ->> 'changed_at', next_poll_at = j.value ->> 'next_poll_at',
-                best_results = j.value ->> 'best_results', stalled = j.value ->> 'stalled',
-                run_started_at = j.value ->> 'run_started_at', run_results = j.value ->> 'run_results',
-                pace = j.value ->> 'pace'
-           FROM json_each(?) AS j
-          WHERE progress.task_id = j.value ->> 'task_id'",
-    )
-    .bind(Value::from(rows).to_string())
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// The statement that makes the tasks of a condition due: now (`?1`), but none sooner than an interval (`?2`) after its
-/// last look.
-macro_rules! make_due {
-    ($condition:literal) => {
-        concat!(
-            "UPDATE progress
-                SET next_poll_at = max(?1, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', polled_at, ?2), ?1))
-              WHERE ",
-            $condition
-        )
-    };
-}
-
-/// Makes tasks due that were waiting for the account, and those that are backing off too where `backing_off` says so:
-/// the gate has opened. None is due sooner than `min_interval` after its last look.
-///
-/// # Errors
-///
-/// What SQLite says.
-pub async fn wake_waiting(
-    connection: &mut SqliteConnection,
-    backing_off: bool,
-    min_interval: Duration,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query(make_due!(
-        "next_poll_at > ?1 AND ((?3 AND failures > 0) OR (state = 'growing' AND status = 'done'))"
-    ))
-    .bind(time::to_text(now))
-    .bind(modifier(min_interval))
-    .bind(backing_off)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Makes tasks due that ended at a cap lower than `task_cap`, or wait for a limit: the configuration has changed. None
-/// is due sooner than `min_interval` after its last look.
-///
-/// # Errors
-///
-/// What SQLite says.
-pub async fn wake_for_limits(
-    connection: &mut SqliteConnection,
-    task_cap: i64,
-    min_interval: Duration,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query(make_due!(
-        "task_id IN (SELECT task_id FROM progress WHERE state = 'capped' AND num_results < ?3
-                     UNION ALL
-                     SELECT task_id FROM progress
-                      WHERE state = 'growing' AND status = 'done' AND next_poll_at > ?1)
-         AND task_id NOT IN (SELECT task_id FROM tasks WHERE paused)"
-    ))
-    .bind(time::to_text(now))
-    .bind(modifier(min_interval))
-    .bind(task_cap)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Looks at running tasks no later than at `horizon`: the configuration has changed. Those that are backing off after
-/// an error are left to that.
-///
-/// # Errors
-///
-/// What SQLite says.
-pub async fn look_sooner(
-    connection: &mut SqliteConnection,
-    horizon: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE progress SET next_poll_at = ?1
-          WHERE next_poll_at > ?1 AND failures = 0 AND status NOT IN ('done', 'failed')",
-    )
-    .bind(time::to_text(horizon))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// A duration as a modifier of SQLite's date functions.
-fn modifier(duration: Duration) -> String {
-    format!("{:+.3} seconds", duration.as_secs_f64())
-}
-
-/// Makes tasks due at once that the clock left behind, or somebody by hand: no schedule lies further ahead than
-/// `horizon`, and what sorts behind it may be no time at all.
-///
-/// # Errors
-///
-/// What SQLite says.
-pub async fn pull_back(
-    connection: &mut SqliteConnection,
-    now: Timestamp,
-    horizon: Timestamp,
-) -> Result<u64, StoreError> {
-    Ok(
-        sqlx::query("UPDATE progress SET next_poll_at = ?1 WHERE next_poll_at > ?2")
-            .bind(time::to_text(now))
-            .bind(time::to_text(horizon))
-            .execute(connection)
-            .await?
-            .rows_affected(),
-    )
-}
-
-/// Gives progress to the tasks whose own was deleted by hand; they begin anew, and are due at once.
-///
-/// # Errors
-///
-/// What SQLite says.
-pub async fn restore(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, StoreError> {
-    Ok(sqlx::query(
-        "INSERT INTO progress (task_id, next_poll_at)
-         SELECT task_id, iif(paused, NULL, ?) FROM tasks
-          WHERE NOT EXISTS (SELECT 1 FROM progress WHERE progress.task_id = tasks.task_id)",
-    )
-    .bind(time::to_text(now))
-    .execute(connection)
-    .await?
-    .rows_affected())
 }
 
 pub(super) fn parse_id(text: &str) -> Result<TaskId, StoreError> {
@@ -333,6 +260,7 @@ fn task(row: &SqliteRow) -> Result<Task, StoreError> {
             run_started_at: time::from_column_or_none(row.try_get("run_started_at")?),
             run_results: row.try_get("run_results")?,
             pace: pace::from_column(row.try_get("pace").ok().flatten()),
+            queue: queue(row.try_get("turn")?),
         },
         resume: match row.try_get::<Option<i64>, _>("resume_id")? {
             Some(id) => Some(ledger::resume(
@@ -345,6 +273,12 @@ fn task(row: &SqliteRow) -> Result<Task, StoreError> {
         },
         lost: row.try_get("lost")?,
     })
+}
+
+fn queue(word: &str) -> Queue {
+    // The schema knows no others.
+    let known = Queue::ALL.into_iter().find(|queue| queue.as_str() == word);
+    known.unwrap_or(Queue::Look)
 }
 
 fn observation(row: &SqliteRow) -> Result<Option<Observation>, StoreError> {
@@ -364,33 +298,4 @@ fn observation(row: &SqliteRow) -> Result<Option<Observation>, StoreError> {
         results: count("num_results")?,
         query: row.try_get("query")?,
     }))
-}
-
-fn to_json(id: &TaskId, progress: &Progress) -> Value {
-    let at = |time: Option<Timestamp>| time.map(time::to_text);
-    let seen = progress.seen.as_ref();
-    json!({
-        "task_id": id.as_str(),
-        "state": progress.state.as_str(),
-        "reason": progress.reason,
-        "status": seen.map(|seen| seen.status.as_str()),
-        "is_exhausted": seen.map(|seen| i64::from(seen.is_exhausted)),
-        "desired": seen.map(|seen| seen.desired),
-        "discovered": seen.map(|seen| seen.discovered),
-        "enriched": seen.map(|seen| seen.enriched),
-        "evaluated": seen.map(|seen| seen.evaluated),
-        "results": seen.map(|seen| seen.results),
-        "query": seen.and_then(|seen| seen.query.as_deref()),
-        "polls": progress.polls,
-        "failures": progress.failures,
-        "last_error": progress.last_error,
-        "polled_at": at(progress.polled_at),
-        "changed_at": at(progress.changed_at),
-        "next_poll_at": at(progress.next_poll_at),
-        "best_results": progress.best_results,
-        "stalled": progress.stalled,
-        "run_started_at": at(progress.run_started_at),
-        "run_results": progress.run_results,
-        "pace": progress.pace.as_ref().map(pace::to_json),
-    })
 }

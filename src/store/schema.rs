@@ -17,6 +17,9 @@ const APPLICATION_ID: i64 = 0x6772_6f77;
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// So many rows of an answer are handed over without waiting for who reads them: as many as are in a batch.
+const ROWS_AT_ONCE: usize = 512;
+
 /// How long to wait for another process that is creating or migrating the database.
 const MOMENT: Duration = Duration::from_secs(5);
 
@@ -60,6 +63,10 @@ pub async fn open(path: &Path, mode: Mode<'_>) -> Result<SqliteConnection, Store
     };
     if reads_only {
         sqlx::query("PRAGMA query_only = ON")
+            .execute(&mut connection)
+            .await?;
+        // It reads the fronts of queues, and each row of a long answer once: more would be kept for nothing.
+        sqlx::query("PRAGMA cache_size = -512")
             .execute(&mut connection)
             .await?;
     }
@@ -221,6 +228,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(BUSY_TIMEOUT)
+        .row_buffer_size(ROWS_AT_ONCE)
         .foreign_keys(true)
         .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT)
         .disable_statement_logging()

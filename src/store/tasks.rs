@@ -26,6 +26,16 @@ pub enum Added {
     Unchanged,
 }
 
+pub(super) const UPSERT: &str =
+    "INSERT INTO tasks (task_id, target, chunk, note) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (task_id) DO UPDATE
+            SET target = excluded.target,
+                chunk = coalesce(excluded.chunk, chunk),
+                note = coalesce(excluded.note, note)
+          WHERE target IS NOT excluded.target
+             OR chunk IS NOT coalesce(excluded.chunk, chunk)
+             OR note IS NOT coalesce(excluded.note, note)";
+
 /// Adds a task, or changes it.
 ///
 /// # Errors
@@ -37,23 +47,14 @@ pub async fn upsert(
     new: &NewTask<'_>,
 ) -> Result<Added, StoreError> {
     let known = exists(connection, id).await?;
-    let changed = sqlx::query(
-        "INSERT INTO tasks (task_id, target, chunk, note) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (task_id) DO UPDATE
-            SET target = excluded.target,
-                chunk = coalesce(excluded.chunk, chunk),
-                note = coalesce(excluded.note, note)
-          WHERE target IS NOT excluded.target
-             OR chunk IS NOT coalesce(excluded.chunk, chunk)
-             OR note IS NOT coalesce(excluded.note, note)",
-    )
-    .bind(id.as_str())
-    .bind(new.target)
-    .bind(new.chunk)
-    .bind(new.note)
-    .execute(connection)
-    .await?
-    .rows_affected();
+    let changed = sqlx::query(UPSERT)
+        .bind(id.as_str())
+        .bind(new.target)
+        .bind(new.chunk)
+        .bind(new.note)
+        .execute(connection)
+        .await?
+        .rows_affected();
     Ok(match (known, changed) {
         (false, _) => Added::New,
         (true, 0) => Added::Unchanged,
@@ -61,19 +62,22 @@ pub async fn upsert(
     })
 }
 
+pub(super) const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE task_id = ?)";
+
 /// Is there such a task?
 ///
 /// # Errors
 ///
 /// What SQLite says.
 pub async fn exists(connection: &mut SqliteConnection, id: &TaskId) -> Result<bool, StoreError> {
-    Ok(
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM tasks WHERE task_id = ?)")
-            .bind(id.as_str())
-            .fetch_one(connection)
-            .await?,
-    )
+    Ok(sqlx::query_scalar(EXISTS)
+        .bind(id.as_str())
+        .fetch_one(connection)
+        .await?)
 }
+
+pub(super) const IS_GROWING: &str =
+    "SELECT EXISTS (SELECT 1 FROM tasks WHERE task_id = ? AND NOT paused)";
 
 /// Is there such a task, and is it not paused?
 ///
@@ -84,13 +88,14 @@ pub async fn is_growing(
     connection: &mut SqliteConnection,
     id: &TaskId,
 ) -> Result<bool, StoreError> {
-    Ok(
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM tasks WHERE task_id = ? AND NOT paused)")
-            .bind(id.as_str())
-            .fetch_one(connection)
-            .await?,
-    )
+    Ok(sqlx::query_scalar(IS_GROWING)
+        .bind(id.as_str())
+        .fetch_one(connection)
+        .await?)
 }
+
+pub(super) const SET_PAUSED: &str =
+    "UPDATE tasks SET paused = ?2 WHERE task_id = ?1 AND paused <> ?2";
 
 /// Pauses a task or lets it go on; says whether that changed anything.
 ///
@@ -102,7 +107,7 @@ pub async fn set_paused(
     id: &TaskId,
     paused: bool,
 ) -> Result<bool, StoreError> {
-    let changed = sqlx::query("UPDATE tasks SET paused = ?2 WHERE task_id = ?1 AND paused <> ?2")
+    let changed = sqlx::query(SET_PAUSED)
         .bind(id.as_str())
         .bind(paused)
         .execute(connection)
@@ -111,18 +116,22 @@ pub async fn set_paused(
     Ok(changed > 0)
 }
 
+pub(super) const RETRY: &str = "UPDATE tasks SET retry = retry + 1 WHERE task_id = ?";
+
 /// Asks for an ended task to be looked at again: its refusals are forgiven, its stall count starts anew.
 ///
 /// # Errors
 ///
 /// What SQLite says.
 pub async fn retry(connection: &mut SqliteConnection, id: &TaskId) -> Result<(), StoreError> {
-    sqlx::query("UPDATE tasks SET retry = retry + 1 WHERE task_id = ?")
+    sqlx::query(RETRY)
         .bind(id.as_str())
         .execute(connection)
         .await?;
     Ok(())
 }
+
+pub(super) const REMOVE: &str = "DELETE FROM tasks WHERE task_id = ?";
 
 /// Stops managing a task; its ledger and its events stay.
 ///
@@ -130,7 +139,7 @@ pub async fn retry(connection: &mut SqliteConnection, id: &TaskId) -> Result<(),
 ///
 /// What SQLite says.
 pub async fn remove(connection: &mut SqliteConnection, id: &TaskId) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM tasks WHERE task_id = ?")
+    sqlx::query(REMOVE)
         .bind(id.as_str())
         .execute(connection)
         .await?;

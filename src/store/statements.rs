@@ -1,0 +1,55 @@
+//! The statements that the daemon and the commands run, as they run them, so that a test can ask SQLite how it goes
+//! about each of them.
+
+use super::{daemon, history, ledger, overview, progress, saving, tasks, waking};
+
+/// Each with a name.
+#[must_use]
+pub fn all() -> Vec<(&'static str, &'static str)> {
+    let mut all = vec![
+        ("progress::DUE_OLDEST", progress::DUE_OLDEST),
+        ("progress::DUE_NEWEST", progress::DUE_NEWEST),
+        ("progress::HELD", progress::HELD),
+        ("progress::PARK", progress::PARK),
+        ("progress::PUT_AWAY", progress::PUT_AWAY),
+        ("progress::NEXT_DUE", progress::NEXT_DUE),
+        ("progress::LOAD", progress::LOAD),
+        ("waking::WAKE_WAITING", waking::WAKE_WAITING),
+        ("waking::WAKE_CAPPED", waking::WAKE_CAPPED),
+        ("waking::LOOK_SOONER", waking::LOOK_SOONER),
+        ("waking::PULL_BACK", waking::PULL_BACK),
+        ("ledger::INTEND", ledger::INTEND),
+        ("ledger::UPDATE", ledger::UPDATE),
+        ("ledger::FIND", ledger::FIND),
+        ("ledger::ASKED_WITHIN", ledger::ASKED_WITHIN),
+        ("ledger::PULL_BACK", ledger::PULL_BACK),
+        ("ledger::SETTLE_REMOVED", ledger::SETTLE_REMOVED),
+        ("history::ADD_EVENTS", history::ADD_EVENTS),
+        ("history::PRUNE_SAMPLES", history::PRUNE_SAMPLES),
+        ("history::PRUNE_EVENTS", history::PRUNE_EVENTS),
+        ("daemon::READ", daemon::READ),
+        ("daemon::STARTED", daemon::STARTED),
+        ("daemon::HEARTBEAT", daemon::HEARTBEAT),
+        ("daemon::STOPPED", daemon::STOPPED),
+        ("daemon::SAVE_GATE", daemon::SAVE_GATE),
+        ("tasks::UPSERT", tasks::UPSERT),
+        ("tasks::EXISTS", tasks::EXISTS),
+        ("tasks::IS_GROWING", tasks::IS_GROWING),
+        ("tasks::SET_PAUSED", tasks::SET_PAUSED),
+        ("tasks::RETRY", tasks::RETRY),
+        ("tasks::REMOVE", tasks::REMOVE),
+        ("overview::ROWS_ADDED", overview::ROWS_ADDED),
+        ("overview::ROWS", overview::ROWS),
+        ("overview::ROWS_PAUSED", overview::ROWS_PAUSED),
+        ("overview::ROWS_IN", overview::ROWS_IN),
+        ("overview::ROWS_FIRST", overview::ROWS_FIRST),
+        ("overview::COUNTS", overview::COUNTS),
+        ("overview::NAMED", overview::NAMED),
+        ("overview::IS_OPEN", overview::IS_OPEN),
+        ("overview::SHOW", overview::SHOW),
+    ];
+    all.extend(saving::all().map(|sql| ("saving", sql)));
+    let samples = history::ADD_SAMPLES.iter().map(String::as_str);
+    all.extend(samples.map(|sql| ("history::ADD_SAMPLES", sql)));
+    all
+}

@@ -1,0 +1,119 @@
+//! Tasks that are made due before their time: the gate has opened, the configuration or the clock has changed.
+
+use super::{StoreError, time};
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteConnection;
+use std::time::Duration;
+
+/// The statement that makes the tasks of a condition due: now (`?1`), but none sooner than an interval (`?2`) after its
+/// last look.
+macro_rules! make_due {
+    ($condition:literal) => {
+        concat!(
+            "UPDATE progress
+                SET next_poll_at = max(?1, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', polled_at, ?2), ?1))
+              WHERE ",
+            $condition
+        )
+    };
+}
+
+pub(super) const WAKE_WAITING: &str = make_due!(
+    "turn IN ('new', 'look') AND next_poll_at > ?1
+     AND ((?3 AND failures > 0) OR (state = 'growing' AND status = 'done'))"
+);
+
+/// Makes tasks due that were waiting for the account, and those that are backing off too where `backing_off` says so:
+/// the gate has opened. None is due sooner than `min_interval` after its last look.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn wake_waiting(
+    connection: &mut SqliteConnection,
+    backing_off: bool,
+    min_interval: Duration,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(WAKE_WAITING)
+        .bind(time::to_text(now))
+        .bind(modifier(min_interval))
+        .bind(backing_off)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) const WAKE_CAPPED: &str = make_due!(
+    "task_id IN (SELECT task_id FROM progress WHERE state = 'capped' AND num_results < ?3)
+     AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id AND paused)"
+);
+
+/// Makes tasks due that ended at a cap lower than `task_cap`: the configuration has changed. None is due sooner than
+/// `min_interval` after its last look. What waits for the daily limit need not be woken: it is looked at when that has
+/// room.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn wake_capped(
+    connection: &mut SqliteConnection,
+    task_cap: i64,
+    min_interval: Duration,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(WAKE_CAPPED)
+        .bind(time::to_text(now))
+        .bind(modifier(min_interval))
+        .bind(task_cap)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) const LOOK_SOONER: &str = "UPDATE progress SET next_poll_at = ?1
+      WHERE turn IN ('new', 'look') AND next_poll_at > ?1 AND failures = 0 AND status NOT IN ('done', 'failed')";
+
+/// Looks at running tasks no later than at `horizon`: the configuration has changed. Those that are backing off after
+/// an error are left to that.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn look_sooner(
+    connection: &mut SqliteConnection,
+    horizon: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(LOOK_SOONER)
+        .bind(time::to_text(horizon))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// A duration as a modifier of SQLite's date functions.
+fn modifier(duration: Duration) -> String {
+    format!("{:+.3} seconds", duration.as_secs_f64())
+}
+
+pub(super) const PULL_BACK: &str = "UPDATE progress SET next_poll_at = ?1
+      WHERE turn IN ('new', 'limit', 'look') AND next_poll_at > ?2";
+
+/// Makes tasks due at once that the clock left behind, or somebody by hand: no schedule lies further ahead than
+/// `horizon`, and what sorts behind it may be no time at all.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn pull_back(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    horizon: Timestamp,
+) -> Result<u64, StoreError> {
+    Ok(sqlx::query(PULL_BACK)
+        .bind(time::to_text(now))
+        .bind(time::to_text(horizon))
+        .execute(connection)
+        .await?
+        .rows_affected())
+}

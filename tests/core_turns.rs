@@ -1,0 +1,168 @@
+//! Whose turn it is, under a simulated clock: with less time than there are due tasks nobody starves.
+
+use growd::core::turns::{Queue, Turns};
+use proptest::prelude::*;
+
+/// A task in the simulation: when it is due next, in milliseconds, and whether a person has just changed it.
+#[derive(Debug, Clone)]
+struct Task {
+    due: u64,
+    is_new: bool,
+    /// The longest that it has waited for a look, once it was no longer new; and while it was.
+    waited: u64,
+    waited_new: u64,
+    looks: u32,
+}
+
+/// Tasks, looked at one after another at an even pace, by the order of [`Turns`].
+struct World {
+    tasks: Vec<Task>,
+    turns: Turns<usize>,
+    now: u64,
+    /// Milliseconds between two looks.
+    spacing: u64,
+    /// After a look a task is due again so much later.
+    interval: u64,
+}
+
+impl World {
+    fn new(old: usize, spacing: u64, interval: u64) -> Self {
+        let task = Task {
+            due: 0,
+            is_new: false,
+            waited: 0,
+            waited_new: 0,
+            looks: 0,
+        };
+        Self {
+            tasks: vec![task; old],
+            turns: Turns::default(),
+            now: 0,
+            spacing,
+            interval,
+        }
+    }
+
+    fn add(&mut self, count: usize) {
+        for _ in 0..count {
+            self.tasks.push(Task {
+                due: self.now,
+                is_new: true,
+                waited: 0,
+                waited_new: 0,
+                looks: 0,
+            });
+        }
+    }
+
+    /// Reads what is due from the front of each queue, as the schedule does once a second and when it runs out.
+    fn read(&mut self) {
+        const AHEAD: usize = 64;
+        self.turns.clear();
+        for is_new in [true, false] {
+            let mut due: Vec<usize> = (0..self.tasks.len())
+                .filter(|n| self.tasks[*n].is_new == is_new && self.tasks[*n].due <= self.now)
+                .collect();
+            due.sort_by_key(|n| self.tasks[*n].due);
+            if is_new && due.len() > AHEAD {
+                // The oldest and the newest.
+                due.drain(AHEAD / 2..due.len() - AHEAD / 2);
+            }
+            due.truncate(AHEAD);
+            let queue = if is_new { Queue::New } else { Queue::Look };
+            for n in due {
+                self.turns.push(queue, n);
+            }
+        }
+    }
+
+    fn run(&mut self, until: u64) {
+        let mut read_at = None;
+        while self.now < until {
+            let stale = read_at.is_none_or(|at| self.now - at >= 1_000);
+            let lacks = self.turns.len(Queue::New) == 0 || self.turns.len(Queue::Look) == 0;
+            if stale || lacks {
+                self.read();
+                read_at = Some(self.now);
+            }
+            if let Some(n) = self.turns.take() {
+                let (now, interval) = (self.now, self.interval);
+                let task = &mut self.tasks[n];
+                let waited = now - task.due;
+                let longest = if task.is_new {
+                    &mut task.waited_new
+                } else {
+                    &mut task.waited
+                };
+                *longest = (*longest).max(waited);
+                task.is_new = false;
+                task.looks += 1;
+                task.due = now + interval;
+            }
+            self.now += self.spacing;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn with_too_little_time_for_all_none_starves_and_who_is_added_is_looked_at_within_a_second(
+        old in 1_usize..300,
+        bulk in 0_usize..3_000,
+        spacing in 20_u64..=200,
+    ) {
+        let mut world = World::new(old, spacing, 1_000);
+        world.run(20_000);
+        world.add(bulk);
+        world.run(30_000);
+        // One more, while the bulk still waits.
+        world.add(1);
+        let added = world.tasks.len() - 1;
+        world.run(33_000);
+        let one = &world.tasks[added];
+        prop_assert!(one.looks >= 1);
+        prop_assert!(one.waited_new <= 1_000 + 4 * spacing, "waited {} ms", one.waited_new);
+        world.run(120_000);
+        // Half of the turns are theirs, whatever else there is.
+        let at_work = world.tasks.iter().filter(|task| task.looks > 0).count();
+        let round = 2 * spacing * u64::try_from(at_work).unwrap() + 1_000 + 8 * spacing;
+        for task in &world.tasks[..old] {
+            prop_assert!(task.waited <= round, "waited {} ms, a round is {round}", task.waited);
+        }
+    }
+
+    #[test]
+    fn the_first_of_each_queue_gets_one_of_the_next_four_turns(
+        sizes in (1_usize..20, 1_usize..20),
+        taken in 0_usize..8,
+    ) {
+        let mut turns = Turns::default();
+        for n in 0..sizes.0 + 8 {
+            turns.push(Queue::New, (Queue::New, n));
+        }
+        for n in 0..sizes.1 + 8 {
+            turns.push(Queue::Look, (Queue::Look, n));
+        }
+        for _ in 0..taken {
+            turns.take();
+        }
+        let oldest = taken.div_ceil(4).saturating_sub(usize::from(taken % 4 != 0));
+        let next: Vec<_> = (0..4).filter_map(|_| turns.take()).collect();
+        prop_assert_eq!(next.iter().filter(|(queue, _)| *queue == Queue::Look).count(), 2);
+        prop_assert!(next.contains(&(Queue::New, oldest)), "{:?}: {:?}", oldest, next);
+    }
+}
+
+#[test]
+fn what_the_daily_limit_has_room_for_goes_first() {
+    let mut turns = Turns::default();
+    turns.push(Queue::Look, "look");
+    turns.push(Queue::New, "new");
+    turns.push(Queue::Limit, "limit");
+    assert_eq!(turns.take(), Some("limit"));
+    assert_eq!(turns.take(), Some("look"));
+    assert_eq!(turns.take(), Some("new"));
+    assert_eq!(turns.take(), None);
+}
