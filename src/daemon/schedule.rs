@@ -36,7 +36,7 @@ const IDLE_MAX: Duration = Duration::from_mins(1);
 /// The due tasks, and those in flight.
 pub struct Schedule {
     reader: SqliteConnection,
-    /// Shared by those in flight: a copy for each costs more than it looks.
+    /// Shared by those in flight, so that none of them needs a copy.
     means: Arc<Means>,
     health: Health,
     concurrency: usize,

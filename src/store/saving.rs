@@ -1,8 +1,8 @@
 //! Writing many rows with one statement, and the progress of tasks so.
 //!
-//! The rows are bound, and not handed over as JSON: that has SQLite read each row's text anew for each of its columns,
-//! which was half of what a cycle cost. The statements come in a few sizes, so that each is prepared once; what is left
-//! over of a size is null, and no task has that id.
+//! The rows are bound, and not handed over as JSON: that has SQLite read each row's text anew for each of its columns.
+//! The statements come in a few sizes, so that each is prepared once; what is left over of a size is null, and no task
+//! has that id.
 
 use super::{StoreError, pace, time};
 use crate::core::TaskId;
