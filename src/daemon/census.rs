@@ -33,7 +33,7 @@ impl Default for Census {
 }
 
 impl Census {
-    /// Counts anew, unless that takes long and was done less than [`OLDEST`] ago.
+    /// Counts anew, unless that takes long and was done less than a minute ago.
     ///
     /// # Errors
     ///
