@@ -38,10 +38,7 @@ async fn on_a_very_small_disk_the_log_does_not_take_all_the_room() {
         return;
     }
     let mut bench = Bench::new().await;
-    let disk = bench.dir.path().join("disk");
-    fs::create_dir(&disk).unwrap();
-    mounts::mount(&["-t", "tmpfs", "-o", "size=900k", "tmpfs"], &disk);
-    bench.settings.database = disk.join("growd.db");
+    mounts::disk(&mut bench, "900k");
     searches(&bench, 12).await;
     let mut daemon = Daemon::start(&bench);
     bench
@@ -60,10 +57,7 @@ async fn on_a_full_disk_the_log_gives_its_room_back_and_looks_go_on() {
         return;
     }
     let mut bench = Bench::new().await;
-    let disk = bench.dir.path().join("disk");
-    fs::create_dir(&disk).unwrap();
-    mounts::mount(&["-t", "tmpfs", "-o", "size=20m", "tmpfs"], &disk);
-    bench.settings.database = disk.join("growd.db");
+    let disk = mounts::disk(&mut bench, "20m");
     write_config(&bench, &[("polling.max_interval", r#""20ms""#)]);
     // At work all the time: what is written of a look takes the place of what was there.
     let at_work = Scenario {

@@ -333,10 +333,7 @@ async fn on_a_full_disk_it_waits_begins_nothing_and_goes_on_when_there_is_room()
         return;
     }
     let mut bench = Bench::new().await;
-    let disk = bench.dir.path().join("disk");
-    fs::create_dir(&disk).unwrap();
-    mounts::mount(&["-t", "tmpfs", "-o", "size=2m", "tmpfs"], &disk);
-    bench.settings.database = disk.join("growd.db");
+    let disk = mounts::disk(&mut bench, "2m");
     three_searches(&bench).await;
     let mut daemon = Daemon::start(&bench);
     until_took_effect(&bench, 1).await;

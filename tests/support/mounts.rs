@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Set in the process that has mounts of its own.
@@ -48,6 +48,18 @@ pub fn mount(arguments: &[&str], at: &Path) {
         .status()
         .expect("mount is there");
     assert!(mounted.success(), "mount {arguments:?} {}", at.display());
+}
+
+/// Puts the database of `bench` on a disk of this size, such as `900k`; returns where that is.
+pub fn disk(bench: &mut super::Bench, size: &str) -> PathBuf {
+    let disk = bench.dir.path().join("disk");
+    std::fs::create_dir(&disk).expect("a directory");
+    mount(
+        &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"],
+        &disk,
+    );
+    bench.settings.database = disk.join("growd.db");
+    disk
 }
 
 /// The command with the rights that a file's mode leaves to its owner: root without the privilege to ignore modes.
