@@ -155,12 +155,12 @@ fn parts(path: &Path) -> Vec<OsString> {
 fn refuse_others(database: &Path) -> Result<(), OwnerError> {
     let file = real_path(database);
     let path = if file.exists() {
-        file
+        file.clone()
     } else {
         directory(&file)
     };
     match path.metadata() {
-        Ok(metadata) if metadata.uid() != geteuid().as_raw() && !may_write(database) => {
+        Ok(metadata) if metadata.uid() != geteuid().as_raw() && !may_write(&file) => {
             Err(match metadata.uid() {
                 0 => OwnerError::Roots { path },
                 uid => OwnerError::NotOurs {
@@ -181,14 +181,13 @@ fn directory(file: &Path) -> PathBuf {
     }
 }
 
-/// May this user write the database and make files beside it?
-fn may_write(database: &Path) -> bool {
-    let file = real_path(database);
+/// May this user write this file and make others beside it?
+fn may_write(file: &Path) -> bool {
     let may = |path: &Path, flags| {
         let asked = faccessat(AT_FDCWD, path, flags, AtFlags::AT_EACCESS);
         !matches!(asked, Err(Errno::EACCES | Errno::EPERM))
     };
-    may(&directory(&file), AccessFlags::W_OK | AccessFlags::X_OK) && may(&file, AccessFlags::W_OK)
+    may(&directory(file), AccessFlags::W_OK | AccessFlags::X_OK) && may(file, AccessFlags::W_OK)
 }
 
 fn name(uid: Uid) -> String {

@@ -17,8 +17,8 @@ use sqlx::sqlite::SqliteConnection;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// With more tasks than this a table of all would help nobody, unless it is asked for.
-const FEW: i64 = 300;
+/// With more tasks than this a list of all would help nobody, unless it is asked for.
+pub(super) const FEW: i64 = 300;
 
 /// So many are shown in that case: about a screen.
 const SCREEN: usize = 30;

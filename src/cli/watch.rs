@@ -1,6 +1,7 @@
 //! `growd watch`: live progress, a bar a task; plain lines where there is no terminal.
 
 use super::rate::Rate;
+use super::status::FEW;
 use super::table::clean;
 use super::{Context, Exit, interrupted};
 use crate::core::State;
@@ -24,9 +25,6 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// The most tasks that have a bar of their own.
 const BARS_MAX: usize = 40;
-
-/// With more tasks than this only those under way are read, and as many as are shown.
-const FEW: i64 = 300;
 
 /// Where there is no terminal, so many of them.
 const LINES_MAX: usize = 100;

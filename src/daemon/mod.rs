@@ -3,8 +3,9 @@
 //! # Guarantees
 //!
 //! One task is never in flight twice. Nothing is kept in memory that a restart would miss: schedules, errors,
-//! the gate and every resume are in the database. (What is in memory only makes growd more careful for a while: how
-//! often in a row an account was refused, and how far the clock leapt.)
+//! the gate and every resume are in the database. What is in memory decides about no request, save to make growd more
+//! careful for a while: how often in a row an account was refused, and how far the clock leapt. The rest is what was
+//! read ahead, and what the log and the status line have told.
 //!
 //! # Assumptions
 //!
