@@ -60,3 +60,45 @@ async fn a_task_that_is_woken_is_due_now_but_not_sooner_than_an_interval_after_i
         assert_eq!(due, expected, "a cap was raised: {a_cap_was_raised}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_went_back_makes_due_what_it_left_behind_and_holds_nothing_for_more_than_a_day()
+ {
+    let bench = Bench::new().await;
+    let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+    let mut connection = bench.connection().await;
+    // Names in their order, so that the rows come in it.
+    let rows = [
+        ("a new one", "new", "2026-11-24T13:00:00.000Z"),
+        ("at work", "look", "2026-11-24T13:00:00.000Z"),
+        ("at work, soon", "look", "2026-11-24T12:00:30.000Z"),
+        ("held", "limit", "2026-11-25T11:00:00.000Z"),
+        ("held for too long", "limit", "2026-11-25T13:00:00.000Z"),
+        ("held until no time", "limit", "tomorrow"),
+    ];
+    for (id, turn, at) in rows {
+        for sql in [
+            "INSERT INTO tasks (task_id, target) VALUES (?1, 100)",
+            "UPDATE progress SET turn = ?2, next_poll_at = ?3 WHERE task_id = ?1",
+        ] {
+            let query = sqlx::query(sql).bind(id).bind(turn).bind(at);
+            query.execute(&mut connection).await.unwrap();
+        }
+    }
+    let horizon = now + Duration::from_secs(60);
+    let count = waking::pull_back(&mut connection, now, horizon).await;
+    assert_eq!(count.unwrap(), 2);
+    let due: Vec<String> = sqlx::query_scalar("SELECT next_poll_at FROM progress ORDER BY task_id")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    let expected = [
+        "2026-11-24T12:00:00.000Z",
+        "2026-11-24T12:00:00.000Z",
+        "2026-11-24T12:00:30.000Z",
+        "2026-11-25T11:00:00.000Z",
+        "2026-11-25T12:00:00.000Z",
+        "2026-11-25T12:00:00.000Z",
+    ];
+    assert_eq!(due, expected);
+}

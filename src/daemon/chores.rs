@@ -48,7 +48,7 @@ pub async fn perform(
     Ok(match chore {
         Chore::Heartbeat => {
             daemon::heartbeat(&mut *connection, gate, now).await?;
-            // The longest that anything is put off is a day, by the daily limit.
+            // No schedule is put off for longer than a day.
             let horizon = after(now, horizon(policy).max(Duration::from_hours(25)));
             let astray = waking::pull_back(&mut *connection, now, horizon).await?;
             if astray > 0 {

@@ -18,6 +18,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("waking::WAKE_CAPPED", waking::WAKE_CAPPED),
         ("waking::LOOK_SOONER", waking::LOOK_SOONER),
         ("waking::PULL_BACK", waking::PULL_BACK),
+        ("waking::PULL_BACK_HELD", waking::PULL_BACK_HELD),
         ("ledger::INTEND", ledger::INTEND),
         ("ledger::UPDATE", ledger::UPDATE),
         ("ledger::FIND", ledger::FIND),

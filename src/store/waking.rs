@@ -1,6 +1,7 @@
 //! Tasks that are made due before their time: the gate has opened, the configuration or the clock has changed.
 
-use super::{StoreError, time};
+use super::{StoreError, ledger, time};
+use crate::core::after;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use std::time::Duration;
@@ -97,10 +98,16 @@ fn modifier(duration: Duration) -> String {
 }
 
 pub(super) const PULL_BACK: &str = "UPDATE progress SET next_poll_at = ?1
-      WHERE turn IN ('new', 'limit', 'look') AND next_poll_at > ?2";
+      WHERE turn IN ('new', 'look') AND next_poll_at > ?2";
+
+pub(super) const PULL_BACK_HELD: &str = "UPDATE progress SET next_poll_at = ?1
+      WHERE turn = 'limit' AND next_poll_at > ?1";
 
 /// Makes tasks due at once that the clock left behind, or somebody by hand: no schedule lies further ahead than
-/// `horizon`, and what sorts behind it may be no time at all.
+/// `horizon`, and what sorts behind it may be no time at all. Returns how many those are.
+///
+/// What waits for the daily limit is due when that has room, whatever its time says; but none is held for more than a
+/// day.
 ///
 /// # Errors
 ///
@@ -110,6 +117,10 @@ pub async fn pull_back(
     now: Timestamp,
     horizon: Timestamp,
 ) -> Result<u64, StoreError> {
+    sqlx::query(PULL_BACK_HELD)
+        .bind(time::to_text(after(now, ledger::DAY)))
+        .execute(&mut *connection)
+        .await?;
     Ok(sqlx::query(PULL_BACK)
         .bind(time::to_text(now))
         .bind(time::to_text(horizon))
