@@ -3,7 +3,7 @@
 use super::table::tell;
 use super::{Context, Exit, tasks};
 use crate::core::TaskId;
-use crate::store::{self, Mode, progress, tasks::retry};
+use crate::store::{self, Mode, loading, tasks::retry};
 use clap::Args;
 use std::io::{self, Write};
 
@@ -24,8 +24,7 @@ impl Retry {
         let mut connection = context.open_to_write(Mode::WriteExisting).await?;
         let mut transaction = store::begin(&mut connection).await?;
         let ids = tasks::find(&mut transaction, &self.tasks).await?;
-        let loaded =
-            progress::load(&mut transaction, &ids.iter().collect::<Vec<&TaskId>>()).await?;
+        let loaded = loading::load(&mut transaction, &ids.iter().collect::<Vec<&TaskId>>()).await?;
         for task in &loaded {
             if task.progress.state.is_retriable() {
                 retry(&mut transaction, &task.id).await?;

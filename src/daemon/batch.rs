@@ -5,7 +5,7 @@ use crate::core::gate::{Admission, Gate, Kind, Request};
 use crate::core::model::{Policy, Progress, Resume, Task, Wanted};
 use crate::core::step::{self, Answer, Event, Look, Step};
 use crate::core::{TaskId, after, since};
-use crate::store::{self, StoreError, daemon, history, ledger, progress, waking};
+use crate::store::{self, StoreError, daemon, history, ledger, loading, progress, waking};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
@@ -97,7 +97,7 @@ pub async fn write(
     terms: &Terms,
 ) -> Result<Written, StoreError> {
     let ids: Vec<&TaskId> = entries.iter().map(|entry| &entry.id).collect();
-    let tasks: HashMap<TaskId, Task> = progress::load(connection, &ids)
+    let tasks: HashMap<TaskId, Task> = loading::load(connection, &ids)
         .await?
         .into_iter()
         .map(|task| (task.id.clone(), task))
@@ -211,10 +211,16 @@ impl Batch<'_> {
             .polled_at
             .is_some_and(|newest| look.started_at < newest && newest <= *now);
         let stale = look.answered_at > *now || age > FRESH || overtaken;
-        let look = &Look {
-            started_at: look.started_at.min(*now),
-            answered_at: look.answered_at.min(*now),
-            outcome: look.outcome.clone(),
+        let clamped;
+        let look = if look.started_at.max(look.answered_at) <= *now {
+            look
+        } else {
+            clamped = Look {
+                started_at: look.started_at.min(*now),
+                answered_at: look.answered_at.min(*now),
+                outcome: look.outcome.clone(),
+            };
+            &clamped
         };
         let resumes = self.gate.admits(Request::Resume, *now);
         let account = Account {

@@ -1,11 +1,13 @@
 //! `resumes`, the ledger: each resume that was asked or was about to be. Rows are added and settled, never removed.
 
+use super::array::array;
 use super::{StoreError, time};
 use crate::core::model::{Resume, ResumeState};
 use crate::core::{TaskId, after};
 use jiff::Timestamp;
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Row as _};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// A resume to be written down before it is sent.
@@ -76,7 +78,8 @@ pub async fn update(
     Ok(())
 }
 
-pub(super) const FIND: &str = "SELECT * FROM resumes WHERE id = ?";
+pub(super) static FIND: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {} FROM resumes AS r WHERE r.id = ?", Row::SQL));
 
 /// Reads one resume.
 ///
@@ -87,12 +90,11 @@ pub async fn find(
     connection: &mut SqliteConnection,
     id: i64,
 ) -> Result<Option<Resume>, StoreError> {
-    let row = sqlx::query(FIND)
+    let row: Option<String> = sqlx::query_scalar(AssertSqlSafe(FIND.as_str()))
         .bind(id)
         .fetch_optional(connection)
         .await?;
-    row.map(|row| resume(&row, id, "state", "best_results"))
-        .transpose()
+    row.map(|row| Row::read(&row)?.resume()).transpose()
 }
 
 /// The window of `growth.daily_limit`.
@@ -168,26 +170,38 @@ pub async fn settle_removed(
         .rows_affected())
 }
 
-/// A resume from a row in which two columns may go by other names.
-pub(super) fn resume(
-    row: &SqliteRow,
-    id: i64,
-    state_column: &str,
-    best_column: &str,
-) -> Result<Resume, StoreError> {
-    let state: String = row.try_get(state_column)?;
-    Ok(Resume {
-        id,
-        requested: row.try_get("requested")?,
-        baseline_desired: row.try_get("baseline_desired")?,
-        baseline_results: row.try_get("baseline_results")?,
-        best_results: row.try_get(best_column)?,
-        state: ResumeState::parse(&state)
-            .ok_or_else(|| StoreError::Value(format!("resumes.state {state:?}")))?,
-        http_status: row.try_get("http_status")?,
-        detail: row.try_get("detail")?,
-        sent_at: time::from_text(row.try_get("sent_at")?)?,
-        shown_at: time::from_column(row.try_get("shown_at")?)?,
-        brought: row.try_get("brought")?,
-    })
+array! {
+    /// A resume as its table, by the name of `r`, has it.
+    struct Row {
+        id: i64 = "r.id",
+        requested: i64 = "r.requested",
+        baseline_desired: i64 = "r.baseline_desired",
+        baseline_results: i64 = "r.baseline_results",
+        best_results: i64 = "r.best_results",
+        state: String = "r.state",
+        http_status: Option<u16> = "r.http_status",
+        detail: Option<String> = "r.detail",
+        sent_at: String = "r.sent_at",
+        shown_at: Option<String> = "r.shown_at",
+        brought: Option<i64> = "r.brought",
+    }
+}
+
+impl Row {
+    pub(super) fn resume(self) -> Result<Resume, StoreError> {
+        Ok(Resume {
+            id: self.id,
+            requested: self.requested,
+            baseline_desired: self.baseline_desired,
+            baseline_results: self.baseline_results,
+            best_results: self.best_results,
+            state: ResumeState::parse(&self.state)
+                .ok_or_else(|| StoreError::Value(format!("resumes.state {:?}", self.state)))?,
+            http_status: self.http_status,
+            detail: self.detail,
+            sent_at: time::from_text(&self.sent_at)?,
+            shown_at: time::from_column(self.shown_at.as_deref())?,
+            brought: self.brought,
+        })
+    }
 }

@@ -11,9 +11,11 @@
 //! Writers must begin with `BEGIN IMMEDIATE` ([`begin`]): a deferred transaction that reads first fails at
 //! once where another process wrote in between, however long the busy timeout.
 
+mod array;
 pub mod daemon;
 pub mod history;
 pub mod ledger;
+pub mod loading;
 pub mod lock;
 pub mod overview;
 mod pace;

@@ -1,13 +1,12 @@
-//! `progress`: the queues of what is due, and reading whole tasks, many with one statement.
+//! `progress`: the queues of what is due.
 
-use super::{StoreError, history, ledger, pace, time};
-use crate::core::model::{Observation, Progress, Queue, Task, Wanted};
+use super::{StoreError, history, time};
+use crate::core::TaskId;
+use crate::core::model::Queue;
 use crate::core::step::Event;
-use crate::core::{State, Status, TaskId};
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteConnection;
 
 /// What is due.
 #[derive(Debug, Default)]
@@ -194,108 +193,7 @@ pub async fn next_due(
     Ok(time::from_column_or_none(at.as_deref()))
 }
 
-pub(super) const LOAD: &str = "SELECT t.task_id, t.target, t.chunk, t.paused,
-                p.state, p.reason, p.status, p.is_exhausted, p.desired_num_results, p.num_results_discovered,
-                p.num_results_enriched, p.num_results_evaluated, p.num_results, p.query, p.polls, p.failures,
-                p.last_error, p.polled_at, p.changed_at, p.next_poll_at, p.best_results, p.stalled, p.forgiven,
-                p.run_started_at, p.run_results, p.pace, p.turn,
-                r.id AS resume_id, r.requested, r.baseline_desired, r.baseline_results,
-                r.best_results AS resume_best_results, r.state AS resume_state, r.http_status, r.detail,
-                r.sent_at, r.shown_at, r.brought,
-                (SELECT count(*) FROM resumes AS l
-                  WHERE l.task_id = t.task_id AND l.state = 'lost'
-                    AND l.id > max(p.forgiven,
-                                   coalesce((SELECT max(a.id) FROM resumes AS a
-                                              WHERE a.task_id = t.task_id AND a.state = 'accepted'), 0))) AS lost
-           FROM json_each(?) AS wanted
-           JOIN tasks AS t ON t.task_id = wanted.value
-           JOIN progress AS p ON p.task_id = t.task_id
-           LEFT JOIN resumes AS r ON r.id = (SELECT max(id) FROM resumes WHERE task_id = t.task_id)";
-
-/// Reads whole tasks, each with its newest resume; those that are no longer there are left out.
-///
-/// # Errors
-///
-/// What SQLite says, or [`StoreError::Value`] for what growd did not write.
-pub async fn load(
-    connection: &mut SqliteConnection,
-    ids: &[&TaskId],
-) -> Result<Vec<Task>, StoreError> {
-    let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
-    let rows = sqlx::query(LOAD)
-        .bind(json!(ids).to_string())
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(task).collect()
-}
-
 pub(super) fn parse_id(text: &str) -> Result<TaskId, StoreError> {
     text.parse()
         .map_err(|error| StoreError::Value(format!("task_id: {error}")))
-}
-
-fn task(row: &SqliteRow) -> Result<Task, StoreError> {
-    let state: String = row.try_get("state")?;
-    Ok(Task {
-        id: parse_id(row.try_get("task_id")?)?,
-        wanted: Wanted {
-            target: row.try_get("target")?,
-            chunk: row.try_get("chunk")?,
-            paused: row.try_get("paused")?,
-        },
-        progress: Progress {
-            state: State::parse(&state)
-                .ok_or_else(|| StoreError::Value(format!("state {state:?}")))?,
-            reason: row.try_get("reason")?,
-            seen: observation(row)?,
-            polls: row.try_get("polls")?,
-            failures: row.try_get("failures")?,
-            last_error: row.try_get("last_error")?,
-            polled_at: time::from_column_or_none(row.try_get("polled_at")?),
-            changed_at: time::from_column_or_none(row.try_get("changed_at")?),
-            next_poll_at: time::from_column_or_none(row.try_get("next_poll_at")?),
-            best_results: row.try_get("best_results")?,
-            stalled: row.try_get("stalled")?,
-            forgiven: row.try_get("forgiven")?,
-            run_started_at: time::from_column_or_none(row.try_get("run_started_at")?),
-            run_results: row.try_get("run_results")?,
-            pace: pace::from_column(row.try_get("pace").ok().flatten()),
-            queue: queue(row.try_get("turn")?),
-        },
-        resume: match row.try_get::<Option<i64>, _>("resume_id")? {
-            Some(id) => Some(ledger::resume(
-                row,
-                id,
-                "resume_state",
-                "resume_best_results",
-            )?),
-            None => None,
-        },
-        lost: row.try_get("lost")?,
-    })
-}
-
-fn queue(word: &str) -> Queue {
-    // The schema knows no others.
-    let known = Queue::ALL.into_iter().find(|queue| queue.as_str() == word);
-    known.unwrap_or(Queue::Look)
-}
-
-fn observation(row: &SqliteRow) -> Result<Option<Observation>, StoreError> {
-    let Some(status) = row.try_get::<Option<String>, _>("status")? else {
-        return Ok(None);
-    };
-    let count = |column: &str| -> Result<i64, StoreError> {
-        Ok(row.try_get::<Option<i64>, _>(column)?.unwrap_or(0))
-    };
-    Ok(Some(Observation {
-        status: Status::parse(&status),
-        is_exhausted: row.try_get::<Option<bool>, _>("is_exhausted")? == Some(true),
-        desired: count("desired_num_results")?,
-        discovered: count("num_results_discovered")?,
-        enriched: count("num_results_enriched")?,
-        evaluated: count("num_results_evaluated")?,
-        results: count("num_results")?,
-        query: row.try_get("query")?,
-    }))
 }

@@ -76,7 +76,10 @@ fn statements(columns: &[&str]) -> Statements {
         .collect();
     let set = set.join(", ");
     sized(columns.len() + 1, |rows| {
-        format!("UPDATE progress SET {set} FROM ({rows}) AS v WHERE progress.task_id = v.column1")
+        // FAIL: a transaction that failed is rolled back as a whole, and so SQLite need not be able to undo a part of it.
+        format!(
+            "UPDATE OR FAIL progress SET {set} FROM ({rows}) AS v WHERE progress.task_id = v.column1"
+        )
     })
 }
 

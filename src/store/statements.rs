@@ -1,7 +1,7 @@
 //! The statements that the daemon and the commands run, as they run them, so that a test can ask SQLite how it goes
 //! about each of them.
 
-use super::{daemon, history, ledger, overview, progress, saving, tasks, waking};
+use super::{daemon, history, ledger, loading, overview, progress, saving, tasks, waking};
 
 /// Each with a name.
 #[must_use]
@@ -13,7 +13,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("progress::PARK", progress::PARK),
         ("progress::PUT_AWAY", progress::PUT_AWAY),
         ("progress::NEXT_DUE", progress::NEXT_DUE),
-        ("progress::LOAD", progress::LOAD),
+        ("loading::LOAD", loading::LOAD.as_str()),
         ("waking::WAKE_WAITING", waking::WAKE_WAITING),
         ("waking::WAKE_CAPPED", waking::WAKE_CAPPED),
         ("waking::LOOK_SOONER", waking::LOOK_SOONER),
@@ -21,7 +21,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("waking::PULL_BACK_HELD", waking::PULL_BACK_HELD),
         ("ledger::INTEND", ledger::INTEND),
         ("ledger::UPDATE", ledger::UPDATE),
-        ("ledger::FIND", ledger::FIND),
+        ("ledger::FIND", ledger::FIND.as_str()),
         ("ledger::ASKED_WITHIN", ledger::ASKED_WITHIN),
         ("ledger::PULL_BACK", ledger::PULL_BACK),
         ("ledger::SETTLE_REMOVED", ledger::SETTLE_REMOVED),

@@ -1,0 +1,144 @@
+//! Reading whole tasks, many with one statement.
+
+use super::array::array;
+use super::ledger::Row;
+use super::progress::parse_id;
+use super::{StoreError, pace, time};
+use crate::core::model::{Observation, Progress, Queue, Task, Wanted};
+use crate::core::{State, Status, TaskId};
+use serde_json::json;
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteConnection;
+use std::sync::LazyLock;
+
+array! {
+    /// A task as its tables have it.
+    struct Loaded {
+        task_id: String = "t.task_id",
+        target: i64 = "t.target",
+        chunk: Option<i64> = "t.chunk",
+        paused: i64 = "t.paused",
+        state: String = "p.state",
+        reason: Option<String> = "p.reason",
+        status: Option<String> = "p.status",
+        is_exhausted: Option<i64> = "p.is_exhausted",
+        desired: Option<i64> = "p.desired_num_results",
+        discovered: Option<i64> = "p.num_results_discovered",
+        enriched: Option<i64> = "p.num_results_enriched",
+        evaluated: Option<i64> = "p.num_results_evaluated",
+        results: Option<i64> = "p.num_results",
+        query: Option<String> = "p.query",
+        polls: i64 = "p.polls",
+        failures: i64 = "p.failures",
+        last_error: Option<String> = "p.last_error",
+        polled_at: Option<String> = "p.polled_at",
+        changed_at: Option<String> = "p.changed_at",
+        next_poll_at: Option<String> = "p.next_poll_at",
+        best_results: i64 = "p.best_results",
+        stalled: i64 = "p.stalled",
+        forgiven: i64 = "p.forgiven",
+        run_started_at: Option<String> = "p.run_started_at",
+        run_results: i64 = "p.run_results",
+        turn: String = "p.turn",
+        lost: u32 = "
+            -- Lost in a row: after the last that was accepted, and not forgiven.
+            CASE WHEN coalesce(r.state, 'accepted') = 'accepted' THEN 0 ELSE
+                (SELECT count(*) FROM resumes AS l
+                  WHERE l.task_id = t.task_id AND l.state = 'lost'
+                    AND l.id > max(p.forgiven,
+                                   coalesce((SELECT max(a.id) FROM resumes AS a
+                                              WHERE a.task_id = t.task_id AND a.state = 'accepted'), 0)))
+            END",
+    }
+}
+
+pub(super) static LOAD: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {task}, p.pace, CASE WHEN r.id IS NOT NULL THEN {resume} END
+           FROM json_each(?) AS wanted
+           JOIN tasks AS t ON t.task_id = wanted.value
+           JOIN progress AS p ON p.task_id = t.task_id
+           LEFT JOIN resumes AS r ON r.id = (SELECT max(id) FROM resumes WHERE task_id = t.task_id)",
+        task = Loaded::SQL,
+        resume = Row::SQL,
+    )
+});
+
+/// Reads whole tasks, each with its newest resume; those that are no longer there are left out.
+///
+/// # Errors
+///
+/// What SQLite says, or [`StoreError::Value`] for what growd did not write.
+pub async fn load(
+    connection: &mut SqliteConnection,
+    ids: &[&TaskId],
+) -> Result<Vec<Task>, StoreError> {
+    let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+    let rows: Vec<(String, Option<Vec<u8>>, Option<String>)> =
+        sqlx::query_as(AssertSqlSafe(LOAD.as_str()))
+            .bind(json!(ids).to_string())
+            .fetch_all(connection)
+            .await?;
+    rows.iter()
+        .map(|(task, pace, resume)| {
+            let resume = resume.as_deref().map(Row::read).transpose()?;
+            let pace = pace.as_deref().and_then(|pace| str::from_utf8(pace).ok());
+            Loaded::read(task)?.task(pace, resume)
+        })
+        .collect()
+}
+
+impl Loaded {
+    fn task(mut self, pace: Option<&str>, resume: Option<Row>) -> Result<Task, StoreError> {
+        let time = |text: &Option<String>| time::from_column_or_none(text.as_deref());
+        Ok(Task {
+            id: parse_id(&self.task_id)?,
+            wanted: Wanted {
+                target: self.target,
+                chunk: self.chunk,
+                paused: self.paused != 0,
+            },
+            resume: resume.map(Row::resume).transpose()?,
+            lost: self.lost,
+            progress: Progress {
+                state: State::parse(&self.state)
+                    .ok_or_else(|| StoreError::Value(format!("state {:?}", self.state)))?,
+                seen: self.seen(),
+                polls: self.polls,
+                failures: self.failures,
+                polled_at: time(&self.polled_at),
+                changed_at: time(&self.changed_at),
+                next_poll_at: time(&self.next_poll_at),
+                best_results: self.best_results,
+                stalled: self.stalled,
+                forgiven: self.forgiven,
+                run_started_at: time(&self.run_started_at),
+                run_results: self.run_results,
+                pace: pace::from_column(pace),
+                queue: queue(&self.turn),
+                reason: self.reason,
+                last_error: self.last_error,
+            },
+        })
+    }
+
+    /// The newest look, where there was one.
+    fn seen(&mut self) -> Option<Observation> {
+        Some(Observation {
+            status: Status::parse(self.status.as_deref()?),
+            is_exhausted: self.is_exhausted == Some(1),
+            desired: self.desired.unwrap_or(0),
+            discovered: self.discovered.unwrap_or(0),
+            enriched: self.enriched.unwrap_or(0),
+            evaluated: self.evaluated.unwrap_or(0),
+            results: self.results.unwrap_or(0),
+            query: self.query.take(),
+        })
+    }
+}
+
+fn queue(word: &str) -> Queue {
+    // The schema knows no others.
+    let known = Queue::ALL.into_iter().find(|queue| queue.as_str() == word);
+    known.unwrap_or(Queue::Look)
+}
