@@ -8,13 +8,14 @@ use super::pace::Memory;
 use jiff::Timestamp;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The most results one resume can ask for (docs.extruct.ai, "Resume discovery task").
 pub const RESUME_MAX: i64 = 250;
 
 /// The id of a Deep Search task, fit to be one segment of a URL's path once percent-encoded.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TaskId(String);
+pub struct TaskId(Arc<str>);
 
 /// Why a text is no task id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +68,7 @@ impl FromStr for TaskId {
                 id: text.to_owned(),
                 character,
             }),
-            None => Ok(Self(text.to_owned())),
+            None => Ok(Self(text.into())),
         }
     }
 }

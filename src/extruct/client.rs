@@ -5,12 +5,14 @@ use super::wire::{self, User};
 use crate::config::Api;
 use crate::core::{Failure, Observation, TaskId};
 use crate::token::Token;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode, redirect, retry};
 use serde_json::json;
+use std::fmt;
 use std::time::Duration;
 use tokio::time::timeout;
+use url::Url;
 
 /// The most that is read of an answer, in bytes.
 const BODY_MAX: usize = 1024 * 1024;
@@ -52,7 +54,10 @@ pub struct Answered {
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
-    base: String,
+    /// As configured.
+    base: Url,
+    /// Its path, without a slash at the end.
+    prefix: String,
     token: Token,
 }
 
@@ -84,20 +89,23 @@ impl Client {
             .map_err(|error| ClientError::Setup(error.to_string()))?;
         Ok(Self {
             http,
-            base: api.base_url.as_str().trim_end_matches('/').to_owned(),
+            base: api.base_url.clone(),
+            prefix: api.base_url.path().trim_end_matches('/').to_owned(),
             token,
         })
     }
 
     /// Looks at a task: `GET /v1/discovery_tasks/{id}`.
     pub async fn look(&self, id: &TaskId) -> Answered {
-        let url = self.task_url(id);
+        let segment = segment(id);
+        let url = self.url(format_args!("discovery_tasks/{segment}"));
         self.task(self.http.get(url), id).await
     }
 
     /// Asks for more results: `POST /v1/discovery_tasks/{id}/resume`. Sent at most once.
     pub async fn resume(&self, id: &TaskId, desired_new_results: i64) -> Answered {
-        let url = format!("{}/resume", self.task_url(id));
+        let segment = segment(id);
+        let url = self.url(format_args!("discovery_tasks/{segment}/resume"));
         let body = json!({"desired_new_results": desired_new_results});
         self.task(self.http.post(url).json(&body), id).await
     }
@@ -108,7 +116,7 @@ impl Client {
     ///
     /// The row of the answer table that the answer falls into.
     pub async fn user(&self) -> Result<User, Failure> {
-        let request = self.http.get(format!("{}/v1/user", self.base));
+        let request = self.http.get(self.url(format_args!("user")));
         let answer: Result<User, _> = match self.send(request).await {
             Ok((status, body)) => {
                 serde_json::from_slice(&body).map_err(|error| Failure::NotUnderstood {
@@ -128,9 +136,11 @@ impl Client {
         }
     }
 
-    fn task_url(&self, id: &TaskId) -> String {
-        let segment = utf8_percent_encode(id.as_str(), SEGMENT);
-        format!("{}/v1/discovery_tasks/{segment}", self.base)
+    /// The address of what the service has below `/v1/`.
+    fn url(&self, below: fmt::Arguments<'_>) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}/v1/{below}", self.prefix));
+        url
     }
 
     async fn task(&self, request: RequestBuilder, id: &TaskId) -> Answered {
@@ -185,12 +195,14 @@ impl Client {
     /// A text of the service's with the token struck out, should it echo that: these texts end up in errors and in
     /// the database. What is shorter than a token can be is left alone, for it would be found in any text.
     fn without_token(&self, text: String) -> String {
-        let token = self.token.expose().to_ascii_lowercase();
+        let token = self.token.expose().as_bytes();
         // In any case: a host's name, say, comes in small letters.
-        let small = text.to_ascii_lowercase();
-        if token.len() < TOKEN_MIN || !small.contains(&token) {
+        let is_token = |part: &[u8]| part.eq_ignore_ascii_case(token);
+        if token.len() < TOKEN_MIN || !text.as_bytes().windows(token.len()).any(is_token) {
             return text;
         }
+        let token = self.token.expose().to_ascii_lowercase();
+        let small = text.to_ascii_lowercase();
         let mut clean = String::with_capacity(text.len());
         let mut end = 0;
         for (begin, found) in small.match_indices(&token) {
@@ -206,6 +218,11 @@ impl Client {
     fn told(&self, failure: Failure) -> Failure {
         failure.map_detail(|detail| error::clip(&self.without_token(detail)))
     }
+}
+
+/// A task's id as a segment of a path.
+fn segment(id: &TaskId) -> PercentEncode<'_> {
+    utf8_percent_encode(id.as_str(), SEGMENT)
 }
 
 /// Reads a body until it ends or has more than `max` bytes; what is too long is cut soon after.

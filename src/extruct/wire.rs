@@ -59,7 +59,10 @@ pub(super) fn read_clean_task(
         }
     };
     Ok(Observation {
-        status: Status::parse(&clip(&clean(task.status), STATUS_MAX)),
+        status: match Status::parse(&task.status) {
+            Status::Unknown(word) => Status::Unknown(clip(clean(word), STATUS_MAX)),
+            known => known,
+        },
         is_exhausted: task.is_exhausted.unwrap_or(false),
         desired: count("desired_num_results", task.desired_num_results)?,
         discovered: count(
@@ -75,7 +78,7 @@ pub(super) fn read_clean_task(
             task.num_results_evaluated.unwrap_or(0),
         )?,
         results: count("num_results", task.num_results)?,
-        query: task.query.map(|query| clip(&clean(query), QUERY_MAX)),
+        query: task.query.map(|query| clip(clean(query), QUERY_MAX)),
     })
 }
 
@@ -86,7 +89,10 @@ const STATUS_MAX: usize = 64;
 const QUERY_MAX: usize = 2_000;
 
 /// The first `max` characters of a text, with spaces for what would command a terminal or end a text early.
-fn clip(text: &str, max: usize) -> String {
+fn clip(text: String, max: usize) -> String {
+    if text.len() <= max && !text.contains(char::is_control) {
+        return text;
+    }
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(max)
