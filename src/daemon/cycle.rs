@@ -8,7 +8,6 @@
 
 use super::batch::Order;
 use super::limits::Pacer;
-use super::seats::{Seat, Seats};
 use super::writer::{WriteError, Writer};
 use crate::core::decide::FRESH;
 use crate::core::gate::{Admission, Gate, Request};
@@ -28,8 +27,6 @@ pub struct Means {
     pub client: Arc<Client>,
     /// The way to the database.
     pub writer: Writer,
-    /// How many requests are out.
-    pub seats: Arc<Seats>,
     /// When requests may go.
     pub pacer: Arc<Pacer>,
     /// Whether they may go at all.
@@ -38,12 +35,21 @@ pub struct Means {
     pub draining: watch::Receiver<bool>,
 }
 
-/// Looks at a task once, and resumes it where that is due. `seat` is given up once no request can follow.
+/// How far a pass has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All that it learnt is stored.
+    Stored,
+    /// What it learnt is the writer's to store, who will say when it [is](super::writer::Landed).
+    Left,
+}
+
+/// Looks at a task once, and resumes it where that is due.
 ///
 /// # Errors
 ///
 /// [`WriteError`] where what was learnt could not be stored.
-pub async fn cycle(id: &TaskId, means: &Means, seat: Seat) -> Result<(), WriteError> {
+pub async fn cycle(id: &TaskId, means: &Means) -> Result<Outcome, WriteError> {
     let Means {
         client,
         writer,
@@ -55,8 +61,8 @@ pub async fn cycle(id: &TaskId, means: &Means, seat: Seat) -> Result<(), WriteEr
     let mut seen = look(id, client).await;
     if seen.can_wait() {
         // Storing it takes its time, which others can use. What may close the gate is stored before anybody else begins.
-        drop(seat);
-        return writer.looked(id.clone(), seen).await.map(|_| ());
+        writer.leave(id.clone(), seen)?;
+        return Ok(Outcome::Left);
     }
     // A resume may come of this. Its slot is taken before it is written down, for the time in which an unanswered one
     // is looked for begins then.
@@ -79,16 +85,15 @@ pub async fn cycle(id: &TaskId, means: &Means, seat: Seat) -> Result<(), WriteEr
         }
     }
     let Some(order) = writer.looked(id.clone(), seen).await? else {
-        return Ok(());
+        return Ok(Outcome::Stored);
     };
     crash::at(Point::ResumeBegins);
     if let Some(slot) = slot {
         slot.spend();
     }
     let answer = resume(id, client, order).await;
-    let stored = writer.answered(id.clone(), answer).await;
-    drop(seat);
-    stored
+    writer.answered(id.clone(), answer).await?;
+    Ok(Outcome::Stored)
 }
 
 async fn look(id: &TaskId, client: &Client) -> Look {

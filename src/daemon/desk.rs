@@ -14,7 +14,7 @@ use super::clock::{Clock, Leap};
 use super::health::Health;
 use super::patience::Patience;
 use super::report::Report;
-use super::writer::{Job, Waiting, Waits};
+use super::writer::{Job, Landed, Waiting, Waits};
 use crate::core::gate::{Gate, Kind};
 use crate::core::model::Policy;
 use crate::core::step::Event;
@@ -45,6 +45,7 @@ pub(super) struct Desk {
     pub draining: watch::Receiver<bool>,
     pub health: Health,
     pub published: watch::Sender<Gate>,
+    pub landing: mpsc::UnboundedSender<Vec<Landed>>,
     pub clock: Clock,
     pub waits: Arc<Waits>,
     pub report: Report,
@@ -139,15 +140,25 @@ impl Desk {
                 outcomes
             }
         };
-        for ((entry, reply), outcome) in batch.iter().zip(replies).zip(outcomes) {
+        let mut landed = Vec::with_capacity(batch.len());
+        for ((entry, reply), outcome) in batch.into_iter().zip(replies).zip(outcomes) {
+            let Entry { id, heard } = entry;
             if let Err(error) = &outcome {
-                let Entry { id, heard } = entry;
                 let text =
                     format!("{id}: the database refused what was learnt of it: {error}: {heard:?}");
-                self.report.refused(Some(id), &text);
+                self.report.refused(Some(&id), &text);
             }
-            // Nobody waits any more where the daemon gave up a drain; the next start settles the order.
-            let _ = reply.send(outcome.map_err(Arc::new));
+            let outcome = outcome.map_err(Arc::new);
+            if let Some(reply) = reply {
+                // Nobody waits any more where the daemon gave up a drain; the next start settles the order.
+                let _ = reply.send(outcome);
+            } else {
+                landed.push((id, outcome.map(|_| ())));
+            }
+        }
+        if !landed.is_empty() {
+            // As above.
+            let _ = self.landing.send(landed);
         }
     }
 

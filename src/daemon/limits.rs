@@ -64,6 +64,15 @@ impl Pacer {
         Ok(())
     }
 
+    /// How many slots there are within a moment that nobody notices; any number where there is no limit.
+    pub fn slots_of_a_moment(&self) -> usize {
+        let spacing = self.lock().spacing;
+        let slots = SLACK.as_nanos().checked_div(spacing.as_nanos());
+        slots.map_or(usize::MAX, |slots| {
+            usize::try_from(slots).unwrap_or(usize::MAX)
+        })
+    }
+
     /// Reserves the next slot and waits for it. It goes to somebody else unless it is [spent](Slot::spend).
     pub async fn take(&self) -> Slot<'_> {
         let slot = Slot {

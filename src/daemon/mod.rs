@@ -30,8 +30,8 @@ pub mod notify;
 mod patience;
 pub mod report;
 pub mod restarts;
+mod runway;
 mod schedule;
-pub mod seats;
 pub mod signals;
 pub mod writer;
 
@@ -136,6 +136,7 @@ pub async fn serve(
     let Started {
         writer,
         gate,
+        landed,
         mut work,
     } = Writer::start(
         connection,
@@ -148,7 +149,6 @@ pub async fn serve(
     let means = Means {
         client: Arc::new(client),
         writer: writer.clone(),
-        seats: Arc::default(),
         pacer: pacer.clone(),
         gate,
         draining,
@@ -156,6 +156,7 @@ pub async fn serve(
     let mut schedule = Schedule::new(
         reader,
         means,
+        landed,
         health.clone(),
         settings.limits.concurrency,
         settings.policy,
@@ -330,6 +331,7 @@ impl Daemon {
         notify::stopping(patience + CLOSING + LEEWAY);
         notify::status(&format!("stopping, {in_flight} requests under way"));
         drain.send_replace(true);
+        schedule.recall();
         crash::at(Point::DrainBegins);
         tracing::info!("stopping, with {in_flight} requests in flight");
         if timeout(patience, schedule.drain()).await.is_err() {

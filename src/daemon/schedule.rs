@@ -3,9 +3,10 @@
 use super::ahead::{Ahead, Taken};
 use super::census::Census;
 use super::chores::Chore;
-use super::cycle::{Means, cycle};
+use super::cycle::{Means, Outcome, cycle};
 use super::health::Health;
-use super::writer::WriteError;
+use super::runway::Runway;
+use super::writer::Landed;
 use crate::core::TaskId;
 use crate::core::gate::{Admission, Request};
 use crate::core::model::Policy;
@@ -14,14 +15,17 @@ use crate::core::turns::Queue;
 use crate::crash::{self, Point};
 use crate::extruct::Client;
 use crate::store::{StoreError, schema};
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::{self, JoinError, JoinSet};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 /// So many tasks may wait for the writer beside those that a request is out for.
@@ -42,9 +46,14 @@ pub struct Schedule {
     concurrency: usize,
     policy: Policy,
     ahead: Ahead,
-    flights: JoinSet<Result<(), WriteError>>,
+    /// Tasks that are cleared, but have no seat yet.
+    runway: Arc<Runway>,
+    /// The seats that are taken. Each looks at one task after the other, as long as the runway has one.
+    flights: JoinSet<Flown>,
+    /// What was left to the writer, as it is stored.
+    landed: UnboundedReceiver<Vec<Landed>>,
+    /// The tasks of all three.
     in_flight: HashMap<TaskId, Queue>,
-    flown_as: HashMap<task::Id, TaskId>,
     benched: HashMap<TaskId, Instant>,
     /// Ids that the writer was asked to park.
     parked: HashSet<Vec<u8>>,
@@ -58,6 +67,7 @@ impl Schedule {
     pub fn new(
         reader: SqliteConnection,
         means: Means,
+        landed: UnboundedReceiver<Vec<Landed>>,
         health: Health,
         concurrency: usize,
         policy: Policy,
@@ -69,9 +79,10 @@ impl Schedule {
             concurrency,
             policy,
             ahead: Ahead::default(),
+            runway: Arc::default(),
             flights: JoinSet::new(),
+            landed,
             in_flight: HashMap::new(),
-            flown_as: HashMap::new(),
             benched: HashMap::new(),
             parked: HashSet::new(),
             data_version: 0,
@@ -85,12 +96,22 @@ impl Schedule {
         Arc::make_mut(&mut self.means).client = client;
         self.concurrency = concurrency;
         self.policy = policy;
+        self.recall();
+        // Those that have a seat end where they look for the next task.
+        self.runway = Arc::default();
+    }
+
+    /// Takes back what was cleared and not begun.
+    pub fn recall(&mut self) {
+        for id in self.runway.clear() {
+            self.in_flight.remove(&id);
+        }
         self.ahead.forget();
     }
 
     /// How many tasks are in flight.
     pub fn in_flight(&self) -> usize {
-        self.flights.len()
+        self.in_flight.len()
     }
 
     /// One line for people, such as `12 growing, 3 reached, next poll in 4 s, gate open`.
@@ -101,7 +122,7 @@ impl Schedule {
         let now = Timestamp::now();
         let gate = self.means.gate.borrow();
         let mut line = self.census.line();
-        match (self.flights.len(), self.ahead.next_due) {
+        match (self.in_flight.len(), self.ahead.next_due) {
             (0, None) => line += ", nothing is due",
             (0, Some(at)) => {
                 let _ = write!(line, ", next poll in {} s", since(now, at).as_secs());
@@ -130,21 +151,29 @@ impl Schedule {
 
     async fn try_launch(&mut self) -> Result<Instant, StoreError> {
         let idle = Instant::now() + IDLE_MAX;
-        while self.has_a_seat() {
+        while self.has_room() {
             let now = Timestamp::now();
-            let probing = match self.means.gate.borrow().admits(Request::Look, now) {
+            let admission = self.means.gate.borrow().admits(Request::Look, now);
+            if admission != Admission::Free && self.runway.len() > 0 {
+                self.recall();
+            }
+            let probing = match admission {
                 Admission::Free => false,
                 Admission::Probe => true,
                 Admission::Wait(until) => return Ok(idle.min(instant(now, until))),
             };
-            if probing && !self.flights.is_empty() {
+            if probing && !self.in_flight.is_empty() {
                 // What lands tells more.
                 return Ok(idle);
             }
             if self.ahead.is_to_be_read(now) {
                 self.refill(now).await?;
             }
-            if self.ahead.is_empty() {
+            if self.flights.len() >= self.concurrency {
+                self.line_up();
+                return Ok(idle);
+            }
+            if self.ahead.is_empty() && self.runway.len() == 0 {
                 let next = self.ahead.next_due;
                 let next = next.map_or(idle, |next| instant(now, next));
                 let bench = self.benched.values().min().copied().unwrap_or(idle);
@@ -153,36 +182,46 @@ impl Schedule {
             if let Err(next) = self.means.pacer.try_take() {
                 return Ok(idle.min(next));
             }
-            let next = if probing {
-                self.ahead.take_as_probe()
-            } else {
-                self.ahead.take()
-            };
-            let Some((queue, id)) = next else {
+            let Some(id) = self.runway.pop().or_else(|| self.clear(probing)) else {
                 continue;
             };
             crash::at(Point::Scheduled);
-            self.fly(queue, id);
+            self.fly(id);
         }
         Ok(idle)
     }
 
-    /// May one more request go out?
-    fn has_a_seat(&self) -> bool {
+    /// May one more task be begun? One that is left to the writer has no seat any more, but takes up memory.
+    fn has_room(&self) -> bool {
         let writer = &self.means.writer;
         let landing = if writer.is_stuck() { 0 } else { LANDING_MAX };
-        self.means.seats.taken() < self.concurrency
-            && self.flights.len() < self.concurrency + landing
+        self.in_flight.len() < self.concurrency + landing
     }
 
-    fn fly(&mut self, queue: Queue, id: TaskId) {
-        let (flown, means) = (id.clone(), self.means.clone());
-        let seat = means.seats.take();
-        let flight = self
-            .flights
-            .spawn(async move { cycle(&flown, &means, seat).await });
+    /// Clears those whose turn it is for the seats that are left next.
+    fn line_up(&mut self) {
+        let length = Runway::length(self.concurrency, &self.means);
+        let missing = length.saturating_sub(self.runway.len());
+        let more: Vec<TaskId> = (0..missing)
+            .map_while(|_| self.has_room().then(|| self.clear(false)).flatten())
+            .collect();
+        self.runway.extend(more);
+    }
+
+    /// Takes the task whose turn it is.
+    fn clear(&mut self, probing: bool) -> Option<TaskId> {
+        let (queue, id) = if probing {
+            self.ahead.take_as_probe()?
+        } else {
+            self.ahead.take()?
+        };
         self.in_flight.insert(id.clone(), queue);
-        self.flown_as.insert(flight.id(), id);
+        Some(id)
+    }
+
+    fn fly(&mut self, id: TaskId) {
+        let flight = fly(id, self.means.clone(), self.runway.clone());
+        self.flights.spawn(flight);
     }
 
     async fn refill(&mut self, now: Timestamp) -> Result<(), StoreError> {
@@ -211,31 +250,41 @@ impl Schedule {
         Ok(())
     }
 
-    /// Waits until a task in flight has landed, or only waits for the writer now; for ever while there is none.
+    /// Waits until a task in flight has landed, or there is a seat, or the runway is empty; for ever while nothing is in
+    /// flight.
     pub async fn landed(&mut self) {
-        if self.flights.is_empty() {
-            return std::future::pending().await;
-        }
-        let seats = self.means.seats.clone();
+        let runway = self.runway.clone();
         tokio::select! {
-            biased;
-            Some(landed) = self.flights.join_next_with_id() => self.land(landed),
-            () = seats.left() => return,
+            Some(flown) = self.flights.join_next() => self.join(flown),
+            Some(landed) = self.landed.recv() => self.land_all(landed),
+            () = runway.low() => {}
         }
-        // A batch of the writer's lands many at once.
-        while let Some(landed) = self.flights.try_join_next_with_id() {
-            self.land(landed);
+        // Whatever else has: a batch of the writer's lands many at once.
+        while let Some(flown) = self.flights.try_join_next() {
+            self.join(flown);
+        }
+        while let Ok(landed) = self.landed.try_recv() {
+            self.land_all(landed);
         }
     }
 
-    fn land(&mut self, landed: Result<(task::Id, Result<(), WriteError>), JoinError>) {
-        let (flight, outcome) = match landed {
-            Ok((flight, outcome)) => (flight, outcome.map_err(|error| error.to_string())),
-            Err(error) => (error.id(), Err(error.to_string())),
-        };
-        let Some(id) = self.flown_as.remove(&flight) else {
-            return;
-        };
+    fn join(&mut self, flown: Result<Flown, JoinError>) {
+        match flown {
+            // The writer has it, and says when it has landed.
+            Ok(Flown(_, Ok(Outcome::Left))) => {}
+            Ok(Flown(id, outcome)) => self.land(id, outcome.map(|_| ())),
+            // It was given up, and the daemon ends: panics are caught before.
+            Err(error) => tracing::debug!("{error}"),
+        }
+    }
+
+    fn land_all(&mut self, landed: Vec<Landed>) {
+        for (id, outcome) in landed {
+            self.land(id, outcome.map_err(|error| error.to_string()));
+        }
+    }
+
+    fn land(&mut self, id: TaskId, outcome: Result<(), String>) {
         self.in_flight.remove(&id);
         self.ahead.landed();
         if let Err(error) = outcome {
@@ -277,8 +326,30 @@ impl Schedule {
 
     /// Waits until nothing is in flight any more.
     pub async fn drain(&mut self) {
-        while !self.flights.is_empty() {
+        while !self.in_flight.is_empty() {
             self.landed().await;
+        }
+    }
+}
+
+/// The task that a flight ended with, and how.
+struct Flown(TaskId, Result<Outcome, String>);
+
+/// Looks at one task after the other, as long as what is learnt can be left to the writer and there is a next one.
+async fn fly(mut id: TaskId, means: Arc<Means>, runway: Arc<Runway>) -> Flown {
+    loop {
+        // What a bug does to one task is not to be lost sight of, nor to be felt by others.
+        let outcome = AssertUnwindSafe(cycle(&id, &means)).catch_unwind().await;
+        let outcome = match outcome {
+            Ok(outcome) => outcome.map_err(|error| error.to_string()),
+            Err(_) => Err("a panic".to_owned()),
+        };
+        if !matches!(outcome, Ok(Outcome::Left)) {
+            return Flown(id, outcome);
+        }
+        match runway.next(&means) {
+            Some(next) => id = next,
+            None => return Flown(id, outcome),
         }
     }
 }

@@ -21,12 +21,15 @@ use tokio::task::JoinHandle;
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Arc<StoreError>>>;
 
-/// What one request of one task brought, and who waits for what comes of it.
+/// What one request of one task brought, and who waits for what comes of it; nobody where no order can.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub entry: Entry,
-    pub reply: Reply<Option<Order>>,
+    pub reply: Option<Reply<Option<Order>>>,
 }
+
+/// A task of which all that was [left](Writer::leave) is stored, or why it is not.
+pub type Landed = (TaskId, Result<(), Arc<StoreError>>);
 
 /// What is asked of the writer.
 #[derive(Debug)]
@@ -93,6 +96,8 @@ pub struct Started {
     pub writer: Writer,
     /// The account's gate, as the writer last left it.
     pub gate: watch::Receiver<Gate>,
+    /// What was left to the writer, as it is stored, a batch at once.
+    pub landed: mpsc::UnboundedReceiver<Vec<Landed>>,
     /// Ends with the writer.
     pub work: JoinHandle<()>,
 }
@@ -109,6 +114,7 @@ impl Writer {
     ) -> Started {
         let (jobs, inbox) = mpsc::unbounded_channel();
         let (published, watched) = watch::channel(gate.clone());
+        let (landing, landed) = mpsc::unbounded_channel();
         let waits = Arc::new(Waits::default());
         let desk = Desk {
             connection,
@@ -117,6 +123,7 @@ impl Writer {
             draining,
             health,
             published,
+            landing,
             clock: Clock::start(),
             waits: waits.clone(),
             report: Report::default(),
@@ -124,6 +131,7 @@ impl Writer {
         Started {
             writer: Self { jobs, waits },
             gate: watched,
+            landed,
             work: tokio::spawn(desk.work(inbox)),
         }
     }
@@ -135,6 +143,18 @@ impl Writer {
     /// [`WriteError`] where it is not stored.
     pub async fn looked(&self, id: TaskId, look: Look) -> Result<Option<Order>, WriteError> {
         self.heard(id, Heard::Look(look)).await
+    }
+
+    /// Has what a look brought stored without waiting for it; no resume is sent that comes of it. Once it is stored the
+    /// task is among those that [landed](Started::landed).
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Stopped`] where nobody is left to store it.
+    pub fn leave(&self, id: TaskId, look: Look) -> Result<(), WriteError> {
+        let heard = Heard::Look(look);
+        let entry = Entry { id, heard };
+        self.send(Job::Entry(Box::new(Waiting { entry, reply: None })))
     }
 
     /// Stores what the answer to a resume brought.
@@ -217,6 +237,7 @@ impl Writer {
     async fn heard(&self, id: TaskId, heard: Heard) -> Result<Option<Order>, WriteError> {
         let (reply, answer) = oneshot::channel();
         let entry = Entry { id, heard };
+        let reply = Some(reply);
         self.send(Job::Entry(Box::new(Waiting { entry, reply })))?;
         Ok(answer.await.map_err(|_| WriteError::Stopped)??)
     }
