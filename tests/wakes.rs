@@ -85,7 +85,7 @@ async fn a_clock_that_went_back_makes_due_what_it_left_behind_and_holds_nothing_
             query.execute(&mut connection).await.unwrap();
         }
     }
-    let horizon = now + Duration::from_secs(60);
+    let horizon = now + Duration::from_mins(1);
     let count = waking::pull_back(&mut connection, now, horizon).await;
     assert_eq!(count.unwrap(), 2);
     let due: Vec<String> = sqlx::query_scalar("SELECT next_poll_at FROM progress ORDER BY task_id")
