@@ -3,7 +3,7 @@
 //! Each look estimates the rest with a lognormal error, drawn anew each time. A look costs as much as `LOOK` seconds of
 //! delay. The value of a rest is the least expected cost from there on, over all gaps between the bounds.
 
-use growd::core::pace::RULE;
+use growd::core::pace::{Estimate, RULE};
 
 /// The price of a look in seconds of delay: at this one the rule needs about as many looks as it does.
 const LOOK: f64 = 0.6;
@@ -33,11 +33,7 @@ pub fn print() {
 }
 
 fn rule(rest: f64, error: f64) -> f64 {
-    let gap = if rest <= RULE.last_stretch * SHORTEST {
-        rest * RULE.overshoot
-    } else {
-        rest * (-RULE.caution * error).exp()
-    };
+    let gap = RULE.gap_before(Estimate { rest, error }, SHORTEST);
     gap.clamp(SHORTEST, LONGEST)
 }
 

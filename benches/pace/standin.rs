@@ -21,39 +21,50 @@ const LEAD: f64 = 2.0;
 /// Candidates that are in the pipeline when the last one that is needed leaves it.
 const IN_PIPELINE: f64 = 30.0;
 
+/// The shape of the runs, and whether their pool is large enough.
+pub const KINDS: [(&str, Shape, bool); 5] = [
+    ("steady", Shape::Steady, true),
+    ("front-loaded, `1 - (1 - x)^2`", Shape::FrontLoaded, true),
+    ("back-loaded, `x^2`", Shape::BackLoaded, true),
+    ("stalling for a third", Shape::Stalling, true),
+    (
+        "the pool runs out at 50 to 98 results",
+        Shape::Steady,
+        false,
+    ),
+];
+
 pub fn print() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
     println!(
         "\n## The stand-in's own model, {RUNS} runs of each kind: shares of a look every 10 s\n"
     );
     println!("| runs | growd | first sketch |");
     println!("| --- | --- | --- |");
-    let shapes = [
-        ("steady", Shape::Steady, 1.0),
-        ("front-loaded, `1 - (1 - x)^2`", Shape::FrontLoaded, 1.0),
-        ("back-loaded, `x^2`", Shape::BackLoaded, 1.0),
-        ("stalling for a third", Shape::Stalling, 1.0),
-        ("the pool runs out at 50 to 98 results", Shape::Steady, 0.0),
-    ];
-    for (name, shape, plenty) in shapes {
-        let growd = runtime.block_on(all(shape, plenty, Growd::new));
-        let sketch = runtime.block_on(all(shape, plenty, FirstSketch::default));
-        let ten = runtime.block_on(all(shape, plenty, || Fixed(10.0)));
-        let share = |sum: &Sum| {
-            format!(
-                "{:.2} / {:.2}",
-                sum.looks() / ten.looks(),
-                sum.delay() / ten.delay()
-            )
-        };
-        println!("| {name} | {} | {} |", share(&growd), share(&sketch));
+    for (name, shape, plenty) in KINDS {
+        let share = |(looks, delay): (f64, f64)| format!("{looks:.2} / {delay:.2}");
+        let growd = shares(shape, plenty, RUNS, Growd::new);
+        let sketch = shares(shape, plenty, RUNS, FirstSketch::default);
+        println!("| {name} | {} | {} |", share(growd), share(sketch));
     }
 }
 
-async fn all<P: Poller>(shape: Shape, plenty: f64, poller: impl Fn() -> P) -> Sum {
+/// Looks and mean delay as shares of those of a look every 10 s.
+pub fn shares<P: Poller>(
+    shape: Shape,
+    plenty: bool,
+    runs: u32,
+    poller: impl Fn() -> P,
+) -> (f64, f64) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let sum = runtime.block_on(all(shape, plenty, runs, poller));
+    let ten = runtime.block_on(all(shape, plenty, runs, || Fixed(10.0)));
+    (sum.looks() / ten.looks(), sum.delay() / ten.delay())
+}
+
+async fn all<P: Poller>(shape: Shape, plenty: bool, runs: u32, poller: impl Fn() -> P) -> Sum {
     let mut options = Options::default();
     options.settings.speed = 0.0;
     options.seed = SEED;
@@ -61,8 +72,8 @@ async fn all<P: Poller>(shape: Shape, plenty: f64, poller: impl Fn() -> P) -> Su
         .await
         .expect("the stand-in starts");
     let (mut draws, mut sum) = (Draws::new(SEED), Sum::default());
-    for _ in 0..RUNS {
-        let mut run = StandIn::begin(&service, &scenario(&mut draws, shape, plenty > 0.0));
+    for _ in 0..runs {
+        let mut run = StandIn::begin(&service, &scenario(&mut draws, shape, plenty));
         sum.add(watch(&mut run, &mut poller()));
     }
     service.shutdown().await;

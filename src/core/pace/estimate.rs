@@ -1,6 +1,7 @@
 //! How long a run still takes, by what its looks showed, and how far off that may be.
 
 use super::Run;
+use super::bend::{Mark, Marks, bend, keep};
 use crate::core::model::Observation;
 use crate::core::since;
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ const WINDOW: f64 = 1.2;
 const EDGE: f64 = 0.05;
 
 /// The error that an estimate has in any case, as a share of the rest: rates change.
-const ERROR: f64 = 0.3;
+pub(super) const ERROR: f64 = 0.3;
 
 /// The error, in results, of a number of results by which a rate is measured.
 const ERROR_OF_COUNT: f64 = 0.4;
@@ -26,11 +27,12 @@ const NOTHING_CAME: f64 = 1.0;
 /// An estimate worse than this tells no more than that.
 const WORST_ERROR: f64 = 0.9;
 
-/// The most that an expected end is taken to slip, in seconds for each second that passes.
-const MOST_SLIP: f64 = 0.55;
+/// How many times the spread of the ends that the bends foretell goes into the error: there are more ways to slow down
+/// than those that are tried.
+const ERROR_OF_BEND: f64 = 2.0;
 
-/// How much of a lasting slip is believed to go on.
-const BELIEF: f64 = 0.75;
+/// How many candidates the missing results take is half as uncertain as if each of them fitted by chance.
+const ERROR_OF_SHARE: f64 = 0.5;
 
 /// How long a run still takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,12 +58,12 @@ pub struct Memory {
     pub recent_results: f64,
     /// How long that was.
     pub recent_seconds: f64,
-    /// The age at which a new result was last seen.
+    /// The candidates that had been evaluated by then, or the results where those are not counted.
+    pub evaluated: f64,
+    /// The age at which that had last risen.
     pub came_at: f64,
-    /// The age at which the run was last expected to end; 0 where it never was.
-    pub end: f64,
-    /// How much that end slipped at the last two looks, in seconds for each second that had passed.
-    pub slips: [f64; 2],
+    /// A few points of the run's past, for how it slows down.
+    pub marks: Marks,
 }
 
 /// What one look shows of a run, in seconds and results since the run began.
@@ -71,6 +73,8 @@ pub(super) struct Sight {
     pub(super) results: f64,
     /// How many results it is expected to end with.
     pub(super) goal: f64,
+    /// The candidates evaluated, where those are counted; otherwise the results.
+    pub(super) evaluated: f64,
 }
 
 #[allow(
@@ -80,10 +84,17 @@ pub(super) struct Sight {
 impl Sight {
     pub(super) fn of(run: &Run<'_>, seen: &Observation, now: Timestamp) -> Self {
         let since_start = |results: i64| results.saturating_sub(run.results_at_start) as f64;
+        let results = since_start(seen.results).max(0.0);
         Self {
             age: since(run.started_at, now).as_secs_f64(),
-            results: since_start(seen.results).max(0.0),
+            results,
             goal: since_start(run.goal).min(since_start(seen.results) + still_to_come(seen)),
+            // How many were evaluated when a later run began is not known.
+            evaluated: if run.results_at_start == 0 {
+                results.max(seen.evaluated as f64)
+            } else {
+                results
+            },
         }
     }
 }
@@ -105,7 +116,7 @@ fn still_to_come(seen: &Observation) -> f64 {
 /// The rest of the run, where its progress tells, and what the next look is to know of this one.
 ///
 /// The rate is the recent one or the last one, whichever is faster: too short a rest costs a request, too long a
-/// one a late look.
+/// one a late look. Where the run's past says how it slows down, the end is where that leads.
 pub(super) fn estimate(
     memory: Option<&Memory>,
     sight: &Sight,
@@ -124,7 +135,8 @@ pub(super) fn estimate(
         results: sight.results,
         position,
         rate: 0.0,
-        came_at: if came {
+        evaluated: sight.evaluated,
+        came_at: if came || sight.evaluated > before.evaluated {
             sight.age
         } else {
             before.came_at.min(sight.age)
@@ -143,10 +155,9 @@ pub(super) fn estimate(
     if rate <= 0.0 {
         return (None, now);
     }
+    let bent = bent_rest(&mut now, sight);
     let missing = (sight.goal - position).max(0.0);
-    let steady = missing / rate;
-    let slip = slip(&mut now, came, steady, seconds);
-    let rest = steady / (1.0 - BELIEF * slip);
+    let rest = (1.0 - bent.belief) * missing / rate + bent.belief * bent.rest;
     let change = if came && recent > 0.0 && last > 0.0 {
         (last / recent).ln()
     } else {
@@ -155,11 +166,45 @@ pub(super) fn estimate(
     let count = ERROR_OF_COUNT / now.recent_results.max(0.5);
     let error = ERROR
         .hypot(count)
-        .hypot(ERROR_OF_CHANGE * change)
+        .hypot((1.0 - bent.belief) * ERROR_OF_CHANGE * change)
+        .hypot(bent.belief * bent.error)
         .min(WORST_ERROR);
     forget(&mut now, rest, shortest);
     now.rate = per_second(missing, rest);
     (Some(Estimate { rest, error }), now)
+}
+
+/// How long the run still takes if it slows down, what the error of that is, and how far it is to be believed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bent {
+    rest: f64,
+    error: f64,
+    belief: f64,
+}
+
+/// Keeps what the look shows for later, and says what the past foretells. Candidates are more than results, and whether
+/// the next one fits makes no difference to them: so the past is told by candidates where they are counted.
+fn bent_rest(now: &mut Memory, sight: &Sight) -> Bent {
+    let latest = Mark {
+        age: now.came_at,
+        count: sight.evaluated + 0.5,
+    };
+    let missing = (sight.goal - sight.results - 0.5).max(0.0);
+    let goal = latest.count + missing * sight.evaluated / sight.results;
+    let bend = bend(&now.marks, latest, goal);
+    if now.came_at >= now.age {
+        keep(&mut now.marks, latest, goal);
+    }
+    bend.map_or_else(Bent::default, |bend| {
+        let rest = (bend.end - now.age).max(0.0);
+        let chance = (1.0 - sight.results / sight.evaluated) / missing.max(0.5);
+        Bent {
+            rest,
+            error: (ERROR_OF_BEND * bend.spread / rest.max(1.0))
+                .hypot(ERROR_OF_SHARE * chance.max(0.0).sqrt()),
+            belief: bend.belief,
+        }
+    })
 }
 
 /// Where the run stands: the counter shows whole results, the rate since the last look tells where between two.
@@ -175,24 +220,6 @@ fn position(before: &Memory, sight: &Sight, seconds: f64) -> (f64, bool) {
     };
     let (low, high) = (sight.results + EDGE, sight.results + 1.0 - EDGE);
     (expected.clamp(low, high), expected > high)
-}
-
-/// How much the expected end keeps slipping: a run that slows down ends later than its rate says, time and again.
-///
-/// The least of three looks counts, so that one stall, which is two looks at most, is not taken for a habit.
-fn slip(now: &mut Memory, came: bool, steady: f64, seconds: f64) -> f64 {
-    let end = now.age + steady;
-    let slip = if came && now.end > 0.0 {
-        per_second(end - now.end, seconds).clamp(0.0, MOST_SLIP)
-    } else {
-        0.0
-    };
-    if came {
-        now.end = end;
-    }
-    let lasting = slip.min(now.slips[0]).min(now.slips[1]);
-    now.slips = [slip, now.slips[0]];
-    lasting
 }
 
 /// Lets the recent past be no longer than what it is to foretell.

@@ -1,14 +1,16 @@
 //! When to look again: at a running task by its progress, at a failing one by exponential backoff.
 
+mod bend;
 mod estimate;
 
+pub use bend::{MARKS, Mark, Marks};
 pub use estimate::{Estimate, Memory};
 
 use super::after;
 use super::model::{Observation, Polling, Retry};
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
-use estimate::{Sight, estimate};
+use estimate::{ERROR, Sight, estimate};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -107,10 +109,20 @@ impl Rule {
         let young = sight.age * self.times_age;
         match estimate {
             None => young,
-            Some(Estimate { rest, .. }) if rest <= self.last_stretch * shortest => {
-                rest * self.overshoot
-            }
-            Some(Estimate { rest, error }) => (rest * (-self.caution * error).exp()).min(young),
+            Some(end) if end.rest <= self.last_stretch * shortest => self.gap_before(end, shortest),
+            Some(end) => self.gap_before(end, shortest).min(young),
+        }
+    }
+
+    /// The gap before an end that is estimated so, not yet held between the bounds.
+    #[must_use]
+    pub fn gap_before(&self, estimate: Estimate, shortest: f64) -> f64 {
+        let Estimate { rest, error } = estimate;
+        if rest <= self.last_stretch * shortest {
+            // What may well be less than it seems is not waited out whole.
+            rest * self.overshoot * (ERROR - error).min(0.0).exp()
+        } else {
+            rest * (-self.caution * error).exp()
         }
     }
 }
