@@ -113,6 +113,8 @@ struct Point {
     step: f64,
     /// The count to the power.
     raised: f64,
+    /// How exact that is.
+    weight: f64,
 }
 
 /// Draws a line for each power, from `1 + step` on.
@@ -125,32 +127,47 @@ fn draw(points: &[Mark], count: impl Fn(f64) -> f64, goal: f64, step: f64, lines
             count,
             step: count.powf(step),
             raised: count,
+            weight: 1.0,
         };
     }
     let seen = &mut seen[..points.len()];
-    let mut power = 1.0;
+    let end = count(goal);
+    // Nothing is missing at the goal, whatever the power.
+    let goes_up = if end > 0.0 { end.powf(step) } else { 1.0 };
+    let (mut power, mut raised) = (1.0, end);
     for line in lines {
         power += step;
+        raised *= goes_up;
         for point in &mut *seen {
             point.raised *= point.step;
+            // One count more or less is so much in the power of it.
+            let one = power * point.raised / point.count;
+            point.weight = 1.0 / (one * one);
         }
-        *line = line_through(seen, power, count(goal).powf(power));
+        *line = line_through(seen, raised);
     }
 }
 
 /// The line from which the counts are off least.
-fn line_through(points: &[Point], power: f64, goal: f64) -> Line {
-    // One count more or less is so much in the power of it.
-    let weight = |point: &Point| (power * point.raised / point.count).powi(-2);
-    let sum = |value: &dyn Fn(&Point) -> f64| -> f64 { points.iter().map(value).sum() };
-    let all = sum(&weight);
-    let age = sum(&|point| weight(point) * point.age) / all;
-    let raised = sum(&|point| weight(point) * point.raised) / all;
-    let slope = sum(&|point| weight(point) * (point.age - age) * (point.raised - raised))
-        / sum(&|point| weight(point) * (point.age - age).powi(2));
-    let off = |point: &Point| point.raised - raised - slope * (point.age - age);
+fn line_through(points: &[Point], goal: f64) -> Line {
+    let (mut all, mut age, mut raised) = (0.0, 0.0, 0.0);
+    for point in points {
+        all += point.weight;
+        age += point.weight * point.age;
+        raised += point.weight * point.raised;
+    }
+    let (age, raised) = (age / all, raised / all);
+    let (mut along, mut across, mut up) = (0.0, 0.0, 0.0);
+    for point in points {
+        let (x, y) = (point.age - age, point.raised - raised);
+        along += point.weight * x * x;
+        across += point.weight * x * y;
+        up += point.weight * y * y;
+    }
+    let slope = across / along;
     Line {
-        misfit: sum(&|point| weight(point) * off(point).powi(2)) / VARIANCE,
+        // Never below nothing, save by rounding.
+        misfit: (up - slope * across).max(0.0) / VARIANCE,
         end: age + (goal - raised) / slope,
     }
 }
