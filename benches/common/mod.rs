@@ -33,10 +33,15 @@ impl Process {
         }
     }
 
-    /// The value of a line of `/proc/PID/status`, in KiB.
+    /// The value of a line of `/proc/PID/status`, in KiB; 0 where the process has just ended.
     pub fn status_kib(&self, key: &str) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()));
-        number_after(&text.expect("a process"), key)
+        let text = text.expect("a process that was not waited for");
+        if text.contains(key) {
+            number_after(&text, key)
+        } else {
+            0
+        }
     }
 
     /// Resident memory that is the process's own and not a part of a file, in KiB; and all of it.

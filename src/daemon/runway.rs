@@ -25,10 +25,12 @@ struct Ready {
 }
 
 impl Runway {
-    /// How many may wait here: no more than have a seat, and no more than the pace serves within a moment, for whoever
-    /// is here is overtaken by nobody.
+    /// How many may wait here: no more than two for each seat, and no more than the pace serves within a moment, for
+    /// whoever is here is overtaken by nobody.
     pub fn length(concurrency: usize, means: &Means) -> usize {
-        concurrency.min(means.pacer.slots_of_a_moment())
+        concurrency
+            .saturating_mul(2)
+            .min(means.pacer.slots_of_a_moment())
     }
 
     /// How many wait.

@@ -1,50 +1,45 @@
 //! `progress.pace`: what the pace remembers of a run from one look to the next, as JSON.
 
 use crate::core::pace::{MARKS, Mark, Memory};
-use serde::Deserialize;
-use std::fmt::Write as _;
+use serde::{Deserialize, Serialize};
 
-/// The column's value. Six significant digits are far more than any of it is exact to; in this form they are written and
-/// read a good deal faster than as a tree of JSON, and that is done with each look.
-pub(super) fn to_text(memory: &Memory) -> String {
-    let Memory {
-        age,
-        results,
-        position,
-        rate,
-        recent_results,
-        recent_seconds,
-        evaluated,
-        came_at,
-        marks,
-    } = memory;
-    let mut text = format!(
-        "{{\"age\":{age:.5e},\"results\":{results:.5e},\"position\":{position:.5e},\"rate\":{rate:.5e},\
-         \"recent_results\":{recent_results:.5e},\"recent_seconds\":{recent_seconds:.5e},\
-         \"evaluated\":{evaluated:.5e},\"came_at\":{came_at:.5e},\"marks\":["
-    );
-    let used = marks.iter().filter(|mark| mark.count > 0.0);
-    for (nth, Mark { age, count }) in used.enumerate() {
-        let comma = if nth > 0 { "," } else { "" };
-        // Writing to a text does not fail.
-        let _ = write!(text, "{comma}[{age:.5e},{count:.5e}]");
-    }
-    text.push_str("]}");
-    text
+/// What is written. Six digits are more than any of it is exact to, and so few are quickly written and read, which is
+/// done with each look.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    age: f32,
+    results: f32,
+    position: f32,
+    rate: f32,
+    recent_results: f32,
+    recent_seconds: f32,
+    evaluated: f32,
+    came_at: f32,
+    marks: Vec<[f32; 2]>,
 }
 
-/// The same, read back.
-#[derive(Deserialize)]
-struct Written {
-    age: f64,
-    results: f64,
-    position: f64,
-    rate: f64,
-    recent_results: f64,
-    recent_seconds: f64,
-    evaluated: f64,
-    came_at: f64,
-    marks: Vec<[f64; 2]>,
+/// The column's value; none where there is a number that cannot be written.
+pub(super) fn to_text(memory: &Memory) -> Option<String> {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "what is too large is infinite then, and cannot be read back"
+    )]
+    let short = |number: f64| number as f32;
+    let used = memory.marks.iter().filter(|mark| mark.count > 0.0);
+    serde_json::to_string(&Written {
+        age: short(memory.age),
+        results: short(memory.results),
+        position: short(memory.position),
+        rate: short(memory.rate),
+        recent_results: short(memory.recent_results),
+        recent_seconds: short(memory.recent_seconds),
+        evaluated: short(memory.evaluated),
+        came_at: short(memory.came_at),
+        marks: used
+            .map(|mark| [short(mark.age), short(mark.count)])
+            .collect(),
+    })
+    .ok()
 }
 
 /// Reads it back. What is not whole, or cannot be, is none at all: the pace then begins anew, which costs a few looks.
@@ -55,17 +50,20 @@ pub(super) fn from_column(text: Option<&str>) -> Option<Memory> {
         return None;
     }
     for (mark, [age, count]) in marks.iter_mut().zip(written.marks) {
-        *mark = Mark { age, count };
+        *mark = Mark {
+            age: age.into(),
+            count: count.into(),
+        };
     }
     let memory = Memory {
-        age: written.age,
-        results: written.results,
-        position: written.position,
-        rate: written.rate,
-        recent_results: written.recent_results,
-        recent_seconds: written.recent_seconds,
-        evaluated: written.evaluated,
-        came_at: written.came_at,
+        age: written.age.into(),
+        results: written.results.into(),
+        position: written.position.into(),
+        rate: written.rate.into(),
+        recent_results: written.recent_results.into(),
+        recent_seconds: written.recent_seconds.into(),
+        evaluated: written.evaluated.into(),
+        came_at: written.came_at.into(),
         marks,
     };
     let numbers = [
@@ -116,13 +114,13 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_back() {
-        let text = to_text(&memory());
+        let text = to_text(&memory()).unwrap();
         assert_eq!(from_column(Some(&text)), Some(memory()));
     }
 
     #[test]
     fn what_is_not_whole_is_none_at_all() {
-        let text = to_text(&memory());
+        let text = to_text(&memory()).unwrap();
         for broken in [
             "",
             "null",
@@ -130,17 +128,14 @@ mod tests {
             "{}",
             &text[1..],
             &text.replace("rate", "rat"),
-            &text.replace("8.50000e0", "\"x\""),
-            &text.replace("8.50000e0", "-8.50000e0"),
-            &text.replace(
-                "[6.05000e1",
-                "[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[6.05000e1",
-            ),
+            &text.replace("8.5", "\"x\""),
+            &text.replace("8.5", "-8.5"),
+            &text.replace("[60.5", "[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[60.5"),
             // As an earlier version wrote it.
             &text.replace("\"marks\"", "\"slips\""),
-            &text.replace("2.30500e2", "-2.30500e2"),
-            &text.replace("2.30500e2", "2.30500e4"),
-            &text.replace("1.77500e1", "1e308"),
+            &text.replace("230.5,", "-230.5,"),
+            &text.replace("230.5,", "23050.0,"),
+            &text.replace("17.75", "1e308"),
         ] {
             assert_eq!(from_column(Some(broken)), None, "{broken}");
         }

@@ -129,9 +129,7 @@ pub(super) async fn write<T>(
 ) -> Result<(), StoreError> {
     let mut rest = rows;
     while !rest.is_empty() {
-        // The smallest that takes them all, or the largest.
-        let fits = SIZES.iter().position(|size| *size >= rest.len());
-        let index = fits.unwrap_or(SIZES.len() - 1);
+        let index = size(rest.len());
         let (now, later) = rest.split_at(rest.len().min(SIZES[index]));
         let mut query = sqlx::query(AssertSqlSafe(statements[index].as_str()));
         for row in now {
@@ -142,6 +140,18 @@ pub(super) async fn write<T>(
         rest = later;
     }
     Ok(())
+}
+
+/// Which of [`SIZES`] to use for so many rows: the smallest that takes them all, but rather a few full ones than one that
+/// is half empty.
+fn size(rows: usize) -> usize {
+    let is_well_filled = |size: usize| rows * 4 >= size * 3;
+    let takes_all = SIZES.iter().position(|size| *size >= rows);
+    match takes_all {
+        Some(index) if index == 0 || is_well_filled(SIZES[index]) => index,
+        Some(index) => index - 1,
+        None => SIZES.len() - 1,
+    }
 }
 
 fn at(time: Option<Timestamp>) -> Option<String> {
@@ -162,7 +172,7 @@ fn always(query: Bound<'static>, saved: &Saved<'_>) -> Bound<'static> {
         .bind(*polls)
         .bind(at(*polled_at))
         .bind(at(*next_poll_at))
-        .bind(pace.as_ref().map(pace::to_text))
+        .bind(pace.as_ref().and_then(pace::to_text))
         .bind(queue.as_str())
 }
 
@@ -229,5 +239,25 @@ impl Saved<'_> {
     fn has_another_state(&self) -> bool {
         self.before
             .is_none_or(|before| before.state != self.after.state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SIZES, size};
+
+    #[test]
+    fn statements_are_few_and_well_filled() {
+        for rows in 1..=1_000 {
+            let (mut rest, mut room, mut statements) = (rows, 0, 0);
+            while rest > 0 {
+                let size = SIZES[size(rest)];
+                rest -= rest.min(size);
+                room += size;
+                statements += 1;
+            }
+            assert!(room * 3 <= rows * 4, "{rows}: room for {room}");
+            assert!(statements <= rows / 256 + 9, "{rows}: {statements}");
+        }
     }
 }
