@@ -25,7 +25,7 @@ impl Retry {
         let mut transaction = store::begin(&mut connection).await?;
         let ids = tasks::find(&mut transaction, &self.tasks).await?;
         let loaded = loading::load(&mut transaction, &ids.iter().collect::<Vec<&TaskId>>()).await?;
-        for task in &loaded {
+        for task in loaded.iter().flatten() {
             if task.progress.state.is_retriable() {
                 retry(&mut transaction, &task.id).await?;
             }
@@ -34,7 +34,7 @@ impl Retry {
 
         let mut out = io::BufWriter::new(io::stdout().lock());
         let mut retried = false;
-        for task in &loaded {
+        for task in loaded.iter().flatten() {
             let (id, state) = (&task.id, task.progress.state);
             if !state.is_retriable() {
                 tell(format_args!(

@@ -9,7 +9,6 @@ use crate::store::{self, StoreError, daemon, history, ledger, loading, progress,
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
-use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -97,11 +96,7 @@ pub async fn write(
     terms: &Terms,
 ) -> Result<Written, StoreError> {
     let ids: Vec<&TaskId> = entries.iter().map(|entry| &entry.id).collect();
-    let tasks: HashMap<TaskId, Task> = loading::load(connection, &ids)
-        .await?
-        .into_iter()
-        .map(|task| (task.id.clone(), task))
-        .collect();
+    let tasks = loading::load(connection, &ids).await?;
     // Read only where it may matter: it is a sum over all that a day saw.
     let day = match terms.policy.growth.daily_limit {
         0 => None,
@@ -116,9 +111,10 @@ pub async fn write(
         day,
     };
     let mut orders = Vec::with_capacity(entries.len());
-    let mut steps: Vec<(&TaskId, Timestamp, Step)> = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let task = tasks.get(&entry.id);
+    let mut taken: Vec<Taken<'_>> = Vec::with_capacity(entries.len());
+    for (entry, task) in entries.iter().zip(&tasks) {
+        let (id, task) = (&entry.id, task.as_ref());
+        let mut take = |at, step| taken.push(Taken { id, task, at, step });
         let mut order = None;
         match &entry.heard {
             Heard::Look(look) => {
@@ -126,10 +122,10 @@ pub async fn write(
                 if let Some(task) = task {
                     let step;
                     (step, order) = batch.look(task, look).await?;
-                    steps.push((&entry.id, look.answered_at, step));
+                    take(look.answered_at, step);
                 } else {
                     // Removed while it was looked at: there is nothing left to know.
-                    progress::put_away(batch.connection, &entry.id).await?;
+                    progress::put_away(batch.connection, id).await?;
                 }
             }
             Heard::Answer(answer) => {
@@ -138,8 +134,8 @@ pub async fn write(
                     answer.outcome.as_ref().err(),
                     answer.started_at,
                 );
-                if let Some(step) = batch.answer(&entry.id, task, answer).await? {
-                    steps.push((&entry.id, answer.answered_at, step));
+                if let Some(step) = batch.answer(id, task, answer).await? {
+                    take(answer.answered_at, step);
                 }
             }
         }
@@ -150,9 +146,9 @@ pub async fn write(
         gate: after,
         ..
     } = batch;
-    store_steps(connection, &tasks, &steps).await?;
+    store(connection, &taken).await?;
     let mut told: Vec<(Option<TaskId>, Event)> = Vec::new();
-    for (id, _, step) in steps {
+    for Taken { id, step, .. } in taken {
         told.extend(
             step.events
                 .into_iter()
@@ -167,6 +163,16 @@ pub async fn write(
         told,
         gate: after,
     })
+}
+
+/// A step that one answer made a task take.
+struct Taken<'a> {
+    id: &'a TaskId,
+    /// As it was before; none where it is gone.
+    task: Option<&'a Task>,
+    /// When the request was answered.
+    at: Timestamp,
+    step: Step,
 }
 
 /// A batch under way.
@@ -311,29 +317,28 @@ fn of_the_ledger_only(mut step: Step) -> Step {
     step
 }
 
-async fn store_steps(
-    connection: &mut SqliteConnection,
-    tasks: &HashMap<TaskId, Task>,
-    steps: &[(&TaskId, Timestamp, Step)],
-) -> Result<(), StoreError> {
-    let rows: Vec<_> = steps
+async fn store(connection: &mut SqliteConnection, taken: &[Taken<'_>]) -> Result<(), StoreError> {
+    let rows: Vec<_> = taken
         .iter()
-        .map(|(id, _, step)| store::Saved {
-            id,
-            before: tasks.get(id).map(|task| &task.progress),
-            after: &step.progress,
+        .map(|taken| store::Saved {
+            id: taken.id,
+            before: taken.task.map(|task| &task.progress),
+            after: &taken.step.progress,
         })
         .collect();
     store::save(connection, &rows).await?;
-    let samples: Vec<_> = steps
+    let samples: Vec<_> = taken
         .iter()
-        .filter(|(_, _, step)| step.sample)
-        .filter_map(|(id, at, step)| Some((*id, *at, step.progress.seen.as_ref()?)))
+        .filter(|taken| taken.step.sample)
+        .filter_map(|taken| Some((taken.id, taken.at, taken.step.progress.seen.as_ref()?)))
         .collect();
     history::add_samples(connection, &samples).await?;
-    let events: Vec<_> = steps
+    let events: Vec<_> = taken
         .iter()
-        .flat_map(|(id, at, step)| step.events.iter().map(|event| (*at, Some(*id), event)))
+        .flat_map(|taken| {
+            let events = taken.step.events.iter();
+            events.map(|event| (taken.at, Some(taken.id), event))
+        })
         .collect();
     history::add_events(connection, &events).await
 }

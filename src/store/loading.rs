@@ -2,7 +2,6 @@
 
 use super::array::array;
 use super::ledger::Row;
-use super::progress::parse_id;
 use super::{StoreError, pace, time};
 use crate::core::model::{Observation, Progress, Queue, Task, Wanted};
 use crate::core::{State, Status, TaskId};
@@ -14,7 +13,7 @@ use std::sync::LazyLock;
 array! {
     /// A task as its tables have it.
     struct Loaded {
-        task_id: String = "t.task_id",
+        position: usize = "wanted.key",
         target: i64 = "t.target",
         chunk: Option<i64> = "t.chunk",
         paused: i64 = "t.paused",
@@ -64,7 +63,7 @@ pub(super) static LOAD: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Reads whole tasks, each with its newest resume; those that are no longer there are left out.
+/// Reads whole tasks, each with its newest resume, in the order of `ids`; none for those that are no longer there.
 ///
 /// # Errors
 ///
@@ -72,27 +71,35 @@ pub(super) static LOAD: LazyLock<String> = LazyLock::new(|| {
 pub async fn load(
     connection: &mut SqliteConnection,
     ids: &[&TaskId],
-) -> Result<Vec<Task>, StoreError> {
-    let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+) -> Result<Vec<Option<Task>>, StoreError> {
+    let texts: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
     let rows: Vec<(String, Option<Vec<u8>>, Option<String>)> =
         sqlx::query_as(AssertSqlSafe(LOAD.as_str()))
-            .bind(json!(ids).to_string())
+            .bind(json!(texts).to_string())
             .fetch_all(connection)
             .await?;
-    rows.iter()
-        .map(|(task, pace, resume)| {
-            let resume = resume.as_deref().map(Row::read).transpose()?;
-            let pace = pace.as_deref().and_then(|pace| str::from_utf8(pace).ok());
-            Loaded::read(task)?.task(pace, resume)
-        })
-        .collect()
+    let mut tasks = vec![None; ids.len()];
+    for (task, pace, resume) in &rows {
+        let resume = resume.as_deref().map(Row::read).transpose()?;
+        let pace = pace.as_deref().and_then(|pace| str::from_utf8(pace).ok());
+        let loaded = Loaded::read(task)?;
+        if let (Some(task), Some(id)) = (tasks.get_mut(loaded.position), ids.get(loaded.position)) {
+            *task = Some(loaded.task((*id).clone(), pace, resume)?);
+        }
+    }
+    Ok(tasks)
 }
 
 impl Loaded {
-    fn task(mut self, pace: Option<&str>, resume: Option<Row>) -> Result<Task, StoreError> {
+    fn task(
+        mut self,
+        id: TaskId,
+        pace: Option<&str>,
+        resume: Option<Row>,
+    ) -> Result<Task, StoreError> {
         let time = |text: &Option<String>| time::from_column_or_none(text.as_deref());
         Ok(Task {
-            id: parse_id(&self.task_id)?,
+            id,
             wanted: Wanted {
                 target: self.target,
                 chunk: self.chunk,

@@ -192,8 +192,3 @@ pub async fn next_due(
         .await?;
     Ok(time::from_column_or_none(at.as_deref()))
 }
-
-pub(super) fn parse_id(text: &str) -> Result<TaskId, StoreError> {
-    text.parse()
-        .map_err(|error| StoreError::Value(format!("task_id: {error}")))
-}

@@ -28,11 +28,12 @@ pub struct Saved<'a> {
 const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
 
 /// What each look changes, whatever it brings.
-const ALWAYS: [&str; 5] = ["polls", "polled_at", "next_poll_at", "pace", "turn"];
+const ALWAYS: [&str; 4] = ["polls", "polled_at", "next_poll_at", "pace"];
 
 /// What one changes that brings something new. `state` is not in it: naming it costs a place in an index, even where
 /// it stays what it was.
-const NEWS: [&str; 16] = [
+const NEWS: [&str; 17] = [
+    "turn",
     "reason",
     "status",
     "is_exhausted",
@@ -164,7 +165,6 @@ fn always(query: Bound<'static>, saved: &Saved<'_>) -> Bound<'static> {
         polled_at,
         next_poll_at,
         pace,
-        queue,
         ..
     } = saved.after;
     query
@@ -173,13 +173,13 @@ fn always(query: Bound<'static>, saved: &Saved<'_>) -> Bound<'static> {
         .bind(at(*polled_at))
         .bind(at(*next_poll_at))
         .bind(pace.as_ref().and_then(pace::to_text))
-        .bind(queue.as_str())
 }
 
 fn news(query: Bound<'static>, saved: &Saved<'_>) -> Bound<'static> {
     let progress = saved.after;
     let seen = progress.seen.as_ref();
     query
+        .bind(progress.queue.as_str())
         .bind(progress.reason.clone())
         .bind(seen.map(|seen| seen.status.as_str().to_owned()))
         .bind(seen.map(|seen| seen.is_exhausted))
@@ -222,9 +222,10 @@ impl Saved<'_> {
             run_started_at,
             run_results,
             pace: _,
-            queue: _,
+            queue,
         } = self.after;
-        *state == before.state
+        *queue == before.queue
+            && *state == before.state
             && *reason == before.reason
             && *seen == before.seen
             && *failures == before.failures
