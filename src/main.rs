@@ -2,12 +2,7 @@
 
 use clap::Parser;
 use growd::cli::{self, Cli, Exit, table};
-use mimalloc::MiMalloc;
 use std::process::ExitCode;
-
-// Much is allocated on one thread and freed on another: requests here, the database there.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

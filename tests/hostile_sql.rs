@@ -507,3 +507,28 @@ async fn an_intended_resume_written_by_hand_holds_back_only_its_own_task_and_onl
     assert_eq!(daemon.ended().await, Some(0));
     bench.assert_ledgers_agree().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn triggers_that_people_add_keep_their_own_way_with_conflicts() {
+    let mut bench = Bench::new().await;
+    for sql in [
+        "CREATE TABLE latest (task_id TEXT PRIMARY KEY, num_results INTEGER)",
+        "CREATE TRIGGER latest_progress AFTER UPDATE ON progress BEGIN
+             INSERT OR REPLACE INTO latest VALUES (NEW.task_id, NEW.num_results);
+         END",
+        "CREATE TRIGGER first_sample AFTER INSERT ON samples BEGIN
+             INSERT OR IGNORE INTO latest VALUES (NEW.task_id, NEW.num_results);
+         END",
+    ] {
+        bench.execute(sql).await;
+    }
+    for _ in 0..5 {
+        bench.grow(&plenty(), 60).await;
+    }
+    bench.start();
+    bench.until_all_ended().await;
+    bench.stop().await;
+    let followed = "SELECT count(*) FROM latest JOIN progress USING (task_id, num_results)";
+    assert_eq!(bench.value::<i64>(followed).await, 5);
+    bench.assert_ledgers_agree().await;
+}

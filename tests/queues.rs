@@ -3,6 +3,9 @@
 mod support;
 
 use growd::simulator::Scenario;
+use growd::store::progress;
+use jiff::Timestamp;
+use std::time::Duration;
 use support::Bench;
 
 fn plenty() -> Scenario {
@@ -99,4 +102,43 @@ async fn progress_that_is_deleted_begins_anew_where_its_task_is_there_and_only_t
         .await;
     bench.execute("DELETE FROM progress").await;
     assert_eq!(bench.value::<i64>(left).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_limit_is_not_held_by_a_look_that_the_clock_has_put_ahead() {
+    let bench = Bench::new().await;
+    let mut connection = bench.connection().await;
+    let rows = [
+        ("long ago", Some("2026-11-24T11:00:00.000Z"), true),
+        ("just now", Some("2026-11-24T11:59:59.000Z"), false),
+        ("next month", Some("2026-12-24T12:00:00.000Z"), true),
+        ("never", None, true),
+        ("no time", Some("yesterday"), true),
+    ];
+    for (id, polled_at, _) in rows {
+        for sql in [
+            "INSERT INTO tasks (task_id, target) VALUES (?1, 100)",
+            "UPDATE progress SET turn = 'limit', polled_at = ?2 WHERE task_id = ?1",
+        ] {
+            let query = sqlx::query(sql).bind(id).bind(polled_at);
+            query.execute(&mut connection).await.unwrap();
+        }
+    }
+    let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+    let before = now - Duration::from_secs(5);
+    let held = progress::held(&mut connection, before, now, 9).await;
+    let mut held: Vec<String> = held
+        .unwrap()
+        .tasks
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    held.sort();
+    let mut expected: Vec<_> = rows
+        .iter()
+        .filter(|(.., is_held)| *is_held)
+        .map(|(id, ..)| (*id).to_owned())
+        .collect();
+    expected.sort();
+    assert_eq!(held, expected);
 }

@@ -162,7 +162,10 @@ async fn held(
     let growth = &policy.growth;
     let none = progress::Due::default();
     // Nothing is asked of the ledger where nobody waits.
-    if progress::held(reader, Timestamp::MAX, 1).await?.is_empty() {
+    if progress::held(reader, Timestamp::MAX, now, 1)
+        .await?
+        .is_empty()
+    {
         return Ok((none, 0, None));
     }
     let (asked, frees_at) = ledger::asked_within(reader, day, now).await?;
@@ -178,7 +181,7 @@ async fn held(
     let serves = serves.saturating_sub(taken.of_the_limit);
     let min_interval = policy.polling.min_interval;
     let polled_before = now.checked_sub(min_interval).unwrap_or(Timestamp::MIN);
-    let found = progress::held(reader, polled_before, serves + taken.count).await?;
+    let found = progress::held(reader, polled_before, now, serves + taken.count).await?;
     // Where all have just been looked at: once that is long enough ago.
     let again = after(now, min_interval);
     Ok((found.at_most(serves, taken.is_out), serves, Some(again)))

@@ -56,7 +56,6 @@ pub async fn cycle(id: &TaskId, means: &Means) -> Result<Outcome, WriteError> {
         pacer,
         gate,
         draining,
-        ..
     } = means;
     let mut seen = look(id, client).await;
     if seen.can_wait() {

@@ -324,18 +324,22 @@ impl Daemon {
         &self,
         mut schedule: Schedule,
         drain: &watch::Sender<bool>,
-        work: JoinHandle<()>,
+        mut work: JoinHandle<()>,
     ) {
         let patience = self.settings.api.timeout + DRAIN_MARGIN;
+        drain.send_replace(true);
+        schedule.recall();
         let in_flight = schedule.in_flight();
         notify::stopping(patience + CLOSING + LEEWAY);
         notify::status(&format!("stopping, {in_flight} requests under way"));
-        drain.send_replace(true);
-        schedule.recall();
         crash::at(Point::DrainBegins);
         tracing::info!("stopping, with {in_flight} requests in flight");
-        if timeout(patience, schedule.drain()).await.is_err() {
-            tracing::warn!("requests still under way are given up; the next start settles them");
+        tokio::select! {
+            drained = timeout(patience, schedule.drain()) => if drained.is_err() {
+                tracing::warn!("requests still under way are given up; the next start settles them");
+            },
+            // Then what is under way has nobody to store it, and there is nobody to stop either.
+            _ = &mut work => tracing::error!("nothing can be stored any more; the next start settles the rest"),
         }
         schedule.close().await;
         crash::at(Point::Drained);

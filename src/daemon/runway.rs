@@ -25,8 +25,9 @@ struct Ready {
 }
 
 impl Runway {
-    /// How many may wait here: no more than two for each seat, and no more than the pace serves within a moment, for
-    /// whoever is here is overtaken by nobody.
+    /// How many may wait here: no more than two for each seat, and no more than the pace serves within a moment. That is
+    /// none with a low `limits.requests_per_second`, as by default: there is no need then. Whoever is here is overtaken by
+    /// nobody, until the schedule takes them back because somebody has written.
     pub fn length(concurrency: usize, means: &Means) -> usize {
         concurrency
             .saturating_mul(2)
@@ -68,7 +69,7 @@ impl Runway {
             return None;
         }
         let next = ready.tasks.pop_front();
-        if ready.tasks.len() == ready.low_at {
+        if ready.tasks.len() <= ready.low_at {
             self.low.notify_one();
         }
         next

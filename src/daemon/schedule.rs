@@ -19,6 +19,7 @@ use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
+use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
@@ -28,7 +29,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-/// So many tasks may wait for the writer beside those that a request is out for.
+/// So many tasks may wait for the writer, or on the runway, beside those that a request is out for.
 const LANDING_MAX: usize = 512;
 
 /// How long a task whose outcome the database refused is left alone.
@@ -52,7 +53,7 @@ pub struct Schedule {
     flights: JoinSet<Flown>,
     /// What was left to the writer, as it is stored.
     landed: UnboundedReceiver<Vec<Landed>>,
-    /// The tasks of all three.
+    /// The tasks on the runway, in a seat, and left to the writer.
     in_flight: HashMap<TaskId, Queue>,
     benched: HashMap<TaskId, Instant>,
     /// Ids that the writer was asked to park.
@@ -127,7 +128,8 @@ impl Schedule {
             (0, Some(at)) => {
                 let _ = write!(line, ", next poll in {} s", since(now, at).as_secs());
             }
-            (flying, _) => {
+            (begun, _) => {
+                let flying = begun - self.runway.len().min(begun);
                 let _ = write!(line, ", {flying} polled just now");
             }
         }
@@ -250,8 +252,8 @@ impl Schedule {
         Ok(())
     }
 
-    /// Waits until a task in flight has landed, or there is a seat, or the runway is empty; for ever while nothing is in
-    /// flight.
+    /// Waits until a task in flight has landed, or there is a seat, or the runway is half empty; for ever while nothing is
+    /// in flight.
     pub async fn landed(&mut self) {
         let runway = self.runway.clone();
         tokio::select! {
@@ -299,7 +301,7 @@ impl Schedule {
             Ok(version) if version == self.data_version => {}
             Ok(version) => {
                 self.data_version = version;
-                self.ahead.forget();
+                self.recall();
                 self.parked.clear();
             }
             Err(error) => self.unreadable(&error).await,
@@ -342,7 +344,11 @@ async fn fly(mut id: TaskId, means: Arc<Means>, runway: Arc<Runway>) -> Flown {
         let outcome = AssertUnwindSafe(cycle(&id, &means)).catch_unwind().await;
         let outcome = match outcome {
             Ok(outcome) => outcome.map_err(|error| error.to_string()),
-            Err(_) => Err("a panic".to_owned()),
+            Err(panic) => {
+                let text = words(panic.as_ref());
+                tracing::error!(task_id = %id, "{id}: a bug: {text}; left alone for a while");
+                Err(text.to_owned())
+            }
         };
         if !matches!(outcome, Ok(Outcome::Left)) {
             return Flown(id, outcome);
@@ -352,6 +358,13 @@ async fn fly(mut id: TaskId, means: Arc<Means>, runway: Arc<Runway>) -> Flown {
             None => return Flown(id, outcome),
         }
     }
+}
+
+/// What a panic says.
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without a word")
 }
 
 /// The instant at which the clock will show `at`.

@@ -55,8 +55,8 @@ impl Job {
 
 /// The way to the writer; cheap to clone.
 ///
-/// Its queue has no bound of its own: each task in flight waits for its one answer, what comes at regular times is left
-/// out while the last one still waits, and the rest is rare.
+/// Its queue has no bound of its own: each task in flight has one entry in it at most, and the schedule bounds those; what
+/// comes at regular times is left out while the last one still waits, and the rest is rare.
 #[derive(Debug, Clone)]
 pub struct Writer {
     jobs: mpsc::UnboundedSender<Job>,
@@ -152,6 +152,10 @@ impl Writer {
     ///
     /// [`WriteError::Stopped`] where nobody is left to store it.
     pub fn leave(&self, id: TaskId, look: Look) -> Result<(), WriteError> {
+        debug_assert!(
+            look.can_wait(),
+            "a resume may come of it, which nobody would send"
+        );
         let heard = Heard::Look(look);
         let entry = Entry { id, heard };
         self.send(Job::Entry(Box::new(Waiting { entry, reply: None })))

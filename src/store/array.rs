@@ -17,9 +17,9 @@ macro_rules! array {
 
             /// A row from the array.
             pub(super) fn read(text: &str) -> Result<Self, $crate::store::StoreError> {
-                // Strict tables hold what the schema says: this fails for nothing but text that is none.
+                // Strict tables hold what the schema says, but for text that is none and numbers out of all bounds.
                 serde_json::from_str(text)
-                    .map_err(|error| $crate::store::StoreError::Value(format!("{text}: {error}")))
+                    .map_err(|error| $crate::store::StoreError::Value(error.to_string()))
             }
         }
     };

@@ -16,7 +16,7 @@ pub const PRUNE_BATCH: u32 = 500;
 pub(super) static ADD_SAMPLES: LazyLock<Statements> = LazyLock::new(|| {
     saving::sized(7, |rows| {
         format!(
-            "INSERT OR FAIL INTO samples (task_id, at, desired_num_results, num_results_discovered, num_results_enriched,
+            "INSERT INTO samples (task_id, at, desired_num_results, num_results_discovered, num_results_enriched,
                                   num_results_evaluated, num_results)
              SELECT * FROM ({rows}) WHERE column1 IS NOT NULL"
         )

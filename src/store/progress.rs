@@ -69,10 +69,11 @@ pub async fn due(
 }
 
 pub(super) const HELD: &str = "SELECT CAST(task_id AS BLOB) FROM progress
-      WHERE turn = 'limit' AND next_poll_at IS NOT NULL AND (polled_at <= ?1) IS NOT FALSE
-      ORDER BY next_poll_at LIMIT ?2";
+      WHERE turn = 'limit' AND next_poll_at IS NOT NULL AND (polled_at BETWEEN ?1 AND ?2) IS NOT TRUE
+      ORDER BY next_poll_at LIMIT ?3";
 
-/// The tasks that wait for the daily limit and were not looked at since `polled_before`, at most `limit`.
+/// The tasks that wait for the daily limit and were not looked at since `polled_before`, at most `limit`. A look after
+/// `now` is none to go by: the clock went back.
 ///
 /// # Errors
 ///
@@ -80,10 +81,12 @@ pub(super) const HELD: &str = "SELECT CAST(task_id AS BLOB) FROM progress
 pub async fn held(
     connection: &mut SqliteConnection,
     polled_before: Timestamp,
+    now: Timestamp,
     limit: usize,
 ) -> Result<Due, StoreError> {
     let ids: Vec<Vec<u8>> = sqlx::query_scalar(HELD)
         .bind(time::to_text(polled_before))
+        .bind(time::to_text(now))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(connection)
         .await?;

@@ -7,12 +7,12 @@ use sqlx::sqlite::SqliteConnection;
 use std::time::Duration;
 
 /// The statement that makes the tasks of a condition due: now (`?1`), but none sooner than an interval (`?2`) after its
-/// last look.
+/// last look, which was not after now.
 macro_rules! make_due {
     ($condition:literal) => {
         concat!(
             "UPDATE progress
-                SET next_poll_at = max(?1, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', polled_at, ?2), ?1))
+                SET next_poll_at = max(?1, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', min(polled_at, ?1), ?2), ?1))
               WHERE ",
             $condition
         )

@@ -84,10 +84,16 @@ impl Bench {
 
     /// Starts the daemon.
     pub fn start(&mut self) {
+        self.start_and_later(|_| {});
+    }
+
+    /// Starts the daemon; with a reload it gets settings that `change` has changed.
+    pub fn start_and_later(&mut self, change: impl FnOnce(&mut Settings)) {
         let (signals, inbox) = mpsc::channel(8);
         let token = self.token();
         let settings = self.settings.clone();
-        let again = settings.clone();
+        let mut again = settings.clone();
+        change(&mut again);
         let reload = move || {
             let client = Client::new(&again.api, Token::find(&again.api)?)?;
             Ok::<_, ReloadError>((again.clone(), client))
