@@ -1,7 +1,8 @@
-//! Poll cycles a second, each a look, a decision and a durable record, against a bare loop that only fetches and parses.
+//! Poll cycles a second, each a look, a decision and a durable record, against a bare loop that only fetches and
+//! parses.
 //!
-//! `cargo bench --bench throughput` takes about three minutes; with `-- still` or `-- move`, half of that. The stand-in is a process of its own; the daemon
-//! and the bare loop take turns, so that whatever else the machine does meets both.
+//! `cargo bench --bench throughput` takes about three minutes; with `-- still` or `-- move`, half of that. The stand-in
+//! is a process of its own; the daemon and the bare loop take turns, so that whatever else the machine does meets both.
 
 mod common;
 

@@ -39,7 +39,7 @@ pub fn print() {
     }
     println!("\n## As shares of a look every 10 s: looks / mean delay\n");
     println!(
-        "| runs | seed {CHOSEN_WITH} (used) | seeds {FRESH:?} (not used) | first sketch | half of the rest |"
+        "| runs | seed {CHOSEN_WITH} (used) | seeds {FRESH:?} (2026 seen meanwhile, the others not) | first sketch | half of the rest |"
     );
     println!("| --- | --- | --- | --- | --- |");
     for kind in all() {

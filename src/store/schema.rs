@@ -73,7 +73,7 @@ pub async fn open(path: &Path, mode: Mode<'_>) -> Result<SqliteConnection, Store
     if matches!(mode, Mode::Daemon(_)) {
         // What many looks share fits, whatever the number of tasks: the inner pages, and the ends of the queues. Their own
         // pages are as many as they are.
-        sqlx::query("PRAGMA cache_size = -512")
+        sqlx::query("PRAGMA cache_size = -1024")
             .execute(&mut connection)
             .await?;
         // What undoes a statement that fails within a batch: not worth a file.
