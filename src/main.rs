@@ -6,10 +6,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match cli.runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             table::tell(format_args!("growd: threads cannot be started: {error}"));

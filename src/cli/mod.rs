@@ -27,7 +27,9 @@ use crate::config::{ConfigError, Settings, Source};
 use crate::store::{self, Lock, Mode};
 use clap::{Args, Parser, Subcommand};
 use sqlx::sqlite::SqliteConnection;
+use std::io;
 use std::path::{Path, PathBuf};
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 const EXAMPLES: &str = "\
@@ -99,6 +101,25 @@ enum Command {
     Backup(backup::Backup),
     Simulate(simulate::Simulate),
     Demo(demo::Demo),
+}
+
+impl Cli {
+    /// What the command is to run on.
+    ///
+    /// For the daemon that is one thread: it does some twenty thousand looks a second, and a thread for each core would do
+    /// fewer, for they wake each other more often than they work.
+    ///
+    /// # Errors
+    ///
+    /// Where the system has no thread, or no file descriptor, for it.
+    pub fn runtime(&self) -> io::Result<Runtime> {
+        let mut builder = match self.command {
+            // It is as fast as the machine, so that it is not what is measured.
+            Command::Simulate(_) => Builder::new_multi_thread(),
+            _ => Builder::new_current_thread(),
+        };
+        builder.enable_all().build()
+    }
 }
 
 /// What a command goes by.

@@ -64,7 +64,7 @@ async fn serve(mut context: Context, log: LogHandle) -> anyhow::Result<()> {
             database.display()
         );
     }
-    // On a thread of the runtime's: the first one of the process is woken at a greater cost, for each task that lands.
+    // A task, so that a panic in it has an exit status and words as any other error.
     let daemon = daemon::run(context.source, context.settings, token, log, signals);
     let outcome = tokio::spawn(daemon).await.context("the daemon broke off")?;
     match &outcome {

@@ -33,6 +33,7 @@ pub mod restarts;
 mod runway;
 mod schedule;
 pub mod signals;
+mod thread;
 pub mod writer;
 
 use crate::config::{Settings, Source};
@@ -144,7 +145,8 @@ pub async fn serve(
         settings.policy,
         draining.clone(),
         health.clone(),
-    );
+    )
+    .map_err(RunError::Threads)?;
     let pacer = Arc::new(Pacer::new(settings.limits.requests_per_second));
     let means = Means {
         client: Arc::new(client),

@@ -6,12 +6,14 @@ use super::clock::Clock;
 use super::desk::Desk;
 use super::health::Health;
 use super::report::Report;
+use super::thread;
 use crate::core::TaskId;
 use crate::core::gate::Gate;
 use crate::core::model::Policy;
 use crate::core::step::{Answer, Look};
 use crate::store::{StoreError, ledger};
 use sqlx::sqlite::SqliteConnection;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -103,15 +105,19 @@ pub struct Started {
 }
 
 impl Writer {
-    /// Starts the writer on a connection to the database.
-    #[must_use]
+    /// Starts the writer on a connection to the database, and on a thread of its own: it and SQLite's thread wait for each
+    /// other many times a batch, which is none of the requests' business.
+    ///
+    /// # Errors
+    ///
+    /// Where the system has no thread for it.
     pub fn start(
         connection: SqliteConnection,
         gate: Gate,
         policy: Policy,
         draining: watch::Receiver<bool>,
         health: Health,
-    ) -> Started {
+    ) -> io::Result<Started> {
         let (jobs, inbox) = mpsc::unbounded_channel();
         let (published, watched) = watch::channel(gate.clone());
         let (landing, landed) = mpsc::unbounded_channel();
@@ -128,12 +134,12 @@ impl Writer {
             waits: waits.clone(),
             report: Report::default(),
         };
-        Started {
+        Ok(Started {
             writer: Self { jobs, waits },
             gate: watched,
             landed,
-            work: tokio::spawn(desk.work(inbox)),
-        }
+            work: thread::spawn("growd-writer", desk.work(inbox))?,
+        })
     }
 
     /// Stores what a look brought; returns the resume to send, where one is due.
