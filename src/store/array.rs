@@ -1,5 +1,8 @@
-//! Rows that are read often, each as one JSON array: sqlx copies and frees every value of a row by itself, and a wide
-//! row of many looks is the most that is read.
+//! Rows that are read often, each as one JSON array: sqlx copies and frees every value of a row by itself, and hands every
+//! row from thread to thread, and a wide row of many looks is the most that is read.
+
+use super::StoreError;
+use serde::de::DeserializeOwned;
 
 /// A struct whose fields are read from a JSON array of as many SQL expressions: each field stands next to its own.
 macro_rules! array {
@@ -14,15 +17,19 @@ macro_rules! array {
         impl $name {
             /// The array in SQL.
             pub(super) const SQL: &'static str = concat!("json_array(", $sql, $(", ", $expr,)* ")");
-
-            /// A row from the array.
-            pub(super) fn read(text: &str) -> Result<Self, $crate::store::StoreError> {
-                // Strict tables hold what the schema says, but for text that is none and numbers out of all bounds.
-                serde_json::from_str(text)
-                    .map_err(|error| $crate::store::StoreError::Value(error.to_string()))
-            }
         }
     };
 }
 
 pub(super) use array;
+
+/// Reads what SQLite made of one row, or of many.
+///
+/// # Errors
+///
+/// [`StoreError::Value`] for what growd did not write. Strict tables hold what the schema says, but for numbers out of all
+/// bounds, and text that is none: what of that is no UTF-8 is replaced.
+pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_str(&String::from_utf8_lossy(json))
+        .map_err(|error| StoreError::Value(error.to_string()))
+}

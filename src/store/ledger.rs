@@ -1,6 +1,6 @@
 //! `resumes`, the ledger: each resume that was asked or was about to be. Rows are added and settled, never removed.
 
-use super::array::array;
+use super::array::{self, array};
 use super::{StoreError, time};
 use crate::core::model::{Resume, ResumeState};
 use crate::core::{TaskId, after};
@@ -90,11 +90,12 @@ pub async fn find(
     connection: &mut SqliteConnection,
     id: i64,
 ) -> Result<Option<Resume>, StoreError> {
-    let row: Option<String> = sqlx::query_scalar(AssertSqlSafe(FIND.as_str()))
+    let row: Option<Vec<u8>> = sqlx::query_scalar(AssertSqlSafe(FIND.as_str()))
         .bind(id)
         .fetch_optional(connection)
         .await?;
-    row.map(|row| Row::read(&row)?.resume()).transpose()
+    row.map(|row| array::read::<Row>(&row)?.resume())
+        .transpose()
 }
 
 /// The window of `growth.daily_limit`.

@@ -1,9 +1,9 @@
 //! Reading whole tasks, many with one statement.
 
-use super::array::array;
+use super::array::{self, array};
 use super::ledger::Row;
 use super::{StoreError, pace, time};
-use crate::core::model::{Observation, Progress, Queue, Task, Wanted};
+use crate::core::model::{Observation, Progress, Queue, Resume, Task, Wanted};
 use crate::core::{State, Status, TaskId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
@@ -53,7 +53,8 @@ array! {
 
 pub(super) static LOAD: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {task}, p.pace, CASE WHEN r.id IS NOT NULL THEN {resume} END
+        "SELECT json_group_array(
+                json_array({task}, p.pace, CASE WHEN r.id IS NOT NULL THEN {resume} END))
            FROM json_each(?) AS wanted
            JOIN tasks AS t ON t.task_id = wanted.value
            JOIN progress AS p ON p.task_id = t.task_id
@@ -73,18 +74,16 @@ pub async fn load(
     ids: &[&TaskId],
 ) -> Result<Vec<Option<Task>>, StoreError> {
     let texts: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
-    let rows: Vec<(String, Option<Vec<u8>>, Option<String>)> =
-        sqlx::query_as(AssertSqlSafe(LOAD.as_str()))
-            .bind(json!(texts).to_string())
-            .fetch_all(connection)
-            .await?;
+    let rows: Vec<u8> = sqlx::query_scalar(AssertSqlSafe(LOAD.as_str()))
+        .bind(json!(texts).to_string())
+        .fetch_one(connection)
+        .await?;
+    let rows: Vec<(Loaded, Option<String>, Option<Row>)> = array::read(&rows)?;
     let mut tasks = vec![None; ids.len()];
-    for (task, pace, resume) in &rows {
-        let resume = resume.as_deref().map(Row::read).transpose()?;
-        let pace = pace.as_deref().and_then(|pace| str::from_utf8(pace).ok());
-        let loaded = Loaded::read(task)?;
+    for (loaded, pace, resume) in rows {
+        let resume = resume.map(Row::resume).transpose()?;
         if let (Some(task), Some(id)) = (tasks.get_mut(loaded.position), ids.get(loaded.position)) {
-            *task = Some(loaded.task((*id).clone(), pace, resume)?);
+            *task = Some(loaded.task((*id).clone(), pace.as_deref(), resume)?);
         }
     }
     Ok(tasks)
@@ -95,7 +94,7 @@ impl Loaded {
         mut self,
         id: TaskId,
         pace: Option<&str>,
-        resume: Option<Row>,
+        resume: Option<Resume>,
     ) -> Result<Task, StoreError> {
         let time = |text: &Option<String>| time::from_column_or_none(text.as_deref());
         Ok(Task {
@@ -105,7 +104,7 @@ impl Loaded {
                 chunk: self.chunk,
                 paused: self.paused != 0,
             },
-            resume: resume.map(Row::resume).transpose()?,
+            resume,
             lost: self.lost,
             progress: Progress {
                 state: State::parse(&self.state)
