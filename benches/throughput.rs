@@ -1,8 +1,9 @@
 //! Poll cycles a second, each a look, a decision and a durable record, against a bare loop that only fetches and
-//! parses.
+//! parses: one with a thread for each core, as `#[tokio::main]` makes it, and one with a single thread, as growd has for
+//! its requests.
 //!
-//! `cargo bench --bench throughput` takes about three minutes; with `-- still` or `-- move`, half of that. The stand-in
-//! is a process of its own; the daemon and the bare loop take turns, so that whatever else the machine does meets both.
+//! `cargo bench --bench throughput` takes about four minutes; with `-- still` or `-- move`, half of that. The stand-in
+//! is a process of its own; the daemon and the loops take turns, so that whatever else the machine does meets all.
 
 mod common;
 
@@ -32,9 +33,10 @@ fn main() {
         println!("\n## Poll cycles a second, {TASKS} tasks, all due\n");
         println!(
             "| counters | requests in flight | bare loop | growd | ratio, median of {ROUNDS} | all \
-             | µs of processor time a cycle, loop + stand-in | growd + stand-in |"
+             | µs of processor time a cycle, loop + stand-in | growd + stand-in \
+             | loop on one thread | ratio to that |"
         );
-        println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+        println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
         let kinds = [("still", "stand still", "0"), ("move", "move", "1")];
         for (word, counters, speed) in kinds {
             if kinds.iter().any(|(other, ..)| has(other)) && !has(word) {
@@ -83,13 +85,17 @@ async fn compare(standin: &Standin, counters: &str, concurrency: usize) {
     let place = Place::new();
     configure(&place, standin, concurrency).await;
     let (mut bare, mut grown, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut narrow, mut narrow_ratios) = (Vec::new(), Vec::new());
     let mut costs = [const { Vec::new() }; 4];
     for _ in 0..ROUNDS {
         let one = bare_loop(standin, concurrency).await;
+        let single = on_one_thread(standin, concurrency).await;
         let other = daemon(standin, &place).await;
         bare.push(one.rate);
         grown.push(other.rate);
         ratios.push(other.rate / one.rate);
+        narrow.push(single.rate);
+        narrow_ratios.push(other.rate / single.rate);
         for (sum, cost) in
             costs
                 .iter_mut()
@@ -100,7 +106,8 @@ async fn compare(standin: &Standin, counters: &str, concurrency: usize) {
     }
     let all: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
     println!(
-        "| {counters} | {concurrency} | {:.0} | {:.0} | {:.2} | {} | {:.0} + {:.0} | {:.0} + {:.0} |",
+        "| {counters} | {concurrency} | {:.0} | {:.0} | {:.2} | {} | {:.0} + {:.0} | {:.0} + {:.0} \
+         | {:.0} | {:.2} |",
         median(&mut bare),
         median(&mut grown),
         median(&mut ratios),
@@ -108,7 +115,9 @@ async fn compare(standin: &Standin, counters: &str, concurrency: usize) {
         median(&mut costs[0]),
         median(&mut costs[1]),
         median(&mut costs[2]),
-        median(&mut costs[3])
+        median(&mut costs[3]),
+        median(&mut narrow),
+        median(&mut narrow_ratios)
     );
 }
 
@@ -180,6 +189,18 @@ async fn bare_loop(standin: &Standin, concurrency: usize) -> Turn {
         worker.await.expect("a worker");
     }
     turn
+}
+
+/// The same on a single thread.
+async fn on_one_thread(standin: &Standin, concurrency: usize) -> Turn {
+    let turn = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime")
+            .block_on(bare_loop(standin, concurrency))
+    };
+    std::thread::scope(|scope| scope.spawn(turn).join().expect("a turn"))
 }
 
 /// Runs the daemon for a turn; durable cycles a second.

@@ -334,7 +334,7 @@ pub fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// A runtime such as the program's own.
+/// A runtime with a thread for each core, as `#[tokio::main]` has it.
 pub fn runtime() -> tokio::runtime::Runtime {
     // There is none yet.
     let _ = rustls::crypto::ring::default_provider().install_default();
