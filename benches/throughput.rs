@@ -89,7 +89,7 @@ async fn compare(standin: &Standin, counters: &str, concurrency: usize) {
     let mut costs = [const { Vec::new() }; 4];
     for _ in 0..ROUNDS {
         let one = bare_loop(standin, concurrency).await;
-        let single = on_one_thread(standin, concurrency).await;
+        let single = on_one_thread(standin, concurrency);
         let other = daemon(standin, &place).await;
         bare.push(one.rate);
         grown.push(other.rate);
@@ -192,7 +192,7 @@ async fn bare_loop(standin: &Standin, concurrency: usize) -> Turn {
 }
 
 /// The same on a single thread.
-async fn on_one_thread(standin: &Standin, concurrency: usize) -> Turn {
+fn on_one_thread(standin: &Standin, concurrency: usize) -> Turn {
     let turn = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()

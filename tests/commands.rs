@@ -251,7 +251,7 @@ async fn watch_tells_each_change_on_a_line_where_there_is_no_terminal_and_ends_w
     let watched = tokio::task::spawn_blocking(move || watch.wait_with_output().unwrap());
     let (out, _) = told(&["watch"], watched.await.unwrap(), 0);
     assert!(out.contains(&format!("{id} reached 60/60")), "{out}");
-    assert!(out.ends_with("all 1 tasks have ended\n"), "{out}");
+    assert!(out.ends_with("the task has ended\n"), "{out}");
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await, Some(0));
 }

@@ -254,7 +254,7 @@ struct Edit {
     mends: bool,
 }
 
-const EDITS: [Edit; 14] = [
+const EDITS: [Edit; 15] = [
     // No time, and behind all times.
     Edit {
         sql: "UPDATE progress SET next_poll_at = 'tomorrow' WHERE task_id = 'victim'",
@@ -264,6 +264,12 @@ const EDITS: [Edit; 14] = [
     Edit {
         sql: "UPDATE progress SET next_poll_at = '9999-12-31T23:59:59.999Z' WHERE task_id = 'victim'",
         told: "put off beyond all measure",
+        mends: true,
+    },
+    // In no queue.
+    Edit {
+        sql: "UPDATE progress SET next_poll_at = NULL WHERE task_id = 'victim'",
+        told: "",
         mends: true,
     },
     // No time, and before all times.
@@ -316,7 +322,7 @@ const EDITS: [Edit; 14] = [
     // A resume of which nobody can say when it was sent may have cost something: it is left to an operator.
     Edit {
         sql: "INSERT INTO resumes (task_id, requested, baseline_desired, baseline_results, state, sent_at) VALUES ('victim', 5, 25, 25, 'intended', 'once')",
-        told: "is no time",
+        told: r#"says "once", which is no time"#,
         mends: false,
     },
     Edit {
@@ -367,7 +373,7 @@ async fn is_lived_through(edit: &Edit) {
         .until("SELECT count(*) = 3 FROM progress WHERE state = 'reached' AND next_poll_at IS NULL")
         .await;
     execute(&bench, edit.sql).await;
-    if (edit.mends || edit.told == "is no time") && !edit.sql.contains("SET next_poll_at") {
+    if (edit.mends || edit.told.contains("is no time")) && !edit.sql.contains("SET next_poll_at") {
         // It is due at once, in place of in an hour.
         let touch = "UPDATE tasks SET target = 61 WHERE task_id = 'victim'";
         execute(&bench, touch).await;

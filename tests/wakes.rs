@@ -2,6 +2,7 @@
 
 mod support;
 
+use growd::daemon::signals::Signal;
 use growd::store::{time, waking};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -101,4 +102,34 @@ async fn a_clock_that_went_back_makes_due_what_it_left_behind_and_holds_nothing_
         "2026-11-25T12:00:00.000Z",
     ];
     assert_eq!(due, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_was_taken_out_of_its_queue_by_hand_is_taken_up_by_the_next_start_and_by_a_reload()
+ {
+    let mut bench = Bench::new().await;
+    for target in [60, 60, 61] {
+        bench.grow(&support::plenty(), target).await;
+    }
+    bench
+        .execute("UPDATE tasks SET paused = 1 WHERE target = 61")
+        .await;
+    bench
+        .execute("UPDATE progress SET next_poll_at = NULL")
+        .await;
+    bench.start();
+    let both = "SELECT count(*) = 2 FROM progress WHERE state = 'reached'";
+    bench.until(both).await;
+    bench
+        .execute(
+            "UPDATE progress SET state = 'growing', next_poll_at = NULL WHERE state = 'reached'",
+        )
+        .await;
+    bench.signal(Signal::Reload).await;
+    bench.until(both).await;
+    let looks: i64 = bench
+        .value("SELECT sum(polls) FROM progress JOIN tasks USING (task_id) WHERE paused")
+        .await;
+    assert_eq!(looks, 0, "one that is paused stays so");
+    bench.stop().await;
 }

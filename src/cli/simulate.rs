@@ -14,6 +14,7 @@ use std::io::{self, Write};
 #[command(after_help = "\
 Examples:
   growd simulate --tasks 5 --speed 60
+  curl http://127.0.0.1:8799/_simulator        what it can be told, and asked, while it runs
   GROWD__API__BASE_URL=http://127.0.0.1:8799 EXTRUCT_API_TOKEN=any growd run --database ./try.db")]
 pub struct Simulate {
     #[command(flatten)]

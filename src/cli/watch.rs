@@ -311,7 +311,10 @@ impl View for Lines {
     }
 
     fn finish(&mut self, sum: &Sum) -> io::Result<()> {
-        writeln!(io::stdout(), "all {} tasks have ended", sum.tasks)
+        match sum.tasks {
+            1 => writeln!(io::stdout(), "the task has ended"),
+            tasks => writeln!(io::stdout(), "all {tasks} tasks have ended"),
+        }
     }
 }
 

@@ -72,7 +72,7 @@ pub async fn perform(
                 .await?;
             let horizon = after(now, policy.polling.max_interval);
             waking::look_sooner(&mut *connection, horizon).await?;
-            0
+            waking::take_up(&mut *connection, now).await?
         }
         Chore::PullBack => {
             let restarted = ledger::pull_back(&mut *connection, now).await?;

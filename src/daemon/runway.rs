@@ -84,3 +84,119 @@ impl Runway {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+    use crate::core::gate::{Gate, Kind};
+    use crate::daemon::limits::Pacer;
+    use crate::daemon::writer::Writer;
+    use crate::extruct::Client;
+    use crate::token::Token;
+    use futures_util::FutureExt as _;
+    use std::sync::Arc;
+    use tokio::sync::watch;
+
+    /// Means that let everything through, and what to change that with.
+    struct Lab {
+        means: Means,
+        gate: watch::Sender<Gate>,
+        draining: watch::Sender<bool>,
+        runway: Runway,
+    }
+
+    fn lab() -> Lab {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("token");
+        std::fs::write(&file, "a-token-of-the-tests").expect("a file");
+        let token = Token::from_file_only(&file).expect("a token");
+        let settings = Settings::from_toml("a test", "").expect("the defaults");
+        let (gate, gate_of_means) = watch::channel(Gate::open(Timestamp::now()));
+        let (draining, draining_of_means) = watch::channel(false);
+        let means = Means {
+            client: Arc::new(Client::new(&settings.api, token).expect("a client")),
+            writer: Writer::to_nobody(),
+            pacer: Arc::new(Pacer::new(0.0)),
+            gate: gate_of_means,
+            draining: draining_of_means,
+        };
+        let runway = Runway::default();
+        runway.extend(ids());
+        Lab {
+            means,
+            gate,
+            draining,
+            runway,
+        }
+    }
+
+    fn ids() -> Vec<TaskId> {
+        let id = |n| format!("task-{n}").parse().expect("an id");
+        (0..4).map(id).collect()
+    }
+
+    #[tokio::test]
+    async fn tasks_are_taken_in_their_order_and_more_asked_for_once_half_are_left() {
+        let Lab { means, runway, .. } = lab();
+        for (n, id) in ids().into_iter().enumerate() {
+            assert_eq!(runway.next(&means), Some(id));
+            let is_low = runway.low().now_or_never().is_some();
+            assert_eq!(is_low, n >= 1, "after {n}");
+        }
+        assert_eq!(runway.next(&means), None);
+    }
+
+    #[tokio::test]
+    async fn what_is_in_the_way_leaves_every_task_where_it_is() {
+        let Lab {
+            mut means,
+            gate,
+            draining,
+            runway,
+        } = lab();
+        let refuses = |means: &Means, why: &str| {
+            assert_eq!(runway.next(means), None, "{why}");
+            assert_eq!(runway.len(), ids().len(), "{why}");
+        };
+
+        draining.send_replace(true);
+        refuses(&means, "draining");
+        draining.send_replace(false);
+
+        means.writer.set_stuck(true);
+        refuses(&means, "the writer is stuck");
+        means.writer.set_stuck(false);
+
+        let now = Timestamp::now();
+        gate.send_replace(Gate::restored(Kind::Unauthorized, None, None, now));
+        // A probe goes alone, which only the schedule can see to.
+        refuses(&means, "the gate lets a probe through");
+        gate.send_replace(Gate::restored(
+            Kind::RateLimited,
+            None,
+            Some(Timestamp::MAX),
+            now,
+        ));
+        refuses(&means, "the gate is closed");
+        gate.send_replace(Gate::open(now));
+
+        means.pacer = Arc::new(Pacer::new(0.001));
+        means.pacer.spend_out_of_turn();
+        refuses(&means, "the pace has no slot");
+        means.pacer = Arc::new(Pacer::new(0.0));
+
+        assert_eq!(runway.clear(), ids());
+        assert_eq!(runway.next(&means), None, "nothing is left");
+    }
+
+    #[tokio::test]
+    async fn no_more_wait_than_the_pace_serves_within_a_moment() {
+        let Lab { mut means, .. } = lab();
+        assert_eq!(Runway::length(16, &means), 32, "no limit");
+        means.pacer = Arc::new(Pacer::new(200.0));
+        assert_eq!(Runway::length(16, &means), 10, "200 a second");
+        means.pacer = Arc::new(Pacer::new(4.0));
+        assert_eq!(Runway::length(16, &means), 0, "4 a second");
+    }
+}

@@ -244,6 +244,20 @@ impl Writer {
         }
     }
 
+    /// A writer that nobody works for.
+    #[cfg(test)]
+    pub(super) fn to_nobody() -> Self {
+        Self {
+            jobs: mpsc::unbounded_channel().0,
+            waits: Arc::default(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_stuck(&self, is_stuck: bool) {
+        self.waits.is_stuck.store(is_stuck, Ordering::Relaxed);
+    }
+
     async fn heard(&self, id: TaskId, heard: Heard) -> Result<Option<Order>, WriteError> {
         let (reply, answer) = oneshot::channel();
         let entry = Entry { id, heard };

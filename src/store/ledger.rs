@@ -190,8 +190,16 @@ array! {
 
 impl Row {
     pub(super) fn resume(self) -> Result<Resume, StoreError> {
+        let id = self.id;
+        let at = |column, text: &str| -> Result<Timestamp, StoreError> {
+            text.parse().map_err(|_| {
+                StoreError::Value(format!(
+                    "resumes.{column} of id {id} says {text:?}, which is no time; one is 2026-11-24T02:22:00.123Z"
+                ))
+            })
+        };
         Ok(Resume {
-            id: self.id,
+            id,
             requested: self.requested,
             baseline_desired: self.baseline_desired,
             baseline_results: self.baseline_results,
@@ -200,8 +208,11 @@ impl Row {
                 .ok_or_else(|| StoreError::Value(format!("resumes.state {:?}", self.state)))?,
             http_status: self.http_status,
             detail: self.detail,
-            sent_at: time::from_text(&self.sent_at)?,
-            shown_at: time::from_column(self.shown_at.as_deref())?,
+            sent_at: at("sent_at", &self.sent_at)?,
+            shown_at: self
+                .shown_at
+                .map(|text| at("shown_at", &text))
+                .transpose()?,
             brought: self.brought,
         })
     }

@@ -17,6 +17,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("waking::WAKE_WAITING", waking::WAKE_WAITING),
         ("waking::WAKE_CAPPED", waking::WAKE_CAPPED),
         ("waking::LOOK_SOONER", waking::LOOK_SOONER),
+        ("waking::TAKE_UP", waking::TAKE_UP),
         ("waking::PULL_BACK", waking::PULL_BACK),
         ("waking::PULL_BACK_HELD", waking::PULL_BACK_HELD),
         ("ledger::INTEND", ledger::INTEND),

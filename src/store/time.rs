@@ -40,15 +40,6 @@ pub fn from_text(text: &str) -> Result<Timestamp, StoreError> {
         .map_err(|error| StoreError::Value(format!("{text:?} is no time: {error}")))
 }
 
-/// The same for a column that may be null.
-///
-/// # Errors
-///
-/// [`StoreError::Value`] where there is a text that is no time.
-pub fn from_column(text: Option<&str>) -> Result<Option<Timestamp>, StoreError> {
-    text.map(from_text).transpose()
-}
-
 /// The same where none does as well as what is no time: a schedule that somebody spoilt by hand is made anew.
 #[must_use]
 pub fn from_column_or_none(text: Option<&str>) -> Option<Timestamp> {
