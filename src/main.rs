@@ -9,7 +9,9 @@ fn main() -> ExitCode {
     let runtime = match cli.runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
-            table::tell(format_args!("growd: threads cannot be started: {error}"));
+            table::tell(format_args!(
+                "growd: the runtime cannot be started: {error}"
+            ));
             return Exit::Failed.into();
         }
     };

@@ -45,6 +45,26 @@ async fn each_search_ends_in_the_state_that_tells_why() {
     bench.stop().await;
 }
 
+#[tokio::test(flavor = "current_thread")]
+async fn on_one_thread_as_the_program_has_it_searches_grow_and_a_stop_is_in_order() {
+    let mut bench = Bench::new().await;
+    for _ in 0..40 {
+        bench.grow(&plenty(), 60).await;
+    }
+    bench.start();
+    bench.until_all_ended().await;
+    let reached: i64 = bench
+        .value("SELECT count(*) FROM progress WHERE state = 'reached'")
+        .await;
+    assert_eq!(reached, 40);
+    bench.assert_ledgers_agree().await;
+    bench.stop().await;
+    let stopped: i64 = bench
+        .value("SELECT count(*) FROM events WHERE kind = 'stopped'")
+        .await;
+    assert_eq!(stopped, 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_small_chunk_takes_several_resumes_and_never_asks_for_too_much() {
     let mut bench = Bench::new().await;

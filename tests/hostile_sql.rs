@@ -269,7 +269,7 @@ const EDITS: [Edit; 15] = [
     // In no queue.
     Edit {
         sql: "UPDATE progress SET next_poll_at = NULL WHERE task_id = 'victim'",
-        told: "",
+        told: "1 tasks were in no queue",
         mends: true,
     },
     // No time, and before all times.

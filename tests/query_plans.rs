@@ -126,3 +126,18 @@ fn no_statement_is_run_that_is_not_among_those_looked_at() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_in_no_queue_is_found_without_a_look_at_what_is_under_way() {
+    let (mut connection, _dir) = database().await;
+    let all = statements::all();
+    let (_, sql) = all
+        .iter()
+        .find(|(name, _)| *name == "waking::TAKE_UP")
+        .unwrap();
+    let plan = plan(&mut connection, sql).await;
+    assert!(
+        plan[0].starts_with("SEARCH progress USING INDEX progress_idle (state=?)"),
+        "{plan:?}"
+    );
+}

@@ -106,8 +106,8 @@ enum Command {
 impl Cli {
     /// What the command is to run on.
     ///
-    /// For the daemon that is one thread: it does some twenty thousand looks a second, and a thread for each core would do
-    /// fewer, for they wake each other more often than they work.
+    /// For the daemon that is one thread: a thread for each core would do fewer looks, for they wake each other more often
+    /// than they work (docs/performance.md).
     ///
     /// # Errors
     ///

@@ -278,7 +278,7 @@ impl Summary {
             }
         }
         let age = |at: &Option<String>| {
-            let at = time::from_text(at.as_deref()?).ok()?;
+            let at = time::from_text(at.as_deref()?)?;
             Some(since(at, self.now))
         };
         let version = self.daemon.version.as_deref().unwrap_or("?");

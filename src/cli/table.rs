@@ -96,7 +96,7 @@ pub fn span(span: Duration) -> String {
 /// A time of the database as seen from `now`: `in 12 s`, `3 min ago`, `now`.
 #[must_use]
 pub fn relative(at: &str, now: Timestamp) -> String {
-    let Ok(at) = time::from_text(at) else {
+    let Some(at) = time::from_text(at) else {
         return clean(at);
     };
     let ahead = at.duration_since(now);

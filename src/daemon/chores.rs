@@ -72,7 +72,13 @@ pub async fn perform(
                 .await?;
             let horizon = after(now, policy.polling.max_interval);
             waking::look_sooner(&mut *connection, horizon).await?;
-            waking::take_up(&mut *connection, now).await?
+            let idle = waking::take_up(&mut *connection, min_interval, now).await?;
+            if idle > 0 {
+                tracing::warn!(
+                    "{idle} tasks were in no queue, by somebody's hand: looking at them now"
+                );
+            }
+            idle
         }
         Chore::PullBack => {
             let restarted = ledger::pull_back(&mut *connection, now).await?;

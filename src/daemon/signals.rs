@@ -18,6 +18,9 @@ pub enum Signal {
 /// A second request to stop ends the process at once, with status 1. That is safe at any moment: whatever was
 /// under way is settled by the next start.
 ///
+/// They are heard by the thread that does all else but writing: a file system that hangs while a reload reads config and
+/// token from it holds up signals too, until the watchdog ends the daemon.
+///
 /// # Errors
 ///
 /// Where the handlers can't be installed.

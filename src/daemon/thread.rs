@@ -2,13 +2,14 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::mpsc::channel;
 use std::thread;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// Does `work` on a thread of its own, which has timers and no I/O. As with any other task it goes on where the handle is
-/// dropped, and a panic ends nothing else.
+/// Does `work` on a thread of its own, which has timers and no I/O. It goes on where the handle is dropped, and a panic ends
+/// nothing else.
 ///
 /// # Errors
 ///
@@ -17,26 +18,33 @@ pub(super) fn spawn(
     name: &str,
     work: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
-    let runtime = Builder::new_current_thread().enable_time().build()?;
-    // Dropped with the work, whether it is done, panics or is aborted.
-    let (at_work, ended) = oneshot::channel::<()>();
-    let task = runtime.spawn(async move {
-        let _at_work = at_work;
-        work.await;
-    });
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || {
-            // Nothing is ever sent.
-            let _ = runtime.block_on(ended);
-        })?;
-    Ok(task)
+    let (tell, told) = channel();
+    let run = move || {
+        let runtime = match Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let _ = tell.send(Err(error));
+                return;
+            }
+        };
+        // Dropped with the work, whether that is done, panics or is aborted.
+        let (at_work, ended) = oneshot::channel::<()>();
+        let task = runtime.spawn(async move {
+            let _at_work = at_work;
+            work.await;
+        });
+        let _ = tell.send(Ok(task));
+        // Nothing is ever sent.
+        let _ = runtime.block_on(ended);
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(run)?;
+    told.recv().map_err(io::Error::other)?
 }
 
 #[cfg(test)]
 mod tests {
     use super::spawn;
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{TryRecvError, channel};
     use std::thread;
     use std::time::Duration;
 
@@ -62,11 +70,7 @@ mod tests {
         .expect("a thread");
         work.abort();
         assert!(work.await.expect_err("aborted").is_cancelled());
-        assert!(
-            ended
-                .try_recv()
-                .is_err_and(|error| error == std::sync::mpsc::TryRecvError::Disconnected)
-        );
+        assert_eq!(ended.try_recv(), Err(TryRecvError::Disconnected));
     }
 
     #[tokio::test]

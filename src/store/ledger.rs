@@ -192,7 +192,7 @@ impl Row {
     pub(super) fn resume(self) -> Result<Resume, StoreError> {
         let id = self.id;
         let at = |column, text: &str| -> Result<Timestamp, StoreError> {
-            text.parse().map_err(|_| {
+            time::from_text(text).ok_or_else(|| {
                 StoreError::Value(format!(
                     "resumes.{column} of id {id} says {text:?}, which is no time; one is 2026-11-24T02:22:00.123Z"
                 ))

@@ -17,7 +17,7 @@ const APPLICATION_ID: i64 = 0x6772_6f77;
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// So many rows of an answer are handed over without waiting for who reads them: as many as are in a batch.
+/// So many rows of an answer are handed over without waiting for who reads them: as many as are read ahead of what is due.
 const ROWS_AT_ONCE: usize = 512;
 
 /// How long to wait for another process that is creating or migrating the database.

@@ -97,19 +97,25 @@ fn modifier(duration: Duration) -> String {
     format!("{:+.3} seconds", duration.as_secs_f64())
 }
 
-pub(super) const TAKE_UP: &str = "UPDATE progress SET next_poll_at = ?1, turn = 'new'
-      WHERE state IN ('pending', 'growing') AND next_poll_at IS NULL
-      AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id AND NOT paused)";
+pub(super) const TAKE_UP: &str = make_due!(
+    "next_poll_at IS NULL AND state IN ('pending', 'growing')
+     AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id AND NOT paused)"
+);
 
 /// Makes tasks due that are neither paused nor at their end, and that nobody would look at: somebody took them out of
-/// their queue by hand. Returns how many those are.
+/// their queue by hand. None is due sooner than `min_interval` after its last look. Returns how many those are.
 ///
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn take_up(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, StoreError> {
+pub async fn take_up(
+    connection: &mut SqliteConnection,
+    min_interval: Duration,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
     Ok(sqlx::query(TAKE_UP)
         .bind(time::to_text(now))
+        .bind(modifier(min_interval))
         .execute(connection)
         .await?
         .rows_affected())
