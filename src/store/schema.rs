@@ -66,14 +66,14 @@ pub async fn open(path: &Path, mode: Mode<'_>) -> Result<SqliteConnection, Store
             .execute(&mut connection)
             .await?;
         // It reads the fronts of queues, and each row of a long answer once: more would be kept for nothing.
-        sqlx::query("PRAGMA cache_size = -512")
+        sqlx::query("PRAGMA cache_size = -256")
             .execute(&mut connection)
             .await?;
     }
     if matches!(mode, Mode::Daemon(_)) {
         // What many looks share fits, whatever the number of tasks: the inner pages, and the ends of the queues. Their own
         // pages are as many as they are.
-        sqlx::query("PRAGMA cache_size = -1024")
+        sqlx::query("PRAGMA cache_size = -896")
             .execute(&mut connection)
             .await?;
         // What undoes a statement that fails within a batch: not worth a file.
