@@ -60,7 +60,9 @@ pub async fn started(
         .await?;
     let kind: String = row.try_get("gate")?;
     let kind = Kind::parse(&kind).ok_or_else(|| StoreError::Value(format!("gate {kind:?}")))?;
-    let until = time::from_column_or_none(row.try_get("gate_until")?);
+    let until = row
+        .try_get::<Option<&str>, _>("gate_until")?
+        .and_then(time::from_text);
     Ok(Gate::restored(
         kind,
         row.try_get("gate_reason")?,

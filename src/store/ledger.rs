@@ -121,7 +121,9 @@ pub async fn asked_within(
         .bind(time::to_text(since))
         .fetch_one(connection)
         .await?;
-    let oldest = time::from_column_or_none(row.try_get("oldest")?);
+    let oldest = row
+        .try_get::<Option<&str>, _>("oldest")?
+        .and_then(time::from_text);
     // Never further ahead than a day: what the clock leapt by is forgotten by then.
     let frees_at = oldest.map(|at| after(at.min(now), window).min(after(now, DAY)));
     Ok((row.try_get("asked")?, frees_at))

@@ -96,7 +96,8 @@ impl Loaded {
         pace: Option<&str>,
         resume: Option<Resume>,
     ) -> Result<Task, StoreError> {
-        let time = |text: &Option<String>| time::from_column_or_none(text.as_deref());
+        // A schedule that somebody spoilt by hand is made anew: what is no time does as well as none.
+        let time = |text: &Option<String>| text.as_deref().and_then(time::from_text);
         Ok(Task {
             id,
             wanted: Wanted {

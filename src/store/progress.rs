@@ -193,5 +193,5 @@ pub async fn next_due(
         .bind(time::to_text(now))
         .fetch_one(connection)
         .await?;
-    Ok(time::from_column_or_none(at.as_deref()))
+    Ok(at.as_deref().and_then(time::from_text))
 }

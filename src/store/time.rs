@@ -35,12 +35,6 @@ pub fn from_text(text: &str) -> Option<Timestamp> {
     text.parse().ok()
 }
 
-/// The same where none does as well as what is no time: a schedule that somebody spoilt by hand is made anew.
-#[must_use]
-pub fn from_column_or_none(text: Option<&str>) -> Option<Timestamp> {
-    from_text(text?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

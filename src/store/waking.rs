@@ -1,5 +1,6 @@
 //! Tasks that are made due before their time: the gate has opened, the configuration or the clock has changed.
 
+use super::saving::Bound;
 use super::{StoreError, ledger, time};
 use crate::core::after;
 use jiff::Timestamp;
@@ -19,6 +20,13 @@ macro_rules! make_due {
     };
 }
 
+/// One of these statements with what all of them are bound to.
+fn made_due(sql: &'static str, min_interval: Duration, now: Timestamp) -> Bound<'static> {
+    // As a modifier of SQLite's date functions.
+    let interval = format!("{:+.3} seconds", min_interval.as_secs_f64());
+    sqlx::query(sql).bind(time::to_text(now)).bind(interval)
+}
+
 pub(super) const WAKE_WAITING: &str = make_due!(
     "turn IN ('new', 'look') AND next_poll_at > ?1
      AND ((?3 AND failures > 0) OR (state = 'growing' AND status = 'done'))"
@@ -36,9 +44,7 @@ pub async fn wake_waiting(
     min_interval: Duration,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query(WAKE_WAITING)
-        .bind(time::to_text(now))
-        .bind(modifier(min_interval))
+    made_due(WAKE_WAITING, min_interval, now)
         .bind(backing_off)
         .execute(connection)
         .await?;
@@ -63,9 +69,7 @@ pub async fn wake_capped(
     min_interval: Duration,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query(WAKE_CAPPED)
-        .bind(time::to_text(now))
-        .bind(modifier(min_interval))
+    made_due(WAKE_CAPPED, min_interval, now)
         .bind(task_cap)
         .execute(connection)
         .await?;
@@ -92,11 +96,6 @@ pub async fn look_sooner(
     Ok(())
 }
 
-/// A duration as a modifier of SQLite's date functions.
-fn modifier(duration: Duration) -> String {
-    format!("{:+.3} seconds", duration.as_secs_f64())
-}
-
 pub(super) const TAKE_UP: &str = make_due!(
     "next_poll_at IS NULL AND state IN ('pending', 'growing')
      AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id AND NOT paused)"
@@ -113,9 +112,7 @@ pub async fn take_up(
     min_interval: Duration,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    Ok(sqlx::query(TAKE_UP)
-        .bind(time::to_text(now))
-        .bind(modifier(min_interval))
+    Ok(made_due(TAKE_UP, min_interval, now)
         .execute(connection)
         .await?
         .rows_affected())
