@@ -4,17 +4,22 @@
 //! journal and JSON have it, text has not.
 
 mod line;
+mod outlet;
 
 pub use line::{clean, colours_are_welcome};
 
 use crate::config::{Log, LogFormat};
 use line::Line;
+use outlet::Outlet;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
@@ -29,6 +34,30 @@ impl LogHandle {
     pub fn set_level(&self, log: &Log) {
         // Fails only once the log is gone, and then there is nothing to tell it to.
         let _ = self.filter.reload(filter(log));
+    }
+}
+
+/// How long the end of the process waits for a log that nobody reads.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The way to stderr, where that is the log.
+static OUTLET: OnceLock<Outlet> = OnceLock::new();
+
+/// Waits until the log is written, for the process ends; a pipe that nobody empties is waited for no longer than 2 s.
+pub fn flush() {
+    if let Some(outlet) = OUTLET.get() {
+        outlet.flush(FAREWELL);
+    }
+}
+
+/// Tells how many lines the log lacks, where it does.
+pub fn tell_of_losses() {
+    let lost = OUTLET.get().map_or(0, Outlet::take_lost);
+    if lost > 0 {
+        tracing::warn!(
+            lines = lost,
+            "{lost} lines of the log are missing before this one: nobody read it in time"
+        );
     }
 }
 
@@ -110,15 +139,23 @@ fn json() -> Boxed {
         .with_current_span(false)
         .with_span_list(false)
         .with_target(false)
-        .with_writer(io::stderr)
+        .with_writer(stderr())
         .boxed()
 }
 
 fn lines(line: Line) -> Boxed {
     fmt::layer()
         .event_format(line)
-        .with_writer(io::stderr)
+        .with_writer(stderr())
         .boxed()
+}
+
+/// Where lines go that are nobody's to wait for; stderr itself where there is no thread for that.
+fn stderr() -> BoxMakeWriter {
+    match Outlet::to(io::stderr()) {
+        Ok(outlet) => BoxMakeWriter::new(OUTLET.get_or_init(|| outlet).clone()),
+        Err(_) => BoxMakeWriter::new(io::stderr),
+    }
 }
 
 /// The journal with the fields' own names (`TASK_ID`), and with the priorities that its readers expect.

@@ -4,10 +4,14 @@
 mod support;
 
 use growd::simulator::{Fault, On, Rule, Scenario};
+use nix::fcntl::{FcntlArg, fcntl};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::unix::fs::MetadataExt;
+use std::process::Stdio;
+use std::time::Duration;
 use support::program::{Daemon, growd, write_config};
 use support::{Bench, from_env, mounts, plenty};
 
@@ -315,5 +319,58 @@ async fn on_a_terminal_lines_are_short_and_coloured_unless_that_is_not_welcome()
         // The rest names a directory, which may have any letter.
         let (time, _) = first.split_once("started").unwrap();
         assert!(!time.contains('T'), "no date: {first:?}");
+    }
+}
+
+/// A pipe with room for a page, and that full.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let size = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4_096)).unwrap();
+    let page = vec![b'.'; usize::try_from(size).unwrap()];
+    writer.write_all(&page).unwrap();
+    (reader, writer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_nobody_reads_holds_up_neither_the_searches_nor_the_end() {
+    for signals in [&["TERM"][..], &["TERM", "INT"]] {
+        let bench = Bench::new().await;
+        write_config(&bench, &[("log.level", r#""debug""#)]);
+        let ended = bench.grow(&plenty(), 100).await;
+        bench.grow(&at_work(), 200).await;
+        let (mut reader, writer) = full_pipe();
+        let mut run = growd(&bench, &["run"]);
+        let child = run.stdout(Stdio::null()).stderr(writer).spawn().unwrap();
+        // It has the writing end too.
+        drop(run);
+        let log = bench.dir.path().join("none.log");
+        let mut daemon = Daemon { child, log };
+        bench
+            .until("SELECT count(*) = 1 FROM progress WHERE state = 'reached'")
+            .await;
+        assert_eq!(bench.state(&ended).await, "reached");
+        // One that is at work has looks under way at any time, and a line for each.
+        bench.until("SELECT max(polls) > 20 FROM progress").await;
+        // The second one does not wait for what the first would.
+        let is_second = signals.len() > 1;
+        if is_second {
+            let hang = Fault::Hang { ms: 600_000 };
+            bench.service.script(Rule::always(On::Any, hang));
+            let before = bench.service.requests().total;
+            while bench.service.requests().total == before {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+        for signal in signals {
+            daemon.signal(signal);
+        }
+        assert_eq!(daemon.ended().await, Some(i32::from(is_second)));
+        let mut read = String::new();
+        reader.read_to_string(&mut read).unwrap();
+        assert!(
+            !read.contains("stopped"),
+            "it cannot have been written: {read}"
+        );
+        bench.assert_ledgers_agree().await;
     }
 }

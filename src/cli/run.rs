@@ -11,7 +11,7 @@ use clap::Args;
 /// Run the daemon, in the foreground, until SIGTERM or SIGINT
 ///
 /// Grows every task that is in the database or comes into it. SIGHUP makes it read config and token again. A second
-/// SIGINT or SIGTERM ends it at once, which loses nothing either.
+/// SIGINT or SIGTERM ends it at once, with status 1, which loses nothing either.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -22,8 +22,8 @@ pub struct Run {}
 impl Run {
     pub(super) async fn run(self, context: Context) -> anyhow::Result<Exit> {
         let log = logging::init(&context.settings.log);
-        match serve(context, log).await {
-            Ok(()) => Ok(Exit::Done),
+        let exit = match serve(context, log).await {
+            Ok(()) => Exit::Done,
             Err(error) => {
                 let is_told = matches!(
                     error.downcast_ref::<RunError>(),
@@ -32,9 +32,11 @@ impl Run {
                 if !is_told {
                     logging::last_words(&format!("{error:#}"));
                 }
-                Ok(Exit::of(&error))
+                Exit::of(&error)
             }
-        }
+        };
+        logging::flush();
+        Ok(exit)
     }
 }
 

@@ -333,9 +333,9 @@ impl Daemon {
         schedule.recall();
         let in_flight = schedule.in_flight();
         notify::stopping(patience + CLOSING + LEEWAY);
-        notify::status(&format!("stopping, {in_flight} requests under way"));
+        notify::status(&format!("stopping, {in_flight} tasks under way"));
         crash::at(Point::DrainBegins);
-        tracing::info!("stopping, with {in_flight} requests in flight");
+        tracing::info!("stopping, with {in_flight} tasks under way");
         tokio::select! {
             drained = timeout(patience, schedule.drain()) => if drained.is_err() {
                 tracing::warn!("requests still under way are given up; the next start settles them");

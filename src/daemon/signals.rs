@@ -1,5 +1,6 @@
 //! Signals as messages: stop, and read the configuration again.
 
+use crate::logging;
 use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -40,6 +41,7 @@ pub fn listen() -> io::Result<mpsc::Receiver<Signal>> {
             };
             if signal == Signal::Stop && stopping {
                 tracing::warn!("stopping at once");
+                logging::flush();
                 std::process::exit(1);
             }
             // The daemon may be past listening, or have as many reloads before it as it can hold: one more changes

@@ -41,7 +41,7 @@ What is promised, and what each table and column of the database holds.
 
 # SIGNALS
 : `SIGTERM`, `SIGINT`
-End the daemon: requests under way are waited for. A second one ends it at once, which loses nothing either.
+End the daemon: requests under way are waited for. A second one ends it at once, with status 1, which loses nothing either.
 : `SIGHUP`
 Config and token are read again; a config that cannot be used is told, and the old one stays.
 
