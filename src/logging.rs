@@ -9,15 +9,19 @@ mod outlet;
 pub use line::{clean, colours_are_welcome};
 
 use crate::config::{Log, LogFormat};
+use jiff::Timestamp;
 use line::Line;
 use outlet::Outlet;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::panic;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tracing::Level;
 use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::{Layered, SubscriberExt};
@@ -43,21 +47,10 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// The way to stderr, where that is the log.
 static OUTLET: OnceLock<Outlet> = OnceLock::new();
 
-/// Waits until the log is written, for the process ends; a pipe that nobody empties is waited for no longer than 2 s.
+/// Waits until the log is written, for the process is about to end; for a pipe that nobody empties no longer than 2 s.
 pub fn flush() {
     if let Some(outlet) = OUTLET.get() {
         outlet.flush(FAREWELL);
-    }
-}
-
-/// Tells how many lines the log lacks, where it does.
-pub fn tell_of_losses() {
-    let lost = OUTLET.get().map_or(0, Outlet::take_lost);
-    if lost > 0 {
-        tracing::warn!(
-            lines = lost,
-            "{lost} lines of the log are missing before this one: nobody read it in time"
-        );
     }
 }
 
@@ -66,10 +59,13 @@ pub fn tell_of_losses() {
 pub fn last_words(text: &str) {
     if SPEAKS_TO_JOURNAL.load(Ordering::Relaxed) {
         let priority = if is_journal() { "<3>" } else { "growd: " };
-        for line in text.lines() {
-            // There is nobody left to tell where this fails.
-            let _ = writeln!(io::stderr(), "{priority}{}", clean(line));
-        }
+        let form = move |line: &str| format!("{priority}{}\n", clean(line));
+        let lines: String = text.lines().map(form).collect();
+        // There is nobody left to tell where this fails.
+        let _ = match outlet(form) {
+            Some(mut outlet) => outlet.write_all(lines.as_bytes()),
+            None => io::stderr().write_all(lines.as_bytes()),
+        };
     } else {
         tracing::error!("{text}");
     }
@@ -104,6 +100,7 @@ pub fn init(log: &Log) -> LogHandle {
         .with(filter)
         .with(layer)
         .try_init();
+    tell_of_panics();
     if let Some(problem) = told {
         tracing::warn!("{problem}");
     }
@@ -139,23 +136,55 @@ fn json() -> Boxed {
         .with_current_span(false)
         .with_span_list(false)
         .with_target(false)
-        .with_writer(stderr())
+        .with_writer(stderr(json_line))
         .boxed()
 }
 
 fn lines(line: Line) -> Boxed {
     fmt::layer()
         .event_format(line)
-        .with_writer(stderr())
+        .with_writer(stderr(move |text| line.of_error(text)))
         .boxed()
 }
 
-/// Where lines go that are nobody's to wait for; stderr itself where there is no thread for that.
-fn stderr() -> BoxMakeWriter {
-    match Outlet::to(io::stderr()) {
-        Ok(outlet) => BoxMakeWriter::new(OUTLET.get_or_init(|| outlet).clone()),
-        Err(_) => BoxMakeWriter::new(io::stderr),
+/// The way to stderr that is nobody's to wait for; none where there is no thread for it. `form` makes a line of an
+/// error's text.
+fn outlet(form: impl Fn(&str) -> String + Send + 'static) -> Option<Outlet> {
+    let tell = move |lost| form(&format!("{lost} lines of the log are missing here"));
+    let known = || OUTLET.get().cloned();
+    known().or_else(|| {
+        let outlet = Outlet::to(io::stderr(), tell).ok()?;
+        Some(OUTLET.get_or_init(|| outlet).clone())
+    })
+}
+
+fn stderr(form: impl Fn(&str) -> String + Send + 'static) -> BoxMakeWriter {
+    match outlet(form) {
+        Some(outlet) => BoxMakeWriter::new(outlet),
+        None => BoxMakeWriter::new(io::stderr),
     }
+}
+
+/// Has a panic told as any other error, and not by the standard library, which would wait for stderr.
+fn tell_of_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let backtrace = Backtrace::capture();
+        if backtrace.status() == BacktraceStatus::Captured {
+            tracing::error!("a bug: {panic}; {backtrace}");
+        } else {
+            tracing::error!("a bug: {panic}");
+        }
+    }));
+}
+
+/// The line that [`json`] would make of an error without fields.
+fn json_line(text: &str) -> String {
+    let line = serde_json::json!({
+        "timestamp": Timestamp::now().to_string(),
+        "level": Level::ERROR.as_str(),
+        "message": text,
+    });
+    format!("{line}\n")
 }
 
 /// The journal with the fields' own names (`TASK_ID`), and with the priorities that its readers expect.

@@ -8,12 +8,12 @@ use nix::fcntl::{FcntlArg, fcntl};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::program::{Daemon, growd, write_config};
-use support::{Bench, from_env, mounts, plenty};
+use support::{Bench, PATIENCE, from_env, mounts, plenty};
 
 const TASKS: i64 = 1_000;
 
@@ -322,42 +322,60 @@ async fn on_a_terminal_lines_are_short_and_coloured_unless_that_is_not_welcome()
     }
 }
 
-/// A pipe with room for a page, and that full.
-fn full_pipe() -> (PipeReader, PipeWriter) {
+/// A pipe with room for a page, and that full; how much that is.
+fn full_pipe() -> (PipeReader, PipeWriter, usize) {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let size = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4_096)).unwrap();
-    let page = vec![b'.'; usize::try_from(size).unwrap()];
-    writer.write_all(&page).unwrap();
-    (reader, writer)
+    let size = usize::try_from(size).unwrap();
+    writer.write_all(&vec![b'.'; size]).unwrap();
+    (reader, writer, size)
+}
+
+/// `growd run` with a log that nobody reads, and somebody who could; how much there was to be read before.
+fn unread(bench: &Bench) -> (Daemon, PipeReader, usize) {
+    let (reader, writer, size) = full_pipe();
+    let child = growd(bench, &["run"])
+        .stdout(Stdio::null())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    let log = bench.dir.path().join("none.log");
+    (Daemon { child, log }, reader, size)
+}
+
+fn rest(mut reader: PipeReader) -> String {
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    text
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_nobody_reads_holds_up_neither_the_searches_nor_the_end() {
     for signals in [&["TERM"][..], &["TERM", "INT"]] {
         let bench = Bench::new().await;
-        write_config(&bench, &[("log.level", r#""debug""#)]);
-        let ended = bench.grow(&plenty(), 100).await;
+        write_config(
+            &bench,
+            &[
+                ("log.level", r#""debug""#),
+                // The end that one signal leads to waits for it, and the second signal comes before.
+                ("api.timeout", r#""1h""#),
+            ],
+        );
+        bench.grow(&plenty(), 100).await;
         bench.grow(&at_work(), 200).await;
-        let (mut reader, writer) = full_pipe();
-        let mut run = growd(&bench, &["run"]);
-        let child = run.stdout(Stdio::null()).stderr(writer).spawn().unwrap();
-        // It has the writing end too.
-        drop(run);
-        let log = bench.dir.path().join("none.log");
-        let mut daemon = Daemon { child, log };
+        let (mut daemon, reader, size) = unread(&bench);
         bench
             .until("SELECT count(*) = 1 FROM progress WHERE state = 'reached'")
             .await;
-        assert_eq!(bench.state(&ended).await, "reached");
-        // One that is at work has looks under way at any time, and a line for each.
         bench.until("SELECT max(polls) > 20 FROM progress").await;
-        // The second one does not wait for what the first would.
         let is_second = signals.len() > 1;
         if is_second {
             let hang = Fault::Hang { ms: 600_000 };
             bench.service.script(Rule::always(On::Any, hang));
             let before = bench.service.requests().total;
+            let begin = Instant::now();
             while bench.service.requests().total == before {
+                assert!(begin.elapsed() < PATIENCE, "no request");
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         }
@@ -365,12 +383,52 @@ async fn a_log_that_nobody_reads_holds_up_neither_the_searches_nor_the_end() {
             daemon.signal(signal);
         }
         assert_eq!(daemon.ended().await, Some(i32::from(is_second)));
-        let mut read = String::new();
-        reader.read_to_string(&mut read).unwrap();
-        assert!(
-            !read.contains("stopped"),
-            "it cannot have been written: {read}"
+        assert_eq!(
+            rest(reader),
+            ".".repeat(size),
+            "the pipe was full throughout"
         );
         bench.assert_ledgers_agree().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_read_too_late_says_how_many_lines_it_lacks() {
+    let bench = Bench::new().await;
+    write_config(
+        &bench,
+        &[("log.level", r#""debug""#), ("log.format", r#""json""#)],
+    );
+    many(&bench, &at_work(), TASKS, 100).await;
+    let (mut daemon, reader, size) = unread(&bench);
+    // A line for each look, of far more than 100 bytes, and room for two mebibytes.
+    bench.until("SELECT sum(polls) > 25000 FROM progress").await;
+    let missing = "lines of the log are missing here";
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let reading = std::thread::spawn(move || {
+        let (mut lines, mut tell) = (Vec::new(), Some(tell));
+        for line in BufReader::new(reader).lines() {
+            let line = line.unwrap();
+            if line.contains(missing) {
+                tell.take().map(|tell| tell.send(()));
+            }
+            lines.push(line);
+        }
+        lines
+    });
+    tokio::time::timeout(PATIENCE, told)
+        .await
+        .expect("it is told in time")
+        .unwrap();
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+    let mut lines = reading.join().unwrap();
+    // The first follows what the pipe was full of.
+    lines[0].drain(..size);
+    let lines: Vec<Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    assert!(with(&lines, missing) >= 1);
+    assert_eq!(with(&lines[lines.len() - 1..], "stopped"), 1);
 }

@@ -4,7 +4,7 @@
 use super::economy::Economy;
 use crate::core::TaskId;
 use crate::core::step::Event;
-use crate::logging::{self, clean};
+use crate::logging::clean;
 use serde_json::Value;
 use std::collections::HashSet;
 use tokio::time::Instant;
@@ -86,13 +86,11 @@ impl Report {
 
     /// Tells, from time to time, the number of the lines that were not told.
     pub fn sums(&mut self) {
-        logging::tell_of_losses();
         self.economy.sums(Instant::now()).iter().for_each(sum);
     }
 
     /// Tells it for the last time.
     pub fn end(&mut self) {
-        logging::tell_of_losses();
         self.economy.last_sums(Instant::now()).iter().for_each(sum);
     }
 

@@ -16,8 +16,8 @@ pub enum Signal {
 
 /// Listens for the process's signals.
 ///
-/// A second request to stop ends the process at once, with status 1. That is safe at any moment: whatever was
-/// under way is settled by the next start.
+/// A second request to stop ends the process with status 1, at once, or within 2 s where nobody reads the log. That is
+/// safe at any moment: whatever was under way is settled by the next start.
 ///
 /// They are heard by the thread that does all else but writing: a file system that hangs while a reload reads config and
 /// token from it holds up signals too, until the watchdog ends the daemon.

@@ -33,6 +33,14 @@ impl Line {
         }
     }
 
+    /// The line of an error at this moment.
+    pub(super) fn of_error(self, text: &str) -> String {
+        let mut line = String::new();
+        // A string takes all that is written to it.
+        let _ = self.write(&mut line, Timestamp::now(), Level::ERROR, text);
+        line
+    }
+
     fn write(
         self,
         out: &mut impl fmt::Write,
