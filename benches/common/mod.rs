@@ -150,7 +150,9 @@ impl Standin {
         let url = format!("{}/_simulator/tasks", self.url);
         futures_util::stream::iter(0..count)
             .for_each_concurrent(32, |n| {
-                let body = serde_json::json!({"id": name(n), "pool": 400, "fit_rate": 0.5});
+                let body = serde_json::json!({
+                    "id": name(n), "desired_num_results": 1_000, "pool": 1_500, "fit_rate": 0.5,
+                });
                 let request = self.client.post(&url).json(&body);
                 async move {
                     let answer = request.send().await.expect("an answer");
