@@ -179,12 +179,9 @@ fn tell_of_panics() {
 
 /// The line that [`json`] would make of an error without fields.
 fn json_line(text: &str) -> String {
-    let line = serde_json::json!({
-        "timestamp": Timestamp::now().to_string(),
-        "level": Level::ERROR.as_str(),
-        "message": text,
-    });
-    format!("{line}\n")
+    let time = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ");
+    let (level, text) = (Level::ERROR, serde_json::Value::from(text));
+    format!("{{\"timestamp\":\"{time}\",\"level\":\"{level}\",\"message\":{text}}}\n")
 }
 
 /// The journal with the fields' own names (`TASK_ID`), and with the priorities that its readers expect.

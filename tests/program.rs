@@ -3,6 +3,7 @@
 mod support;
 
 use growd::simulator::{Fault, On, Options, Rule};
+use std::process::Command;
 use support::program::{Daemon, output, write_config};
 use support::{Bench, plenty};
 
@@ -128,6 +129,30 @@ async fn a_refused_token_closes_the_gate_until_sighup_brings_a_better_one() {
     assert!(asked <= 2, "{asked} requests before the gate closed");
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_config_from_a_pipe_cannot_be_read_again_and_stays() {
+    let bench = Bench::new().await;
+    let path = write_config(&bench, &[("growth.daily_limit", "25")]);
+    let text = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let made = Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    let writing = std::thread::spawn(move || std::fs::write(path, text));
+    let mut daemon = Daemon::start(&bench);
+    writing.join().unwrap().unwrap();
+    daemon.logs("started").await;
+    daemon.signal("HUP");
+    daemon.logs("is a pipe, which cannot be read twice").await;
+    // The limit stays too: with none of it, this one would get there.
+    bench.grow(&plenty(), 90).await;
+    bench
+        .until("SELECT sum(requested) = 25 AND sum(state = 'accepted') > 0 FROM resumes")
+        .await;
+    bench.until("SELECT turn = 'limit' FROM progress").await;
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,13 +79,15 @@ impl Exit {
             StoreError::NotGrowd { .. }
             | StoreError::Newer { .. }
             | StoreError::NeedsMigration { .. }
-            | StoreError::Migrate { .. } => Self::Unusable,
+            | StoreError::Migrate { for_now: false, .. } => Self::Unusable,
             StoreError::Absent { .. }
             | StoreError::Open { .. }
             | StoreError::Directory { .. }
             | StoreError::Lock { .. }
             | StoreError::Damaged(_)
             | StoreError::Schema { .. }
+            // A restart may find it well.
+            | StoreError::Migrate { for_now: true, .. }
             | StoreError::Gone { .. }
             | StoreError::Value(_)
             | StoreError::Sqlite(_) => Self::Failed,
@@ -112,6 +114,13 @@ mod tests {
     #[test]
     fn each_error_has_the_status_of_the_contract() {
         let path = || "x".into();
+        let migrate = |for_now| {
+            anyhow::Error::from(StoreError::Migrate {
+                path: path(),
+                detail: String::new(),
+                for_now,
+            })
+        };
         for (error, status) in [
             (
                 anyhow::Error::from(StoreError::Locked {
@@ -126,6 +135,8 @@ mod tests {
                 78,
             ),
             (StoreError::Absent { path: path() }.into(), 1),
+            (migrate(false), 78),
+            (migrate(true), 1),
             (TokenError::Missing.into(), 77),
             (ConfigError::Invalid(Vec::new()).into(), 78),
             (Usage(String::new()).into(), 2),

@@ -4,7 +4,9 @@ use crate::config::ConfigError;
 use crate::extruct::ClientError;
 use crate::store::StoreError;
 use crate::token::TokenError;
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::task::JoinError;
 
@@ -50,10 +52,31 @@ pub enum ReloadError {
         "the config file {0} is gone: put it back, or restart growd to go on with the defaults"
     )]
     Gone(PathBuf),
+    /// What is read out of it is gone from it: another look finds nothing, or waits for ever.
+    #[error(
+        "the config {0} is a pipe, which cannot be read twice: put it in a file, and restart growd with that"
+    )]
+    Pipe(PathBuf),
     /// There is no usable token.
     #[error(transparent)]
     Token(#[from] TokenError),
     /// The HTTP client can't be set up.
     #[error(transparent)]
     Client(#[from] ClientError),
+}
+
+impl ReloadError {
+    /// Can the config file of the start be read again, and the one of now?
+    pub(super) fn check(then: Option<&Path>, now: Option<&Path>) -> Result<(), Self> {
+        match (then, now) {
+            (Some(then), None) => Err(Self::Gone(then.to_owned())),
+            (_, Some(now)) if is_pipe(now) => Err(Self::Pipe(now.to_owned())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What cannot be asked is not one: reading it says why.
+fn is_pipe(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo())
 }

@@ -96,9 +96,7 @@ pub async fn run(
     }
     let file = source.file();
     let reload = move || {
-        if let (Some(file), None) = (&file, source.file()) {
-            return Err(ReloadError::Gone(file.clone()));
-        }
+        ReloadError::check(file.as_deref(), source.file().as_deref())?;
         let settings = source.load()?;
         let token = Token::find(&settings.api)?;
         for warning in token.warnings() {

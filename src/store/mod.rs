@@ -34,6 +34,7 @@ pub use saving::{Saved, save};
 pub use schema::{Mode, open};
 pub use text::Text;
 
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteConnection;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
@@ -98,6 +99,8 @@ pub enum StoreError {
         path: PathBuf,
         /// Why not.
         detail: String,
+        /// For a reason that may be over soon, such as a full disk.
+        for_now: bool,
     },
     /// Another daemon holds the database.
     #[error(
@@ -206,10 +209,7 @@ impl StoreError {
     /// May the same thing work later, once a lock is gone or a disk has room again?
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        // SQLITE_BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL: sqlite.org/rescode.html
-        const PASSING: [i64; 9] = [5, 6, 7, 8, 9, 10, 13, 14, 15];
-        self.primary_code()
-            .is_some_and(|code| PASSING.contains(&code))
+        self.primary_code().is_some_and(is_of_now)
     }
 
     /// Was there no room to write, or is the disk not sound (`SQLITE_IOERR`, `SQLITE_FULL`)?
@@ -236,6 +236,23 @@ impl StoreError {
             Self::Sqlite(cause) | Self::Open { cause, .. } => primary_code(cause),
             _ => None,
         }
+    }
+}
+
+/// Is a primary result code one of what may be over soon?
+fn is_of_now(code: i64) -> bool {
+    // SQLITE_BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL: sqlite.org/rescode.html
+    const PASSING: [i64; 9] = [5, 6, 7, 8, 9, 10, 13, 14, 15];
+    PASSING.contains(&code)
+}
+
+/// Did a migration fail for what may be over soon?
+fn is_for_now(error: &MigrateError) -> bool {
+    match error {
+        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => {
+            primary_code(cause).is_some_and(is_of_now)
+        }
+        _ => false,
     }
 }
 

@@ -355,6 +355,7 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), S
         .map_err(|error| StoreError::Migrate {
             path: path.to_owned(),
             detail: error.to_string(),
+            for_now: super::is_for_now(&error),
         })?;
     crash::at(Point::MigrationCommitted);
     #[cfg(feature = "crash-points")]
