@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tracing::Level;
 use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -62,10 +63,7 @@ pub fn last_words(text: &str) {
         let form = move |line: &str| format!("{priority}{}\n", clean(line));
         let lines: String = text.lines().map(form).collect();
         // There is nobody left to tell where this fails.
-        let _ = match outlet(form) {
-            Some(mut outlet) => outlet.write_all(lines.as_bytes()),
-            None => io::stderr().write_all(lines.as_bytes()),
-        };
+        let _ = stderr(form).make_writer().write_all(lines.as_bytes());
     } else {
         tracing::error!("{text}");
     }
@@ -147,21 +145,14 @@ fn lines(line: Line) -> Boxed {
         .boxed()
 }
 
-/// The way to stderr that is nobody's to wait for; none where there is no thread for it. `form` makes a line of an
-/// error's text.
-fn outlet(form: impl Fn(&str) -> String + Send + 'static) -> Option<Outlet> {
-    let tell = move |lost| form(&format!("{lost} lines of the log are missing here"));
-    let known = || OUTLET.get().cloned();
-    known().or_else(|| {
-        let outlet = Outlet::to(io::stderr(), tell).ok()?;
-        Some(OUTLET.get_or_init(|| outlet).clone())
-    })
-}
-
+/// The way to stderr that is nobody's to wait for; stderr itself where there is no thread for that. `form` makes a line of
+/// an error's text.
 fn stderr(form: impl Fn(&str) -> String + Send + 'static) -> BoxMakeWriter {
-    match outlet(form) {
-        Some(outlet) => BoxMakeWriter::new(outlet),
-        None => BoxMakeWriter::new(io::stderr),
+    let tell = move |lost| form(&format!("{lost} lines of the log are missing here"));
+    let known = OUTLET.get().cloned();
+    match known.map_or_else(|| Outlet::to(io::stderr(), tell), Ok) {
+        Ok(outlet) => BoxMakeWriter::new(OUTLET.get_or_init(|| outlet).clone()),
+        Err(_) => BoxMakeWriter::new(io::stderr),
     }
 }
 
