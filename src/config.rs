@@ -124,9 +124,11 @@ impl Settings {
         let chunk = layers.read(&keys::CHUNK);
         let task_cap = layers.read(&keys::TASK_CAP);
         let max_stalled = layers.read(&keys::MAX_STALLED);
+        let max_waste = layers.read(&keys::MAX_WASTE);
         let daily_limit = layers.read(&keys::DAILY_LIMIT);
         let settle = layers.read(&keys::SETTLE);
         let intervals = layers.read_ordered(&keys::MIN_INTERVAL, &keys::MAX_INTERVAL);
+        let quiet_after = layers.read(&keys::QUIET_AFTER);
         let concurrency = layers.read(&keys::CONCURRENCY);
         let requests_per_second = layers.read(&keys::RATE);
         let retries = layers.read_ordered(&keys::RETRY_INITIAL, &keys::RETRY_MAX);
@@ -152,12 +154,14 @@ impl Settings {
                     chunk: chunk?,
                     task_cap: task_cap?,
                     max_stalled: max_stalled?,
+                    max_waste: max_waste?,
                     daily_limit: daily_limit?,
                     settle: settle?,
                 },
                 polling: Polling {
                     min_interval,
                     max_interval,
+                    quiet_after: quiet_after?,
                 },
                 retry: Retry { initial, max },
                 probe_interval: probe_interval?,

@@ -20,12 +20,14 @@ fn policy() -> Policy {
             chunk: 250,
             task_cap: 250,
             max_stalled: 2,
+            max_waste: 250,
             daily_limit: 0,
             settle: Duration::from_mins(1),
         },
         polling: Polling {
             min_interval: Duration::from_secs(5),
             max_interval: Duration::from_mins(1),
+            quiet_after: Duration::from_hours(6),
         },
         retry: Retry {
             initial: Duration::from_secs(2),
@@ -51,7 +53,10 @@ fn unauthorized() -> Failure {
 }
 
 fn payment() -> Failure {
-    Failure::PaymentRequired { detail: detail() }
+    Failure::PaymentRequired {
+        status: 402,
+        detail: detail(),
+    }
 }
 
 fn rate_limited(seconds: Option<u64>) -> Failure {
@@ -69,6 +74,7 @@ fn unanswered() -> Failure {
     Failure::Unanswered {
         status: Some(503),
         detail: detail(),
+        retry_after: None,
     }
 }
 

@@ -131,6 +131,7 @@ fn scenario_of(
                 chunk,
                 task_cap: unknowns.cap,
                 max_stalled,
+                max_waste: 250,
                 daily_limit,
                 settle: SETTLE,
             },

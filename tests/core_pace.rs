@@ -80,6 +80,7 @@ fn the_next_look_is_never_outside_the_polling_bounds() {
         let polling = Polling {
             min_interval: Duration::from_secs(min),
             max_interval: Duration::from_secs(max),
+            quiet_after: Duration::from_hours(6),
         };
         let seen = Observation {
             is_exhausted: dry,

@@ -205,6 +205,7 @@ impl Case {
                 chunk: 250,
                 task_cap,
                 max_stalled: 2,
+                max_waste: 250,
                 daily_limit: 0,
                 settle: SETTLE,
             },

@@ -71,6 +71,7 @@ async fn bench(seed: u64) -> Bench {
     bench.settings.policy.polling = Polling {
         min_interval: Duration::from_secs_f64(5.0 / SPEED),
         max_interval: Duration::from_secs_f64(60.0 / SPEED),
+        quiet_after: Duration::from_hours(6),
     };
     bench.settings.limits.concurrency = 64;
     bench

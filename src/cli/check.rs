@@ -161,7 +161,7 @@ async fn service(settings: &Settings, token: Token) -> anyhow::Result<Exit> {
             ok("service", &format!("{url}: {who}, {credits}"));
             return Ok(Exit::Done);
         }
-        Err(failure @ Failure::Unauthorized { .. }) => (
+        Err(failure @ (Failure::Unauthorized { .. } | Failure::Forbidden { .. })) => (
             Exit::NoToken,
             format!(
                 "{url} refuses the token ({failure}): get a new one from the account's settings"

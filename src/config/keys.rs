@@ -73,6 +73,8 @@ keys! {
         "the service's cap on one task's results; a task with a higher target ends as capped";
     MAX_STALLED: Integer = "growth.max_stalled", Some("2"), Integer { min: 1, max: i64::MAX },
         "accepted resumes in a row that bring nothing before a task is left alone as stalled";
+    MAX_WASTE: Integer = "growth.max_waste", Some("250"), Integer { min: 0, max: i64::MAX },
+        "for each task, the most results asked for and not brought, in sum over its accepted resumes since it was added, retried or its target raised: a task beyond it is left alone as stalled";
     DAILY_LIMIT: Integer = "growth.daily_limit", Some("0"), Integer { min: 0, max: i64::MAX },
         "the most new results asked for in any 24 h, over all tasks: a bound on what a day can cost; 0 is no limit";
     SETTLE: Span = "growth.settle", Some("60s"), TIME,
@@ -81,6 +83,8 @@ keys! {
         "no task is looked at more often";
     MAX_INTERVAL: Span = "polling.max_interval", Some("60s"), TIME,
         "no running task is left unseen for longer";
+    QUIET_AFTER: Span = "polling.quiet_after", Some("6h"), Span { min: Duration::ZERO, max: TIME.max },
+        "a running task without any change for this long is reported once, as event quiet; polling continues; 0s is never";
     CONCURRENCY: Integer = "limits.concurrency", Some("16"), Integer { min: 1, max: MAX_CONCURRENCY },
         "requests in flight at any time";
     RATE: Number = "limits.requests_per_second", Some("10"), Number { min: 0.001, max: 100_000.0 },

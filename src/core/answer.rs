@@ -14,7 +14,7 @@ pub enum RetryAfter {
 /// Why a request brought no task. Each variant is something that growd reacts to differently.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// 400 or 422: the service understood, and won't.
+    /// 400, or 422 to a resume: the service understood, and refuses.
     #[error("{status}: {detail}")]
     Refused {
         /// 400 or 422.
@@ -22,23 +22,42 @@ pub enum Failure {
         /// The service's words.
         detail: String,
     },
-    /// 401 or 403: the token is not accepted.
+    /// 401: the token is not accepted. To a poll also a 402 or 403 that `GET /v1/user` confirmed.
     #[error("{status}: {detail}")]
     Unauthorized {
-        /// 401 or 403.
+        /// The status code.
         status: u16,
         /// The service's words.
         detail: String,
     },
-    /// 402: the account has to pay first.
-    #[error("402: {detail}")]
+    /// 403 without a word about payment: refused for the account, or for this task only.
+    #[error("403: {detail}")]
+    Forbidden {
+        /// The service's words.
+        detail: String,
+    },
+    /// 402, or 403 with a payment error (`plan_required`, `payment_failed`, `insufficient_credits`).
+    #[error("{status}: {detail}")]
     PaymentRequired {
+        /// 402 or 403.
+        status: u16,
         /// The service's `detail.error`, or all it said.
         detail: String,
     },
-    /// 404: no such task.
-    #[error("404: {detail}")]
+    /// 404 or 410, and 422 to a poll: the service itself says that there is no such task. To a poll also a 402 or 403
+    /// that concerns this task only, since `GET /v1/user` succeeded.
+    #[error("{status}: {detail}")]
     NotFound {
+        /// The status code.
+        status: u16,
+        /// The service's words.
+        detail: String,
+    },
+    /// 401 to a request with a token that has been replaced since it was sent: it says nothing about the account.
+    #[error("{status}: {detail} (to a token that has been replaced since)")]
+    Superseded {
+        /// The status code.
+        status: u16,
         /// The service's words.
         detail: String,
     },
@@ -50,7 +69,7 @@ pub enum Failure {
         /// When it says to come back, where it says so in a form that can be read.
         retry_after: Option<RetryAfter>,
     },
-    /// Any other 4xx, or a 3xx, which is never followed: answered, and nothing done.
+    /// Any other 4xx, or a 3xx other than 303, which is never followed: answered, and nothing done.
     #[error("{status}: {detail}")]
     Unexpected {
         /// The status code.
@@ -58,13 +77,16 @@ pub enum Failure {
         /// The service's words, or where it points.
         detail: String,
     },
-    /// 408, 5xx, a timeout, a broken connection: the request may or may not have arrived.
+    /// 303, 408, 409, 5xx, a timeout, a broken connection, and a 402, 403, 404, 410 (to a poll also a 422) that is not
+    /// the service's own (such as a proxy's page): the request may or may not have taken effect.
     #[error("{detail}")]
     Unanswered {
         /// The status code, where there was one.
         status: Option<u16>,
         /// What happened.
         detail: String,
+        /// The `Retry-After` of a 503.
+        retry_after: Option<RetryAfter>,
     },
     /// 2xx with a body that is no task: it arrived, but nothing is known of the outcome.
     #[error("{status}: not understood: {detail}")]
@@ -95,10 +117,12 @@ impl Failure {
         match self {
             Self::Refused { status, .. }
             | Self::Unauthorized { status, .. }
+            | Self::PaymentRequired { status, .. }
+            | Self::NotFound { status, .. }
+            | Self::Superseded { status, .. }
             | Self::Unexpected { status, .. }
             | Self::NotUnderstood { status, .. } => Some(*status),
-            Self::PaymentRequired { .. } => Some(402),
-            Self::NotFound { .. } => Some(404),
+            Self::Forbidden { .. } => Some(403),
             Self::RateLimited { .. } => Some(429),
             Self::Unanswered { status, .. } => *status,
             Self::NotConnected { .. } | Self::Withheld { .. } => None,
@@ -111,8 +135,10 @@ impl Failure {
         match self {
             Self::Refused { detail, .. }
             | Self::Unauthorized { detail, .. }
-            | Self::PaymentRequired { detail }
-            | Self::NotFound { detail }
+            | Self::Forbidden { detail }
+            | Self::PaymentRequired { detail, .. }
+            | Self::NotFound { detail, .. }
+            | Self::Superseded { detail, .. }
             | Self::RateLimited { detail, .. }
             | Self::Unexpected { detail, .. }
             | Self::Unanswered { detail, .. }
@@ -127,8 +153,10 @@ impl Failure {
     pub fn map_detail(mut self, map: impl FnOnce(String) -> String) -> Self {
         let (Self::Refused { detail, .. }
         | Self::Unauthorized { detail, .. }
-        | Self::PaymentRequired { detail }
-        | Self::NotFound { detail }
+        | Self::Forbidden { detail }
+        | Self::PaymentRequired { detail, .. }
+        | Self::NotFound { detail, .. }
+        | Self::Superseded { detail, .. }
         | Self::RateLimited { detail, .. }
         | Self::Unexpected { detail, .. }
         | Self::Unanswered { detail, .. }

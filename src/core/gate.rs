@@ -197,8 +197,11 @@ impl Gate {
         policy: &Policy,
         spread: f64,
     ) {
-        if matches!(failure, Some(Failure::Withheld { .. })) {
-            // Nobody was asked.
+        if matches!(
+            failure,
+            Some(Failure::Withheld { .. } | Failure::Superseded { .. })
+        ) {
+            // No request was sent, or it was refused for a token that is no longer used.
             return;
         }
         if !matches!(failure, Some(Failure::NotConnected { .. })) {
@@ -214,7 +217,7 @@ impl Gate {
                 let wait = policy.probe_interval;
                 self.close(Kind::Unauthorized, failure, is_news, now, wait);
             }
-            Some(Failure::PaymentRequired { .. }) => {
+            Some(Failure::PaymentRequired { .. } | Failure::Forbidden { .. }) => {
                 let kind = match request {
                     Request::Look => Kind::Unauthorized,
                     Request::Resume => Kind::PaymentRequired,

@@ -11,6 +11,8 @@ pub struct Growth {
     pub task_cap: i64,
     /// Accepted resumes in a row that bring nothing before a task is stalled.
     pub max_stalled: i64,
+    /// Upper bound, for each task, on results asked for and not brought.
+    pub max_waste: i64,
     /// Most new results asked for in any 24 h; 0: no limit.
     pub daily_limit: i64,
     /// How long an unanswered resume is looked for.
@@ -24,6 +26,8 @@ pub struct Polling {
     pub min_interval: Duration,
     /// Never leave a running task unseen for longer.
     pub max_interval: Duration,
+    /// A running task without any change for this long is reported as quiet; zero: never.
+    pub quiet_after: Duration,
 }
 
 /// `[retry]`: the delays after errors.

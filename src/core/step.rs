@@ -200,10 +200,12 @@ pub fn look(task: &Task, look: &Look, policy: &Policy, account: &Account<'_>, sp
     step.progress.polled_at = Some(at);
     match &look.outcome {
         Ok(seen) => seen_task(&mut step, task, look, seen, policy, account),
-        Err(Failure::NotFound { detail }) => not_found(&mut step, task, look, detail, policy),
+        Err(Failure::NotFound { detail, .. }) => not_found(&mut step, task, look, detail, policy),
         Err(
             failure @ (Failure::Unauthorized { .. }
+            | Failure::Forbidden { .. }
             | Failure::PaymentRequired { .. }
+            | Failure::Superseded { .. }
             | Failure::RateLimited { .. }),
         ) => step.held_by_gate("poll", failure, at),
         Err(

@@ -20,12 +20,19 @@ pub(super) fn from_answer(status: StatusCode, headers: &HeaderMap, body: &str) -
             status: code,
             detail,
         },
-        401 | 403 => Failure::Unauthorized {
+        401 => Failure::Unauthorized {
             status: code,
             detail,
         },
-        402 => Failure::PaymentRequired { detail },
-        404 => Failure::NotFound { detail },
+        403 => Failure::Forbidden { detail },
+        402 => Failure::PaymentRequired {
+            status: code,
+            detail,
+        },
+        404 => Failure::NotFound {
+            status: code,
+            detail,
+        },
         429 => Failure::RateLimited {
             detail,
             retry_after: retry_after(headers),
@@ -38,6 +45,7 @@ pub(super) fn from_answer(status: StatusCode, headers: &HeaderMap, body: &str) -
         100..=199 | 408 | 500.. => Failure::Unanswered {
             status: Some(code),
             detail: format!("{code}: {detail}"),
+            retry_after: None,
         },
         _ => Failure::Unexpected {
             status: code,
@@ -65,6 +73,7 @@ pub(super) fn from_transport(error: reqwest::Error) -> Failure {
         Failure::Unanswered {
             status: None,
             detail,
+            retry_after: None,
         }
     }
 }
@@ -182,9 +191,8 @@ mod tests {
         for code in [400, 422] {
             assert!(matches!(answer(code, ""), F::Refused { status, .. } if status == code));
         }
-        for code in [401, 403] {
-            assert!(matches!(answer(code, ""), F::Unauthorized { .. }));
-        }
+        assert!(matches!(answer(401, ""), F::Unauthorized { .. }));
+        assert!(matches!(answer(403, ""), F::Forbidden { .. }));
         assert!(matches!(answer(402, ""), F::PaymentRequired { .. }));
         assert!(matches!(answer(404, ""), F::NotFound { .. }));
         assert!(matches!(

@@ -76,7 +76,10 @@ impl Fault {
                 status: 401,
                 detail,
             },
-            Self::Payment => Failure::PaymentRequired { detail },
+            Self::Payment => Failure::PaymentRequired {
+                status: 402,
+                detail,
+            },
             Self::RateLimited(seconds) => Failure::RateLimited {
                 detail,
                 retry_after: seconds.map(RetryAfter::Seconds),
@@ -89,7 +92,10 @@ impl Fault {
                 status: 400,
                 detail,
             },
-            Self::NotFound => Failure::NotFound { detail },
+            Self::NotFound => Failure::NotFound {
+                status: 404,
+                detail,
+            },
         })
     }
 
@@ -105,6 +111,7 @@ fn unanswered(status: Option<u16>) -> Failure {
     Failure::Unanswered {
         status,
         detail: "injected".to_owned(),
+        retry_after: None,
     }
 }
 
@@ -141,6 +148,7 @@ impl Scenario {
             polling: Polling {
                 min_interval: Duration::from_secs(5),
                 max_interval: Duration::from_mins(1),
+                quiet_after: Duration::from_hours(6),
             },
             retry: Retry {
                 initial: Duration::from_secs(2),

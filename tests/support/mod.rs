@@ -331,12 +331,14 @@ pub fn settings(url: &str, dir: &TempDir) -> Settings {
                 chunk: 250,
                 task_cap: 250,
                 max_stalled: 2,
+                max_waste: 250,
                 daily_limit: 0,
                 settle: Duration::from_millis(500),
             },
             polling: Polling {
                 min_interval: Duration::from_millis(10),
                 max_interval: Duration::from_millis(100),
+                quiet_after: Duration::from_hours(6),
             },
             retry: Retry {
                 initial: Duration::from_millis(10),

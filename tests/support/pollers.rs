@@ -13,6 +13,7 @@ use std::time::Duration;
 pub const POLLING: Polling = Polling {
     min_interval: Duration::from_secs(5),
     max_interval: Duration::from_mins(1),
+    quiet_after: Duration::from_hours(6),
 };
 
 /// From the creation of a task to the first look at it, in seconds.

@@ -51,7 +51,9 @@ pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, sp
         }
         Err(
             failure @ (Failure::Unauthorized { .. }
+            | Failure::Forbidden { .. }
             | Failure::PaymentRequired { .. }
+            | Failure::Superseded { .. }
             | Failure::RateLimited { .. }),
         ) => {
             resolve(&mut step, &mut row, ResumeState::Rejected, Some(failure));
@@ -62,7 +64,7 @@ pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, sp
             );
             step.enter(State::Growing, Some(why));
         }
-        Err(failure @ Failure::NotFound { detail }) => {
+        Err(failure @ Failure::NotFound { detail, .. }) => {
             resolve(&mut step, &mut row, ResumeState::Rejected, Some(failure));
             step.enter(State::Missing, Some(missing(detail)));
             step.progress.next_poll_at = None;
