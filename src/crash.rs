@@ -151,6 +151,24 @@ pub fn at(point: Point) {
 #[inline]
 pub fn at(_point: Point) {}
 
+/// Panics here where the tests want that of this task: `GROWD_PANIC_FOR=ID`.
+///
+/// # Panics
+///
+/// That is all that it is for.
+#[cfg(feature = "crash-points")]
+pub fn panic_for(task_id: &str) {
+    assert!(
+        std::env::var("GROWD_PANIC_FOR").ok().as_deref() != Some(task_id),
+        "a forced panic"
+    );
+}
+
+/// Does nothing: this program was built without the feature `crash-points`.
+#[cfg(not(feature = "crash-points"))]
+#[inline]
+pub fn panic_for(_task_id: &str) {}
+
 #[cfg(feature = "crash-points")]
 mod armed {
     use super::Point;

@@ -20,7 +20,7 @@ use support::{Bench, PATIENCE, plenty};
 enum ToPoll {
     /// Error, with these words in it; back off.
     BackOff(&'static str),
-    /// The state `missing`.
+    /// The state `missing`, once confirmed.
     Missing,
 }
 
@@ -31,8 +31,6 @@ enum ToResume {
     Unknown,
     /// `rejected`; look once; `refused`.
     Refused,
-    /// `rejected`; the state `missing`.
-    Missing,
     /// Error; `rejected`.
     Error,
 }
@@ -106,12 +104,12 @@ fn rows(elsewhere: &str) -> Vec<Row> {
         ToResume::Refused,
         Some(422),
     ));
-    // 404.
+    // 404: whether the task is missing is for polls to confirm.
     rows.push(row(
         named("404"),
         None,
         ToPoll::Missing,
-        ToResume::Missing,
+        ToResume::Error,
         Some(404),
     ));
     // 408, 5xx, with and without having taken effect.
@@ -161,7 +159,7 @@ fn rows(elsewhere: &str) -> Vec<Row> {
         ));
     }
     // 3xx.
-    for code in [301, 302, 303, 307, 308] {
+    for code in [301, 302, 307, 308] {
         let fault = Fault::Redirect {
             status: code,
             location: format!("{elsewhere}/v1/moved"),
@@ -175,13 +173,31 @@ fn rows(elsewhere: &str) -> Vec<Row> {
             Some(code),
         ));
     }
-    // Any other 4xx: answered, and nothing done.
+    // 303 says that the request was processed; 409 may have taken effect.
+    rows.push(row(
+        Fault::Redirect {
+            status: 303,
+            location: format!("{elsewhere}/v1/moved"),
+        },
+        None,
+        ToPoll::BackOff("303: a redirect to 127.0.0.1, which is not followed"),
+        ToResume::Unknown,
+        Some(303),
+    ));
     rows.push(row(
         named("409"),
-        None,
+        Some(named("409_after")),
         ToPoll::BackOff("409: Conflict"),
-        ToResume::Error,
+        ToResume::Unknown,
         Some(409),
+    ));
+    // Any other 4xx: answered, and nothing done.
+    rows.push(row(
+        named("405"),
+        None,
+        ToPoll::BackOff("405: Method Not Allowed"),
+        ToResume::Error,
+        Some(405),
     ));
     rows
 }
@@ -372,7 +388,7 @@ async fn polls_answered(rows: Vec<Row>, timeout: &str) {
     let begin = Instant::now();
     let daemon = Daemon::start(&bench);
     bench
-        .until("SELECT min(failures) >= 2 FROM progress WHERE state != 'missing'")
+        .until("SELECT min(failures >= 2 OR state = 'missing') FROM progress")
         .await;
     for (id, row) in &tasks {
         let (at, when) = (progress(&bench, id).await, format!("{row:?}"));
@@ -399,7 +415,12 @@ async fn polls_answered(rows: Vec<Row>, timeout: &str) {
             }
             ToPoll::Missing => {
                 assert_eq!(at.state, "missing", "{when}");
-                assert_eq!((at.polls, at.next_poll_at), (1, None), "{when}");
+                assert!(at.polls >= 3, "{when}: {} polls", at.polls);
+                let polls = requests(&bench, id.as_str());
+                let over = polls[polls.len() - 1].at.duration_since(polls[0].at);
+                assert!(over.as_secs_f64() >= 2.0, "{when}: confirmed within {over}");
+                let next = seconds(at.next_poll_at.as_deref().unwrap()) - now();
+                assert!((86_000.0..=86_400.0).contains(&next), "{when}: {next} s");
                 let told = events(&bench, id, "state").await;
                 assert_eq!(told.last().unwrap()["to"], "missing", "{when}");
             }
@@ -501,24 +522,15 @@ async fn check_resume(bench: &Bench, id: &TaskId, row: &Row, fault: &Fault) {
         }
         ToResume::Refused => {
             assert_eq!(states, ["rejected"], "{when}");
+            // One poll after the refusal, and one more a settling time later.
             assert_eq!(
                 (count(&asked, "get"), count(&asked, "resume")),
-                (2, 1),
+                (3, 1),
                 "{when}"
             );
             assert_eq!(rejected[0]["detail"], "its words", "{when}");
             assert_eq!(at.state, "refused", "{when}");
             assert_eq!(at.reason.as_deref(), Some("its words"), "{when}");
-        }
-        ToResume::Missing => {
-            assert_eq!(states, ["rejected"], "{when}");
-            assert_eq!(
-                (count(&asked, "get"), count(&asked, "resume")),
-                (1, 1),
-                "{when}"
-            );
-            assert_eq!(rejected[0]["http_status"], 404, "{when}");
-            assert_eq!(at.state, "missing", "{when}");
         }
     }
     assert_eq!(
@@ -560,7 +572,7 @@ async fn resumes_answered(rows: Vec<Row>, timeout: &str) {
     }
     assert_eq!(gate(&bench).await.gate, "open");
     for (id, row, _) in &tasks {
-        if matches!(row.resume, ToResume::Refused | ToResume::Missing) {
+        if row.resume == ToResume::Refused {
             let again = output(&bench, &["retry", id.as_str()]);
             assert!(again.status.success(), "{again:?}");
         }
@@ -694,7 +706,19 @@ async fn a_poll_answered_401_402_or_403_closes_the_gate_to_all_but_one_probe_eac
         assert_eq!(gates(&bench).await, ["unauthorized"], "{when}");
         let asked = requests(&bench, "");
         bench.service.clear_script();
-        assert_probes(&asked, &when);
+        let polls: Vec<_> = asked
+            .iter()
+            .filter(|entry| entry.kind == "get")
+            .cloned()
+            .collect();
+        assert_probes(&polls, &when);
+        // A 401 is about the token; the others can be about one task, and are asked about once each.
+        let users = count(&asked, "user");
+        let expected = if code == 401 { 0 } else { polls.len() };
+        assert!(
+            (expected.saturating_sub(1)..=expected).contains(&users),
+            "{when}: {asked:?}"
+        );
         assert_eq!(count(&asked, "resume"), 0, "{when}");
         goes_on(&bench, "unauthorized").await;
         stop(daemon).await;
@@ -703,7 +727,7 @@ async fn a_poll_answered_401_402_or_403_closes_the_gate_to_all_but_one_probe_eac
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resume_answered_401_or_403_is_rejected_and_closes_the_gate_to_all_but_one_probe() {
+async fn a_resume_answered_401_is_rejected_and_closes_the_gate_to_all_but_one_probe() {
     let case = async |code: u16| {
         let when = format!("a resume answered {code}");
         let bench = bench(&[ONE_AT_A_TIME, PROBE_INTERVAL]).await;
@@ -755,7 +779,72 @@ async fn a_resume_answered_401_or_403_is_rejected_and_closes_the_gate_to_all_but
         );
         stop(daemon).await;
     };
-    tokio::join!(case(401), case(403));
+    case(401).await;
+}
+
+/// A 403 to the polls of one task, where the account is accepted: that task is missing in the end, the others do not notice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_answered_403_concerns_its_task_only_where_the_account_is_accepted() {
+    let bench = bench(&[ONE_AT_A_TIME, ("gate.probe_interval", r#""1h""#)]).await;
+    let strange = bench.grow(&plenty(), 60).await;
+    let forbidden = of_the_account(403, "not_your_task");
+    let rule = Rule::always(On::Get, forbidden);
+    bench.service.script(rule.of_task(strange.as_str()));
+    let others = [
+        bench.grow(&plenty(), 60).await,
+        bench.grow(&plenty(), 60).await,
+    ];
+    let daemon = Daemon::start(&bench);
+    bench
+        .until("SELECT sum(state = 'missing') = 1 AND sum(state = 'reached') = 2 FROM progress")
+        .await;
+    for id in &others {
+        assert_eq!(progress(&bench, id).await.state, "reached");
+    }
+    let at = progress(&bench, &strange).await;
+    let reason = at.reason.unwrap();
+    assert!(reason.contains("403: not_your_task"), "{reason}");
+    let asked = requests(&bench, "");
+    let polls = asked
+        .iter()
+        .filter(|entry| entry.kind == "get" && entry.path.contains(strange.as_str()));
+    assert_eq!(count(&asked, "user"), polls.count());
+    assert!(gates(&bench).await.is_empty());
+    stop(daemon).await;
+}
+
+/// A 403 to the resumes of one task: the probe is another task's, which opens the gate, and the second 403 ends that one task.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_whose_resumes_alone_are_answered_403_is_refused_and_holds_up_no_other() {
+    let bench = bench(&[ONE_AT_A_TIME, PROBE_INTERVAL]).await;
+    let strange = bench.grow(&plenty(), 60).await;
+    let forbidden = of_the_account(403, "not_your_task");
+    let rule = Rule::always(On::Resume, forbidden);
+    bench.service.script(rule.of_task(strange.as_str()));
+    let daemon = Daemon::start(&bench);
+    bench
+        .until("SELECT gate = 'payment_required' FROM daemon")
+        .await;
+    assert_eq!(
+        gate(&bench).await.gate_reason.as_deref(),
+        Some("not_your_task")
+    );
+    let others = [
+        bench.grow(&plenty(), 60).await,
+        bench.grow(&plenty(), 60).await,
+    ];
+    bench
+        .until("SELECT sum(state = 'refused') = 1 AND sum(state = 'reached') = 2 FROM progress")
+        .await;
+    for id in &others {
+        assert_eq!(ledger(&bench, id).await, ["accepted"]);
+    }
+    let at = progress(&bench, &strange).await;
+    assert_eq!(at.reason.as_deref(), Some("not_your_task"));
+    let states = ledger(&bench, &strange).await;
+    assert!(states.iter().all(|state| state == "rejected"), "{states:?}");
+    assert_eq!(gates(&bench).await, ["payment_required", "open"]);
+    stop(daemon).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -781,12 +870,13 @@ async fn a_refused_token_is_tried_again_at_once_when_sighup_brings_a_new_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resume_answered_402_holds_resumes_but_for_one_probe_each_interval_and_polls_go_on() {
-    let case = async |error: &'static str| {
+async fn a_resume_answered_402_or_403_holds_resumes_but_for_one_probe_each_interval_and_polls_go_on()
+ {
+    let case = async |code: u16, error: &'static str| {
         let bench = bench(&[ONE_AT_A_TIME, PROBE_INTERVAL]).await;
         bench
             .service
-            .script(Rule::always(On::Resume, of_the_account(402, error)));
+            .script(Rule::always(On::Resume, of_the_account(code, error)));
         let running = bench.grow(&endless(), 190).await;
         let due = [
             bench.grow(&plenty(), 60).await,
@@ -828,7 +918,7 @@ async fn a_resume_answered_402_holds_resumes_but_for_one_probe_each_interval_and
             for resume in rejected {
                 assert_eq!(
                     (resume.state.as_str(), resume.http_status),
-                    ("rejected", Some(402))
+                    ("rejected", Some(code))
                 );
                 assert_eq!(resume.detail.as_deref(), Some(error));
             }
@@ -836,9 +926,11 @@ async fn a_resume_answered_402_holds_resumes_but_for_one_probe_each_interval_and
         stop(daemon).await;
     };
     tokio::join!(
-        case("plan_required"),
-        case("payment_failed"),
-        case("insufficient_credits")
+        case(402, "plan_required"),
+        case(402, "payment_failed"),
+        case(402, "insufficient_credits"),
+        case(403, "plan_required"),
+        case(403, "not_allowed"),
     );
 }
 

@@ -232,15 +232,16 @@ async fn the_daily_limit_holds_and_waiting_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_gate_holds_everything_and_opens_by_itself() {
-    for (code, gate) in [
-        (401, "unauthorized"),
-        (403, "unauthorized"),
-        (429, "rate_limited"),
+    for (code, times, gate) in [
+        (401, 1, "unauthorized"),
+        // The poll, and the question whose token it is.
+        (403, 2, "unauthorized"),
+        (429, 1, "rate_limited"),
     ] {
         let mut bench = Bench::new().await;
         bench
             .service
-            .script(Rule::once(On::Get, Fault::status(code)));
+            .script(Rule::once(On::Any, Fault::status(code)).times(times));
         bench.grow(&plenty(), 40).await;
         bench.start();
         bench.until_all_ended().await;

@@ -195,6 +195,9 @@ impl Case {
                 drop: self.drop,
                 swing: 0,
                 desired: 25,
+                done_early: Duration::ZERO,
+                lull: None,
+                stale: Duration::ZERO,
             },
             wanted: Wanted {
                 target: TARGET,
@@ -212,6 +215,7 @@ impl Case {
             looks: Vec::new(),
             resumes: self.answers.script(),
             acts: Vec::new(),
+            outage: None,
             spread: 0.5,
         }
     }

@@ -90,6 +90,7 @@ impl Exit {
             | StoreError::Migrate { for_now: true, .. }
             | StoreError::Gone { .. }
             | StoreError::Value(_)
+            | StoreError::Panicked(_)
             | StoreError::Sqlite(_) => Self::Failed,
         }
     }

@@ -1,6 +1,8 @@
 //! What the service can answer other than what was asked for: one variant for each row of the answer table.
 
+use super::since;
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// `Retry-After`, in either of its forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +12,20 @@ pub enum RetryAfter {
     /// Not before then.
     At(Timestamp),
 }
+
+impl RetryAfter {
+    /// How long to wait from `now` on.
+    #[must_use]
+    pub fn wait(self, now: Timestamp) -> Duration {
+        match self {
+            Self::Seconds(seconds) => Duration::from_secs(seconds),
+            Self::At(at) => since(now, at),
+        }
+    }
+}
+
+/// The words for `detail.error` of a 402 or 403 that concern payment (the vendor's own CLI, "billing").
+pub const PAYMENT_ERRORS: [&str; 3] = ["plan_required", "payment_failed", "insufficient_credits"];
 
 /// Why a request brought no task. Each variant is something that growd reacts to differently.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,6 +161,48 @@ impl Failure {
             | Self::NotUnderstood { detail, .. }
             | Self::NotConnected { detail }
             | Self::Withheld { detail } => detail,
+        }
+    }
+
+    /// Is it a refusal to a poll that can concern the account or this task only? `GET /v1/user` then tells which.
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        matches!(self, Self::Forbidden { .. } | Self::PaymentRequired { .. })
+    }
+
+    /// What an [ambiguous](Self::is_ambiguous) refusal of a poll means, now that `GET /v1/user` was answered with `user`.
+    #[must_use]
+    pub fn explained_by<T>(self, user: Result<T, Self>) -> Self {
+        let status = self.status().unwrap_or(403);
+        match user {
+            // The account is accepted: it is this task that may not be seen.
+            Ok(_) => Self::NotFound {
+                status,
+                detail: format!("{}; the account itself is accepted", self.detail()),
+            },
+            Err(
+                Self::Unauthorized { .. } | Self::Forbidden { .. } | Self::PaymentRequired { .. },
+            ) => Self::Unauthorized {
+                status,
+                detail: self.detail().to_owned(),
+            },
+            Err(
+                other @ (Self::RateLimited { .. }
+                | Self::NotConnected { .. }
+                | Self::Superseded { .. }),
+            ) => other,
+            Err(
+                other @ (Self::Refused { .. }
+                | Self::NotFound { .. }
+                | Self::Unexpected { .. }
+                | Self::Unanswered { .. }
+                | Self::NotUnderstood { .. }
+                | Self::Withheld { .. }),
+            ) => Self::Unanswered {
+                status: Some(status),
+                detail: format!("{self}; asked whose token it is: {other}"),
+                retry_after: None,
+            },
         }
     }
 

@@ -13,12 +13,43 @@ use std::time::Duration;
 pub struct Ledger<'a> {
     /// The resume whose outcome is still open, and when it is to be settled at the latest.
     pub open: Option<(&'a Resume, Timestamp)>,
-    /// The resume that was turned down, and not forgiven since.
+    /// The resume that was refused, not forgiven and not lifted since.
     pub refusal: Option<&'a Resume>,
+    /// When to poll a refused task once more, where that is still ahead: the polls that it was judged by may be stale.
+    pub recheck_at: Option<Timestamp>,
     /// Accepted resumes in a row that brought nothing.
     pub stalled: i64,
+    /// What concluded resumes asked for and brought.
+    pub waste: Waste,
     /// Resumes in a row were taken for lost: nothing is asked before then.
     pub held_until: Option<Timestamp>,
+}
+
+/// What concluded resumes asked for and brought since the task was added, retried, or its target raised.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waste {
+    /// The sum of what they asked for.
+    pub requested: i64,
+    /// The sum of what they brought.
+    pub brought: i64,
+}
+
+impl Waste {
+    /// How many results may still be asked for without going beyond `growth.max_waste`, should none of them be brought.
+    /// None: no limit, since nothing was wasted so far.
+    #[must_use]
+    pub fn left(self, growth: &Growth) -> Option<i64> {
+        let wasted = self.requested.saturating_sub(self.brought);
+        (wasted > 0).then(|| growth.max_waste.saturating_sub(wasted))
+    }
+
+    /// Is too little left for a resume? Less than a tenth of `growth.max_waste` counts as nothing, unless no more is wanted:
+    /// otherwise the rest would be asked for in many small resumes.
+    fn is_used_up(self, wanted: &Wanted, seen: &Observation, growth: &Growth) -> bool {
+        let least = amount(wanted, seen, growth, Self::default(), None)
+            .map_or(1, |amount| amount.min((growth.max_waste / 10).max(1)));
+        self.left(growth).is_some_and(|left| left < least)
+    }
 }
 
 /// What the account allows just now.
@@ -32,14 +63,23 @@ pub struct Account<'a> {
     pub daily_left: Option<i64>,
     /// When some of the daily limit comes free again.
     pub daily_frees_at: Option<Timestamp>,
+    /// When the last outage ended, as far as the gate knows.
+    pub reachable_since: Timestamp,
     /// The daemon is stopping: nothing new is begun.
     pub draining: bool,
-    /// The look is older than [`FRESH`]: the task may be another by now.
+    /// The poll is [too old](fresh_for): the task may have changed since.
     pub stale: bool,
 }
 
-/// For how long a look is good enough to spend money on.
+/// For how long, counted from its beginning, a poll is good enough to spend money on, unless it took long itself.
 pub const FRESH: Duration = Duration::from_secs(10);
+
+/// For how long a poll is good enough to spend money on, counted from its beginning: [`FRESH`], or twice the time that it
+/// took where that is longer. Otherwise a service that takes longer than [`FRESH`] to answer would never get a resume.
+#[must_use]
+pub fn fresh_for(took: Duration) -> Duration {
+    FRESH.max(took.saturating_mul(2))
+}
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,11 +134,6 @@ pub fn decide(
         (Status::Created | Status::InProgress | Status::Unknown(_), Met::Cap, _) => {
             (State::Capped, met.reason(wanted, seen, growth), Next::Pace)
         }
-        (Status::Created | Status::InProgress | Status::Unknown(_), _, _)
-            if ledger.refusal.is_some() =>
-        {
-            (State::Refused, refused(ledger), Next::Pace)
-        }
         (Status::Created | Status::InProgress | Status::Unknown(_), Met::Neither, _) => {
             (State::Growing, at_work(seen), Next::Pace)
         }
@@ -126,9 +161,11 @@ pub fn decide(
             met.reason(wanted, seen, growth),
             Next::Settle(until),
         ),
-        (Status::Done, _, Some((resume, until))) => {
-            (State::Growing, waiting_for(resume), Next::Settle(until))
-        }
+        (Status::Done, _, Some((resume, until))) => (
+            State::Growing,
+            waiting_for(resume, seen),
+            Next::Settle(until),
+        ),
 
         (Status::Done, Met::Target, None) => {
             (State::Reached, met.reason(wanted, seen, growth), Next::Stop)
@@ -139,9 +176,11 @@ pub fn decide(
         (Status::Done, Met::Cap, None) => {
             (State::Capped, met.reason(wanted, seen, growth), Next::Stop)
         }
-        (Status::Done, Met::Neither, None) if ledger.refusal.is_some() => {
-            (State::Refused, refused(ledger), Next::Stop)
-        }
+        (Status::Done, Met::Neither, None) if ledger.refusal.is_some() => (
+            State::Refused,
+            refused(ledger),
+            ledger.recheck_at.map_or(Next::Stop, Next::At),
+        ),
         (Status::Done, Met::Neither, None) if ledger.stalled >= growth.max_stalled => (
             State::Stalled,
             format!(
@@ -150,6 +189,9 @@ pub fn decide(
             ),
             Next::Stop,
         ),
+        (Status::Done, Met::Neither, None) if ledger.waste.is_used_up(wanted, seen, growth) => {
+            (State::Stalled, wasted(ledger.waste, growth), Next::Stop)
+        }
         (Status::Done, Met::Neither, None) => resume(wanted, seen, ledger, account, growth),
     };
     Decision {
@@ -162,12 +204,13 @@ pub fn decide(
 /// How many new results to ask for; none where the daily limit leaves nothing.
 ///
 /// The result is in `1..=250`, and never more than what is missing to the target and to the cap, the task's
-/// and the general chunk, and what is left of the daily limit.
+/// and the general chunk, and what is left of the daily limit and of `growth.max_waste`.
 #[must_use]
 pub fn amount(
     wanted: &Wanted,
     seen: &Observation,
     growth: &Growth,
+    waste: Waste,
     daily_left: Option<i64>,
 ) -> Option<i64> {
     let amount = (wanted.target.saturating_sub(seen.results))
@@ -175,6 +218,7 @@ pub fn amount(
         .min(growth.chunk)
         .min(RESUME_MAX)
         .min(growth.task_cap.saturating_sub(seen.results))
+        .min(waste.left(growth).unwrap_or(RESUME_MAX))
         .min(daily_left.unwrap_or(RESUME_MAX));
     (amount >= 1).then_some(amount)
 }
@@ -201,7 +245,7 @@ fn resume(
         return waits(why.to_owned(), Next::At(until));
     }
     if account.stale {
-        let why = "a resume is due; looking again, for the last look was stored late";
+        let why = "a resume is due; polling again, since the last poll is too old to go by";
         return waits(why.to_owned(), Next::Due);
     }
     if let Admission::Wait(until) = account.resumes {
@@ -212,7 +256,7 @@ fn resume(
         return waits(why, Next::At(until));
     }
     match (
-        amount(wanted, seen, growth, account.daily_left),
+        amount(wanted, seen, growth, ledger.waste, account.daily_left),
         account.daily_frees_at,
     ) {
         (Some(n), _) => (
@@ -223,7 +267,7 @@ fn resume(
             ),
             Next::Resume(n),
         ),
-        // Only the daily limit can leave nothing here: the target and the cap are ahead.
+        // Only the daily limit can leave nothing here: the target, the cap and the waste limit are ahead.
         (None, Some(frees_at)) => waits(daily_limit(growth), Next::Limit(frees_at)),
         (None, None) => waits(daily_limit(growth), Next::Pace),
     }
@@ -276,11 +320,23 @@ fn exhausted(wanted: &Wanted, seen: &Observation) -> String {
     format!("the service has no more, at {results} of {target} results")
 }
 
-fn waiting_for(resume: &Resume) -> String {
-    match resume.state {
-        ResumeState::Accepted => "a resume arrived; waiting for what it brings".to_owned(),
+fn waiting_for(resume: &Resume, seen: &Observation) -> String {
+    let brought = seen.results.saturating_sub(resume.baseline_results).max(0);
+    match (resume.state, resume.effect_at) {
+        (ResumeState::Accepted, Some(_)) => format!(
+            "a resume for {} brought {brought} so far; done may be premature, waiting until nothing changes any more",
+            resume.requested
+        ),
+        (ResumeState::Accepted, None) => "a resume arrived; waiting for what it brings".to_owned(),
         _ => "a resume was not answered: looking whether it arrived".to_owned(),
     }
+}
+
+fn wasted(waste: Waste, growth: &Growth) -> String {
+    format!(
+        "accepted resumes asked for {} results and brought {}: growth.max_waste ({}) leaves no room for another",
+        waste.requested, waste.brought, growth.max_waste
+    )
 }
 
 fn refused(ledger: &Ledger<'_>) -> String {

@@ -30,9 +30,9 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 pub enum Kind {
     /// Requests go through.
     Open,
-    /// 401 or 403: no request but a probe.
+    /// 401, or 403 for the whole account: no request but a probe.
     Unauthorized,
-    /// 402: no resume but a probe; looks go on.
+    /// 402 or 403 to a resume: no resume but a probe; polls go on.
     PaymentRequired,
     /// 429: no request until the time it named.
     RateLimited,
@@ -103,6 +103,8 @@ pub struct Gate {
     strikes: i64,
     /// Failed connections in a row.
     unconnected: u32,
+    /// When the last outage that this daemon saw ended: the time before proves nothing about a resume.
+    pub reachable_since: Timestamp,
     /// What a 402 said, and when the next probe of it was to go, where another reason has closed the gate since:
     /// once that is over, it still has to be paid.
     owing: Option<(Option<String>, Option<Timestamp>)>,
@@ -119,6 +121,7 @@ impl Gate {
             since: now,
             strikes: 0,
             unconnected: 0,
+            reachable_since: Timestamp::MIN,
             owing: None,
         }
     }
@@ -161,6 +164,18 @@ impl Gate {
         }
     }
 
+    /// May a task whose last resume was refused with 403 ask again? As a probe it leaves other tasks `grace` to go first:
+    /// theirs tell whether the refusal concerns the account, or that task only.
+    #[must_use]
+    pub fn admits_forbidden(&self, now: Timestamp, grace: Duration) -> Admission {
+        match (self.admits(Request::Resume, now), self.until) {
+            (Admission::Probe | Admission::Wait(_), Some(until)) if now < after(until, grace) => {
+                Admission::Wait(after(until, grace))
+            }
+            (admission, _) => admission,
+        }
+    }
+
     /// Notes that a probe is on its way, so that no second one goes before its answer or the next interval.
     pub fn probe_sent(&mut self, now: Timestamp, policy: &Policy) {
         if self.kind != Kind::Open {
@@ -178,10 +193,13 @@ impl Gate {
     /// The clock went back by so much: what the gate counts from or waits for did too.
     pub fn clock_went_back(&mut self, by: Duration) {
         let owed = self.owing.as_mut().and_then(|(_, until)| until.as_mut());
-        for at in [Some(&mut self.since), self.until.as_mut(), owed]
-            .into_iter()
-            .flatten()
-        {
+        let counted = [
+            Some(&mut self.since),
+            Some(&mut self.reachable_since),
+            self.until.as_mut(),
+            owed,
+        ];
+        for at in counted.into_iter().flatten() {
             *at = at.checked_sub(by).unwrap_or(Timestamp::MIN);
         }
     }
@@ -189,6 +207,29 @@ impl Gate {
     /// What an answer says about the account. `started_at` is when its request was begun, `spread` in
     /// `0.0..1.0` the jitter.
     pub fn learn(
+        &mut self,
+        request: Request,
+        failure: Option<&Failure>,
+        started_at: Timestamp,
+        now: Timestamp,
+        policy: &Policy,
+        spread: f64,
+    ) {
+        let (kind, reachable_since) = (self.kind, self.reachable_since);
+        self.judge(request, failure, started_at, now, policy, spread);
+        self.reachable_since = if kind == Kind::Unreachable && self.kind != kind {
+            started_at.min(now)
+        } else {
+            reachable_since
+        };
+    }
+
+    /// Are polls held too, save for probes?
+    fn holds_polls(&self) -> bool {
+        !matches!(self.kind, Kind::Open | Kind::PaymentRequired)
+    }
+
+    fn judge(
         &mut self,
         request: Request,
         failure: Option<&Failure>,
@@ -217,6 +258,7 @@ impl Gate {
                 let wait = policy.probe_interval;
                 self.close(Kind::Unauthorized, failure, is_news, now, wait);
             }
+            // To a poll only where `GET /v1/user` was not asked.
             Some(Failure::PaymentRequired { .. } | Failure::Forbidden { .. }) => {
                 let kind = match request {
                     Request::Look => Kind::Unauthorized,
@@ -317,8 +359,7 @@ impl Gate {
         now: Timestamp,
         wait: Duration,
     ) {
-        let holds_all = !matches!(self.kind, Kind::Open | Kind::PaymentRequired);
-        let is_late = holds_all && !is_news;
+        let is_late = self.holds_polls() && !is_news;
         if is_late && kind != self.kind && kind != Kind::RateLimited {
             return;
         }
@@ -335,6 +376,7 @@ impl Gate {
             since: if is_same && !is_news { self.since } else { now },
             strikes: self.strikes_as(kind, is_news),
             unconnected: self.unconnected,
+            reachable_since: self.reachable_since,
             owing: owing.filter(|_| kind != Kind::PaymentRequired),
         };
     }
@@ -347,18 +389,15 @@ fn rate_limit_wait(
     now: Timestamp,
     spread: f64,
 ) -> Duration {
-    match retry_after {
-        Some(RetryAfter::Seconds(seconds)) => {
-            Duration::from_secs(seconds).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)
-        }
-        Some(RetryAfter::At(at)) => super::since(now, at).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX),
-        None => {
-            let retry = Retry {
-                initial: RATE_LIMIT_INITIAL,
-                max: RATE_LIMIT_MAX,
-            };
-            // Never sooner than said: the jitter lengthens.
-            pace::retry_delay(strikes, &retry, 1.0).mul_f64(1.0 + spread.clamp(0.0, 1.0) / 10.0)
-        }
+    if let Some(retry_after) = retry_after {
+        return retry_after
+            .wait(now)
+            .clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX);
     }
+    let retry = Retry {
+        initial: RATE_LIMIT_INITIAL,
+        max: RATE_LIMIT_MAX,
+    };
+    // Never sooner than said: the jitter lengthens.
+    pace::retry_delay(strikes, &retry, 1.0).mul_f64(1.0 + spread.clamp(0.0, 1.0) / 10.0)
 }

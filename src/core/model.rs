@@ -1,7 +1,7 @@
 //! The nouns: a task's id, what is wanted of it, what was seen of it, and what is kept.
 
 pub use super::policy::{Growth, Policy, Polling, Retry};
-pub use super::resume::{Resume, ResumeState};
+pub use super::resume::{Idle, Resume, ResumeState};
 pub use super::turns::Queue;
 
 use super::pace::Memory;
@@ -287,6 +287,16 @@ pub struct Progress {
     pub best_results: i64,
     /// Accepted resumes in a row that brought nothing.
     pub stalled: i64,
+    /// Results that concluded resumes asked for since the task was added, retried, or its target raised.
+    pub waste_requested: i64,
+    /// Results that those resumes brought.
+    pub waste_brought: i64,
+    /// Polls in a row that the service answered with 404.
+    pub absences: i64,
+    /// When the first of those began.
+    pub absent_since: Option<Timestamp>,
+    /// Since when the task is reported as quiet.
+    pub quiet_at: Option<Timestamp>,
     /// Refusals in the ledger up to this id were forgiven by `growd retry`.
     pub forgiven: i64,
     /// When the service was first seen at work on the present run.
@@ -315,6 +325,11 @@ impl Progress {
             next_poll_at: Some(now),
             best_results: 0,
             stalled: 0,
+            waste_requested: 0,
+            waste_brought: 0,
+            absences: 0,
+            absent_since: None,
+            quiet_at: None,
             forgiven: 0,
             run_started_at: None,
             run_results: 0,
@@ -331,6 +346,8 @@ pub struct Task {
     pub id: TaskId,
     /// What the user wants.
     pub wanted: Wanted,
+    /// When a person last added or changed it; none where that is no time.
+    pub edited_at: Option<Timestamp>,
     /// What was learnt.
     pub progress: Progress,
     /// Its newest resume, if there was one. Only the newest can be open.

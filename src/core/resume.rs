@@ -45,6 +45,15 @@ impl ResumeState {
     }
 }
 
+/// Polls in a row that show a task done although a resume of it is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Idle {
+    /// When the first of them began, later by the time in which the service could not be asked.
+    pub since: Timestamp,
+    /// When the newest of them began.
+    pub until: Timestamp,
+}
+
 /// A row of the ledger: one resume, asked or about to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resume {
@@ -66,8 +75,16 @@ pub struct Resume {
     pub detail: Option<String>,
     /// When it was written down, which is just before it was sent.
     pub sent_at: Timestamp,
-    /// When a look first showed its effect.
+    /// When it left `intended`.
+    pub resolved_at: Option<Timestamp>,
+    /// When its own answer or a poll first showed any effect of it, such as a higher `desired_num_results`.
+    pub effect_at: Option<Timestamp>,
+    /// When a poll first showed the service at work on it, or results of it.
     pub shown_at: Option<Timestamp>,
+    /// The polls in a row, up to the newest, that show the task done while this is open.
+    pub idle: Option<Idle>,
+    /// The service refused it for what the task is, and no later poll has lifted that.
+    pub refusal: bool,
     /// How many results it brought; none until that is known.
     pub brought: Option<i64>,
 }
@@ -101,9 +118,10 @@ impl Resume {
         }
     }
 
-    /// Did the service turn it down for what the task is, and not for the account's sake?
+    /// Was it refused with 403 and without a word about payment? That concerns the account, or this task only: the next
+    /// probe, by another task, tells which.
     #[must_use]
-    pub fn is_refusal(&self) -> bool {
-        self.state == ResumeState::Rejected && matches!(self.http_status, Some(400 | 422))
+    pub fn is_forbidden(&self) -> bool {
+        self.state == ResumeState::Rejected && self.http_status == Some(403) && !self.refusal
     }
 }

@@ -1,10 +1,10 @@
-//! What a new look at a task proves about its newest resume.
+//! What a poll proves about the newest resume of its task.
 //!
-//! A resume can't be repeated safely, and its answer can be lost. So nothing is concluded from the silence:
-//! only looks count. A look proves that a resume arrived by showing its effect; that it did *not* arrive can
-//! only be concluded by a look that was begun after the whole settling time and still shows nothing.
+//! A resume cannot be repeated safely, its answer can be lost, and polls can be stale. So silence proves nothing: a poll
+//! proves that a resume arrived by showing an effect of it. That it did not arrive, or that it brought less than it asked
+//! for, takes polls that show the task done and unchanged for a whole settling time in which the service could be asked.
 
-use super::model::{Observation, Resume, ResumeState, Status};
+use super::model::{Idle, Observation, Resume, ResumeState, Status};
 use super::{after, since};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -12,7 +12,10 @@ use std::time::Duration;
 /// The longest wait after resumes that were taken for lost, where `growth.settle` is not longer.
 pub const HELD_MAX: Duration = Duration::from_hours(1);
 
-/// What a look shows of a resume, strongest first.
+/// After an effect was seen, polls that show no work are stale: they conclude the resume after this many settling times.
+pub const STALE_FACTOR: u32 = 10;
+
+/// What a poll shows of a resume, strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
     /// More results than ever before it.
@@ -41,49 +44,95 @@ pub enum Verdict {
     Lost,
 }
 
-/// Judges `resume` by a look that was begun at `looked_at`; `seen` is none where the service did not know
-/// the task.
-///
-/// `looked_at` is the time at which the request was *begun*: what a look shows is at least as new as that.
+/// A poll that the service answered with the task.
+#[derive(Debug, Clone, Copy)]
+pub struct Poll<'a> {
+    /// What it shows.
+    pub seen: &'a Observation,
+    /// When the request was begun: what the poll shows is at least as new as that.
+    pub started_at: Timestamp,
+    /// When a poll last showed another counter, status or `is_exhausted` than the one before; this poll included.
+    pub changed_at: Timestamp,
+    /// When the last outage ended, as far as the gate knows.
+    pub reachable_since: Timestamp,
+    /// The request before this poll failed.
+    pub follows_failure: bool,
+}
+
+/// Judges `resume` by a poll; returns the verdict, and the new [`Resume::idle`].
 #[must_use]
-pub fn settle(
-    resume: &Resume,
-    seen: Option<&Observation>,
-    looked_at: Timestamp,
-    settle: Duration,
-) -> Verdict {
-    let deadline = after(resume.sent_at, settle);
-    let in_time = looked_at < deadline;
-    let worked = resume.shown_at.is_some();
-    match (resume.state, effect(resume, seen), is_final(seen)) {
-        // What was taken for lost can still show, as long as nothing was asked since.
-        (ResumeState::Lost, Effect::Nothing, _) => Verdict::Closed,
-        _ if !resume.may_show() => Verdict::Closed,
-        (_, Effect::Results | Effect::Working, false) => Verdict::AtWork,
-        // `failed` is no `done` either: it was worked on.
-        (_, Effect::Results | Effect::Working, true) => Verdict::Brought(brought(resume, seen)),
-        // A sign and nothing else can be a service that has yet to begin; only where it was seen at work
-        // before is it one that has finished.
-        (_, Effect::Sign, _) if worked || !in_time => Verdict::Brought(brought(resume, seen)),
-        (ResumeState::Intended, Effect::Nothing, _) if !in_time => Verdict::Lost,
-        (_, Effect::Nothing, _) if !in_time => Verdict::Brought(0),
-        (_, Effect::Sign | Effect::Nothing, _) => Verdict::Waiting(deadline),
+pub fn settle(resume: &Resume, poll: &Poll<'_>, settle: Duration) -> (Verdict, Option<Idle>) {
+    let effect = effect(resume, poll.seen);
+    if !resume.may_show() || (resume.state == ResumeState::Lost && effect == Effect::Nothing) {
+        return (Verdict::Closed, resume.idle);
+    }
+    if poll.seen.status.is_running() {
+        return (Verdict::AtWork, None);
+    }
+    let brought = brought(resume, poll.seen);
+    let worked = resume.shown_at.is_some() || effect == Effect::Results;
+    let is_proven = resume.state != ResumeState::Intended || effect != Effect::Nothing;
+    let is_whole = worked && brought >= resume.requested;
+    // `failed` is final, and an empty pool brings nothing more.
+    let is_final = poll.seen.status == Status::Failed || poll.seen.is_exhausted;
+    if is_whole || (is_proven && is_final) {
+        return (Verdict::Brought(brought), None);
+    }
+    let idle = idle(resume, poll, settle);
+    let quiet = after(idle.since.max(poll.changed_at), settle);
+    let deadline = if !is_proven {
+        after(idle.since, settle)
+    } else if resume.effect_at.is_none() && effect == Effect::Nothing {
+        // Its own answer showed no effect either.
+        quiet.max(after(resume.resolved_at.unwrap_or(resume.sent_at), settle))
+    } else if worked && effect != Effect::Nothing {
+        quiet
+    } else {
+        let stale = settle.saturating_mul(STALE_FACTOR);
+        quiet.max(after(resume.sent_at, stale))
+    };
+    let verdict = if poll.started_at < deadline {
+        Verdict::Waiting(deadline)
+    } else if is_proven {
+        Verdict::Brought(brought)
+    } else {
+        Verdict::Lost
+    };
+    (verdict, Some(idle))
+}
+
+/// Continues the polls in a row that show the task done. Time in which the service could not be asked does not count, and
+/// as much of it as a settling time begins the row anew: the service may be catching up.
+fn idle(resume: &Resume, poll: &Poll<'_>, settle: Duration) -> Idle {
+    let begun = Idle {
+        since: poll.started_at,
+        until: poll.started_at,
+    };
+    let Some(idle) = resume.idle.filter(|idle| idle.until <= poll.started_at) else {
+        return begun;
+    };
+    let until = poll.started_at;
+    let gap = since(idle.until, until);
+    if !poll.follows_failure && poll.reachable_since <= idle.until {
+        Idle { until, ..idle }
+    } else if gap < settle {
+        let since = after(idle.since, gap);
+        Idle { since, until }
+    } else {
+        begun
     }
 }
 
-/// Does a look prove that an unanswered resume arrived?
+/// Does an observation prove that an unanswered resume arrived?
 #[must_use]
 pub fn is_proof(resume: &Resume, seen: &Observation) -> bool {
-    effect(resume, Some(seen)) != Effect::Nothing
+    effect(resume, seen) != Effect::Nothing
 }
 
-/// Does a look show a resume at work, or what it brought? A mere sign of it is not enough for that.
+/// Does a poll show a resume at work, or what it brought? A mere sign of it is not enough for that.
 #[must_use]
 pub fn shows_work(resume: &Resume, seen: &Observation) -> bool {
-    matches!(
-        effect(resume, Some(seen)),
-        Effect::Results | Effect::Working
-    )
+    matches!(effect(resume, seen), Effect::Results | Effect::Working)
 }
 
 /// When a task may be asked again whose last `lost` resumes were all taken for lost, `resume` being the newest.
@@ -98,8 +147,8 @@ pub fn held_until(resume: &Resume, lost: u32, settle: Duration) -> Timestamp {
     after(resume.sent_at, wait)
 }
 
-/// When to look again at a task whose resume is still open, after a look begun at `looked_at`: at first often,
-/// then at intervals that grow with the time since the resume, and once at the deadline.
+/// When to poll a task again whose resume is still open: at first often, then at intervals that grow with the time since
+/// the resume, and once at the deadline.
 #[must_use]
 pub fn next_look(
     resume: &Resume,
@@ -113,10 +162,7 @@ pub fn next_look(
     after(now, gap).min(deadline.max(soonest))
 }
 
-fn effect(resume: &Resume, seen: Option<&Observation>) -> Effect {
-    let Some(seen) = seen else {
-        return Effect::Nothing;
-    };
+fn effect(resume: &Resume, seen: &Observation) -> Effect {
     // A counter that fell before the resume may rise to where it was without any resume.
     if seen.results > resume.best_results.max(resume.baseline_results) {
         Effect::Results
@@ -129,12 +175,6 @@ fn effect(resume: &Resume, seen: Option<&Observation>) -> Effect {
     }
 }
 
-fn is_final(seen: Option<&Observation>) -> bool {
-    seen.is_none_or(|seen| !seen.status.is_running())
-}
-
-fn brought(resume: &Resume, seen: Option<&Observation>) -> i64 {
-    seen.map_or(0, |seen| {
-        seen.results.saturating_sub(resume.baseline_results).max(0)
-    })
+fn brought(resume: &Resume, seen: &Observation) -> i64 {
+    seen.results.saturating_sub(resume.baseline_results).max(0)
 }

@@ -10,7 +10,7 @@ pub use resumed::answer;
 
 use super::after;
 use super::answer::Failure;
-use super::decide::{Account, Decision, Ledger, Next, decide};
+use super::decide::{Account, Decision, Ledger, Next, Waste, decide};
 use super::model::{
     Observation, Policy, Progress, Queue, Resume, ResumeState, State, Status, Task,
 };
@@ -19,6 +19,16 @@ use super::settle;
 use jiff::Timestamp;
 use ledger::settle_open;
 use serde_json::json;
+use std::time::Duration;
+
+/// Polls in a row that the service has to answer with 404 before a task is missing.
+const ABSENCES: i64 = 3;
+
+/// How often a missing task is polled.
+const MISSING_INTERVAL: Duration = Duration::from_hours(24);
+
+/// The longest that a `Retry-After` delays the next poll of a task.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 /// The answer to a look.
 #[derive(Debug, Clone)]
@@ -77,8 +87,6 @@ pub struct Step {
     pub progress: Progress,
     /// The newest resume's row, where it changed.
     pub resume: Option<Resume>,
-    /// When it left `intended`, where it did.
-    pub resolved: bool,
     /// A resume to write down as intended, and to send: so many new results.
     pub ask: Option<i64>,
     /// Did a counter change?
@@ -95,7 +103,6 @@ impl Step {
         Self {
             progress,
             resume: None,
-            resolved: false,
             ask: None,
             sample: false,
             events: Vec::new(),
@@ -129,6 +136,16 @@ impl Step {
         if self.sample || moved {
             progress.changed_at = Some(at);
         }
+        let is_over = !seen.status.is_running();
+        if progress.quiet_at.is_some() && (self.sample || moved || is_over) {
+            let quiet_at = progress.quiet_at.take();
+            let detail = json!({"status": seen.status.as_str(), "quiet_at": quiet_at.map(|at| at.to_string())});
+            self.events.push(Event {
+                kind: "moved",
+                detail,
+            });
+        }
+        let progress = &mut self.progress;
         let mut seen = seen.clone();
         if seen.query.is_none() {
             seen.query = progress.seen.take().and_then(|before| before.query);
@@ -168,9 +185,29 @@ impl Step {
         self.progress.last_error = Some(message);
     }
 
-    fn back_off(&mut self, at: Timestamp, policy: &Policy, spread: f64) {
+    fn back_off(&mut self, failure: &Failure, at: Timestamp, policy: &Policy, spread: f64) {
         let delay = pace::retry_delay(self.progress.failures, &policy.retry, spread);
-        self.progress.next_poll_at = Some(after(at, delay));
+        let asked = match failure {
+            Failure::Unanswered { retry_after, .. } => {
+                retry_after.map(|retry_after| retry_after.wait(at).min(RETRY_AFTER_MAX))
+            }
+            _ => None,
+        };
+        self.progress.next_poll_at = Some(after(at, delay.max(asked.unwrap_or_default())));
+    }
+
+    /// Reports a task once that the service calls running, or does not describe, and that has not changed for long.
+    fn watch_quiet(&mut self, task: &Task, shows: &str, at: Timestamp, policy: &Policy) {
+        let quiet_after = policy.polling.quiet_after;
+        // What a person does begins the wait anew.
+        let unchanged_since = self.progress.changed_at.max(task.edited_at);
+        let is_quiet = unchanged_since.is_some_and(|since| super::since(since, at) >= quiet_after);
+        if quiet_after.is_zero() || !is_quiet || self.progress.quiet_at.is_some() {
+            return;
+        }
+        self.progress.quiet_at = Some(at);
+        let since = unchanged_since.map(|at| at.to_string());
+        self.tell("quiet", json!({"shows": shows, "unchanged_since": since}));
     }
 
     /// The bounds of whatever was decided: no task is polled more often than `min_interval`, and one that was
@@ -198,30 +235,47 @@ pub fn look(task: &Task, look: &Look, policy: &Policy, account: &Account<'_>, sp
     let at = look.answered_at;
     step.progress.polls = step.progress.polls.saturating_add(1);
     step.progress.polled_at = Some(at);
+    if !matches!(look.outcome, Err(Failure::NotFound { .. })) {
+        step.progress.absences = 0;
+        step.progress.absent_since = None;
+    }
     match &look.outcome {
         Ok(seen) => seen_task(&mut step, task, look, seen, policy, account),
-        Err(Failure::NotFound { detail, .. }) => not_found(&mut step, task, look, detail, policy),
-        Err(
-            failure @ (Failure::Unauthorized { .. }
-            | Failure::Forbidden { .. }
-            | Failure::PaymentRequired { .. }
-            | Failure::Superseded { .. }
-            | Failure::RateLimited { .. }),
-        ) => step.held_by_gate("poll", failure, at),
-        Err(
-            failure @ (Failure::Refused { .. }
-            | Failure::Unexpected { .. }
-            | Failure::Unanswered { .. }
-            | Failure::NotUnderstood { .. }
-            | Failure::NotConnected { .. }
-            | Failure::Withheld { .. }),
-        ) => {
-            step.fail("poll", failure);
-            step.back_off(at, policy, spread);
-        }
+        Err(failure) => failed_poll(&mut step, task, look, failure, policy, spread),
     }
     step.bound_next_look(task, at, policy);
     step
+}
+
+fn failed_poll(
+    step: &mut Step,
+    task: &Task,
+    look: &Look,
+    failure: &Failure,
+    policy: &Policy,
+    spread: f64,
+) {
+    let at = look.answered_at;
+    match failure {
+        Failure::NotFound { .. } => not_found(step, look, failure, policy),
+        Failure::Unauthorized { .. }
+        | Failure::Forbidden { .. }
+        | Failure::PaymentRequired { .. }
+        | Failure::Superseded { .. }
+        | Failure::RateLimited { .. } => step.held_by_gate("poll", failure, at),
+        Failure::Refused { .. }
+        | Failure::Unexpected { .. }
+        | Failure::Unanswered { .. }
+        | Failure::NotUnderstood { .. }
+        | Failure::NotConnected { .. }
+        | Failure::Withheld { .. } => {
+            step.fail("poll", failure);
+            step.back_off(failure, at, policy, spread);
+            if let Failure::NotUnderstood { .. } = failure {
+                step.watch_quiet(task, &failure.to_string(), at, policy);
+            }
+        }
+    }
 }
 
 fn seen_task(
@@ -240,21 +294,45 @@ fn seen_task(
         began.map_or(at, |resume| resume.sent_at),
     );
     step.store(seen, at);
+    if seen.status.is_running() {
+        step.watch_quiet(task, seen.status.as_str(), at, policy);
+    }
     // Of looks only: what the answer to a resume shows need not show in looks for long, and looks are what the next
     // resume is asked by. Taken for progress, it would have the same results asked for again and again.
     step.progress.best_results = step.progress.best_results.max(seen.results);
-    let open = settle_open(step, task, Some(seen), look.started_at, policy);
+    let poll = settle::Poll {
+        seen,
+        started_at: look.started_at,
+        // Where the clock went back the last change lies ahead; it is not waited for.
+        changed_at: step
+            .progress
+            .changed_at
+            .map_or(at, |changed| changed.min(at)),
+        reachable_since: account.reachable_since,
+        follows_failure: task.progress.last_error.is_some(),
+    };
+    let open = settle_open(step, task, &poll, at, policy);
     let current = step.resume.clone().or_else(|| task.resume.clone());
     let current = current.as_ref();
+    let refusal = current.filter(|resume| resume.refusal && resume.id > step.progress.forgiven);
     let ledger = Ledger {
         open: open.and_then(|until| current.map(|resume| (resume, until))),
-        refusal: current.filter(|resume| resume.is_refusal() && resume.id > step.progress.forgiven),
+        refusal,
+        recheck_at: refusal.and_then(|resume| recheck_at(resume, at, policy)),
         stalled: step.progress.stalled,
+        waste: Waste {
+            requested: step.progress.waste_requested,
+            brought: step.progress.waste_brought,
+        },
         held_until: current
             .filter(|resume| resume.state == ResumeState::Lost)
             .map(|resume| {
                 // The one that was just taken for lost is not counted yet.
-                let lost = task.lost.saturating_add(u32::from(step.resume.is_some()));
+                let is_new = task
+                    .resume
+                    .as_ref()
+                    .is_some_and(|before| before.state != resume.state);
+                let lost = task.lost.saturating_add(u32::from(is_new));
                 settle::held_until(resume, lost, policy.growth.settle)
             })
             .filter(|until| *until > at),
@@ -303,17 +381,40 @@ fn seen_task(
     step.enter(state, Some(reason));
 }
 
-fn not_found(step: &mut Step, task: &Task, look: &Look, detail: &str, policy: &Policy) {
-    step.recover();
-    let open = settle_open(step, task, None, look.started_at, policy);
-    step.enter(State::Missing, Some(missing(detail)));
-    // A resume whose fate is open is not written off before its time, even where its task is gone.
-    step.progress.next_poll_at = open;
-    run_ended(&mut step.progress);
+/// When to poll a refused task once more, where that is still ahead: the polls before and after the refusal may have been
+/// stale, or a colleague may have resumed the task.
+fn recheck_at(resume: &Resume, at: Timestamp, policy: &Policy) -> Option<Timestamp> {
+    let recheck_at = after(resume.resolved_at?, policy.growth.settle);
+    (recheck_at > at).then_some(recheck_at)
 }
 
-fn missing(detail: &str) -> String {
-    format!("the service does not know this task: {detail}")
+/// Counts a 404 of the service's own: one can be a passing fault, and ends nothing.
+fn not_found(step: &mut Step, look: &Look, failure: &Failure, policy: &Policy) {
+    step.recover();
+    let (at, settle) = (look.answered_at, policy.growth.settle);
+    let progress = &mut step.progress;
+    // A clock that went back begins the time anew.
+    let since = progress
+        .absent_since
+        .filter(|since| *since <= look.started_at)
+        .unwrap_or(look.started_at);
+    progress.absent_since = Some(since);
+    progress.absences = progress.absences.saturating_add(1);
+    let is_confirmed =
+        progress.absences >= ABSENCES && super::since(since, look.started_at) >= settle;
+    if is_confirmed || progress.state == State::Missing {
+        let reason = format!("the service does not know this task: {failure}");
+        progress.next_poll_at = Some(after(at, MISSING_INTERVAL));
+        step.enter(State::Missing, Some(reason));
+    } else {
+        let reason = format!(
+            "the service does not know this task ({failure}): polling again before it is taken for missing"
+        );
+        let gap = (settle / 2).min(policy.polling.max_interval);
+        progress.next_poll_at = Some(after(at, gap));
+        step.enter(step.progress.state, Some(reason));
+    }
+    run_ended(&mut step.progress);
 }
 
 /// Notes the start of a run when a task is first seen at work.

@@ -1,14 +1,16 @@
 //! One transaction of the writer: read the tasks that were heard of, judge each, store it all.
 
-use crate::core::decide::{Account, FRESH};
+use crate::core::decide::{Account, fresh_for};
 use crate::core::gate::{Admission, Gate, Kind, Request};
 use crate::core::model::{Policy, Progress, Resume, Task, Wanted};
 use crate::core::step::{self, Answer, Event, Look, Step};
-use crate::core::{TaskId, after, since};
+use crate::core::{Failure, TaskId, after, since};
+use crate::crash;
 use crate::store::{self, StoreError, daemon, history, ledger, loading, progress, waking};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
+use std::borrow::Cow;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -114,6 +116,7 @@ pub async fn write(
     let mut taken: Vec<Taken<'_>> = Vec::with_capacity(entries.len());
     for (entry, task) in entries.iter().zip(&tasks) {
         let (id, task) = (&entry.id, task.as_ref());
+        crash::panic_for(id.as_str());
         let mut take = |at, step| taken.push(Taken { id, task, at, step });
         let mut order = None;
         match &entry.heard {
@@ -129,12 +132,13 @@ pub async fn write(
                 }
             }
             Heard::Answer(answer) => {
+                let answer = batch.attributed(id, task, answer).await?;
                 batch.learn(
                     Request::Resume,
                     answer.outcome.as_ref().err(),
                     answer.started_at,
                 );
-                if let Some(step) = batch.answer(id, task, answer).await? {
+                if let Some(step) = batch.answer(id, task, &answer).await? {
                     take(answer.answered_at, step);
                 }
             }
@@ -185,12 +189,7 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    fn learn(
-        &mut self,
-        request: Request,
-        failure: Option<&crate::core::Failure>,
-        started_at: Timestamp,
-    ) {
+    fn learn(&mut self, request: Request, failure: Option<&Failure>, started_at: Timestamp) {
         let Terms { policy, now, .. } = self.terms;
         self.gate
             .learn(request, failure, started_at, *now, policy, rand::random());
@@ -208,15 +207,16 @@ impl Batch<'_> {
             send_within,
             ..
         } = self.terms;
-        // The clock may have gone back since: how old the look is nobody knows then, and it shows no time to come.
-        let age = since(look.answered_at, *now);
+        // The clock may have gone back since: then the poll's age is unknown, and it shows no time to come.
+        let age = since(look.started_at, *now);
+        let fresh = fresh_for(since(look.started_at, look.answered_at));
         // Another daemon may have looked since it began, which the lock prevents as long as it is there; what was asked
         // after that look this one may not show.
         let overtaken = task
             .progress
             .polled_at
             .is_some_and(|newest| look.started_at < newest && newest <= *now);
-        let stale = look.answered_at > *now || age > FRESH || overtaken;
+        let stale = look.answered_at > *now || age > fresh || overtaken;
         let clamped;
         let look = if look.started_at.max(look.answered_at) <= *now {
             look
@@ -228,12 +228,19 @@ impl Batch<'_> {
             };
             &clamped
         };
-        let resumes = self.gate.admits(Request::Resume, *now);
+        let is_forbidden = task.resume.as_ref().is_some_and(Resume::is_forbidden);
+        let resumes = if is_forbidden {
+            let grace = policy.polling.min_interval;
+            self.gate.admits_forbidden(*now, grace)
+        } else {
+            self.gate.admits(Request::Resume, *now)
+        };
         let account = Account {
             resumes,
             gate_reason: self.gate.reason.as_deref().unwrap_or_default(),
             daily_left: self.day.map(|(asked, _)| policy.growth.daily_limit - asked),
             daily_frees_at: self.day.and_then(|(_, frees_at)| frees_at),
+            reachable_since: self.gate.reachable_since,
             draining: *draining,
             stale,
         };
@@ -268,12 +275,40 @@ impl Batch<'_> {
                 Some(Order {
                     resume_id,
                     desired_new_results: requested,
-                    send_before: Instant::now() + FRESH.saturating_sub(age).min(*send_within),
+                    send_before: Instant::now() + fresh.saturating_sub(age).min(*send_within),
                 })
             }
             (_, _) => None,
         };
         Ok((step, order))
+    }
+
+    /// The answer to a resume, as a refusal of its task where a 403 has turned out to concern no other: the same task was
+    /// answered so before, and another one's resume was accepted in between.
+    async fn attributed<'a>(
+        &mut self,
+        id: &TaskId,
+        task: Option<&Task>,
+        answer: &'a Answer,
+    ) -> Result<Cow<'a, Answer>, StoreError> {
+        let Err(Failure::Forbidden { detail }) = &answer.outcome else {
+            return Ok(Cow::Borrowed(answer));
+        };
+        let forgiven = task.map_or(0, |task| task.progress.forgiven);
+        let concerns_this =
+            ledger::was_forbidden_alone(self.connection, id, answer.resume_id, forgiven).await?;
+        Ok(if concerns_this {
+            let outcome = Err(Failure::Refused {
+                status: 403,
+                detail: detail.clone(),
+            });
+            Cow::Owned(Answer {
+                outcome,
+                ..answer.clone()
+            })
+        } else {
+            Cow::Borrowed(answer)
+        })
     }
 
     async fn answer(
@@ -302,8 +337,7 @@ impl Batch<'_> {
 
     async fn settle(&mut self, step: &Step) -> Result<(), StoreError> {
         if let Some(resume) = &step.resume {
-            let resolved_at = step.resolved.then_some(self.terms.now);
-            ledger::update(self.connection, resume, resolved_at).await?;
+            ledger::update(self.connection, resume).await?;
         }
         Ok(())
     }
@@ -353,6 +387,7 @@ fn removed_task(id: &TaskId, resume: &Resume, now: Timestamp) -> Task {
             paused: true,
         },
         progress: Progress::new(now),
+        edited_at: None,
         resume: Some(resume.clone()),
         lost: 0,
     }

@@ -1,15 +1,18 @@
 //! What the writer does besides storing what was learnt: heartbeat, pruning, a new config, a clock that went back.
 
 use super::batch;
-use crate::core::after;
 use crate::core::gate::Gate;
 use crate::core::model::Policy;
 use crate::core::step::Event;
+use crate::core::{TaskId, after};
 use crate::crash::{self, Point};
 use crate::store::{StoreError, daemon, history, ledger, progress, waking};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use std::time::Duration;
+
+/// How long a task that growd panicked on is left alone: the same would happen again, but a newer growd may know better.
+const SET_ASIDE: Duration = Duration::from_hours(1);
 
 /// One of these.
 #[derive(Debug, Clone)]
@@ -26,6 +29,8 @@ pub enum Chore {
     WentBack(Duration),
     /// Park a task whose id, as these bytes, is none that can be asked for.
     Park(Vec<u8>),
+    /// Leave a task alone for a while that growd panicked on; the text is the panic's message.
+    SetAside(TaskId, String),
     /// Write down something worth telling that concerns no task.
     Tell(Event),
 }
@@ -94,6 +99,10 @@ pub async fn perform(
             restarted + waking::pull_back(&mut *connection, now, horizon).await?
         }
         Chore::Park(id) => progress::park(&mut *connection, id, now).await?,
+        Chore::SetAside(id, message) => {
+            let until = after(now, SET_ASIDE);
+            progress::set_aside(&mut *connection, id, message, until, now).await?
+        }
         Chore::Tell(event) => {
             history::add_events(&mut *connection, &[(now, None, event)]).await?;
             0

@@ -9,7 +9,7 @@
 use super::batch::Order;
 use super::limits::Pacer;
 use super::writer::{WriteError, Writer};
-use crate::core::decide::FRESH;
+use crate::core::decide::fresh_for;
 use crate::core::gate::{Admission, Gate, Request};
 use crate::core::step::{Answer, Look};
 use crate::core::{Failure, TaskId, since};
@@ -57,7 +57,7 @@ pub async fn cycle(id: &TaskId, means: &Means) -> Result<Outcome, WriteError> {
         gate,
         draining,
     } = means;
-    let mut seen = look(id, client).await;
+    let mut seen = look(id, means).await;
     if seen.can_wait() {
         // Storing it takes its time, which others can use. What may close the gate is stored before anybody else begins.
         writer.leave(id.clone(), seen)?;
@@ -75,12 +75,13 @@ pub async fn cycle(id: &TaskId, means: &Means) -> Result<Outcome, WriteError> {
         None
     };
     let now = Timestamp::now();
-    if slot.is_some() && since(seen.answered_at, now) > FRESH {
+    let fresh = fresh_for(since(seen.started_at, seen.answered_at));
+    if slot.is_some() && since(seen.started_at, now) > fresh {
         // With a low limit the wait was long: it may be done no more, or wanted no more.
         let is_free = gate.borrow().admits(Request::Look, now) == Admission::Free;
         if is_free && writer.is_wanted(id.clone()).await? {
             pacer.spend_out_of_turn();
-            seen = look(id, client).await;
+            seen = look(id, means).await;
         }
     }
     let Some(order) = writer.looked(id.clone(), seen).await? else {
@@ -95,10 +96,13 @@ pub async fn cycle(id: &TaskId, means: &Means) -> Result<Outcome, WriteError> {
     Ok(Outcome::Stored)
 }
 
-async fn look(id: &TaskId, client: &Client) -> Look {
+async fn look(id: &TaskId, means: &Means) -> Look {
     crash::at(Point::LookBegins);
     let started_at = Timestamp::now();
-    let Answered { outcome, .. } = client.look(id).await;
+    let Answered { mut outcome, .. } = means.client.look(id).await;
+    if let Err(failure) = outcome {
+        outcome = Err(explained(failure, means).await);
+    }
     crash::at(Point::LookAnswered);
     tracing::debug!(task_id = %id, "{id}: polled: {outcome:?}");
     Look {
@@ -106,6 +110,17 @@ async fn look(id: &TaskId, client: &Client) -> Look {
         answered_at: Timestamp::now(),
         outcome,
     }
+}
+
+/// Asks whose token it is where a refusal can concern the account or this task only.
+async fn explained(failure: Failure, means: &Means) -> Failure {
+    if !failure.is_ambiguous() {
+        return failure;
+    }
+    means.pacer.spend_out_of_turn();
+    let user = means.client.user().await;
+    tracing::debug!("{failure}: asked whose token it is: {user:?}");
+    failure.explained_by(user)
 }
 
 async fn resume(id: &TaskId, client: &Client, order: Order) -> Answer {

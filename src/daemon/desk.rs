@@ -11,19 +11,23 @@
 use super::batch::{self, Entry, Heard, Order, Terms};
 use super::chores::{self, Chore};
 use super::clock::{Clock, Leap};
+use super::error::panic_message;
 use super::health::Health;
 use super::patience::Patience;
 use super::report::Report;
 use super::writer::{Job, Landed, Waiting, Waits};
+use crate::core::TaskId;
 use crate::core::gate::{Gate, Kind};
 use crate::core::model::Policy;
 use crate::core::step::Event;
 use crate::crash::{self, Point};
 use crate::store::{self, StoreError, daemon, ledger, schema, tasks};
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -140,12 +144,20 @@ impl Desk {
                 outcomes
             }
         };
+        for (entry, outcome) in batch.iter().zip(&outcomes) {
+            if let Err(StoreError::Panicked(message)) = outcome {
+                self.set_aside(&entry.id, message).await;
+            }
+        }
         let mut landed = Vec::with_capacity(batch.len());
         for ((entry, reply), outcome) in batch.into_iter().zip(replies).zip(outcomes) {
             let Entry { id, heard } = entry;
             if let Err(error) = &outcome {
-                let text =
-                    format!("{id}: the database refused what was learnt of it: {error}: {heard:?}");
+                let what = match error {
+                    StoreError::Panicked(_) => "it is left alone for a while",
+                    _ => "the database refused what was learnt of it",
+                };
+                let text = format!("{id}: {what}: {error}: {heard:?}");
                 self.report.refused(Some(&id), &text);
             }
             let outcome = outcome.map_err(Arc::new);
@@ -159,6 +171,13 @@ impl Desk {
         if !landed.is_empty() {
             // As above.
             let _ = self.landing.send(landed);
+        }
+    }
+
+    async fn set_aside(&mut self, id: &TaskId, message: &str) {
+        let chore = Chore::SetAside(id.clone(), message.to_owned());
+        if let Err(error) = self.persist(&chore).await {
+            self.refused(&chore, &error);
         }
     }
 
@@ -233,7 +252,11 @@ impl Desk {
             send_within: self.policy.growth.settle / 2,
         };
         crash::at(Point::LookStoring);
-        let written = batch::write(&mut tx, batch, &self.gate, &terms).await?;
+        let judging = batch::write(&mut tx, batch, &self.gate, &terms);
+        // What a bug does to one task is not to be felt by others. Its transaction is rolled back.
+        let judged = AssertUnwindSafe(judging).catch_unwind().await;
+        let written = judged
+            .map_err(|panic| StoreError::Panicked(panic_message(panic.as_ref()).to_owned()))??;
         let at = |look, intent, answer| crash_at(batch, &written.orders, look, intent, answer);
         at(
             Point::LookWritten,

@@ -4,6 +4,7 @@ use crate::config::ConfigError;
 use crate::extruct::ClientError;
 use crate::store::StoreError;
 use crate::token::TokenError;
+use std::any::Any;
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -79,4 +80,11 @@ impl ReloadError {
 /// What cannot be asked is not one: reading it says why.
 fn is_pipe(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo())
+}
+
+/// The message of a panic.
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without a message")
 }

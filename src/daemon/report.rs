@@ -215,6 +215,19 @@ fn line(event: &Event) -> Line {
             format!("resume {resume} never arrived: it may be asked again"),
             event.kind,
         ),
+        "refusal_lifted" => info(format!("the refusal of resume {resume} no longer holds")),
+        "quiet" => warn(
+            format!(
+                "nothing has changed since {}, and the service says {:?}; polling goes on",
+                of("unchanged_since"),
+                of("shows")
+            ),
+            event.kind,
+        ),
+        "moved" => info(format!(
+            "no longer quiet: the service says {:?}",
+            of("status")
+        )),
         "unknown_status" => warn(
             format!("unknown status {:?}, taken as still running", of("status")),
             event.kind,

@@ -4,6 +4,7 @@ use super::ahead::{Ahead, Taken};
 use super::census::Census;
 use super::chores::Chore;
 use super::cycle::{Means, Outcome, cycle};
+use super::error::panic_message;
 use super::health::Health;
 use super::runway::Runway;
 use super::writer::Landed;
@@ -19,7 +20,6 @@ use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
-use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
@@ -345,7 +345,7 @@ async fn fly(mut id: TaskId, means: Arc<Means>, runway: Arc<Runway>) -> Flown {
         let outcome = match outcome {
             Ok(outcome) => outcome.map_err(|error| error.to_string()),
             Err(panic) => {
-                let text = words(panic.as_ref());
+                let text = panic_message(panic.as_ref());
                 tracing::error!(task_id = %id, "{id}: a bug: {text}; left alone for a while");
                 Err(text.to_owned())
             }
@@ -358,13 +358,6 @@ async fn fly(mut id: TaskId, means: Arc<Means>, runway: Arc<Runway>) -> Flown {
             None => return Flown(id, outcome),
         }
     }
-}
-
-/// What a panic says.
-fn words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("a panic without a word")
 }
 
 /// The instant at which the clock will show `at`.

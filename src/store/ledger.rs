@@ -2,7 +2,8 @@
 
 use super::array::{self, array};
 use super::{StoreError, time};
-use crate::core::model::{Resume, ResumeState};
+use crate::core::answer::PAYMENT_ERRORS;
+use crate::core::model::{Idle, Resume, ResumeState};
 use crate::core::{TaskId, after};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
@@ -51,20 +52,17 @@ pub async fn intend(
 }
 
 pub(super) const UPDATE: &str = "UPDATE resumes
-            SET state = ?2, http_status = ?3, detail = ?4, shown_at = ?5, brought = ?6,
-                resolved_at = coalesce(?7, resolved_at)
+            SET state = ?2, http_status = ?3, detail = ?4, shown_at = ?5, brought = ?6, resolved_at = ?7,
+                effect_at = ?8, idle_since = ?9, idle_until = ?10,
+                refusal = CASE WHEN ?11 THEN 1 WHEN refusal THEN 0 END
           WHERE id = ?1";
 
-/// Writes what became of a resume; `resolved_at` is set where it has left `intended` just now.
+/// Writes what became of a resume.
 ///
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn update(
-    connection: &mut SqliteConnection,
-    resume: &Resume,
-    resolved_at: Option<Timestamp>,
-) -> Result<(), StoreError> {
+pub async fn update(connection: &mut SqliteConnection, resume: &Resume) -> Result<(), StoreError> {
     sqlx::query(UPDATE)
         .bind(resume.id)
         .bind(resume.state.as_str())
@@ -72,7 +70,11 @@ pub async fn update(
         .bind(resume.detail.as_deref())
         .bind(resume.shown_at.map(time::to_text))
         .bind(resume.brought)
-        .bind(resolved_at.map(time::to_text))
+        .bind(resume.resolved_at.map(time::to_text))
+        .bind(resume.effect_at.map(time::to_text))
+        .bind(resume.idle.map(|idle| time::to_text(idle.since)))
+        .bind(resume.idle.map(|idle| time::to_text(idle.until)))
+        .bind(resume.refusal)
         .execute(connection)
         .await?;
     Ok(())
@@ -129,7 +131,7 @@ pub async fn asked_within(
     Ok((row.try_get("asked")?, frees_at))
 }
 
-pub(super) const PULL_BACK: &str = "UPDATE resumes SET sent_at = ?1
+pub(super) const PULL_BACK: &str = "UPDATE resumes SET sent_at = ?1, idle_since = NULL, idle_until = NULL
           WHERE sent_at > ?1 AND (state IN ('intended', 'lost') OR (state = 'accepted' AND brought IS NULL))";
 
 /// Starts the settling time of resumes anew that are still open and seem to have been sent after `now`: the clock went
@@ -173,6 +175,36 @@ pub async fn settle_removed(
         .rows_affected())
 }
 
+pub(super) const FORBIDDEN_ALONE: &str = "SELECT EXISTS (
+        SELECT 1 FROM resumes AS mine
+         WHERE mine.task_id = ?1 AND mine.id > ?3 AND mine.id < ?2
+           AND mine.state = 'rejected' AND mine.http_status = 403
+           AND coalesce(mine.detail, '') NOT IN (SELECT value FROM json_each(?4))
+           AND EXISTS (SELECT 1 FROM resumes AS other
+                        WHERE other.id > mine.id AND other.id < ?2
+                          AND other.task_id <> ?1 AND other.state = 'accepted'))";
+
+/// Was a resume of this task before `id`, and after `forgiven`, answered 403 for another reason than payment, while another
+/// task's was accepted since?
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn was_forbidden_alone(
+    connection: &mut SqliteConnection,
+    task_id: &TaskId,
+    id: i64,
+    forgiven: i64,
+) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(FORBIDDEN_ALONE)
+        .bind(task_id.as_str())
+        .bind(id)
+        .bind(forgiven)
+        .bind(serde_json::json!(PAYMENT_ERRORS).to_string())
+        .fetch_one(connection)
+        .await?)
+}
+
 array! {
     /// A resume as its table, by the name of `r`, has it.
     struct Row {
@@ -185,7 +217,12 @@ array! {
         http_status: Option<u16> = "r.http_status",
         detail: Option<String> = "r.detail",
         sent_at: String = "r.sent_at",
+        resolved_at: Option<String> = "r.resolved_at",
+        effect_at: Option<String> = "r.effect_at",
         shown_at: Option<String> = "r.shown_at",
+        idle_since: Option<String> = "r.idle_since",
+        idle_until: Option<String> = "r.idle_until",
+        refusal: Option<i64> = "r.refusal",
         brought: Option<i64> = "r.brought",
     }
 }
@@ -200,6 +237,7 @@ impl Row {
                 ))
             })
         };
+        let maybe = |column, text: Option<String>| text.map(|text| at(column, &text)).transpose();
         Ok(Resume {
             id,
             requested: self.requested,
@@ -211,10 +249,13 @@ impl Row {
             http_status: self.http_status,
             detail: self.detail,
             sent_at: at("sent_at", &self.sent_at)?,
-            shown_at: self
-                .shown_at
-                .map(|text| at("shown_at", &text))
-                .transpose()?,
+            resolved_at: maybe("resolved_at", self.resolved_at)?,
+            effect_at: maybe("effect_at", self.effect_at)?,
+            shown_at: maybe("shown_at", self.shown_at)?,
+            idle: maybe("idle_since", self.idle_since)?
+                .zip(maybe("idle_until", self.idle_until)?)
+                .map(|(since, until)| Idle { since, until }),
+            refusal: self.refusal == Some(1),
             brought: self.brought,
         })
     }

@@ -151,6 +151,9 @@ pub enum StoreError {
     /// A value in the database that growd did not write.
     #[error("the database holds a value that growd cannot read: {0}")]
     Value(String),
+    /// growd itself panicked while it judged what was to be written: a bug.
+    #[error("a bug: {0}")]
+    Panicked(String),
     /// Anything else that SQLite says.
     #[error("the database: {0}{advice}", advice = advice(.0))]
     Sqlite(sqlx::Error),

@@ -156,6 +156,39 @@ pub async fn park(
     Ok(parked)
 }
 
+pub(super) const SET_ASIDE: &str = "UPDATE progress
+        SET last_error = ?2, failures = failures + 1, next_poll_at = ?3, turn = 'look'
+      WHERE task_id = ?1 AND next_poll_at IS NOT NULL";
+
+/// Leaves a task alone until a time, since growd panicked on it; records that. Returns how many rows that were.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn set_aside(
+    connection: &mut SqliteConnection,
+    id: &TaskId,
+    message: &str,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let changed = sqlx::query(SET_ASIDE)
+        .bind(id.as_str())
+        .bind(format!("a bug: {message}"))
+        .bind(time::to_text(until))
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
+    if changed > 0 {
+        let event = Event {
+            kind: "set_aside",
+            detail: json!({"bug": message, "until": time::to_text(until)}),
+        };
+        history::add_events(connection, &[(now, Some(id), &event)]).await?;
+    }
+    Ok(changed)
+}
+
 pub(super) const NEXT_DUE: &str = "SELECT min(at) FROM (
         SELECT * FROM (SELECT next_poll_at AS at FROM progress WHERE turn = 'new' AND next_poll_at > ?1
                         ORDER BY next_poll_at LIMIT 1)

@@ -32,7 +32,7 @@ const ALWAYS: [&str; 4] = ["polls", "polled_at", "next_poll_at", "pace"];
 
 /// What one changes that brings something new. `state` is not in it: naming it costs a place in an index, even where
 /// it stays what it was.
-const NEWS: [&str; 17] = [
+const NEWS: [&str; 22] = [
     "turn",
     "reason",
     "status",
@@ -50,6 +50,11 @@ const NEWS: [&str; 17] = [
     "stalled",
     "run_started_at",
     "run_results",
+    "waste_requested",
+    "waste_brought",
+    "absences",
+    "absent_since",
+    "quiet_at",
 ];
 
 /// A statement for each of [`SIZES`].
@@ -188,6 +193,11 @@ fn news(query: Bound<'static>, saved: &Saved<'_>) -> Bound<'static> {
         .bind(progress.stalled)
         .bind(at(progress.run_started_at))
         .bind(progress.run_results)
+        .bind(progress.waste_requested)
+        .bind(progress.waste_brought)
+        .bind(progress.absences)
+        .bind(at(progress.absent_since))
+        .bind(at(progress.quiet_at))
 }
 
 impl Saved<'_> {
@@ -209,6 +219,11 @@ impl Saved<'_> {
             next_poll_at: _,
             best_results,
             stalled,
+            waste_requested,
+            waste_brought,
+            absences,
+            absent_since,
+            quiet_at,
             // The triggers' alone.
             forgiven: _,
             run_started_at,
@@ -225,6 +240,11 @@ impl Saved<'_> {
             && *changed_at == before.changed_at
             && *best_results == before.best_results
             && *stalled == before.stalled
+            && *waste_requested == before.waste_requested
+            && *waste_brought == before.waste_brought
+            && *absences == before.absences
+            && *absent_since == before.absent_since
+            && *quiet_at == before.quiet_at
             && *run_started_at == before.run_started_at
             && *run_results == before.run_results
     }

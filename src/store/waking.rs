@@ -118,14 +118,20 @@ pub async fn take_up(
         .rows_affected())
 }
 
+/// No poll is put off for longer than a day, and a little more for the time that it takes.
+const LONGEST_WAIT: Duration = Duration::from_hours(25);
+
 pub(super) const PULL_BACK: &str = "UPDATE progress SET next_poll_at = ?1
-      WHERE turn IN ('new', 'look') AND next_poll_at > ?2";
+      WHERE turn IN ('new', 'look') AND next_poll_at > ?2
+        AND (next_poll_at > ?3 OR polled_at > ?1 OR (state <> 'missing' AND failures = 0) IS NOT FALSE)";
 
 pub(super) const PULL_BACK_HELD: &str = "UPDATE progress SET next_poll_at = ?1
       WHERE turn = 'limit' AND next_poll_at > ?1";
 
 /// Makes tasks due at once that the clock left behind, or somebody by hand: no schedule lies further ahead than
 /// `horizon`, and what sorts behind it may be no time at all. Returns how many those are.
+///
+/// Only a missing task, and one whose poll was answered with a `Retry-After`, wait longer, up to [`LONGEST_WAIT`].
 ///
 /// What waits for the daily limit is due when that has room, whatever its time says; but none is held for more than a
 /// day.
@@ -145,6 +151,7 @@ pub async fn pull_back(
     Ok(sqlx::query(PULL_BACK)
         .bind(time::to_text(now))
         .bind(time::to_text(horizon))
+        .bind(time::to_text(horizon.max(after(now, LONGEST_WAIT))))
         .execute(connection)
         .await?
         .rows_affected())

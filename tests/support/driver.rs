@@ -138,6 +138,8 @@ pub struct Scenario {
     pub resumes: Vec<Fault>,
     /// What people do before each look, in order.
     pub acts: Vec<Act>,
+    /// How long after the first resume polls begin to be answered with 503, and for how long.
+    pub outage: Option<(Duration, Duration)>,
     pub spread: f64,
 }
 
@@ -168,6 +170,7 @@ pub struct Driver {
     pub looks: VecDeque<Fault>,
     pub resumes: VecDeque<Fault>,
     pub acts: VecDeque<Act>,
+    pub outage: Option<(Duration, Duration)>,
     /// What the database holds.
     pub task: Task,
     pub ledger: Vec<Resume>,
@@ -193,9 +196,11 @@ impl Driver {
             looks: scenario.looks.clone().into(),
             resumes: scenario.resumes.clone().into(),
             acts: scenario.acts.clone().into(),
+            outage: scenario.outage,
             task: Task {
                 id: "a-task".parse().expect("an id"),
                 wanted: scenario.wanted,
+                edited_at: Some(now),
                 progress: Progress::new(now),
                 resume: None,
                 lost: 0,
@@ -244,6 +249,8 @@ impl Driver {
             }
             Act::Raise(by) => {
                 self.task.wanted.target += by;
+                self.task.progress.waste_requested = 0;
+                self.task.progress.waste_brought = 0;
                 if !self.task.wanted.paused {
                     self.wake();
                 }
@@ -258,6 +265,14 @@ impl Driver {
         self.gate = Gate::restored(gate.kind, gate.reason.clone(), gate.until, self.now);
         self.draining = false;
         self.soonest = None;
+    }
+
+    fn is_out(&self) -> bool {
+        let first = self.ledger.first().map(|row| row.sent_at);
+        let Some((first, (begin, length))) = first.zip(self.outage) else {
+            return false;
+        };
+        (begin..begin + length).contains(&since(first, self.now))
     }
 
     fn admitted(&mut self, request: Request) -> bool {
@@ -286,7 +301,11 @@ impl Driver {
         if let Some(soonest) = self.soonest {
             prop_assert!(self.now >= soonest, "looked again too soon");
         }
-        let fault = self.looks.pop_front().unwrap_or(Fault::Fine);
+        let fault = if self.is_out() {
+            Fault::Unavailable
+        } else {
+            self.looks.pop_front().unwrap_or(Fault::Fine)
+        };
         let started_at = self.now;
         let reached = (fault.answer().is_none() && fault != Fault::DiesBefore)
             .then(|| self.service.get(started_at));
@@ -306,6 +325,7 @@ impl Driver {
             gate_reason: gate.reason.as_deref().unwrap_or("?"),
             daily_left,
             daily_frees_at: self.daily_frees_at(),
+            reachable_since: gate.reachable_since,
             draining: self.draining,
             stale: fault == Fault::TooLate,
         };
@@ -341,7 +361,11 @@ impl Driver {
             http_status: None,
             detail: None,
             sent_at: self.now,
+            resolved_at: None,
+            effect_at: None,
             shown_at: None,
+            idle: None,
+            refusal: false,
             brought: None,
         };
         self.ledger.push(row.clone());
@@ -391,7 +415,10 @@ impl Driver {
             let stored = self.ledger.last_mut().expect("only a stored row changes");
             assert_eq!(stored.id, row.id);
             let unresolved = matches!(stored.state, ResumeState::Intended | ResumeState::Lost);
-            assert_eq!(step.resolved, unresolved && row.state != stored.state);
+            assert_eq!(
+                row.resolved_at != stored.resolved_at,
+                unresolved && row.state != stored.state
+            );
             *stored = row.clone();
             self.task.resume = Some(row.clone());
         }

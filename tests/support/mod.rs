@@ -182,11 +182,12 @@ impl Bench {
         }
     }
 
-    /// Waits until every task has ended and is polled no more.
+    /// Waits until every task has ended and is polled no more; a missing one is polled once a day.
     pub async fn until_all_ended(&self) {
         self.until(
             "SELECT NOT EXISTS (SELECT 1 FROM progress
-                                 WHERE state IN ('pending', 'growing') OR next_poll_at IS NOT NULL)",
+                                 WHERE state IN ('pending', 'growing')
+                                    OR (next_poll_at IS NOT NULL AND state <> 'missing'))",
         )
         .await;
     }

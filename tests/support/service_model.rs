@@ -3,7 +3,7 @@
 //! Time is a parameter, nothing is random: what a test draws beforehand decides everything.
 
 use growd::core::model::RESUME_MAX;
-use growd::core::{Failure, Observation, Status, after};
+use growd::core::{Failure, Observation, Status, after, since};
 use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -85,6 +85,12 @@ pub struct Unknowns {
     pub swing: i64,
     /// The wish at creation.
     pub desired: i64,
+    /// How long before the end of a run `done` is said, while the counters still rise.
+    pub done_early: Duration,
+    /// When in a run, and for how long, `done` is said before it is `in_progress` again.
+    pub lull: Option<(Duration, Duration)>,
+    /// For how long after a resume polls show the task as it was before, though its own answer shows more.
+    pub stale: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -131,6 +137,8 @@ pub struct Service {
     runs: usize,
     queue: VecDeque<i64>,
     coming: VecDeque<Coming>,
+    /// What stale polls show, and until when.
+    stale: Option<(Observation, Timestamp)>,
     /// Every resume that took effect.
     pub taken: Vec<Taken>,
 }
@@ -150,6 +158,7 @@ impl Service {
             runs: 0,
             queue: VecDeque::new(),
             coming: VecDeque::new(),
+            stale: None,
             taken: Vec::new(),
             unknowns,
         };
@@ -160,7 +169,10 @@ impl Service {
     /// `GET /v1/discovery_tasks/{id}`.
     pub fn get(&mut self, now: Timestamp) -> Observation {
         self.advance(now);
-        self.view()
+        match &self.stale {
+            Some((before, until)) if now < *until => before.clone(),
+            _ => self.view(),
+        }
     }
 
     /// `POST /v1/discovery_tasks/{id}/resume`.
@@ -190,6 +202,9 @@ impl Service {
             return Err(refused(400, "over the cap"));
         }
         let n = n.min(room);
+        if !self.unknowns.stale.is_zero() {
+            self.stale = Some((self.view(), after(now, self.unknowns.stale)));
+        }
         self.taken.push(Taken {
             at: now,
             n,
@@ -311,10 +326,22 @@ impl Service {
         }
     }
 
+    /// Is `done` said of a run that is not over?
+    fn says_done(&self, run: &Run) -> bool {
+        let early = since(self.now, run.ends) <= self.unknowns.done_early;
+        let gone = since(run.started, self.now);
+        let in_lull = self
+            .unknowns
+            .lull
+            .is_some_and(|(begin, length)| (begin..begin + length).contains(&gone));
+        (early && !self.unknowns.done_early.is_zero()) || in_lull
+    }
+
     fn view(&self) -> Observation {
         let since_birth = self.now.duration_since(self.born).as_secs();
         let status = match &self.run {
             Some(_) if self.runs == 1 && since_birth < 2 => Status::Created,
+            Some(run) if self.says_done(run) => Status::Done,
             Some(_) => Status::InProgress,
             None => self.status.clone(),
         };

@@ -1,7 +1,7 @@
 //! What the answer to a resume does to its task, and to the ledger's row.
 
-use super::ledger::resolve;
-use super::{Answer, Step, missing, paced, run_began};
+use super::ledger::{note_effect, resolve};
+use super::{Answer, RETRY_AFTER_MAX, Step, paced, run_began};
 use crate::core::after;
 use crate::core::answer::Failure;
 use crate::core::model::{Policy, Resume, ResumeState, State, Task};
@@ -16,7 +16,8 @@ pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, sp
     match &answer.outcome {
         Ok(seen) => {
             row.http_status = answer.http_status;
-            resolve(&mut step, &mut row, ResumeState::Accepted, None);
+            resolve(&mut step, &mut row, ResumeState::Accepted, None, at);
+            note_effect(&mut row, seen, at);
             step.recover();
             run_began(&mut step.progress, seen, resume.sent_at);
             step.store(seen, at);
@@ -41,13 +42,19 @@ pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, sp
             step.fail("resume", failure);
             let why = "a resume was not answered: looking whether it arrived".to_owned();
             step.enter(State::Growing, Some(why));
-            step.progress.next_poll_at = Some(at);
+            step.progress.next_poll_at = Some(match failure {
+                Failure::Unanswered {
+                    retry_after: Some(retry_after),
+                    ..
+                } => after(at, retry_after.wait(at).min(RETRY_AFTER_MAX)),
+                _ => at,
+            });
         }
         Err(failure @ (Failure::NotConnected { .. } | Failure::Withheld { .. })) => {
-            resolve(&mut step, &mut row, ResumeState::Unsent, Some(failure));
+            resolve(&mut step, &mut row, ResumeState::Unsent, Some(failure), at);
             step.fail("resume", failure);
             step.enter(State::Growing, Some(went_wrong(failure)));
-            step.back_off(at, policy, spread);
+            step.back_off(failure, at, policy, spread);
         }
         Err(
             failure @ (Failure::Unauthorized { .. }
@@ -56,7 +63,13 @@ pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, sp
             | Failure::Superseded { .. }
             | Failure::RateLimited { .. }),
         ) => {
-            resolve(&mut step, &mut row, ResumeState::Rejected, Some(failure));
+            resolve(
+                &mut step,
+                &mut row,
+                ResumeState::Rejected,
+                Some(failure),
+                at,
+            );
             step.held_by_gate("resume", failure, at);
             let why = format!(
                 "a resume is due; the account is refused: {}",
@@ -64,22 +77,31 @@ pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, sp
             );
             step.enter(State::Growing, Some(why));
         }
-        Err(failure @ Failure::NotFound { detail, .. }) => {
-            resolve(&mut step, &mut row, ResumeState::Rejected, Some(failure));
-            step.enter(State::Missing, Some(missing(detail)));
-            step.progress.next_poll_at = None;
-        }
         Err(failure @ Failure::Refused { .. }) => {
-            resolve(&mut step, &mut row, ResumeState::Rejected, Some(failure));
+            resolve(
+                &mut step,
+                &mut row,
+                ResumeState::Rejected,
+                Some(failure),
+                at,
+            );
+            row.refusal = true;
             let why = format!("a resume was refused ({failure}): looking why");
             step.enter(State::Growing, Some(why));
             step.progress.next_poll_at = Some(at);
         }
-        Err(failure @ Failure::Unexpected { .. }) => {
-            resolve(&mut step, &mut row, ResumeState::Rejected, Some(failure));
+        // Whether the task is missing is for polls to confirm.
+        Err(failure @ (Failure::NotFound { .. } | Failure::Unexpected { .. })) => {
+            resolve(
+                &mut step,
+                &mut row,
+                ResumeState::Rejected,
+                Some(failure),
+                at,
+            );
             step.fail("resume", failure);
             step.enter(State::Growing, Some(went_wrong(failure)));
-            step.back_off(at, policy, spread);
+            step.back_off(failure, at, policy, spread);
         }
     }
     step.resume = Some(row);
