@@ -63,7 +63,10 @@ fn rows(elsewhere: &str) -> Vec<Row> {
     let mut rows = Vec::new();
     // 2xx, not understood. These take effect.
     for (fault, why) in [
-        (named("not_json"), "200: not understood: expected value"),
+        (
+            named("not_json"),
+            "200: not understood: an HTML page, not JSON",
+        ),
         (named("missing_fields"), "not understood: missing field"),
         (named("wrong_types"), "not understood: invalid type"),
         (named("wrong_id"), "not understood: it is another task"),
@@ -956,8 +959,11 @@ const DAY: f64 = 86_400.0;
 async fn a_429_closes_the_gate_for_as_long_as_it_says_where_that_can_be_read_and_believed() {
     let year = Duration::from_hours(365 * 24);
     // What `Retry-After` says, and between how many and how many seconds the gate then stays closed.
-    let cases: [(Option<String>, f64, f64); 13] = [
+    let cases: [(Option<String>, f64, f64); 15] = [
         (Some("120".to_owned()), 120.0, 120.0),
+        // A fraction is rounded up, and of several values the first counts.
+        (Some("1.5".to_owned()), 2.0, 2.0),
+        (Some("120, 60".to_owned()), 120.0, 120.0),
         // HTTP dates have whole seconds.
         (Some(http_date(Duration::from_mins(5))), 270.0, 300.0),
         // Bounded by 24 h.
@@ -968,7 +974,7 @@ async fn a_429_closes_the_gate_for_as_long_as_it_says_where_that_can_be_read_and
         // Else a backoff from 60 s, with up to a tenth of jitter.
         (Some("soon".to_owned()), 60.0, 66.0),
         (Some("-5".to_owned()), 60.0, 66.0),
-        (Some("1.5".to_owned()), 60.0, 66.0),
+        (Some("Infinity".to_owned()), 60.0, 66.0),
         (Some(String::new()), 60.0, 66.0),
         (Some("2027-01-01T00:00:00Z".to_owned()), 60.0, 66.0),
         (Some("Mon, 32 Feb 2027 25:00:00 GMT".to_owned()), 60.0, 66.0),

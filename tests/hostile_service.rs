@@ -118,7 +118,12 @@ fn nothing_said() -> Vec<Case> {
     };
     vec![
         // Bodies that are no task.
-        case("no JSON", ok("<html>It works!</html>"), "expected value"),
+        case("no JSON", ok("It works!"), "expected value"),
+        case(
+            "an HTML page",
+            ok("<html>It works!</html>"),
+            "not understood: an HTML page, not JSON",
+        ),
         case("no body", ok(""), "EOF while parsing"),
         case("a body that breaks off", ok(half), "EOF while parsing"),
         case("a list", ok("[]"), "not understood"),
@@ -127,7 +132,9 @@ fn nothing_said() -> Vec<Case> {
             ok(r#"{"detail":"no"}"#),
             "missing field",
         ),
-        case("text for a number", counted("\"25\""), "invalid type"),
+        case("text for a number", counted("\"many\""), "invalid type"),
+        case("no text for a number", counted("\"\""), "invalid type"),
+        case("a fraction as text", counted("\"25.5\""), "invalid type"),
         case(
             "a long text for a number",
             counted(&format!("{:?}", "x".repeat(900_000))),
@@ -185,6 +192,32 @@ fn nothing_said() -> Vec<Case> {
             "no content",
             bytes("HTTP/1.1 204 No Content\r\n\r\n"),
             "204: not understood",
+        ),
+        // Refusals that are not the service's own, or that need not be one.
+        case(
+            "a proxy's page with 403",
+            Reply::Bytes(answer("403 Forbidden", "", b"<html>Blocked</html>")),
+            "403: an HTML page",
+        ),
+        case(
+            "a proxy's page with 404",
+            Reply::Bytes(answer("404 Not Found", "", b"<!DOCTYPE html>Gone")),
+            "404: an HTML page",
+        ),
+        case(
+            "a proxy that wants to be paid",
+            Reply::Bytes(answer("402 Payment Required", "", b"{\"error\":\"pay\"}")),
+            "402: ",
+        ),
+        case(
+            "a redirect after the request was processed",
+            Reply::Bytes(answer("303 See Other", "location: /v1/other\r\n", b"")),
+            "303: a redirect, which is not followed",
+        ),
+        case(
+            "a conflict",
+            Reply::Bytes(answer("409 Conflict", "", br#"{"detail":"busy"}"#)),
+            "409: busy",
         ),
         // Bodies without end, or without bounds.
         case(
@@ -595,22 +628,35 @@ async fn the_token_reaches_no_other_host_wherever_a_redirect_points() {
     let bench = Bench::new().await;
     let other = Door::to(bench.service.addr(), |_| ok("{}")).opened();
     let to = other.addr();
-    let count = AtomicUsize::new(0);
+    let (polls, resumes) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let fight = Fight::begin(LONG, move |request| {
-        let codes = ["301 a", "302 a", "303 a", "307 a", "308 a"];
+        // The last one leaves open what became of the resume, so that there is no other.
+        let codes = ["301 a", "302 a", "307 a", "308 a", "303 a"];
+        let count = if request.is_resume() {
+            &resumes
+        } else {
+            &polls
+        };
         let at = count.fetch_add(1, Ordering::Relaxed);
         // Every other look is good, so that resumes are redirected too.
         if !request.is_resume() && at.is_multiple_of(2) {
             return ok(task("done", 50, "25"));
         }
         let location = format!("location: http://{to}{}\r\n", request.path);
+        let at = if request.is_resume() { at } else { at / 2 };
         Reply::Bytes(answer(codes[at % codes.len()], &location, b""))
     })
     .await;
     fight
         .until(
             name,
-            "SELECT count(*) >= 3 FROM resumes WHERE task_id = ? AND state = 'rejected'",
+            "SELECT count(*) FILTER (WHERE state = 'rejected') = 4 AND count(*) FILTER (WHERE state = 'intended') = 1 FROM resumes WHERE task_id = ?",
+        )
+        .await;
+    fight
+        .until(
+            name,
+            "SELECT count(*) > 0 FROM events WHERE task_id = ? AND kind = 'resume_unanswered'",
         )
         .await;
     assert!(other.seen("").is_empty(), "{:?}", other.seen(""));

@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 use std::path::Path;
+use uuid::Uuid;
 
 /// The task that the corpus is about, and that is asked for.
 const ID: &str = "0f6c1f0a-5d5e-4b0e-9a51-0d8f6a1f2c3b";
@@ -89,6 +90,12 @@ fn what_is_read_is_what_was_sent_and_fit_to_be_shown() {
         (whole.discovered, whole.enriched, whole.evaluated),
         (140, 120, 110)
     );
+    for same in ["a_whole_number_written_as_text", "the_id_in_braces"] {
+        assert_eq!(accepted(same).results, 100);
+    }
+    let spaced = accepted("control_characters_in_a_text");
+    assert_eq!(spaced.query.as_deref(), Some("two lines and more"));
+    assert!(accepted("a_number_for_a_boolean").is_exhausted);
     let least = accepted("only_what_decides_about_money");
     assert_eq!(least.status, Status::Done);
     assert!(!least.is_exhausted && least.query.is_none());
@@ -126,6 +133,16 @@ fn assert_possible(seen: &Observation) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether a JSON number or string has exactly this value.
+fn stands_for(value: &Value, number: i64) -> bool {
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
+    let number = number.to_string();
+    let float = text.parse().map(|float: f64| float.to_string());
+    text == number || float == Ok(number)
+}
+
 /// Where the bytes are read as a task, they are one by the lights of another reader too: an object that has all that
 /// money hangs on, just as it was read.
 fn check(body: &[u8]) -> Result<(), TestCaseError> {
@@ -136,10 +153,11 @@ fn check(body: &[u8]) -> Result<(), TestCaseError> {
     prop_assert!(read_task(body, "another").is_err());
     // The general reader has a limit to nesting, the other has none where it only skips.
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
-        prop_assert_eq!(value["id"].as_str(), Some(ID));
+        let id = value["id"].as_str().unwrap_or_default();
+        prop_assert_eq!(Uuid::try_parse(id), Uuid::try_parse(ID));
         prop_assert!(value["status"].is_string());
-        prop_assert_eq!(value["desired_num_results"].as_i64(), Some(seen.desired));
-        prop_assert_eq!(value["num_results"].as_i64(), Some(seen.results));
+        prop_assert!(stands_for(&value["desired_num_results"], seen.desired));
+        prop_assert!(stands_for(&value["num_results"], seen.results));
     }
     Ok(())
 }
@@ -166,8 +184,9 @@ fn no_count() -> impl Strategy<Value = String> {
         (i64::MIN..0).prop_map(|number| number.to_string()),
         (1_u64..).prop_map(|more| (u128::from(more) + i64::MAX as u128).to_string()),
         "[1-9][0-9]{19,400}",
-        "-?[0-9]{1,3}\\.[0-9]{1,3}",
-        "[0-9]e[0-9]{1,4}",
+        "-[0-9]{1,3}\\.[0-9]{1,3}",
+        "[0-9]{1,3}\\.[0-9]{0,2}[1-9]",
+        "[1-9]e(-[1-9]|1[3-9]|[2-9][0-9]|[1-9][0-9]{2,3})",
         select(vec![
             "-0.0",
             "NaN",
@@ -185,7 +204,19 @@ fn no_count() -> impl Strategy<Value = String> {
             "--1",
             "null",
             "true",
-            "\"1\"",
+            "\"\"",
+            "\"abc\"",
+            "\"1.5\"",
+            "\"-1\"",
+            "\"+1\"",
+            "\" 1\"",
+            "\"01\"",
+            "\"1,000\"",
+            "\"0x10\"",
+            "\"NaN\"",
+            "\"1e400\"",
+            "\"9223372036854775808\"",
+            "\"\\\"1\\\"\"",
             "[1]",
             "{}",
             "",
@@ -369,12 +400,92 @@ fn an_id_or_a_status_that_is_no_text_is_refused() {
 }
 
 #[test]
-fn an_id_is_the_one_that_was_asked_for_to_the_letter() {
+fn a_count_in_another_form_is_the_same_count() {
+    let form = select(vec!["N.0", "N.000", "\"N\"", "\"N.0\"", "Ne0", "0.NE9"]);
+    let count = 0..1_000_000_000_i64;
+    for_each(
+        500,
+        &(valid(), select(COUNTERS.to_vec()), count, form),
+        |(task, name, count, form)| {
+            let nine_digits = format!("{count:09}");
+            let number = if form.starts_with("0.") {
+                &nine_digits
+            } else {
+                &count.to_string()
+            };
+            let body = written(&task, name, &form.replace('N', number));
+            let mut expected = task;
+            expected[name] = json!(count);
+            let expected = read_task(expected.to_string().as_bytes(), ID);
+            prop_assert_eq!(read_task(body.as_bytes(), ID), expected, "{}", body);
+            check(body.as_bytes())
+        },
+    );
+}
+
+#[test]
+fn a_byte_order_mark_and_0_and_1_for_a_boolean_change_nothing() {
+    for_each(200, &valid(), |task| {
+        let expected = read_task(task.to_string().as_bytes(), ID);
+        let number = if task["is_exhausted"] == true {
+            "1"
+        } else {
+            "0"
+        };
+        let body = format!("\u{feff}{}", written(&task, "is_exhausted", number));
+        prop_assert_eq!(read_task(body.as_bytes(), ID), expected, "{}", body);
+        Ok(())
+    });
+    for_each(
+        200,
+        &(valid(), "[2-9]|1[0-9]|-[0-9]|\"[a-z]*\""),
+        |(task, text)| {
+            let body = written(&task, "is_exhausted", &text);
+            prop_assert!(read_task(body.as_bytes(), ID).is_err(), "{}", body);
+            Ok(())
+        },
+    );
+}
+
+#[test]
+fn a_control_character_anywhere_changes_no_count() {
+    let control = 0..0x20_u8;
+    for_each(
+        1_500,
+        &(valid(), any::<Index>(), control),
+        |(task, place, control)| {
+            let mut body = task.to_string().into_bytes();
+            let whole = read_task(&body, ID).map_err(TestCaseError::fail)?;
+            body.insert(place.index(body.len() + 1), control);
+            check(&body)?;
+            if let Ok(seen) = read_task(&body, ID) {
+                prop_assert_eq!((seen.desired, seen.results), (whole.desired, whole.results));
+            }
+            Ok(())
+        },
+    );
+    // Inside a string it is read as a space.
+    for_each(
+        200,
+        &(valid(), vec(0..0x20_u8, 1..20)),
+        |(task, controls)| {
+            let controls: String = controls.into_iter().map(char::from).collect();
+            let body = written(&task, "query", &format!("\"{controls}\""));
+            let seen = read_task(body.as_bytes(), ID).map_err(TestCaseError::fail)?;
+            prop_assert_eq!(seen.query, Some(" ".repeat(controls.len())));
+            Ok(())
+        },
+    );
+}
+
+#[test]
+fn an_id_is_the_one_that_was_asked_for() {
     let other = prop_oneof![
         ".{0,40}",
-        Just(ID.to_uppercase()),
         Just(format!("{ID} ")),
         Just(format!("\u{0}{ID}")),
+        Just(format!("{{{ID}")),
+        Just(ID.replacen('-', "", 1)),
         Just(ID[..35].to_owned()),
     ];
     for_each(500, &(valid(), other), |(mut task, other)| {
@@ -383,6 +494,33 @@ fn an_id_is_the_one_that_was_asked_for_to_the_letter() {
         prop_assert!(read_task(task.to_string().as_bytes(), ID).is_err());
         Ok(())
     });
+}
+
+#[test]
+fn an_id_that_is_a_uuid_is_the_same_in_each_of_its_forms() {
+    let form = select(vec!["H", "S", "{H}", "urn:uuid:H"]);
+    let ids = (any::<u128>(), any::<u128>());
+    for_each(
+        500,
+        &(valid(), ids, form, any::<bool>()),
+        |(mut task, (one, other), form, upper)| {
+            let (one, other) = (Uuid::from_u128(one), Uuid::from_u128(other));
+            let written = |id: Uuid| {
+                let form = form.replace('H', &id.hyphenated().to_string());
+                let form = form.replace('S', &id.simple().to_string());
+                if upper { form.to_uppercase() } else { form }
+            };
+            task["id"] = json!(written(one));
+            let body = task.to_string();
+            prop_assert!(
+                read_task(body.as_bytes(), &one.to_string()).is_ok(),
+                "{}",
+                body
+            );
+            prop_assert!(one == other || read_task(body.as_bytes(), &other.to_string()).is_err());
+            Ok(())
+        },
+    );
 }
 
 #[test]

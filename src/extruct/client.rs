@@ -1,15 +1,17 @@
 //! The HTTP client: one pool of connections, one token, and every limit that an answer is held to.
 
-use super::error;
+use super::error::{self, Request};
 use super::wire::{self, User};
 use crate::config::Api;
 use crate::core::{Failure, Observation, TaskId};
-use crate::token::Token;
+use crate::token::{Token, TokenError};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
-use reqwest::header::{ACCEPT, HeaderValue};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode, redirect, retry};
 use serde_json::json;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::timeout;
 use url::Url;
@@ -50,15 +52,37 @@ pub struct Answered {
     pub outcome: Result<Observation, Failure>,
 }
 
+/// A 2xx answer.
+struct Success {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Success {
+    /// Returns the failure for a body that the reader rejects with `error`.
+    fn not_understood(&self, error: String) -> Failure {
+        Failure::NotUnderstood {
+            status: self.status.as_u16(),
+            detail: error::not_json(&self.headers, &self.body, error),
+        }
+    }
+}
+
 /// A client of the service for one account. Cloning is cheap and shares the connections.
 #[derive(Debug, Clone)]
 pub struct Client {
+    /// Sends free requests; reuses connections.
     http: reqwest::Client,
-    /// As configured.
-    base: Url,
-    /// Its path, without a slash at the end.
+    /// Sends paid requests, each on a new connection. A server may close an idle connection just as a request goes out
+    /// on it; the client then cannot tell whether the request arrived.
+    fresh: reqwest::Client,
+    api: Arc<Api>,
+    /// The path of `api.base_url`, without a trailing slash.
     prefix: String,
     token: Token,
+    /// Whether another token has replaced this one. Shared by all clones.
+    superseded: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -70,44 +94,59 @@ impl Client {
     pub fn new(api: &Api, token: Token) -> Result<Self, ClientError> {
         // Fails where there is one already, which is then this very one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("growd/", env!("CARGO_PKG_VERSION")))
-            .timeout(api.timeout)
-            .connect_timeout(api.connect_timeout)
-            // A 307 would send the POST, and the token, again to wherever it points.
-            .redirect(redirect::Policy::none())
-            // A resume that may have arrived is never sent again.
-            .retry(retry::never())
-            .http1_only()
-            .tcp_nodelay(true);
-        if api.base_url.scheme() == "http" {
-            // Loopback only: a proxy of the environment would be shown the token in the clear.
-            builder = builder.no_proxy();
-        }
-        let http = builder
-            .build()
-            .map_err(|error| ClientError::Setup(error.to_string()))?;
+        let built = |builder: reqwest::ClientBuilder| {
+            let client = builder.build();
+            client.map_err(|error| ClientError::Setup(error.to_string()))
+        };
         Ok(Self {
-            http,
-            base: api.base_url.clone(),
+            http: built(builder(api))?,
+            fresh: built(builder(api).pool_max_idle_per_host(0))?,
+            api: Arc::new(api.clone()),
             prefix: api.base_url.path().trim_end_matches('/').to_owned(),
             token,
+            superseded: Arc::default(),
         })
+    }
+
+    /// Reads the token again, as [`Token::find`] does for the same settings. Returns a client with the new token, which
+    /// shares the connections, or `None` if the token has not changed. Blocks while it reads a small file.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`] if there is no token, or it cannot be read.
+    pub fn renewed(&self) -> Result<Option<Self>, TokenError> {
+        let token = Token::find(&self.api)?;
+        let is_new = token.expose() != self.token.expose();
+        Ok(is_new.then(|| Self {
+            token,
+            superseded: Arc::default(),
+            ..self.clone()
+        }))
+    }
+
+    /// Marks this client and its clones as superseded by one with another token. From then on they return
+    /// [`Failure::Superseded`] for a 401.
+    pub fn retire(&self) {
+        self.superseded.store(true, Ordering::Release);
     }
 
     /// Looks at a task: `GET /v1/discovery_tasks/{id}`.
     pub async fn look(&self, id: &TaskId) -> Answered {
         let segment = segment(id);
         let url = self.url(format_args!("discovery_tasks/{segment}"));
-        self.task(self.http.get(url), id).await
+        // A cached task would be stale.
+        let no_cache = HeaderValue::from_static("no-cache");
+        let request = self.http.get(url).header(CACHE_CONTROL, no_cache);
+        self.task(Request::Poll, request, id).await
     }
 
-    /// Asks for more results: `POST /v1/discovery_tasks/{id}/resume`. Sent at most once.
+    /// Asks for more results: `POST /v1/discovery_tasks/{id}/resume`. Sent at most once, on a new connection.
     pub async fn resume(&self, id: &TaskId, desired_new_results: i64) -> Answered {
         let segment = segment(id);
         let url = self.url(format_args!("discovery_tasks/{segment}/resume"));
         let body = json!({"desired_new_results": desired_new_results});
-        self.task(self.http.post(url).json(&body), id).await
+        let request = self.fresh.post(url).json(&body);
+        self.task(Request::Resume, request, id).await
     }
 
     /// Asks whose token it is: `GET /v1/user`.
@@ -117,43 +156,37 @@ impl Client {
     /// The row of the answer table that the answer falls into.
     pub async fn user(&self) -> Result<User, Failure> {
         let request = self.http.get(self.url(format_args!("user")));
-        let answer: Result<User, _> = match self.send(request).await {
-            Ok((status, body)) => {
-                serde_json::from_slice(&body).map_err(|error| Failure::NotUnderstood {
-                    status: status.as_u16(),
-                    detail: error.to_string(),
-                })
-            }
-            Err(failure) => Err(failure),
-        };
-        let told = |text: String| error::clip(&self.without_token(text));
-        match answer {
+        let answer = self.send(Request::User, request).await;
+        let user = answer.and_then(|answer| {
+            let user = wire::read_user(&answer.body);
+            user.map_err(|error| answer.not_understood(error.to_string()))
+        });
+        match user {
             Ok(user) => Ok(User {
-                email: user.email.map(told),
+                email: user
+                    .email
+                    .map(|email| error::clip(&self.without_token(email))),
                 ..user
             }),
-            Err(failure) => Err(failure.map_detail(told)),
+            Err(failure) => Err(self.told(failure)),
         }
     }
 
     /// The address of what the service has below `/v1/`.
     fn url(&self, below: fmt::Arguments<'_>) -> Url {
-        let mut url = self.base.clone();
+        let mut url = self.api.base_url.clone();
         url.set_path(&format!("{}/v1/{below}", self.prefix));
         url
     }
 
-    async fn task(&self, request: RequestBuilder, id: &TaskId) -> Answered {
-        match self.send(request).await {
-            Ok((status, body)) => Answered {
-                http_status: Some(status.as_u16()),
-                outcome: wire::read_clean_task(&body, id.as_str(), |text| self.without_token(text))
-                    .map_err(|detail| {
-                        self.told(Failure::NotUnderstood {
-                            status: status.as_u16(),
-                            detail,
-                        })
-                    }),
+    async fn task(&self, request: Request, builder: RequestBuilder, id: &TaskId) -> Answered {
+        match self.send(request, builder).await {
+            Ok(answer) => Answered {
+                http_status: Some(answer.status.as_u16()),
+                outcome: wire::read_clean_task(&answer.body, id.as_str(), |text| {
+                    self.without_token(text)
+                })
+                .map_err(|error| self.told(answer.not_understood(error))),
             },
             Err(failure) => Answered {
                 http_status: failure.status(),
@@ -162,8 +195,8 @@ impl Client {
         }
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), Failure> {
-        let mut response = request
+    async fn send(&self, request: Request, builder: RequestBuilder) -> Result<Success, Failure> {
+        let mut response = builder
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .bearer_auth(self.token.expose())
             .send()
@@ -172,7 +205,11 @@ impl Client {
         let status = response.status();
         if status.is_success() {
             return match read(&mut response, BODY_MAX).await {
-                Ok(body) if body.len() <= BODY_MAX => Ok((status, body)),
+                Ok(body) if body.len() <= BODY_MAX => Ok(Success {
+                    status,
+                    headers: std::mem::take(response.headers_mut()),
+                    body,
+                }),
                 Ok(_) => Err(Failure::NotUnderstood {
                     status: status.as_u16(),
                     detail: format!("the answer is over {BODY_MAX} bytes"),
@@ -180,16 +217,18 @@ impl Client {
                 Err(error) => Err(error::from_transport(error)),
             };
         }
-        // The status alone decides; its explanation is welcome, but not waited for in vain.
+        // A body that takes too long, or breaks off, is read as empty. A 402, 403 or 404 then counts as unanswered.
         let body = match timeout(EXPLANATION, read(&mut response, ERROR_BODY_MAX)).await {
             Ok(Ok(body)) => body,
             Ok(Err(_)) | Err(_) => Vec::new(),
         };
-        Err(error::from_answer(
-            status,
-            response.headers(),
-            &String::from_utf8_lossy(&body),
-        ))
+        let failure = error::from_answer(request, status, response.headers(), &body);
+        Err(match failure {
+            Failure::Unauthorized { status, detail } if self.superseded.load(Ordering::Acquire) => {
+                Failure::Superseded { status, detail }
+            }
+            other => other,
+        })
     }
 
     /// A text of the service's with the token struck out, should it echo that: these texts end up in errors and in
@@ -217,6 +256,26 @@ impl Client {
     /// A failure in words that can be told: without the token, and of bounded length.
     fn told(&self, failure: Failure) -> Failure {
         failure.map_detail(|detail| error::clip(&self.without_token(detail)))
+    }
+}
+
+/// Returns the settings that both HTTP clients share.
+fn builder(api: &Api) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("growd/", env!("CARGO_PKG_VERSION")))
+        .timeout(api.timeout)
+        .connect_timeout(api.connect_timeout)
+        // A 307 would send the POST, and the token, again to wherever it points.
+        .redirect(redirect::Policy::none())
+        // A resume that may have arrived is never sent again.
+        .retry(retry::never())
+        .http1_only()
+        .tcp_nodelay(true);
+    if api.base_url.scheme() == "http" {
+        // Loopback only: a proxy of the environment would be shown the token in the clear.
+        builder.no_proxy()
+    } else {
+        builder
     }
 }
 

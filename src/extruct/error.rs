@@ -1,9 +1,10 @@
 //! From what went wrong with a request to the variant that says what growd does about it.
 
-use crate::core::{Failure, RetryAfter};
-use jiff::Timestamp;
+use super::retry_after::retry_after;
+use super::wire::{BYTE_ORDER_MARK, read_json};
+use crate::core::Failure;
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use serde_json::Value;
 use std::error::Error;
 use url::Url;
@@ -11,47 +12,82 @@ use url::Url;
 /// The longest text kept of what the service says, in characters.
 const DETAIL_MAX: usize = 500;
 
+/// The errors with which a 403 means the same as a 402.
+const PAYMENT_ERRORS: [&str; 3] = ["plan_required", "payment_failed", "insufficient_credits"];
+
+/// The kind of request that was answered. The meaning of some status codes depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Request {
+    /// `GET /v1/discovery_tasks/{id}`.
+    Poll,
+    /// `POST /v1/discovery_tasks/{id}/resume`.
+    Resume,
+    /// `GET /v1/user`.
+    User,
+}
+
 /// The failure that an answer other than 2xx is. Its words are of any length: see [`clip`].
-pub(super) fn from_answer(status: StatusCode, headers: &HeaderMap, body: &str) -> Failure {
+pub(super) fn from_answer(
+    request: Request,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Failure {
     let code = status.as_u16();
-    let detail = detail(status, body);
-    match code {
-        400 | 422 => Failure::Refused {
+    let body = String::from_utf8_lossy(body);
+    let json = read_json::<Value>(body.as_bytes()).ok();
+    // The service is a FastAPI application, whose errors have this field. Other bodies come from a proxy.
+    let own = json
+        .as_ref()
+        .and_then(|json| json.as_object()?.get("detail"));
+    let detail = if status.is_redirection() {
+        redirect(headers)
+    } else {
+        detail(status, headers, &body, json.as_ref())
+    };
+    let unanswered = |detail: &str, retry_after| Failure::Unanswered {
+        status: Some(code),
+        detail: format!("{code}: {detail}"),
+        retry_after,
+    };
+    match (code, request) {
+        (401, _) => Failure::Unauthorized {
             status: code,
             detail,
         },
-        401 => Failure::Unauthorized {
+        (402..=404 | 410, _) | (422, Request::Poll) if own.is_none() => unanswered(&detail, None),
+        (400, _) | (422, Request::Resume | Request::User) => Failure::Refused {
             status: code,
             detail,
         },
-        403 => Failure::Forbidden { detail },
-        402 => Failure::PaymentRequired {
+        (403, _) if !own.is_some_and(asks_for_payment) => Failure::Forbidden { detail },
+        (402 | 403, _) => Failure::PaymentRequired {
             status: code,
             detail,
         },
-        404 => Failure::NotFound {
+        (404 | 410 | 422, _) => Failure::NotFound {
             status: code,
             detail,
         },
-        429 => Failure::RateLimited {
+        (429, _) => Failure::RateLimited {
             detail,
             retry_after: retry_after(headers),
         },
-        300..=399 => Failure::Unexpected {
-            status: code,
-            detail: redirect(headers),
-        },
-        // A 1xx is no end of an answer; where it is the last that was heard, the answer never came.
-        100..=199 | 408 | 500.. => Failure::Unanswered {
-            status: Some(code),
-            detail: format!("{code}: {detail}"),
-            retry_after: None,
-        },
+        (503, _) => unanswered(&detail, retry_after(headers)),
+        // A 303 says that the request was processed. A resume answered 409 may have taken effect. A 1xx does not end an
+        // answer: if nothing follows it, the answer never came.
+        (100..=199 | 303 | 408 | 409 | 500.., _) => unanswered(&detail, None),
         _ => Failure::Unexpected {
             status: code,
             detail,
         },
     }
+}
+
+/// Whether a `detail` is one of [`PAYMENT_ERRORS`], as its `error` or as a plain string.
+fn asks_for_payment(detail: &Value) -> bool {
+    let error = detail.as_str().or_else(|| detail.get("error")?.as_str());
+    error.is_some_and(|error| PAYMENT_ERRORS.contains(&error))
 }
 
 /// The failure that a request without a whole answer is. Its words are of any length: see [`clip`].
@@ -93,23 +129,63 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// The service's words: FastAPI's `detail`, which is a string, an object or a list, or else the body's text.
-fn detail(status: StatusCode, body: &str) -> String {
-    let words = match serde_json::from_str::<Value>(body) {
-        Ok(Value::Object(mut object)) => match object.remove("detail") {
-            Some(detail) => words(&detail),
-            None => Value::Object(object).to_string(),
+fn detail(status: StatusCode, headers: &HeaderMap, body: &str, json: Option<&Value>) -> String {
+    let words = match json {
+        Some(json) if json.is_object() => match json.get("detail") {
+            Some(detail) => words(detail),
+            None => json.to_string(),
         },
-        Ok(other) => words(&other),
-        Err(_) => body.to_owned(),
+        Some(json) => words(json),
+        None if is_html(headers, body.as_bytes()) => HTML.to_owned(),
+        None => body.to_owned(),
     };
     if words.trim().is_empty() {
         status
             .canonical_reason()
             .unwrap_or("no explanation")
             .to_owned()
+    } else if begins_as_html(words.as_bytes()) {
+        HTML.to_owned()
     } else {
         words
     }
+}
+
+/// Replaces the source of a page in texts for people.
+const HTML: &str = "an HTML page";
+
+/// Describes a 2xx body that the reader rejected with `error`.
+pub(super) fn not_json(headers: &HeaderMap, body: &[u8], error: String) -> String {
+    if is_html(headers, body) {
+        format!("{HTML}, not JSON")
+    } else {
+        error
+    }
+}
+
+/// Whether a body is an HTML page, by its first characters or by `Content-Type`.
+fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
+    let is_declared_html = || {
+        let content_type = headers
+            .get(CONTENT_TYPE)
+            .map_or(&b""[..], HeaderValue::as_bytes);
+        begins_with(content_type, "text/html") || begins_with(content_type, "application/xhtml+xml")
+    };
+    // A wrong `Content-Type` does not make JSON a page.
+    let is_text = !matches!(body.trim_ascii_start().first(), None | Some(b'{' | b'['));
+    begins_as_html(body) || (is_text && is_declared_html())
+}
+
+fn begins_as_html(body: &[u8]) -> bool {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    let body = body.trim_ascii_start();
+    begins_with(body, "<!doctype html") || begins_with(body, "<html")
+}
+
+/// Whether a text begins with a word, ignoring ASCII case.
+fn begins_with(text: &[u8], word: &str) -> bool {
+    text.get(..word.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 fn words(detail: &Value) -> String {
@@ -157,57 +233,108 @@ fn redirect(headers: &HeaderMap) -> String {
     }
 }
 
-/// `Retry-After` as seconds or as an HTTP date (RFC 9110, section 10.2.3); none for anything else.
-fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are a very long time, which the gate bounds.
-        return Some(RetryAfter::Seconds(text.parse().unwrap_or(u64::MAX)));
-    }
-    let at = httpdate::parse_http_date(text).ok()?;
-    // A date past all that can be reckoned with is a very long time, too; none is before 1970.
-    Some(RetryAfter::At(
-        Timestamp::try_from(at).unwrap_or(Timestamp::MAX),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::RetryAfter;
+    use reqwest::header::{HeaderName, RETRY_AFTER};
 
-    fn answer(code: u16, body: &str) -> Failure {
-        from_answer(StatusCode::from_u16(code).unwrap(), &HeaderMap::new(), body)
+    /// A body of the service's own form.
+    const OWN: &str = r#"{"detail":"its words"}"#;
+
+    /// Bodies that only a proxy sends.
+    const FOREIGN: [&str; 6] = [
+        "",
+        "<html>no</html>",
+        "no",
+        "[]",
+        r#"{"error":"plan_required"}"#,
+        r#""detail""#,
+    ];
+
+    const ALL: [Request; 3] = [Request::Poll, Request::Resume, Request::User];
+
+    fn answer(request: Request, code: u16, body: &str) -> Failure {
+        let status = StatusCode::from_u16(code).unwrap();
+        from_answer(request, status, &HeaderMap::new(), body.as_bytes())
     }
 
-    fn limited(header: &str) -> Option<RetryAfter> {
-        let mut headers = HeaderMap::new();
-        headers.insert(RETRY_AFTER, header.parse().unwrap());
-        retry_after(&headers)
+    /// The variant's name, and the status it holds.
+    fn row(failure: &Failure) -> (String, Option<u16>) {
+        let name = format!("{failure:?}");
+        let name = name.split(' ').next().unwrap_or_default();
+        (name.to_owned(), failure.status())
+    }
+
+    fn assert_rows(codes: &[u16], requests: &[Request], bodies: &[&str], variant: &str) {
+        for &code in codes {
+            for &request in requests {
+                for body in bodies {
+                    let row = row(&answer(request, code, body));
+                    let expected = (variant.to_owned(), Some(code));
+                    assert_eq!(row, expected, "{code} to {request:?}: {body}");
+                }
+            }
+        }
+    }
+
+    fn headers(of: &[(HeaderName, &str)]) -> HeaderMap {
+        let of = of.iter().cloned();
+        of.map(|(name, value)| (name, value.parse().unwrap()))
+            .collect()
     }
 
     #[test]
     fn every_status_falls_into_its_row_of_the_table() {
-        use Failure as F;
-        for code in [400, 422] {
-            assert!(matches!(answer(code, ""), F::Refused { status, .. } if status == code));
-        }
-        assert!(matches!(answer(401, ""), F::Unauthorized { .. }));
-        assert!(matches!(answer(403, ""), F::Forbidden { .. }));
-        assert!(matches!(answer(402, ""), F::PaymentRequired { .. }));
-        assert!(matches!(answer(404, ""), F::NotFound { .. }));
-        assert!(matches!(
-            answer(429, ""),
-            F::RateLimited {
-                retry_after: None,
-                ..
+        use Request::{Poll, Resume, User};
+        let any = [&FOREIGN[..], &[OWN]].concat();
+        assert_rows(&[400], &ALL, &any, "Refused");
+        assert_rows(&[422], &[Resume, User], &any, "Refused");
+        assert_rows(&[422], &[Poll], &[OWN], "NotFound");
+        assert_rows(&[401], &ALL, &any, "Unauthorized");
+        assert_rows(&[402], &ALL, &[OWN], "PaymentRequired");
+        assert_rows(&[403], &ALL, &[OWN], "Forbidden");
+        assert_rows(&[404, 410], &ALL, &[OWN], "NotFound");
+        assert_rows(&[402, 403, 404, 410], &ALL, &FOREIGN, "Unanswered");
+        assert_rows(&[422], &[Poll], &FOREIGN, "Unanswered");
+        assert_rows(&[429], &ALL, &any, "RateLimited");
+        let nothing_said = [101, 303, 408, 409, 500, 502, 503, 504, 599];
+        assert_rows(&nothing_said, &ALL, &any, "Unanswered");
+        let unexpected = [300, 301, 302, 304, 307, 308, 405, 406, 407, 411, 418, 451];
+        assert_rows(&unexpected, &ALL, &any, "Unexpected");
+    }
+
+    #[test]
+    fn words_that_are_not_utf_8_are_still_the_services_own() {
+        let body = b"{\"detail\":\"caf\xe9\"}";
+        let none = HeaderMap::new();
+        let failure = from_answer(Request::Poll, StatusCode::NOT_FOUND, &none, body);
+        assert_eq!(failure.to_string(), "404: caf\u{fffd}");
+        assert!(matches!(failure, Failure::NotFound { .. }), "{failure:?}");
+    }
+
+    #[test]
+    fn a_403_about_payment_is_a_402() {
+        for error in PAYMENT_ERRORS {
+            for body in [
+                format!(r#"{{"detail":{{"error":"{error}"}}}}"#),
+                format!(r#"{{"detail":"{error}"}}"#),
+            ] {
+                for request in ALL {
+                    let failure = answer(request, 403, &body);
+                    let expected = ("PaymentRequired".to_owned(), Some(403));
+                    assert_eq!(row(&failure), expected, "{body}");
+                    assert_eq!(failure.detail(), error);
+                }
             }
-        ));
-        for code in [101, 408, 500, 502, 503, 504, 599] {
-            assert!(matches!(answer(code, ""), F::Unanswered { status: Some(s), .. } if s == code));
         }
-        for code in [300, 301, 302, 303, 307, 308, 405, 409, 410, 418] {
-            assert!(matches!(answer(code, ""), F::Unexpected { status, .. } if status == code));
-        }
+        let others = [
+            r#"{"detail":{"error":"not_yours"}}"#,
+            r#"{"detail":{"message":"plan_required"}}"#,
+            r#"{"detail":["plan_required"]}"#,
+            r#"{"detail":null}"#,
+        ];
+        assert_rows(&[403], &ALL, &others, "Forbidden");
     }
 
     #[test]
@@ -223,33 +350,56 @@ mod tests {
                 "too big; bad",
             ),
             (r#"{"error":"other"}"#, r#"{"error":"other"}"#),
-            ("<html>\nno\u{7}</html>", "<html> no </html>"),
+            ("\u{feff}{\"detail\":\"two\nlines\"}", "two lines"),
+            ("<p>\nno\u{7}</p>", "<p> no </p>"),
             ("", "Bad Request"),
         ] {
-            assert_eq!(clip(answer(400, body).detail()), expected, "{body}");
+            let failure = answer(Request::Poll, 400, body);
+            assert_eq!(clip(failure.detail()), expected, "{body}");
         }
-        let long = answer(400, &"x".repeat(10_000));
+        let long = answer(Request::Poll, 400, &"x".repeat(10_000));
         assert_eq!(clip(long.detail()).chars().count(), DETAIL_MAX + 1);
     }
 
     #[test]
-    fn retry_after_is_read_in_both_forms_and_nonsense_is_none() {
-        assert_eq!(limited("120"), Some(RetryAfter::Seconds(120)));
-        assert_eq!(
-            limited("99999999999999999999999"),
-            Some(RetryAfter::Seconds(u64::MAX))
-        );
-        let at = "2015-10-21T07:28:00Z".parse().unwrap();
-        assert_eq!(
-            limited("Wed, 21 Oct 2015 07:28:00 GMT"),
-            Some(RetryAfter::At(at))
-        );
-        assert_eq!(
-            limited("Fri, 31 Dec 9999 23:59:59 GMT"),
-            Some(RetryAfter::At(Timestamp::MAX))
-        );
-        for nonsense in ["soon", "-5", "1.5", ""] {
-            assert_eq!(limited(nonsense), None, "{nonsense}");
+    fn of_an_html_page_is_only_said_that_it_is_one() {
+        let called = |name| headers(&[(CONTENT_TYPE, name)]);
+        let none = HeaderMap::new();
+        let html = called("text/html; charset=utf-8");
+        for (headers, body) in [
+            (&none, "<!doctype html><title>502</title>"),
+            (&none, "\u{feff}\n <!DOCTYPE HTML PUBLIC>"),
+            (&none, "<HTML><body>no"),
+            (&html, "<!-- a comment --><p>no"),
+            (&called("Text/HTML"), "Bad gateway"),
+            (&called("application/xhtml+xml"), "<?xml version='1.0'?>"),
+            (&none, r#"{"detail":"<html>no</html>"}"#),
+        ] {
+            for request in ALL {
+                let status = StatusCode::BAD_GATEWAY;
+                let failure = from_answer(request, status, headers, body.as_bytes());
+                assert_eq!(failure.to_string(), "502: an HTML page", "{body}");
+            }
         }
+        let read = |headers, body: &str| not_json(headers, body.as_bytes(), "why".to_owned());
+        assert_eq!(read(&none, "<html>"), "an HTML page, not JSON");
+        assert_eq!(read(&html, "It works!"), "an HTML page, not JSON");
+        for (headers, body) in [(&html, ""), (&html, "{}"), (&none, "<p>"), (&none, "html")] {
+            assert_eq!(read(headers, body), "why", "{body}");
+        }
+    }
+
+    #[test]
+    fn a_503_can_say_when_to_come_back() {
+        let headers = headers(&[(RETRY_AFTER, "7")]);
+        let read = |code| {
+            let status = StatusCode::from_u16(code).unwrap();
+            match from_answer(Request::Poll, status, &headers, b"") {
+                Failure::Unanswered { retry_after, .. } => retry_after,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(read(503), Some(RetryAfter::Seconds(7)));
+        assert_eq!(read(502), None);
     }
 }

@@ -2,16 +2,18 @@
 //!
 //! # Guarantees
 //!
-//! A request is sent at most once: no redirect is followed and nothing is resent. The token goes to the
-//! configured host and nowhere else, and appears in no error. An answer is read up to 1 MiB and for as long
-//! as `api.timeout`, whatever the service sends.
+//! A request is sent at most once: no redirect is followed and nothing is resent. A paid request opens a new
+//! connection. The token goes to the configured host and nowhere else, and appears in no error. An answer is read up
+//! to 1 MiB and for as long as `api.timeout`, whatever the service sends.
 //!
 //! # Assumptions
 //!
-//! Those of docs.extruct.ai: task ids are one segment of the path, errors are `{"detail": …}`.
+//! Those of docs.extruct.ai: task ids are one segment of the path, errors are `{"detail": …}`. A 402, 403, 404 or 410
+//! (and a 422 to a poll) with another body comes from a proxy, and says nothing about the task or the account.
 
 mod client;
 mod error;
+mod retry_after;
 mod wire;
 
 pub use client::{Answered, Client, ClientError};

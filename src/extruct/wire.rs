@@ -1,30 +1,180 @@
-//! The service's JSON, read leniently: what is new is ignored, what may be missing is 0, a new word is kept.
+//! Lenient reading of the service's JSON: ignores new fields, reads missing optional counters as 0, keeps unknown words,
+//! and accepts a value of another type if only one meaning is possible.
 
 use crate::core::{Observation, Status};
-use serde::Deserialize;
+use serde::de::{DeserializeOwned, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::{Map, Number, Value};
+use std::fmt;
+use uuid::Uuid;
 
 /// A task as the service writes it (docs.extruct.ai, "Get discovery task").
 #[derive(Deserialize)]
 struct WireTask {
     id: String,
     status: String,
-    desired_num_results: i64,
-    num_results: i64,
-    is_exhausted: Option<bool>,
+    desired_num_results: Count,
+    num_results: Count,
+    is_exhausted: Option<Flag>,
     // Older pages of the service's documentation lack some of these.
-    num_results_discovered: Option<i64>,
-    num_results_enriched: Option<i64>,
-    num_results_evaluated: Option<i64>,
+    num_results_discovered: Option<Count>,
+    num_results_enriched: Option<Count>,
+    num_results_evaluated: Option<Count>,
     query: Option<String>,
 }
 
+/// A whole number. Also accepts `25.0`, `"25"` and `"25.0"`.
+#[derive(Clone, Copy)]
+struct Count(i64);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Whole;
+
+        impl Visitor<'_> for Whole {
+            type Value = Count;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number")
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Count, E> {
+                Ok(Count(number))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Count, E> {
+                let count = i64::try_from(number).map(Count);
+                count.map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Count, E> {
+                let count = whole(number).map(Count);
+                count.ok_or_else(|| E::invalid_type(Unexpected::Float(number), &self))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Count, E> {
+                let number = text.parse::<Number>().ok();
+                let count = number.and_then(|number| {
+                    let from_float = || number.as_f64().and_then(whole);
+                    number.as_i64().or_else(from_float).map(Count)
+                });
+                count.ok_or_else(|| E::invalid_type(Unexpected::Str(text), &self))
+            }
+        }
+
+        from.deserialize_any(Whole)
+    }
+}
+
+/// Returns the whole number that a double represents exactly.
+fn whole(number: f64) -> Option<i64> {
+    /// `serde_json` without `float_roundtrip` may parse a larger number (from about 2^50) as a neighbouring one.
+    const EXACT_MAX: f64 = 1e12;
+    let is_one = number.is_sign_positive() && number.fract() == 0.0 && number <= EXACT_MAX;
+    // The standard library has no checked conversion. Such a double prints as an integer.
+    is_one.then(|| number.to_string().parse().ok()).flatten()
+}
+
+/// A boolean. Also accepts 0 and 1.
+struct Flag(bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Boolean;
+
+        impl Visitor<'_> for Boolean {
+            type Value = Flag;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a boolean")
+            }
+
+            fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Flag, E> {
+                Ok(Flag(flag))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Flag, E> {
+                match number {
+                    0 => Ok(Flag(false)),
+                    1 => Ok(Flag(true)),
+                    _ => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
+                }
+            }
+        }
+
+        from.deserialize_any(Boolean)
+    }
+}
+
 /// The account (docs.extruct.ai, "Get current user").
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct User {
     /// Whose token it is.
     pub email: Option<String>,
     /// What is left to spend; a match costs about one.
-    pub available_credits: Option<serde_json::Number>,
+    pub available_credits: Option<Number>,
+}
+
+/// Reads the account from the body of an answer. Treats a field of an undocumented type as missing.
+///
+/// # Errors
+///
+/// If the body is not a JSON object.
+pub(super) fn read_user(body: &[u8]) -> Result<User, serde_json::Error> {
+    let mut user: Map<String, Value> = read_json(body)?;
+    Ok(User {
+        email: match user.remove("email") {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        },
+        available_credits: match user.remove("available_credits") {
+            Some(Value::Number(number)) => Some(number),
+            Some(Value::String(text)) => text.parse().ok(),
+            _ => None,
+        },
+    })
+}
+
+/// Parses JSON. Accepts a byte order mark, and control characters inside strings.
+///
+/// # Errors
+///
+/// Those of [`serde_json::from_slice`].
+pub(super) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    serde_json::from_slice(body).or_else(|error| match without_controls(body) {
+        Some(body) => serde_json::from_slice(&body),
+        None => Err(error),
+    })
+}
+
+/// U+FEFF in UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Replaces each control character inside a string by a space; returns `None` if there is none. Deleting it instead could
+/// turn an unknown field name or status into a known one.
+fn without_controls(body: &[u8]) -> Option<Vec<u8>> {
+    let mut clean = body.to_vec();
+    let (mut in_string, mut escaped, mut changed) = (false, false, false);
+    for byte in &mut clean {
+        match *byte {
+            _ if escaped => escaped = false,
+            b'"' => in_string = !in_string,
+            b'\\' => escaped = in_string,
+            0..=0x1f if in_string => {
+                *byte = b' ';
+                changed = true;
+            }
+            _ => {}
+        }
+    }
+    changed.then_some(clean)
+}
+
+/// Whether two ids are equal, as texts or as UUIDs.
+fn is_same_id(one: &str, other: &str) -> bool {
+    let same_uuid = || Some(Uuid::try_parse(one).ok()? == Uuid::try_parse(other).ok()?);
+    one == other || same_uuid().unwrap_or(false)
 }
 
 /// Reads a task from the body of an answer. Its texts are of bounded length, and fit for a terminal.
@@ -47,36 +197,28 @@ pub(super) fn read_clean_task(
     expected_id: &str,
     clean: impl Fn(String) -> String,
 ) -> Result<Observation, String> {
-    let task: WireTask = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    if task.id != expected_id {
+    let task: WireTask = read_json(body).map_err(|error| error.to_string())?;
+    if !is_same_id(&task.id, expected_id) {
         return Err("it is another task than the one asked for".to_owned());
     }
-    let count = |name: &str, value: i64| {
+    let count = |name: &str, Count(value): Count| {
         if value < 0 {
             Err(format!("{name} is negative"))
         } else {
             Ok(value)
         }
     };
+    let count_or_0 = |name: &str, value: Option<Count>| count(name, value.unwrap_or(Count(0)));
     Ok(Observation {
         status: match Status::parse(&task.status) {
             Status::Unknown(word) => Status::Unknown(clip(clean(word), STATUS_MAX)),
             known => known,
         },
-        is_exhausted: task.is_exhausted.unwrap_or(false),
+        is_exhausted: task.is_exhausted.is_some_and(|Flag(flag)| flag),
         desired: count("desired_num_results", task.desired_num_results)?,
-        discovered: count(
-            "num_results_discovered",
-            task.num_results_discovered.unwrap_or(0),
-        )?,
-        enriched: count(
-            "num_results_enriched",
-            task.num_results_enriched.unwrap_or(0),
-        )?,
-        evaluated: count(
-            "num_results_evaluated",
-            task.num_results_evaluated.unwrap_or(0),
-        )?,
+        discovered: count_or_0("num_results_discovered", task.num_results_discovered)?,
+        enriched: count_or_0("num_results_enriched", task.num_results_enriched)?,
+        evaluated: count_or_0("num_results_evaluated", task.num_results_evaluated)?,
         results: count("num_results", task.num_results)?,
         query: task.query.map(|query| clip(clean(query), QUERY_MAX)),
     })
@@ -129,8 +271,19 @@ mod tests {
             r#"{"status":"done","desired_num_results":1,"num_results":1}"#,
             r#"{"id":"b","status":"done","desired_num_results":1,"num_results":1}"#,
             r#"{"id":"a","status":7,"desired_num_results":1,"num_results":1}"#,
-            r#"{"id":"a","status":"done","desired_num_results":1,"num_results":"1"}"#,
+            r#"{"id":"a","status":"done","desired_num_results":1,"num_results":""}"#,
+            r#"{"id":"a","status":"done","desired_num_results":1,"num_results":"abc"}"#,
+            r#"{"id":"a","status":"done","desired_num_results":1,"num_results":"1.5"}"#,
+            r#"{"id":"a","status":"done","desired_num_results":1,"num_results":"-1"}"#,
+            r#"{"id":"a","status":"done","desired_num_results":1,"num_results":"NaN"}"#,
             r#"{"id":"a","status":"done","desired_num_results":1,"num_results":1.5}"#,
+            r#"{"id":"a","status":"done","desired_num_results":1,"num_results":-1.0}"#,
+            r#"{"id":"a","status":"done","desired_num_results":1,"num_results":9007199254740993.0}"#,
+            r#"{"id":"a","status":"done","desired_num_results":1,"num_results":"9223372036854775808"}"#,
+            r#"{"id":"a","status":"done","desired_num_results":1,"num_results":1,"is_exhausted":2}"#,
+            r#"{"id":"a","status":"done","desired_num_results":1,"num_results":1,"is_exhausted":"perhaps"}"#,
+            // Deleting the control character would make this the missing field.
+            "{\"id\":\"a\",\"status\":\"done\",\"desired_num_results\":1,\"num_\nresults\":1}",
             r#"{"id":"a","status":"done","desired_num_results":1,"num_results":-1}"#,
             r#"{"id":"a","status":"done","desired_num_results":1,"num_results":NaN}"#,
             r#"{"id":"a","status":"done","desired_num_results":1,"num_results":99999999999999999999}"#,
@@ -139,5 +292,86 @@ mod tests {
             assert!(read_task(broken.as_bytes(), "a").is_err(), "{broken}");
         }
         assert!(read_task(b"{\"id\":\"\xff\"}", "a").is_err());
+    }
+
+    #[test]
+    fn what_has_only_one_meaning_is_read_whatever_its_type() {
+        for (number, exhausted, expected) in [
+            ("25", "true", (25, true)),
+            ("25.0", "1", (25, true)),
+            ("2.5e1", "0", (25, false)),
+            (r#""25""#, "false", (25, false)),
+            (r#""25.0""#, "null", (25, false)),
+            ("0.0", "1", (0, true)),
+            ("1000000000000.0", "0", (1_000_000_000_000, false)),
+            (r#""9223372036854775807""#, "1", (i64::MAX, true)),
+        ] {
+            let body = format!(
+                r#"{{"id":"a","status":"done","desired_num_results":{number},"num_results":{number},
+                    "num_results_discovered":null,"num_results_enriched":{number},"is_exhausted":{exhausted}}}"#
+            );
+            let seen = read_task(body.as_bytes(), "a").expect(&body);
+            assert_eq!((seen.results, seen.is_exhausted), expected, "{body}");
+            assert_eq!((seen.desired, seen.enriched), (seen.results, seen.results));
+            assert_eq!((seen.discovered, seen.evaluated), (0, 0));
+            let marked = read_task(format!("\u{feff}{body}").as_bytes(), "a");
+            assert_eq!(marked, Ok(seen), "with a byte order mark");
+        }
+    }
+
+    #[test]
+    fn control_characters_inside_strings_are_read_as_spaces() {
+        let body = "{\"id\":\"a\",\n\"status\":\"done\",\t\"desired_num_results\":2,\"num_results\":1,\
+            \"query\":\"one\ntwo\0 \\\"three\\\"\r\u{1b}[31m\"}";
+        let seen = read_task(body.as_bytes(), "a").unwrap();
+        assert_eq!(seen.query.as_deref(), Some("one two  \"three\"  [31m"));
+        assert_eq!((seen.status, seen.results), (Status::Done, 1));
+        // Outside strings they are errors.
+        assert!(read_task(body.replace(':', ":\0").as_bytes(), "a").is_err());
+    }
+
+    #[test]
+    fn the_same_uuid_in_another_form_is_the_same_task() {
+        const ID: &str = "0f6c1f0a-5d5e-4b0e-9a51-0d8f6a1f2c3b";
+        let read = |id: &str, expected: &str| {
+            let body = format!(
+                r#"{{"id":"{id}","status":"done","desired_num_results":1,"num_results":1}}"#
+            );
+            read_task(body.as_bytes(), expected)
+        };
+        let forms = [
+            ID.to_owned(),
+            ID.to_uppercase(),
+            ID.replace('-', ""),
+            format!("{{{ID}}}"),
+            format!("urn:uuid:{ID}"),
+        ];
+        for one in &forms {
+            for other in &forms {
+                assert!(read(one, other).is_ok(), "{one} for {other}");
+            }
+            assert!(read(&one.replace('0', "1"), ID).is_err(), "{one}");
+        }
+        assert!(read("A", "a").is_err(), "what is no UUID is itself alone");
+    }
+
+    #[test]
+    fn an_odd_field_of_the_account_costs_only_itself() {
+        let read = |body: &str| {
+            let user = read_user(body.as_bytes()).expect(body);
+            let credits = user.available_credits.map(|credits| credits.to_string());
+            (user.email, credits)
+        };
+        let whole = (Some("a@b".to_owned()), Some("99.5".to_owned()));
+        assert_eq!(read(r#"{"email":"a@b","available_credits":99.5}"#), whole);
+        assert_eq!(read(r#"{"email":"a@b","available_credits":"99.5"}"#), whole);
+        assert_eq!(
+            read(r#"{"email":[7],"available_credits":"many"}"#),
+            (None, None)
+        );
+        assert_eq!(read("{}"), (None, None));
+        for no_account in ["", "<html>", "[]", "null", "7"] {
+            assert!(read_user(no_account.as_bytes()).is_err(), "{no_account}");
+        }
     }
 }
