@@ -210,14 +210,12 @@ impl Schedule {
         self.runway.extend(more);
     }
 
-    /// Takes the task whose turn it is.
+    /// Takes the task whose turn it is, and marks it as in flight.
     fn clear(&mut self, probing: bool) -> Option<TaskId> {
-        let (queue, id) = if probing {
-            self.ahead.take_as_probe()?
-        } else {
-            self.ahead.take()?
-        };
-        self.in_flight.insert(id.clone(), queue);
+        let in_flight = &self.in_flight;
+        let (queue, id) = self.ahead.take(probing, |id| in_flight.contains_key(id))?;
+        let before = self.in_flight.insert(id.clone(), queue);
+        debug_assert!(before.is_none(), "{id} is in flight already");
         Some(id)
     }
 
