@@ -5,15 +5,18 @@ use super::table::{clean, tell};
 use crate::config::{Settings, Source};
 use crate::core::Failure;
 use crate::extruct::Client;
-use crate::store::{self, Lock, Mode, StoreError, schema};
+use crate::store::{self, Lock, Mode, StoreError, schema, values};
 use crate::token::{Token, TokenError};
 use clap::Args;
 use std::io::{self, Write};
 
+/// The most values that growd cannot read that are listed.
+const UNREADABLE_MAX: usize = 20;
+
 /// Check config, database, token and service, and say what to do
 ///
 /// Exit status 78: the config or the database's schema is not usable; 77: there is no token, or the service refuses
-/// it; 69: the service cannot be reached; 1: the database is damaged or cannot be read.
+/// it; 69: the service cannot be reached; 1: the database is damaged, cannot be read, or holds values that cannot be read.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -96,6 +99,14 @@ async fn database(settings: &Settings) -> anyhow::Result<Exit> {
         Ok(found) => found,
         Err(error) => vec![error.to_string()],
     };
+    // Of a damaged database this may fail, which the integrity tells by then.
+    let unreadable = values::unreadable(&mut connection, None, UNREADABLE_MAX)
+        .await
+        .unwrap_or_default();
+    if !unreadable.is_empty() {
+        // Each is named below, with what to do about it.
+        found.retain(|line| !line.starts_with("CHECK constraint failed"));
+    }
     if found.is_empty() {
         found = schema::differences(&mut connection).await?;
     }
@@ -105,6 +116,15 @@ async fn database(settings: &Settings) -> anyhow::Result<Exit> {
             found.join("; ")
         );
         fail("database", &advice);
+        return Ok(Exit::Failed);
+    }
+    if !unreadable.is_empty() {
+        for value in &unreadable {
+            fail("database", value);
+        }
+        if unreadable.len() == UNREADABLE_MAX {
+            warn("database", "there may be more of them");
+        }
         return Ok(Exit::Failed);
     }
     let daemon = match Lock::is_held(&settings.database) {

@@ -7,7 +7,7 @@ use crate::core::since;
 use crate::daemon::HEARTBEAT;
 use crate::store::daemon::DaemonRow;
 use crate::store::overview::{self, Order, OverviewRow, StateCount};
-use crate::store::{self, Lock, Mode, daemon, ledger, time};
+use crate::store::{self, Lock, Mode, Text, daemon, ledger, time};
 use clap::Args;
 use comfy_table::{Cell, Table};
 use futures_util::TryStreamExt;
@@ -232,7 +232,7 @@ impl Summary {
 
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.daemon_line()];
-        if self.daemon.gate != "open" {
+        if &*self.daemon.gate != "open" {
             lines.push(format!(
                 "gate: {}{}{}",
                 self.daemon.gate,
@@ -277,7 +277,7 @@ impl Summary {
                     .to_owned();
             }
         }
-        let age = |at: &Option<String>| {
+        let age = |at: &Option<Text>| {
             let at = time::from_text(at.as_deref()?)?;
             Some(since(at, self.now))
         };

@@ -1,10 +1,10 @@
 //! What the writer does besides storing what was learnt: heartbeat, pruning, a new config, a clock that went back.
 
 use super::batch;
-use crate::core::after;
 use crate::core::gate::Gate;
 use crate::core::model::Policy;
 use crate::core::step::Event;
+use crate::core::{TaskId, after};
 use crate::crash::{self, Point};
 use crate::store::{StoreError, daemon, history, ledger, progress, waking};
 use jiff::Timestamp;
@@ -26,8 +26,26 @@ pub enum Chore {
     WentBack(Duration),
     /// Park a task whose id, as these bytes, is none that can be asked for.
     Park(Vec<u8>),
+    /// Note at a task why what was learnt of it cannot be stored.
+    SetAside(TaskId, String),
     /// Write down something worth telling that concerns no task.
     Tell(Event),
+}
+
+impl Chore {
+    /// What it is called in the log.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Heartbeat => "the heartbeat",
+            Self::Prune(_) => "pruning old history",
+            Self::Adopt(_) => "adopting the configuration",
+            Self::PullBack | Self::WentBack(_) => "rescheduling after a change of the clock",
+            Self::Park(_) => "parking a task whose id is not UTF-8",
+            Self::SetAside(..) => "noting an error at its task",
+            Self::Tell(_) => "recording an event",
+        }
+    }
 }
 
 /// Does a chore in the transaction that `connection` has begun, by `policy`, which may be a new one; `gate` is changed
@@ -94,6 +112,7 @@ pub async fn perform(
             restarted + waking::pull_back(&mut *connection, now, horizon).await?
         }
         Chore::Park(id) => progress::park(&mut *connection, id, now).await?,
+        Chore::SetAside(id, error) => progress::set_aside(&mut *connection, id, error, now).await?,
         Chore::Tell(event) => {
             history::add_events(&mut *connection, &[(now, None, event)]).await?;
             0

@@ -19,7 +19,7 @@ use crate::core::gate::{Gate, Kind};
 use crate::core::model::Policy;
 use crate::core::step::Event;
 use crate::crash::{self, Point};
-use crate::store::{self, StoreError, daemon, ledger, schema, tasks};
+use crate::store::{self, StoreError, daemon, ledger, schema, tasks, values};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::Connection;
@@ -142,13 +142,11 @@ impl Desk {
         };
         let mut landed = Vec::with_capacity(batch.len());
         for ((entry, reply), outcome) in batch.into_iter().zip(replies).zip(outcomes) {
-            let Entry { id, heard } = entry;
-            if let Err(error) = &outcome {
-                let text =
-                    format!("{id}: the database refused what was learnt of it: {error}: {heard:?}");
-                self.report.refused(Some(&id), &text);
-            }
-            let outcome = outcome.map_err(Arc::new);
+            let outcome = match outcome {
+                Ok(order) => Ok(order),
+                Err(error) => Err(Arc::new(self.set_aside(&entry, error).await)),
+            };
+            let id = entry.id;
             if let Some(reply) = reply {
                 // Nobody waits any more where the daemon gave up a drain; the next start settles the order.
                 let _ = reply.send(outcome);
@@ -160,6 +158,22 @@ impl Desk {
             // As above.
             let _ = self.landing.send(landed);
         }
+    }
+
+    /// Says what is wrong where what was learnt of a task cannot be stored, in the log and at the task.
+    async fn set_aside(&mut self, entry: &Entry, error: StoreError) -> StoreError {
+        let Entry { id, heard } = entry;
+        let error = values::explain(&mut self.connection, id, error).await;
+        let text = format!("{id}: the database refused what was learnt of it: {error}");
+        self.report.refused(Some(id), &text);
+        tracing::debug!(task_id = %id, "{id}: not stored: {heard:?}");
+        if self.health.was_well() {
+            let chore = Chore::SetAside(id.clone(), error.to_string());
+            if let Err(error) = self.persist(&chore).await {
+                tracing::debug!(task_id = %id, "{id}: nor could that be noted: {error}");
+            }
+        }
+        error
     }
 
     async fn persist(&mut self, chore: &Chore) -> Result<u64, StoreError> {
@@ -306,7 +320,8 @@ impl Desk {
     }
 
     fn refused(&mut self, chore: &Chore, error: &StoreError) {
-        let text = format!("the database refused a chore: {error}: {chore:?}");
+        tracing::debug!("not done: {chore:?}");
+        let text = format!("the database refused {}: {error}", chore.name());
         self.report.refused(None, &text);
     }
 

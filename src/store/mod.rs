@@ -27,6 +27,7 @@ pub mod statements;
 pub mod tasks;
 pub mod text;
 pub mod time;
+pub mod values;
 pub mod waking;
 
 pub use lock::Lock;

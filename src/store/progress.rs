@@ -1,6 +1,6 @@
 //! `progress`: the queues of what is due.
 
-use super::{StoreError, history, time};
+use super::{StoreError, Text, history, time, values};
 use crate::core::TaskId;
 use crate::core::model::Queue;
 use crate::core::step::Event;
@@ -134,9 +134,7 @@ pub async fn park(
     id: &[u8],
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    let hex = id
-        .iter()
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let hex = values::hex(id);
     let reason = format!(
         "this id is no UTF-8 text: DELETE FROM tasks WHERE CAST(task_id AS BLOB) = x'{hex}' removes it"
     );
@@ -154,6 +152,38 @@ pub async fn park(
         history::add_events(connection, &[(now, None, &event)]).await?;
     }
     Ok(parked)
+}
+
+pub(super) const SET_ASIDE: &str =
+    "UPDATE progress SET last_error = ?2, failures = max(failures, 1)
+      WHERE task_id = ?1 AND last_error IS NOT ?2";
+
+/// Notes at a task why what was learnt of it cannot be stored; tells of it where that is news. Its next poll that can be
+/// stored takes the note away. Returns how many rows changed.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn set_aside(
+    connection: &mut SqliteConnection,
+    id: &TaskId,
+    error: &str,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let changed = sqlx::query(SET_ASIDE)
+        .bind(id.as_str())
+        .bind(error)
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
+    if changed > 0 {
+        let event = Event {
+            kind: "not_stored",
+            detail: json!({"error": error}),
+        };
+        history::add_events(connection, &[(now, Some(id), &event)]).await?;
+    }
+    Ok(changed)
 }
 
 pub(super) const NEXT_DUE: &str = "SELECT min(at) FROM (
@@ -189,7 +219,7 @@ pub async fn next_due(
     connection: &mut SqliteConnection,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let at: Option<String> = sqlx::query_scalar(NEXT_DUE)
+    let at: Option<Text> = sqlx::query_scalar(NEXT_DUE)
         .bind(time::to_text(now))
         .fetch_one(connection)
         .await?;
