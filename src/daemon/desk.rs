@@ -14,6 +14,7 @@ use super::clock::{Clock, Leap};
 use super::health::Health;
 use super::patience::Patience;
 use super::report::Report;
+use super::wal::LogWatch;
 use super::writer::{Job, Landed, Waiting, Waits};
 use crate::core::gate::{Gate, Kind};
 use crate::core::model::Policy;
@@ -49,6 +50,9 @@ pub(super) struct Desk {
     pub clock: Clock,
     pub waits: Arc<Waits>,
     pub report: Report,
+    pub log: LogWatch,
+    /// Events of the database itself, which could not be recorded when they came up.
+    pub unrecorded: Vec<Event>,
 }
 
 impl Desk {
@@ -95,12 +99,18 @@ impl Desk {
                     let stopping = *self.draining.borrow() || !self.health.is_well();
                     let _ = reply.send(wanted.map(|wanted| wanted && !stopping).map_err(Arc::new));
                 }
-                Job::Clock => self.waits.clock.store(false, Ordering::Relaxed),
+                Job::Clock => {
+                    self.waits.clock.store(false, Ordering::Relaxed);
+                    self.watch_the_log().await;
+                }
                 Job::Stop(done) => {
                     self.close().await;
                     let _ = done.send(());
                     return;
                 }
+            }
+            for event in std::mem::take(&mut self.unrecorded) {
+                self.record(event).await;
             }
             if next.is_none() {
                 next = inbox.recv().await;
@@ -209,7 +219,9 @@ impl Desk {
             self.health.heard(error, &mut self.connection).await;
         }
         match outcome {
-            Err(error) if error.is_passing() => {
+            Err(error)
+                if error.is_passing() && !self.health.gives_up(&error, patience.lasted()) =>
+            {
                 if !(error.is_out_of_room()
                     && self.give_room_back().await
                     && patience.retries_at_once())
@@ -221,7 +233,7 @@ impl Desk {
             }
             outcome => {
                 self.waits.is_stuck.store(false, Ordering::Relaxed);
-                patience.end(outcome.is_ok());
+                self.unrecorded.extend(patience.end(outcome.is_ok()));
                 if outcome.is_ok() && patience.was_quick() {
                     self.report.disk_is_full();
                 }
@@ -307,6 +319,23 @@ impl Desk {
             if let Err(error) = self.persist(&chore).await {
                 self.refused(&chore, &error);
             }
+        }
+    }
+
+    /// Has the log's file emptied where it is too large, or that reported.
+    async fn watch_the_log(&mut self) {
+        match self.log.look(&mut self.connection).await {
+            Ok(event) => self.unrecorded.extend(event),
+            // What matters about it the next job meets, too.
+            Err(error) => tracing::debug!("the write-ahead log was not looked after: {error}"),
+        }
+    }
+
+    /// Records something that concerns no task.
+    async fn record(&mut self, event: Event) {
+        let chore = Chore::Tell(event);
+        if let Err(error) = self.persist(&chore).await {
+            self.refused(&chore, &error);
         }
     }
 
