@@ -149,6 +149,13 @@ async fn a_resume_that_never_arrived_is_asked_again_only_after_the_settling_time
         .await;
     // julianday() keeps about a tenth of a millisecond.
     assert!(waited >= 0.499, "asked again after {waited} s");
+    let previous: String = bench
+        .value(
+            "SELECT group_concat(coalesce(detail ->> 'previous', 'none'), ', ' ORDER BY id)
+               FROM events WHERE kind = 'resume_intended'",
+        )
+        .await;
+    assert_eq!(previous, "none, lost");
     bench.stop().await;
 }
 

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 /// Statements that may look at every task, and what of: they are a person's, who asked for all of them, or read nothing
 /// but an index of the states, seldom.
-const MAY_SCAN: [(&str, &str); 5] = [
+const MAY_SCAN: [(&str, &str); 10] = [
     ("overview::ROWS_ADDED", "SCAN t"),
     ("overview::ROWS", "SCAN t"),
     (
@@ -18,6 +18,12 @@ const MAY_SCAN: [(&str, &str); 5] = [
         "SCAN progress USING COVERING INDEX progress_state",
     ),
     ("overview::COUNTS", "SCAN t USING INDEX tasks_paused"),
+    // `growd check` reads every row.
+    ("values::FIND", "SCAN tasks"),
+    ("values::FIND", "SCAN resumes"),
+    ("values::FIND", "SCAN progress"),
+    ("values::FIND", "SCAN daemon"),
+    ("values::FIND_OF_TASK", "SCAN daemon"),
 ];
 
 /// Statements that may sort: what they sort is a few rows, or was asked for by a person.

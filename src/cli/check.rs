@@ -1,19 +1,24 @@
 //! `growd check`: is all in order for the daemon to run, and what to do where it is not.
 
 use super::Exit;
+use super::attention;
 use super::table::{clean, tell};
 use crate::config::{Settings, Source};
 use crate::core::Failure;
 use crate::extruct::Client;
-use crate::store::{self, Lock, Mode, StoreError, schema};
+use crate::store::{self, Lock, Mode, StoreError, daemon, schema, values};
 use crate::token::{Token, TokenError};
 use clap::Args;
+use jiff::Timestamp;
 use std::io::{self, Write};
+
+/// The most values that growd cannot read that are listed.
+const UNREADABLE_MAX: usize = 20;
 
 /// Check config, database, token and service, and say what to do
 ///
 /// Exit status 78: the config or the database's schema is not usable; 77: there is no token, or the service refuses
-/// it; 69: the service cannot be reached; 1: the database is damaged or cannot be read.
+/// it; 69: the service cannot be reached; 1: the database is damaged, cannot be read, or holds values that cannot be read.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -96,6 +101,14 @@ async fn database(settings: &Settings) -> anyhow::Result<Exit> {
         Ok(found) => found,
         Err(error) => vec![error.to_string()],
     };
+    // Of a damaged database this may fail, which the integrity tells by then.
+    let unreadable = values::unreadable(&mut connection, None, UNREADABLE_MAX)
+        .await
+        .unwrap_or_default();
+    if !unreadable.is_empty() {
+        // Each is named below, with what to do about it.
+        found.retain(|line| !line.starts_with("CHECK constraint failed"));
+    }
     if found.is_empty() {
         found = schema::differences(&mut connection).await?;
     }
@@ -107,7 +120,16 @@ async fn database(settings: &Settings) -> anyhow::Result<Exit> {
         fail("database", &advice);
         return Ok(Exit::Failed);
     }
-    let daemon = match Lock::is_held(&settings.database) {
+    if !unreadable.is_empty() {
+        for value in &unreadable {
+            fail("database", value);
+        }
+        if unreadable.len() == UNREADABLE_MAX {
+            warn("database", "there may be more of them");
+        }
+        return Ok(Exit::Failed);
+    }
+    let holder = match Lock::is_held(&settings.database) {
         Some(true) => "a daemon is running on it",
         Some(false) => "no daemon is running on it",
         None => "whether a daemon is running on it is not for this user to know",
@@ -115,8 +137,13 @@ async fn database(settings: &Settings) -> anyhow::Result<Exit> {
     let version = schema::newest_version();
     ok(
         "database",
-        &format!("{path} is sound (schema {version}); {daemon}"),
+        &format!("{path} is sound (schema {version}); {holder}"),
     );
+    let now = Timestamp::now();
+    let row = daemon::read(&mut connection).await?;
+    if let Some(gate) = attention::gate(&row, now) {
+        warn("gate", &format!("the daemon holds requests: {}", gate.text));
+    }
     Ok(Exit::Done)
 }
 

@@ -89,6 +89,7 @@ impl Exit {
             // A restart may find it well.
             | StoreError::Migrate { for_now: true, .. }
             | StoreError::Gone { .. }
+            | StoreError::Unwritable { .. }
             | StoreError::Value(_)
             | StoreError::Panicked(_)
             | StoreError::Sqlite(_) => Self::Failed,

@@ -4,6 +4,7 @@
 //! daemon: that sees within seconds what they changed.
 
 pub mod add;
+mod attention;
 pub mod backup;
 pub mod check;
 pub mod demo;

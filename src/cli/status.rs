@@ -1,5 +1,6 @@
 //! `growd status`: what the daemon is doing, and how far each task got.
 
+use super::attention::{self, Attention};
 use super::table::{self, clean, relative, span, tell};
 use super::{Context, Exit};
 use crate::core::State;
@@ -7,7 +8,7 @@ use crate::core::since;
 use crate::daemon::HEARTBEAT;
 use crate::store::daemon::DaemonRow;
 use crate::store::overview::{self, Order, OverviewRow, StateCount};
-use crate::store::{self, Lock, Mode, daemon, ledger, time};
+use crate::store::{self, Lock, Mode, Text, daemon, ledger, time};
 use clap::Args;
 use comfy_table::{Cell, Table};
 use futures_util::TryStreamExt;
@@ -66,6 +67,7 @@ fn state(word: &str) -> Result<String, String> {
 /// All but the tasks.
 struct Summary {
     daemon: DaemonRow,
+    attention: Vec<Attention>,
     /// None where this user may not know.
     running: Option<bool>,
     counts: Vec<StateCount>,
@@ -76,10 +78,17 @@ struct Summary {
 
 impl Status {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let attention = attention::of_the_file(context.database());
         let mut connection = store::open(context.database(), Mode::Read).await?;
         let now = Timestamp::now();
+        let daemon = daemon::read(&mut connection).await?;
+        let quiet = attention::quiet(&mut connection).await?;
         let summary = Summary {
-            daemon: daemon::read(&mut connection).await?,
+            attention: attention
+                .into_iter()
+                .chain(attention::list(context.database(), &daemon, &quiet, now))
+                .collect(),
+            daemon,
             running: Lock::is_held(context.database()),
             counts: overview::counts(&mut connection).await?,
             asked: ledger::asked_within(&mut connection, ledger::DAY, now)
@@ -115,7 +124,8 @@ async fn json(
         .collect();
     write!(
         out,
-        "{{\"daemon\":{daemon},\"counts\":{},\"asked_24h\":{},\"daily_limit\":{},\"tasks\":[",
+        "{{\"daemon\":{daemon},\"attention\":{},\"counts\":{},\"asked_24h\":{},\"daily_limit\":{},\"tasks\":[",
+        serde_json::to_string(&summary.attention)?,
         serde_json::Value::Object(counts),
         summary.asked,
         summary.daily_limit
@@ -232,22 +242,9 @@ impl Summary {
 
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.daemon_line()];
-        if self.daemon.gate != "open" {
-            lines.push(format!(
-                "gate: {}{}{}",
-                self.daemon.gate,
-                self.daemon
-                    .gate_reason
-                    .as_deref()
-                    .map_or_else(String::new, |reason| format!(" ({})", clean(reason))),
-                self.daemon
-                    .gate_until
-                    .as_deref()
-                    .map_or_else(String::new, |at| format!(
-                        ", next try {}",
-                        relative(at, self.now)
-                    )),
-            ));
+        if !self.attention.is_empty() {
+            lines.push("needs attention:".to_owned());
+            lines.extend(self.attention.iter().map(|one| format!("  {}", one.text)));
         }
         let counts: Vec<_> = self
             .counts
@@ -277,7 +274,7 @@ impl Summary {
                     .to_owned();
             }
         }
-        let age = |at: &Option<String>| {
+        let age = |at: &Option<Text>| {
             let at = time::from_text(at.as_deref()?)?;
             Some(since(at, self.now))
         };

@@ -21,6 +21,9 @@ const QUIET_MAX: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     turns: Turns<(Queue, TaskId)>,
+    /// The tasks in `turns`. A task that was edited since it was read is in another queue of the database, and would be
+    /// read a second time.
+    queued: HashSet<TaskId>,
     /// The queues that had more than was read of them.
     cut: HashSet<Queue>,
     /// When the next one is due, where none is.
@@ -43,14 +46,24 @@ pub(super) struct Taken<'a> {
 pub(super) type Unusable = Vec<Vec<u8>>;
 
 impl Ahead {
-    /// Takes the task whose turn it is.
-    pub fn take(&mut self) -> Option<(Queue, TaskId)> {
-        self.turns.take()
-    }
-
-    /// Takes the task to try a closed gate with.
-    pub fn take_as_probe(&mut self) -> Option<(Queue, TaskId)> {
-        self.turns.take_as_probe()
+    /// Takes the task whose turn it is, or, for `probing`, the task to try a closed gate with. Tasks that are out are
+    /// skipped.
+    pub fn take(
+        &mut self,
+        probing: bool,
+        is_out: impl Fn(&TaskId) -> bool,
+    ) -> Option<(Queue, TaskId)> {
+        loop {
+            let (queue, id) = if probing {
+                self.turns.take_as_probe()?
+            } else {
+                self.turns.take()?
+            };
+            self.queued.remove(&id);
+            if !is_out(&id) {
+                return Some((queue, id));
+            }
+        }
     }
 
     /// Is nothing known that is due?
@@ -61,6 +74,7 @@ impl Ahead {
     /// Somebody has written: what was read may not hold any more.
     pub fn forget(&mut self) {
         self.turns.clear();
+        self.queued.clear();
         self.cut.clear();
         self.landed();
     }
@@ -117,7 +131,7 @@ impl Ahead {
             }
             unusable.extend(read.unusable);
             for id in read.tasks {
-                if !(taken.is_out)(&id) {
+                if !(taken.is_out)(&id) && self.queued.insert(id.clone()) {
                     self.turns.push(queue, (queue, id));
                 }
             }
@@ -185,4 +199,73 @@ async fn held(
     // Where all have just been looked at: once that is long enough ago.
     let again = after(now, min_interval);
     Ok((found.at_most(serves, taken.is_out), serves, Some(again)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+    use crate::store::tasks::{NewTask, upsert};
+    use crate::store::{self, Mode};
+
+    #[tokio::test]
+    async fn a_task_that_is_edited_after_it_was_read_is_taken_once() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let database = dir.path().join("growd.db");
+        let mut connection = store::open(&database, Mode::Write).await.expect("opens");
+        let policy = Settings::from_toml("a test", "").expect("defaults").policy;
+        let new = NewTask {
+            target: 5,
+            chunk: None,
+            note: None,
+        };
+        let id: TaskId = "edited".parse().expect("an id");
+        upsert(&mut connection, &id, &new).await.expect("an upsert");
+        sqlx::query("UPDATE progress SET turn = 'look'")
+            .execute(&mut connection)
+            .await
+            .expect("as after a poll");
+
+        let mut ahead = Ahead::default();
+        let mut read = async |ahead: &mut Ahead| {
+            let taken = Taken {
+                is_out: &|_| false,
+                count: 0,
+                of_the_limit: 0,
+            };
+            let now = after(Timestamp::now(), Duration::from_secs(1));
+            ahead
+                .read(&mut connection, &taken, &policy, ledger::DAY, now)
+                .await
+                .expect("reads");
+            sqlx::query("UPDATE progress SET turn = 'new'")
+                .execute(&mut connection)
+                .await
+                .expect("as after an edit");
+        };
+        read(&mut ahead).await;
+        // As where the queue of the new tasks had more than was read of it.
+        ahead.cut.insert(Queue::New);
+        read(&mut ahead).await;
+        assert_eq!(ahead.take(false, |_| false), Some((Queue::Look, id)));
+        assert_eq!(ahead.take(false, |_| false), None);
+        // Once taken it may be read again.
+        read(&mut ahead).await;
+        assert!(!ahead.is_empty());
+    }
+
+    #[test]
+    fn a_task_that_is_out_is_skipped() {
+        for probing in [false, true] {
+            let mut ahead = Ahead::default();
+            let ids = ["in-flight", "free"].map(|id| id.parse::<TaskId>().expect("an id"));
+            for id in ids.clone() {
+                ahead.turns.push(Queue::Look, (Queue::Look, id));
+            }
+            let is_out = |id: &TaskId| *id == ids[0];
+            let taken = ahead.take(probing, is_out);
+            assert_eq!(taken, Some((Queue::Look, ids[1].clone())));
+            assert_eq!(ahead.take(probing, is_out), None);
+        }
+    }
 }

@@ -264,12 +264,14 @@ impl Batch<'_> {
                     *asked = asked.saturating_add(requested);
                     frees_at.get_or_insert(after(*now, ledger::DAY));
                 }
+                let previous = step.resume.as_ref().or(task.resume.as_ref());
                 step.events.push(Event {
                     kind: "resume_intended",
                     detail: json!({
                         "resume": resume_id,
                         "requested": requested,
                         "baseline_results": seen.results,
+                        "previous": previous.map(|resume| resume.state.as_str()),
                     }),
                 });
                 Some(Order {

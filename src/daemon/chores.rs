@@ -11,9 +11,6 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use std::time::Duration;
 
-/// How long a task that growd panicked on is left alone: the same would happen again, but a newer growd may know better.
-const SET_ASIDE: Duration = Duration::from_hours(1);
-
 /// One of these.
 #[derive(Debug, Clone)]
 pub enum Chore {
@@ -29,10 +26,26 @@ pub enum Chore {
     WentBack(Duration),
     /// Park a task whose id, as these bytes, is none that can be asked for.
     Park(Vec<u8>),
-    /// Leave a task alone for a while that growd panicked on; the text is the panic's message.
+    /// Note at a task why what was learnt of it cannot be stored.
     SetAside(TaskId, String),
     /// Write down something worth telling that concerns no task.
     Tell(Event),
+}
+
+impl Chore {
+    /// What it is called in the log.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Heartbeat => "the heartbeat",
+            Self::Prune(_) => "pruning old history",
+            Self::Adopt(_) => "adopting the configuration",
+            Self::PullBack | Self::WentBack(_) => "rescheduling after a change of the clock",
+            Self::Park(_) => "parking a task whose id is not UTF-8",
+            Self::SetAside(..) => "noting an error at its task",
+            Self::Tell(_) => "recording an event",
+        }
+    }
 }
 
 /// Does a chore in the transaction that `connection` has begun, by `policy`, which may be a new one; `gate` is changed
@@ -99,10 +112,7 @@ pub async fn perform(
             restarted + waking::pull_back(&mut *connection, now, horizon).await?
         }
         Chore::Park(id) => progress::park(&mut *connection, id, now).await?,
-        Chore::SetAside(id, message) => {
-            let until = after(now, SET_ASIDE);
-            progress::set_aside(&mut *connection, id, message, until, now).await?
-        }
+        Chore::SetAside(id, error) => progress::set_aside(&mut *connection, id, error, now).await?,
         Chore::Tell(event) => {
             history::add_events(&mut *connection, &[(now, None, event)]).await?;
             0

@@ -15,13 +15,13 @@ use super::error::panic_message;
 use super::health::Health;
 use super::patience::Patience;
 use super::report::Report;
+use super::wal::LogWatch;
 use super::writer::{Job, Landed, Waiting, Waits};
-use crate::core::TaskId;
 use crate::core::gate::{Gate, Kind};
 use crate::core::model::Policy;
 use crate::core::step::Event;
 use crate::crash::{self, Point};
-use crate::store::{self, StoreError, daemon, ledger, schema, tasks};
+use crate::store::{self, StoreError, daemon, ledger, schema, tasks, values};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use serde_json::json;
@@ -53,6 +53,9 @@ pub(super) struct Desk {
     pub clock: Clock,
     pub waits: Arc<Waits>,
     pub report: Report,
+    pub log: LogWatch,
+    /// Events of the database itself, which could not be recorded when they came up.
+    pub unrecorded: Vec<Event>,
 }
 
 impl Desk {
@@ -99,12 +102,18 @@ impl Desk {
                     let stopping = *self.draining.borrow() || !self.health.is_well();
                     let _ = reply.send(wanted.map(|wanted| wanted && !stopping).map_err(Arc::new));
                 }
-                Job::Clock => self.waits.clock.store(false, Ordering::Relaxed),
+                Job::Clock => {
+                    self.waits.clock.store(false, Ordering::Relaxed);
+                    self.watch_the_log().await;
+                }
                 Job::Stop(done) => {
                     self.close().await;
                     let _ = done.send(());
                     return;
                 }
+            }
+            for event in std::mem::take(&mut self.unrecorded) {
+                self.record(event).await;
             }
             if next.is_none() {
                 next = inbox.recv().await;
@@ -144,23 +153,13 @@ impl Desk {
                 outcomes
             }
         };
-        for (entry, outcome) in batch.iter().zip(&outcomes) {
-            if let Err(StoreError::Panicked(message)) = outcome {
-                self.set_aside(&entry.id, message).await;
-            }
-        }
         let mut landed = Vec::with_capacity(batch.len());
         for ((entry, reply), outcome) in batch.into_iter().zip(replies).zip(outcomes) {
-            let Entry { id, heard } = entry;
-            if let Err(error) = &outcome {
-                let what = match error {
-                    StoreError::Panicked(_) => "it is left alone for a while",
-                    _ => "the database refused what was learnt of it",
-                };
-                let text = format!("{id}: {what}: {error}: {heard:?}");
-                self.report.refused(Some(&id), &text);
-            }
-            let outcome = outcome.map_err(Arc::new);
+            let outcome = match outcome {
+                Ok(order) => Ok(order),
+                Err(error) => Err(Arc::new(self.set_aside(&entry, error).await)),
+            };
+            let id = entry.id;
             if let Some(reply) = reply {
                 // Nobody waits any more where the daemon gave up a drain; the next start settles the order.
                 let _ = reply.send(outcome);
@@ -174,11 +173,24 @@ impl Desk {
         }
     }
 
-    async fn set_aside(&mut self, id: &TaskId, message: &str) {
-        let chore = Chore::SetAside(id.clone(), message.to_owned());
-        if let Err(error) = self.persist(&chore).await {
-            self.refused(&chore, &error);
+    /// Says what is wrong where what was learnt of a task cannot be stored, in the log and at the task.
+    async fn set_aside(&mut self, entry: &Entry, error: StoreError) -> StoreError {
+        let Entry { id, heard } = entry;
+        let error = values::explain(&mut self.connection, id, error).await;
+        let what = match error {
+            StoreError::Panicked(_) => "it is left alone for a while",
+            _ => "the database refused what was learnt of it",
+        };
+        let text = format!("{id}: {what}: {error}");
+        self.report.refused(Some(id), &text);
+        tracing::debug!(task_id = %id, "{id}: not stored: {heard:?}");
+        if self.health.was_well() {
+            let chore = Chore::SetAside(id.clone(), error.to_string());
+            if let Err(error) = self.persist(&chore).await {
+                tracing::debug!(task_id = %id, "{id}: nor could that be noted: {error}");
+            }
         }
+        error
     }
 
     async fn persist(&mut self, chore: &Chore) -> Result<u64, StoreError> {
@@ -214,7 +226,9 @@ impl Desk {
             self.health.heard(error, &mut self.connection).await;
         }
         match outcome {
-            Err(error) if error.is_passing() => {
+            Err(error)
+                if error.is_passing() && !self.health.gives_up(&error, patience.lasted()) =>
+            {
                 if !(error.is_out_of_room()
                     && self.give_room_back().await
                     && patience.retries_at_once())
@@ -226,7 +240,7 @@ impl Desk {
             }
             outcome => {
                 self.waits.is_stuck.store(false, Ordering::Relaxed);
-                patience.end(outcome.is_ok());
+                self.unrecorded.extend(patience.end(outcome.is_ok()));
                 if outcome.is_ok() && patience.was_quick() {
                     self.report.disk_is_full();
                 }
@@ -319,6 +333,23 @@ impl Desk {
         }
     }
 
+    /// Has the log's file emptied where it is too large, or that reported.
+    async fn watch_the_log(&mut self) {
+        match self.log.look(&mut self.connection).await {
+            Ok(event) => self.unrecorded.extend(event),
+            // What matters about it the next job meets, too.
+            Err(error) => tracing::debug!("the write-ahead log was not looked after: {error}"),
+        }
+    }
+
+    /// Records something that concerns no task.
+    async fn record(&mut self, event: Event) {
+        let chore = Chore::Tell(event);
+        if let Err(error) = self.persist(&chore).await {
+            self.refused(&chore, &error);
+        }
+    }
+
     fn publish(&mut self, gate: Gate) {
         self.published.send_if_modified(|published| {
             let changed = *published != gate;
@@ -329,7 +360,8 @@ impl Desk {
     }
 
     fn refused(&mut self, chore: &Chore, error: &StoreError) {
-        let text = format!("the database refused a chore: {error}: {chore:?}");
+        tracing::debug!("not done: {chore:?}");
+        let text = format!("the database refused {}: {error}", chore.name());
         self.report.refused(None, &text);
     }
 

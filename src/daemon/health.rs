@@ -6,12 +6,16 @@
 //! for that: closing one again would drop SQLite's own locks.
 
 use crate::store::lock::lock_path;
-use crate::store::{Part, StoreError, schema};
+use crate::store::{Part, StoreError, schema, wal};
 use sqlx::sqlite::SqliteConnection;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// For how long a database that refuses to be written may do so before the daemon ends. A full disk and a lock may last.
+pub const READ_ONLY_MAX: Duration = Duration::from_mins(1);
 
 /// The state of the daemon's database; cheap to clone. What is found wrong once stays wrong.
 #[derive(Debug, Clone)]
@@ -21,6 +25,7 @@ pub struct Health(Arc<Inner>);
 struct Inner {
     database: PathBuf,
     files: Vec<Watched>,
+    read_only_max: Duration,
     found: OnceLock<Arc<StoreError>>,
 }
 
@@ -38,20 +43,17 @@ impl Health {
     /// lock.
     #[must_use]
     pub fn of(database: &Path) -> Self {
-        // Its companions are where the database really is, whatever links lead there.
-        let real = database
-            .canonicalize()
-            .unwrap_or_else(|_| database.to_owned());
-        let beside = |ending| {
-            let mut path = real.clone().into_os_string();
-            path.push(ending);
-            path.into()
-        };
+        Self::with_patience(database, READ_ONLY_MAX)
+    }
+
+    /// The same with another time than [`READ_ONLY_MAX`].
+    #[must_use]
+    pub fn with_patience(database: &Path, read_only_max: Duration) -> Self {
         // Without the index of the log two processes overwrite what each other committed to it.
         let files = [
             (database.to_owned(), Part::Database),
-            (beside("-wal"), Part::Log),
-            (beside("-shm"), Part::Index),
+            (wal::beside(database, "-wal"), Part::Log),
+            (wal::beside(database, "-shm"), Part::Index),
             (lock_path(database), Part::Lock),
         ];
         Self(Arc::new(Inner {
@@ -60,6 +62,7 @@ impl Health {
                 .into_iter()
                 .filter_map(|(path, part)| Watched::new(path, part))
                 .collect(),
+            read_only_max,
             found: OnceLock::new(),
         }))
     }
@@ -93,6 +96,33 @@ impl Health {
                 self.found(error);
             }
         }
+    }
+
+    /// Takes note that the database has refused to be written for `lasted`; returns whether to give up trying.
+    pub(super) fn gives_up(&self, error: &StoreError, lasted: Duration) -> bool {
+        if !error.is_read_only(&self.0.database) {
+            return false;
+        }
+        if lasted.is_zero() {
+            tracing::error!(
+                "the database {} refuses to be written: growd ends if that lasts for {} s",
+                self.0.database.display(),
+                self.0.read_only_max.as_secs()
+            );
+        }
+        if lasted >= self.0.read_only_max {
+            self.found(StoreError::Unwritable {
+                path: self.0.database.clone(),
+                seconds: lasted.as_secs(),
+                cause: error.to_string(),
+            });
+        }
+        !self.was_well()
+    }
+
+    /// The path of the database.
+    pub(super) fn database(&self) -> &Path {
+        &self.0.database
     }
 
     /// What was found wrong.

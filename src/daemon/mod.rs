@@ -34,6 +34,7 @@ mod runway;
 mod schedule;
 pub mod signals;
 mod thread;
+mod wal;
 pub mod writer;
 
 use crate::config::{Settings, Source};
@@ -361,6 +362,9 @@ impl Daemon {
     /// One line for `systemctl status`.
     async fn status(&self, schedule: &mut Schedule) -> String {
         let mut line = schedule.status().await;
+        if self.writer.is_stuck() {
+            line += "; the database cannot be written: see the log";
+        }
         if self.is_outdated {
             line += "; the last reload failed, the configuration before it stays";
         }

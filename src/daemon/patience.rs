@@ -1,7 +1,10 @@
 //! What the database can't take for the time being, a lock or a full disk: told once, and again when it is over.
 
+use crate::core::step::Event;
 use crate::store::StoreError;
+use serde_json::json;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long the writer waits before it tries again what could not be written: first, and at most.
 const RETRY_INITIAL: Duration = Duration::from_millis(100);
@@ -10,7 +13,8 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 /// Waits for what the database can't take for the time being, for as long as it takes.
 pub struct Patience {
     wait: Duration,
-    told: bool,
+    /// The first failure that was waited for, and when that was.
+    told: Option<(String, Instant)>,
     tried: bool,
 }
 
@@ -19,7 +23,7 @@ impl Patience {
     pub fn new() -> Self {
         Self {
             wait: RETRY_INITIAL,
-            told: false,
+            told: None,
             tried: false,
         }
     }
@@ -31,23 +35,33 @@ impl Patience {
 
     /// Was it over without a wait?
     pub fn was_quick(&self) -> bool {
-        self.tried && !self.told
+        self.tried && self.told.is_none()
     }
 
     /// Waits a while; longer each time.
     pub async fn wait(&mut self, error: &StoreError) {
-        if !self.told {
+        if self.told.is_none() {
             tracing::error!("the database cannot be written; trying again until it can: {error}");
-            self.told = true;
+            self.told = Some((error.to_string(), Instant::now()));
         }
         tokio::time::sleep(self.wait).await;
         self.wait = (self.wait * 2).min(RETRY_MAX);
     }
 
-    /// The last try is over.
-    pub fn end(&self, well: bool) {
-        if self.told && well {
-            tracing::info!("the database can be written again");
-        }
+    /// Returns since when it has been waited.
+    pub fn lasted(&self) -> Duration {
+        self.told
+            .as_ref()
+            .map_or(Duration::ZERO, |(_, since)| since.elapsed())
+    }
+
+    /// The last try is over. Returns what is to be recorded, now that it can be.
+    pub fn end(&self, well: bool) -> Option<Event> {
+        let (error, since) = self.told.as_ref().filter(|_| well)?;
+        tracing::info!("the database can be written again");
+        Some(Event {
+            kind: "unwritable",
+            detail: json!({"error": error, "seconds": since.elapsed().as_secs()}),
+        })
     }
 }

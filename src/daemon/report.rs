@@ -15,8 +15,6 @@ use tracing::field::display;
 #[derive(Debug, Default)]
 pub struct Report {
     economy: Economy,
-    /// The tasks whose newest resume went wrong: that they are asked again is part of the same trouble.
-    troubled: HashSet<TaskId>,
 }
 
 /// A line to be.
@@ -53,8 +51,8 @@ impl Report {
                     ..line
                 };
             }
-            if let Some(id) = id {
-                self.mind_resumes(id, event.kind, probing, &mut line);
+            if id.is_some() {
+                join_trouble(event, probing, &mut line);
             }
             self.tell(id.as_ref(), event, &line);
         }
@@ -94,25 +92,6 @@ impl Report {
         self.economy.last_sums(Instant::now()).iter().for_each(sum);
     }
 
-    /// A resume that follows one that went wrong, or that tries a closed gate, is a part of that trouble.
-    fn mind_resumes(&mut self, id: &TaskId, kind: &str, probing: bool, line: &mut Line) {
-        match kind {
-            "resume_unanswered" | "resume_unsent" | "resume_rejected" | "resume_lost" => {
-                self.troubled.insert(id.clone());
-            }
-            "resume_accepted" | "resume_done" => {
-                self.troubled.remove(id);
-            }
-            "resume_intended" if probing || self.troubled.contains(id) => {
-                line.trouble = Some("asked again".to_owned());
-            }
-            "state" if probing && line.trouble.is_none() && line.text.starts_with("growing") => {
-                line.trouble = Some("waits for the account".to_owned());
-            }
-            _ => {}
-        }
-    }
-
     fn tell(&mut self, id: Option<&TaskId>, event: &Event, line: &Line) {
         let text = match id {
             Some(id) => clean(&format!("{id}: {}", line.text)),
@@ -133,6 +112,27 @@ impl Report {
             _ => tracing::debug!(task_id, resume, event, "{text}"),
         }
     }
+}
+
+/// Counts a resume that follows a failed one, or that probes a closed gate, as a part of that trouble.
+fn join_trouble(event: &Event, probing: bool, line: &mut Line) {
+    match event.kind {
+        "resume_intended" if probing || follows_failure(event) => {
+            line.trouble = Some("asked again".to_owned());
+        }
+        "state" if probing && line.trouble.is_none() && line.text.starts_with("growing") => {
+            line.trouble = Some("waits for the account".to_owned());
+        }
+        _ => {}
+    }
+}
+
+/// Whether the resume before this one did not arrive. The event itself says so: nothing has to be remembered for each task.
+fn follows_failure(intended: &Event) -> bool {
+    matches!(
+        text(intended, "previous").as_str(),
+        "lost" | "rejected" | "unsent"
+    )
 }
 
 fn sum((level, text): &(Level, String)) {
@@ -215,7 +215,6 @@ fn line(event: &Event) -> Line {
             format!("resume {resume} never arrived: it may be asked again"),
             event.kind,
         ),
-        "refusal_lifted" => info(format!("the refusal of resume {resume} no longer holds")),
         "quiet" => warn(
             format!(
                 "nothing has changed since {}, and the service says {:?}; polling goes on",
@@ -307,17 +306,21 @@ mod tests {
 
     #[test]
     fn being_asked_again_after_trouble_belongs_to_the_trouble() {
-        let mut report = Report::default();
-        let id: TaskId = "abc".parse().unwrap();
-        let mut told = |kind| {
-            let mut line = line(&event(kind, json!({"resume": 1})));
-            report.mind_resumes(&id, kind, false, &mut line);
+        let told = |previous: Option<&str>, probing| {
+            let event = event(
+                "resume_intended",
+                json!({"resume": 2, "previous": previous}),
+            );
+            let mut line = line(&event);
+            join_trouble(&event, probing, &mut line);
             line.trouble
         };
-        assert_eq!(told("resume_intended"), None);
-        told("resume_lost");
-        assert_eq!(told("resume_intended"), Some("asked again".to_owned()));
-        told("resume_accepted");
-        assert_eq!(told("resume_intended"), None);
+        assert_eq!(told(None, false), None);
+        assert_eq!(told(Some("accepted"), false), None);
+        let again = Some("asked again".to_owned());
+        for previous in ["lost", "rejected", "unsent"] {
+            assert_eq!(told(Some(previous), false), again);
+        }
+        assert_eq!(told(Some("accepted"), true), again);
     }
 }

@@ -9,7 +9,7 @@ use super::health::Health;
 use super::runway::Runway;
 use super::writer::Landed;
 use crate::core::TaskId;
-use crate::core::gate::{Admission, Request};
+use crate::core::gate::{Admission, Kind, Request};
 use crate::core::model::Policy;
 use crate::core::since;
 use crate::core::turns::Queue;
@@ -94,12 +94,33 @@ impl Schedule {
 
     /// Goes by a new client and new limits; requests under way end with the old ones.
     pub fn adopt(&mut self, client: Arc<Client>, concurrency: usize, policy: Policy) {
-        Arc::make_mut(&mut self.means).client = client;
         self.concurrency = concurrency;
         self.policy = policy;
+        self.replace_client(client);
+    }
+
+    fn replace_client(&mut self, client: Arc<Client>) {
+        // What the service says to the token before says nothing about the account any more.
+        self.means.client.retire();
+        Arc::make_mut(&mut self.means).client = client;
         self.recall();
         // Those that have a seat end where they look for the next task.
         self.runway = Arc::default();
+    }
+
+    /// Reads the token again before a probe by which the service may accept it: it may have been replaced since.
+    fn renew_client(&mut self) {
+        if self.means.gate.borrow().kind != Kind::Unauthorized {
+            return;
+        }
+        match self.means.client.renewed() {
+            Ok(Some(client)) => {
+                tracing::info!("the token has changed: trying the new one");
+                self.replace_client(Arc::new(client));
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!("the token cannot be read again: {error}"),
+        }
     }
 
     /// Takes back what was cleared and not begun.
@@ -184,6 +205,9 @@ impl Schedule {
             if let Err(next) = self.means.pacer.try_take() {
                 return Ok(idle.min(next));
             }
+            if probing {
+                self.renew_client();
+            }
             let Some(id) = self.runway.pop().or_else(|| self.clear(probing)) else {
                 continue;
             };
@@ -210,14 +234,12 @@ impl Schedule {
         self.runway.extend(more);
     }
 
-    /// Takes the task whose turn it is.
+    /// Takes the task whose turn it is, and marks it as in flight.
     fn clear(&mut self, probing: bool) -> Option<TaskId> {
-        let (queue, id) = if probing {
-            self.ahead.take_as_probe()?
-        } else {
-            self.ahead.take()?
-        };
-        self.in_flight.insert(id.clone(), queue);
+        let in_flight = &self.in_flight;
+        let (queue, id) = self.ahead.take(probing, |id| in_flight.contains_key(id))?;
+        let before = self.in_flight.insert(id.clone(), queue);
+        debug_assert!(before.is_none(), "{id} is in flight already");
         Some(id)
     }
 

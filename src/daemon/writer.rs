@@ -7,11 +7,12 @@ use super::desk::Desk;
 use super::health::Health;
 use super::report::Report;
 use super::thread;
+use super::wal::LogWatch;
 use crate::core::TaskId;
 use crate::core::gate::Gate;
 use crate::core::model::Policy;
 use crate::core::step::{Answer, Look};
-use crate::store::{StoreError, ledger};
+use crate::store::{StoreError, ledger, wal};
 use sqlx::sqlite::SqliteConnection;
 use std::io;
 use std::sync::Arc;
@@ -122,6 +123,7 @@ impl Writer {
         let (published, watched) = watch::channel(gate.clone());
         let (landing, landed) = mpsc::unbounded_channel();
         let waits = Arc::new(Waits::default());
+        let log = LogWatch::new(health.database(), wal::LARGE);
         let desk = Desk {
             connection,
             gate,
@@ -133,6 +135,8 @@ impl Writer {
             clock: Clock::start(),
             waits: waits.clone(),
             report: Report::default(),
+            log,
+            unrecorded: Vec::new(),
         };
         Ok(Started {
             writer: Self { jobs, waits },

@@ -1,6 +1,6 @@
 //! `daemon`: the one row that says who is at work, since when, and what the account's gate is.
 
-use super::{StoreError, time};
+use super::{StoreError, Text, time};
 use crate::core::gate::{Gate, Kind};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -11,19 +11,19 @@ use sqlx::sqlite::SqliteConnection;
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct DaemonRow {
     /// The program's version.
-    pub version: Option<String>,
+    pub version: Option<Text>,
     /// Its process id; none while no daemon runs.
     pub pid: Option<i64>,
     /// When it began.
-    pub started_at: Option<String>,
+    pub started_at: Option<Text>,
     /// When it last said that it is well.
-    pub heartbeat_at: Option<String>,
+    pub heartbeat_at: Option<Text>,
     /// `open`, or why requests are held.
-    pub gate: String,
+    pub gate: Text,
     /// The service's words.
-    pub gate_reason: Option<String>,
+    pub gate_reason: Option<Text>,
     /// When the next probe may go.
-    pub gate_until: Option<String>,
+    pub gate_until: Option<Text>,
 }
 
 pub(super) const READ: &str = "SELECT version, pid, started_at, heartbeat_at, coalesce(gate, 'open') AS gate, gate_reason, gate_until
@@ -58,23 +58,23 @@ pub async fn started(
         .bind(time::to_text(now))
         .fetch_one(connection)
         .await?;
-    let kind: String = row.try_get("gate")?;
-    let kind = Kind::parse(&kind).ok_or_else(|| StoreError::Value(format!("gate {kind:?}")))?;
-    let until = row
-        .try_get::<Option<&str>, _>("gate_until")?
-        .and_then(time::from_text);
-    Ok(Gate::restored(
-        kind,
-        row.try_get("gate_reason")?,
-        until,
-        now,
-    ))
+    let kind: Text = row.try_get("gate")?;
+    let kind = Kind::parse(&kind).ok_or_else(|| {
+        StoreError::Value(format!(
+            "daemon.gate is '{kind}'; `growd check` says what to do"
+        ))
+    })?;
+    let until: Option<Text> = row.try_get("gate_until")?;
+    let until = until.and_then(|until| time::from_text(&until));
+    let reason: Option<Text> = row.try_get("gate_reason")?;
+    Ok(Gate::restored(kind, reason.map(String::from), until, now))
 }
 
 pub(super) const HEARTBEAT: &str = "INSERT INTO daemon (id, version, pid, started_at, heartbeat_at, gate, gate_reason, gate_until)
          VALUES (1, ?1, ?2, ?3, ?3, ?4, ?5, ?6)
          ON CONFLICT (id) DO UPDATE
-            SET version = ?1, pid = ?2, heartbeat_at = ?3, gate = ?4, gate_reason = ?5, gate_until = ?6";
+            SET version = ?1, pid = ?2, heartbeat_at = ?3, gate = ?4, gate_reason = ?5, gate_until = ?6,
+                started_at = iif(julianday(started_at) IS NULL, ?3, started_at)";
 
 /// Notes that the daemon is well, and puts right what others did to the row meanwhile.
 ///

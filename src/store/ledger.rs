@@ -1,7 +1,7 @@
 //! `resumes`, the ledger: each resume that was asked or was about to be. Rows are added and settled, never removed.
 
 use super::array::{self, array};
-use super::{StoreError, time};
+use super::{StoreError, Text, time};
 use crate::core::answer::PAYMENT_ERRORS;
 use crate::core::model::{Idle, Resume, ResumeState};
 use crate::core::{TaskId, after};
@@ -124,8 +124,8 @@ pub async fn asked_within(
         .fetch_one(connection)
         .await?;
     let oldest = row
-        .try_get::<Option<&str>, _>("oldest")?
-        .and_then(time::from_text);
+        .try_get::<Option<Text>, _>("oldest")?
+        .and_then(|oldest| time::from_text(&oldest));
     // Never further ahead than a day: what the clock leapt by is forgotten by then.
     let frees_at = oldest.map(|at| after(at.min(now), window).min(after(now, DAY)));
     Ok((row.try_get("asked")?, frees_at))
@@ -233,7 +233,7 @@ impl Row {
         let at = |column, text: &str| -> Result<Timestamp, StoreError> {
             time::from_text(text).ok_or_else(|| {
                 StoreError::Value(format!(
-                    "resumes.{column} of id {id} says {text:?}, which is no time; one is 2026-11-24T02:22:00.123Z"
+                    "resumes.{column} where id = {id} is '{text}', which is not a time"
                 ))
             })
         };
@@ -244,8 +244,9 @@ impl Row {
             baseline_desired: self.baseline_desired,
             baseline_results: self.baseline_results,
             best_results: self.best_results,
-            state: ResumeState::parse(&self.state)
-                .ok_or_else(|| StoreError::Value(format!("resumes.state {:?}", self.state)))?,
+            state: ResumeState::parse(&self.state).ok_or_else(|| {
+                StoreError::Value(format!("resumes.state where id = {id} is '{}'", self.state))
+            })?,
             http_status: self.http_status,
             detail: self.detail,
             sent_at: at("sent_at", &self.sent_at)?,

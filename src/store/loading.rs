@@ -115,8 +115,9 @@ impl Loaded {
             resume,
             lost: self.lost,
             progress: Progress {
-                state: State::parse(&self.state)
-                    .ok_or_else(|| StoreError::Value(format!("state {:?}", self.state)))?,
+                state: State::parse(&self.state).ok_or_else(|| {
+                    StoreError::Value(format!("progress.state is '{}'", self.state))
+                })?,
                 seen: self.seen(),
                 polls: self.polls,
                 failures: self.failures,

@@ -20,14 +20,16 @@ pub mod lock;
 pub mod overview;
 mod pace;
 pub mod progress;
-mod room;
+pub mod room;
 mod saving;
 pub mod schema;
 pub mod statements;
 pub mod tasks;
 pub mod text;
 pub mod time;
+pub mod values;
 pub mod waking;
+pub mod wal;
 
 pub use lock::Lock;
 pub use saving::{Saved, save};
@@ -37,7 +39,7 @@ pub use text::Text;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteConnection;
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +150,19 @@ pub enum StoreError {
         /// What became of it.
         how: &'static str,
     },
+    /// The database did not become writable again.
+    #[error(
+        "the database {path} could not be written for {seconds} s: {cause}. Make the file and its directory writable for growd \
+         (is the file system mounted read-only?), and start growd again"
+    )]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// For how long it was tried.
+        seconds: u64,
+        /// What SQLite says.
+        cause: String,
+    },
     /// A value in the database that growd did not write.
     #[error("the database holds a value that growd cannot read: {0}")]
     Value(String),
@@ -219,6 +234,18 @@ impl StoreError {
     #[must_use]
     pub fn is_out_of_room(&self) -> bool {
         matches!(self.primary_code(), Some(10 | 13))
+    }
+
+    /// Was the database refused to be written, rather than being busy or full: `SQLITE_READONLY`, or another failure to
+    /// write while the system refuses to write the file at `path`?
+    #[must_use]
+    pub fn is_read_only(&self, path: &Path) -> bool {
+        match self.primary_code() {
+            Some(8) => true,
+            // SQLITE_IOERR, which a file system that has become read-only leads to, and CANTOPEN.
+            Some(10 | 14) => room::refuses_writes(path),
+            _ => false,
+        }
     }
 
     /// Does SQLite miss a table or a column? It has no code of its own for that.

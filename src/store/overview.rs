@@ -127,17 +127,48 @@ pub async fn named(
 
 pub(super) const IS_OPEN: &str =
     "SELECT EXISTS (SELECT 1 FROM progress p CROSS JOIN tasks t ON t.task_id = p.task_id
-                      WHERE p.turn IN ('new', 'limit', 'look') AND p.next_poll_at IS NOT NULL)
+                      WHERE p.turn IN ('new', 'limit', 'look') AND p.next_poll_at IS NOT NULL AND p.state <> 'missing')
           OR EXISTS (SELECT 1 FROM progress p CROSS JOIN tasks t ON t.task_id = p.task_id
                       WHERE p.state IN ('pending', 'growing') AND NOT t.paused)";
 
-/// Is there a task that has not come to its end, and is not paused?
+/// Is there a task that has not come to its end, and is not paused? A missing one has, though it is polled once a day.
 ///
 /// # Errors
 ///
 /// What SQLite says.
 pub async fn is_open(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar(IS_OPEN).fetch_one(connection).await?)
+}
+
+pub(super) const QUIET: &str =
+    "SELECT p.task_id, coalesce(p.status, p.last_error) AS shows, p.quiet_at
+       FROM progress p CROSS JOIN tasks t ON t.task_id = p.task_id
+      WHERE p.quiet_at IS NOT NULL AND NOT t.paused ORDER BY p.quiet_at LIMIT ?";
+
+/// A task that the service calls running, or does not describe, and that has not changed for `polling.quiet_after`.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct QuietRow {
+    /// Which.
+    pub task_id: Text,
+    /// The status, or the last error where no status is known.
+    pub shows: Option<Text>,
+    /// Since when it has been reported.
+    pub quiet_at: Text,
+}
+
+/// The tasks that are quiet, the longest first, at most `limit`.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn quiet(
+    connection: &mut SqliteConnection,
+    limit: u32,
+) -> Result<Vec<QuietRow>, StoreError> {
+    Ok(sqlx::query_as(QUIET)
+        .bind(limit)
+        .fetch_all(connection)
+        .await?)
 }
 
 /// How many tasks are in each state that any is in. Without a look at each of them: from the index of the states, and

@@ -1,6 +1,6 @@
 //! `progress`: the queues of what is due.
 
-use super::{StoreError, history, time};
+use super::{StoreError, Text, history, time, values};
 use crate::core::TaskId;
 use crate::core::model::Queue;
 use crate::core::step::Event;
@@ -134,9 +134,7 @@ pub async fn park(
     id: &[u8],
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    let hex = id
-        .iter()
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let hex = values::hex(id);
     let reason = format!(
         "this id is no UTF-8 text: DELETE FROM tasks WHERE CAST(task_id AS BLOB) = x'{hex}' removes it"
     );
@@ -156,11 +154,12 @@ pub async fn park(
     Ok(parked)
 }
 
-pub(super) const SET_ASIDE: &str = "UPDATE progress
-        SET last_error = ?2, failures = failures + 1, next_poll_at = ?3, turn = 'look'
-      WHERE task_id = ?1 AND next_poll_at IS NOT NULL";
+pub(super) const SET_ASIDE: &str =
+    "UPDATE progress SET last_error = ?2, failures = max(failures, 1)
+      WHERE task_id = ?1 AND last_error IS NOT ?2";
 
-/// Leaves a task alone until a time, since growd panicked on it; records that. Returns how many rows that were.
+/// Notes at a task why what was learnt of it cannot be stored; tells of it where that is news. Its next poll that can be
+/// stored takes the note away. Returns how many rows changed.
 ///
 /// # Errors
 ///
@@ -168,21 +167,19 @@ pub(super) const SET_ASIDE: &str = "UPDATE progress
 pub async fn set_aside(
     connection: &mut SqliteConnection,
     id: &TaskId,
-    message: &str,
-    until: Timestamp,
+    error: &str,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     let changed = sqlx::query(SET_ASIDE)
         .bind(id.as_str())
-        .bind(format!("a bug: {message}"))
-        .bind(time::to_text(until))
+        .bind(error)
         .execute(&mut *connection)
         .await?
         .rows_affected();
     if changed > 0 {
         let event = Event {
-            kind: "set_aside",
-            detail: json!({"bug": message, "until": time::to_text(until)}),
+            kind: "not_stored",
+            detail: json!({"error": error}),
         };
         history::add_events(connection, &[(now, Some(id), &event)]).await?;
     }
@@ -222,7 +219,7 @@ pub async fn next_due(
     connection: &mut SqliteConnection,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let at: Option<String> = sqlx::query_scalar(NEXT_DUE)
+    let at: Option<Text> = sqlx::query_scalar(NEXT_DUE)
         .bind(time::to_text(now))
         .fetch_one(connection)
         .await?;

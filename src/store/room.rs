@@ -1,9 +1,14 @@
-//! Room on the disk: how much of it the write-ahead log may take.
+//! The disk: how much of its room the write-ahead log may take, and whether it may be written.
 
 use super::StoreError;
+use nix::errno::Errno;
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::statvfs::statvfs;
+use nix::sys::time::TimeSpec;
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
+use std::fs::File;
 use std::path::Path;
 
 /// Has the log written back before it takes up a quarter of the room there is: once a disk is full, the database's file
@@ -28,6 +33,35 @@ pub(super) async fn limit_log(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Whether the system refuses to write the file, which this process may have open: sets its time of modification. What a
+/// file system that became read-only after an error says of itself need not tell, and opening the file is no way to find
+/// out: closing it again would drop SQLite's locks.
+#[must_use]
+pub fn refuses_writes(path: &Path) -> bool {
+    let now = TimeSpec::UTIME_NOW;
+    let touched = utimensat(AT_FDCWD, path, &now, &now, UtimensatFlags::FollowSymlink);
+    matches!(touched, Err(Errno::EROFS | Errno::EACCES | Errno::EPERM))
+}
+
+/// Whether nobody may write the file: its file system is read-only, it is immutable, or its mode says so. For a process that
+/// does not have it open; nothing is written.
+#[must_use]
+pub fn is_read_only(path: &Path) -> bool {
+    let Ok(file) = std::fs::metadata(path) else {
+        return false;
+    };
+    // Opening anything else, such as a pipe, could wait.
+    let opened = file
+        .is_file()
+        .then(|| File::options().write(true).open(path));
+    let error = opened.and_then(|opened| opened.err()?.raw_os_error());
+    file.permissions().readonly()
+        || matches!(
+            error.map(Errno::from_raw),
+            Some(Errno::EROFS | Errno::EPERM)
+        )
 }
 
 /// The limit in pages of the database, for so many bytes of room.

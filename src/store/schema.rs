@@ -1,6 +1,6 @@
 //! Opening the database: is it growd's, is its version one this program knows, and bringing it up to date.
 
-use super::{Lock, StoreError, primary_code, room};
+use super::{Lock, StoreError, primary_code, room, wal};
 use crate::crash::{self, Point};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
@@ -15,7 +15,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 const APPLICATION_ID: i64 = 0x6772_6f77;
 
 /// How long a statement waits for another process's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// So many rows of an answer are handed over without waiting for who reads them: as many as are read ahead of what is due.
 const ROWS_AT_ONCE: usize = 512;
@@ -282,9 +282,7 @@ async fn try_to_read(options: SqliteConnectOptions) -> Result<SqliteConnection, 
 }
 
 fn has_log(path: &Path) -> bool {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
+    wal::size(&wal::beside(path, "-wal")) > 0
 }
 
 /// Whose database a file is.

@@ -1,7 +1,7 @@
 //! The statements that the daemon and the commands run, as they run them, so that a test can ask SQLite how it goes
 //! about each of them.
 
-use super::{daemon, history, ledger, loading, overview, progress, saving, tasks, waking};
+use super::{daemon, history, ledger, loading, overview, progress, saving, tasks, values, waking};
 
 /// Each with a name.
 #[must_use]
@@ -49,11 +49,19 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("overview::ROWS_FIRST", overview::ROWS_FIRST),
         ("overview::COUNTS", overview::COUNTS),
         ("overview::NAMED", overview::NAMED),
+        ("overview::QUIET", overview::QUIET),
         ("overview::IS_OPEN", overview::IS_OPEN),
         ("overview::SHOW", overview::SHOW),
     ];
     all.extend(saving::all().map(|sql| ("saving", sql)));
     let samples = history::ADD_SAMPLES.iter().map(String::as_str);
     all.extend(samples.map(|sql| ("history::ADD_SAMPLES", sql)));
+    all.extend(
+        values::FIND
+            .iter()
+            .map(|sql| ("values::FIND", sql.as_str())),
+    );
+    let of_task = values::FIND_OF_TASK.iter().map(String::as_str);
+    all.extend(of_task.map(|sql| ("values::FIND_OF_TASK", sql)));
     all
 }

@@ -62,6 +62,30 @@ pub fn disk(bench: &mut super::Bench, size: &str) -> PathBuf {
     disk
 }
 
+/// Puts a disk with a file system of its own, ext4, at `disk` beside the database of `bench`, and the database on it. False,
+/// and a word about it, where this machine has none to give.
+#[must_use]
+pub fn real_disk(bench: &mut super::Bench) -> bool {
+    let (image, disk) = (
+        bench.dir.path().join("image"),
+        bench.dir.path().join("disk"),
+    );
+    std::fs::create_dir(&disk).expect("a directory");
+    let file = std::fs::File::create(&image).expect("a file");
+    file.set_len(32 << 20).expect("a sparse file");
+    let is_there = works(Command::new("mkfs.ext4").arg("-q").arg(&image))
+        && works(
+            Command::new("mount")
+                .args(["-o", "loop"])
+                .args([&image, &disk]),
+        );
+    if !is_there {
+        skipped("a disk of ext4", "this machine has no loop devices for it");
+    }
+    bench.settings.database = disk.join("growd.db");
+    is_there
+}
+
 /// The command with the rights that a file's mode leaves to its owner: root without the privilege to ignore modes.
 ///
 /// None, and a word about it, where modes can't be made to count.
