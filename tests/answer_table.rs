@@ -103,7 +103,7 @@ fn rows(elsewhere: &str) -> Vec<Row> {
     rows.push(row(
         said(422, json!([{"loc": ["body"], "msg": "its words"}])),
         None,
-        ToPoll::BackOff("422: its words"),
+        ToPoll::Missing,
         ToResume::Refused,
         Some(422),
     ));
@@ -869,6 +869,74 @@ async fn a_refused_token_is_tried_again_at_once_when_sighup_brings_a_new_one() {
     std::fs::write(bench.dir.path().join("token"), "the-new-token\n").unwrap();
     daemon.signal("HUP");
     goes_on(&bench, "unauthorized").await;
+    stop(daemon).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_token_is_noticed_by_the_next_probe_without_a_reload() {
+    let bench = bench(&[ONE_AT_A_TIME, PROBE_INTERVAL]).await;
+    let only = |settings: &mut growd::simulator::Settings| {
+        settings.accepted_token = Some("the-new-token".to_owned());
+    };
+    bench.service.settings(only);
+    bench.grow(&plenty(), 60).await;
+    let daemon = Daemon::start(&bench);
+    until_requests(&bench, "get", 2).await;
+    let check = output(&bench, &["check", "--offline"]);
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert!(said.contains("gate unauthorized"), "{said}");
+    std::fs::write(bench.dir.path().join("token"), "the-new-token\n").unwrap();
+    goes_on(&bench, "unauthorized").await;
+    stop(daemon).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_task_is_reported_once_and_listed_by_status() {
+    let bench = bench(&[("polling.quiet_after", r#""1s""#)]).await;
+    let id = bench.grow(&endless(), 190).await;
+    let daemon = Daemon::start(&bench);
+    bench
+        .until("SELECT count(*) = 1 FROM progress WHERE quiet_at IS NOT NULL")
+        .await;
+    let polls = progress(&bench, &id).await.polls;
+    let status = output(&bench, &["status", "--json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    let attention = &status["attention"][0];
+    assert_eq!(attention["kind"], "quiet");
+    assert!(attention["text"].as_str().unwrap().contains(id.as_str()));
+    until_requests(&bench, "get", usize::try_from(polls).unwrap() + 5).await;
+    assert_eq!(events(&bench, &id, "quiet").await.len(), 1);
+    stop(daemon).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_over_one_task_is_noted_there_and_stops_no_other() {
+    let bench = bench(&[]).await;
+    let odd = bench.grow(&plenty(), 60).await;
+    let others = [
+        bench.grow(&plenty(), 60).await,
+        bench.grow(&plenty(), 60).await,
+    ];
+    let daemon = Daemon::start_with(&bench, &[("GROWD_PANIC_FOR", odd.as_str())]);
+    bench
+        .until("SELECT sum(state = 'reached') = 2 FROM progress")
+        .await;
+    for id in &others {
+        assert_eq!(progress(&bench, id).await.state, "reached");
+    }
+    bench
+        .until("SELECT sum(last_error IS NOT NULL) = 1 FROM progress")
+        .await;
+    let error = progress(&bench, &odd).await.last_error.unwrap();
+    assert!(error.contains("a bug: a forced panic"), "{error}");
+    assert_eq!(events(&bench, &odd, "not_stored").await.len(), 1);
+    stop(daemon).await;
+    // A daemon without the bug goes on with it.
+    let daemon = Daemon::start(&bench);
+    bench
+        .until("SELECT sum(state = 'reached') = 3 FROM progress")
+        .await;
+    bench.assert_ledgers_agree().await;
     stop(daemon).await;
 }
 
