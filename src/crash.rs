@@ -1,7 +1,8 @@
 //! The moments at which the process can be made to die, for the tests that show that dying there is safe.
 //!
 //! Each is between two effects that a power cut could separate. Without the feature `crash-points`, which only the
-//! tests have, [`at`] does nothing. With it, `GROWD_CRASH_AT=NAME` kills the process by SIGKILL when it comes to that
+//! tests have, and in every build without debug assertions, [`at`] does nothing: `cargo test --release` leaves a
+//! `target/release/growd` behind that somebody may install. Otherwise `GROWD_CRASH_AT=NAME` kills the process by SIGKILL when it comes to that
 //! moment for the first time, and `NAME:3` when it does for the third. `GROWD_STALL_AT=NAME` makes whoever comes there
 //! stand still for good, as one who waits for what never comes.
 
@@ -136,7 +137,7 @@ impl Point {
 }
 
 /// Dies here, or stands still, where the tests want that.
-#[cfg(feature = "crash-points")]
+#[cfg(all(feature = "crash-points", debug_assertions))]
 pub fn at(point: Point) {
     if armed::CRASH.is_due(point) {
         armed::die();
@@ -146,12 +147,20 @@ pub fn at(point: Point) {
     }
 }
 
-/// Does nothing: this program was built without the feature `crash-points`.
-#[cfg(not(feature = "crash-points"))]
+/// Does nothing: this program was built without the feature `crash-points`, or without debug assertions.
+#[cfg(not(all(feature = "crash-points", debug_assertions)))]
 #[inline]
 pub fn at(_point: Point) {}
 
-#[cfg(feature = "crash-points")]
+/// The variables that name one of these moments, in a build that has them.
+#[cfg(all(feature = "crash-points", debug_assertions))]
+pub const VARIABLES: &[&str] = &["GROWD_CRASH_AT", "GROWD_STALL_AT"];
+
+/// The variables that name one of these moments: none, for this build has none.
+#[cfg(not(all(feature = "crash-points", debug_assertions)))]
+pub const VARIABLES: &[&str] = &[];
+
+#[cfg(all(feature = "crash-points", debug_assertions))]
 mod armed {
     use super::Point;
     use nix::sys::signal::{Signal, kill};
