@@ -1,7 +1,8 @@
 //! The moments at which the process can be made to die, for the tests that show that dying there is safe.
 //!
 //! Each is between two effects that a power cut could separate. Without the feature `crash-points`, which only the
-//! tests have, [`at`] does nothing. With it, `GROWD_CRASH_AT=NAME` kills the process by SIGKILL when it comes to that
+//! tests have, and in every build without debug assertions, [`at`] does nothing: `cargo test --release` leaves a
+//! `target/release/growd` behind that somebody may install. Otherwise `GROWD_CRASH_AT=NAME` kills the process by SIGKILL when it comes to that
 //! moment for the first time, and `NAME:3` when it does for the third. `GROWD_STALL_AT=NAME` makes whoever comes there
 //! stand still for good, as one who waits for what never comes.
 
@@ -136,7 +137,7 @@ impl Point {
 }
 
 /// Dies here, or stands still, where the tests want that.
-#[cfg(feature = "crash-points")]
+#[cfg(all(feature = "crash-points", debug_assertions))]
 pub fn at(point: Point) {
     if armed::CRASH.is_due(point) {
         armed::die();
@@ -146,8 +147,8 @@ pub fn at(point: Point) {
     }
 }
 
-/// Does nothing: this program was built without the feature `crash-points`.
-#[cfg(not(feature = "crash-points"))]
+/// Does nothing: this program was built without the feature `crash-points`, or without debug assertions.
+#[cfg(not(all(feature = "crash-points", debug_assertions)))]
 #[inline]
 pub fn at(_point: Point) {}
 
@@ -156,7 +157,7 @@ pub fn at(_point: Point) {}
 /// # Panics
 ///
 /// That is all that it is for.
-#[cfg(feature = "crash-points")]
+#[cfg(all(feature = "crash-points", debug_assertions))]
 pub fn panic_for(task_id: &str) {
     assert!(
         std::env::var("GROWD_PANIC_FOR").ok().as_deref() != Some(task_id),
@@ -165,11 +166,19 @@ pub fn panic_for(task_id: &str) {
 }
 
 /// Does nothing: this program was built without the feature `crash-points`.
-#[cfg(not(feature = "crash-points"))]
+#[cfg(not(all(feature = "crash-points", debug_assertions)))]
 #[inline]
 pub fn panic_for(_task_id: &str) {}
 
-#[cfg(feature = "crash-points")]
+/// The variables that name one of these moments, in a build that has them.
+#[cfg(all(feature = "crash-points", debug_assertions))]
+pub const VARIABLES: &[&str] = &["GROWD_CRASH_AT", "GROWD_STALL_AT", "GROWD_PANIC_FOR"];
+
+/// The variables that name one of these moments: none, for this build has none.
+#[cfg(not(all(feature = "crash-points", debug_assertions)))]
+pub const VARIABLES: &[&str] = &[];
+
+#[cfg(all(feature = "crash-points", debug_assertions))]
 mod armed {
     use super::Point;
     use nix::sys::signal::{Signal, kill};

@@ -227,6 +227,10 @@ async fn dies_and_goes_on(case: Case) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(
+    not(debug_assertions),
+    ignore = "a build without debug assertions has no moments to die at"
+)]
 async fn killed_between_any_two_effects_it_pays_once_and_comes_to_the_right_ends() {
     let cases = Case::all();
     assert!(cases.len() > 55, "{}", cases.len());
@@ -272,6 +276,10 @@ async fn killed_while_a_resume_is_with_the_service_it_pays_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(
+    not(debug_assertions),
+    ignore = "a build without debug assertions has no moments to die at"
+)]
 async fn killed_in_the_middle_of_it_add_has_added_all_or_nothing() {
     for (point, expected) in [(Point::AddWritten, 0), (Point::AddCommitted, 3)] {
         let bench = bench().await;
@@ -287,4 +295,17 @@ async fn killed_in_the_middle_of_it_add_has_added_all_or_nothing() {
             .await;
         assert_eq!(due, 3, "{point:?}");
     }
+}
+
+#[cfg(not(debug_assertions))]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_build_has_no_moments_to_die_at() {
+    let bench = bench().await;
+    let mut add = support::program::growd(&bench, &["add", "a", "--target", "9"]);
+    add.env("GROWD_CRASH_AT", Point::AddWritten.name());
+    let added = add.output().unwrap();
+    assert!(added.status.success(), "{added:?}");
+    let program = std::fs::read(env!("CARGO_BIN_EXE_growd")).unwrap();
+    let name = b"GROWD_CRASH_AT";
+    assert!(!program.windows(name.len()).any(|part| part == name));
 }

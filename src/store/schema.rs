@@ -142,6 +142,19 @@ pub async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), StoreEr
     Ok(())
 }
 
+/// Makes room in memory for a transaction that writes very many rows: 64 MiB in place of 2. What does not fit is written to
+/// the log early, and read and written again for each row that comes near it.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn expect_many(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query("PRAGMA cache_size = -65536")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// A number that changes when another connection has written.
 ///
 /// # Errors
@@ -344,7 +357,7 @@ async fn applied_version(
 
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
     crash::at(Point::MigrationBegins);
-    #[cfg(feature = "crash-points")]
+    #[cfg(all(feature = "crash-points", debug_assertions))]
     die_half_way(connection).await;
     MIGRATIONS
         // `run` is generic over more than rustc can prove to be Send (rust-lang/rust#100013); this is what it calls.
@@ -356,7 +369,7 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), S
             for_now: super::is_for_now(&error),
         })?;
     crash::at(Point::MigrationCommitted);
-    #[cfg(feature = "crash-points")]
+    #[cfg(all(feature = "crash-points", debug_assertions))]
     if let Ok(mut handle) = connection.lock_handle().await {
         handle.remove_progress_handler();
     }
@@ -364,7 +377,7 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), S
 }
 
 /// Lets the tests' build of the program die between two statements of a migration.
-#[cfg(feature = "crash-points")]
+#[cfg(all(feature = "crash-points", debug_assertions))]
 async fn die_half_way(connection: &mut SqliteConnection) {
     const OPCODES: i32 = 4;
     if let Ok(mut handle) = connection.lock_handle().await {
