@@ -1,0 +1,154 @@
+//! A database of each schema that was ever released is migrated, and keeps what is in it.
+
+use growd::store::{self, Mode, schema};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use std::path::{Path, PathBuf};
+
+/// The migrations, oldest first.
+fn migrations() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut files: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+}
+
+/// A database as a growd made it that knew only these migrations.
+async fn older(path: &Path, known: &[PathBuf]) -> SqliteConnection {
+    let directory = tempfile::tempdir().unwrap();
+    for file in known {
+        std::fs::copy(file, directory.path().join(file.file_name().unwrap())).unwrap();
+    }
+    let mut connection = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .connect()
+        .await
+        .unwrap();
+    let migrator = Migrator::new(directory.path()).await.unwrap();
+    migrator
+        .run_direct(None, &mut connection, false)
+        .await
+        .unwrap();
+    connection
+}
+
+/// A task in each state that a migration treats in its own way, and resumes of each kind.
+const CONTENT: &str = "
+    INSERT INTO tasks (task_id, target) VALUES
+        ('growing', 100), ('refused', 100), ('missing', 100), ('An Old Id!', 100),
+        ('3F0C1D4E-9A61-4B6C-8E6F-0A2B4C6D8E01', 100);
+    UPDATE progress SET state = 'growing', status = 'done', num_results = 20, desired_num_results = 40
+     WHERE task_id = 'growing';
+    UPDATE progress SET state = 'refused', status = 'done', num_results = 20, next_poll_at = NULL
+     WHERE task_id = 'refused';
+    UPDATE progress SET state = 'missing', next_poll_at = NULL WHERE task_id = 'missing';
+    INSERT INTO resumes (task_id, requested, baseline_desired, baseline_results, state, http_status, sent_at, resolved_at,
+                         shown_at, brought)
+    VALUES ('growing', 20, 20, 20, 'accepted', 200, '2026-11-24T02:22:00.123Z', '2026-11-24T02:22:01.123Z',
+            '2026-11-24T02:22:05.123Z', 20),
+           ('growing', 60, 40, 40, 'intended', NULL, '2026-11-24T02:23:00.123Z', NULL, NULL, NULL),
+           ('refused', 80, 20, 20, 'rejected', 400, '2026-11-24T02:22:00.123Z', '2026-11-24T02:22:01.123Z', NULL, NULL),
+           ('refused', 80, 20, 20, 'rejected', 402, '2026-11-24T02:24:00.123Z', '2026-11-24T02:24:01.123Z', NULL, NULL);
+    INSERT INTO samples VALUES ('growing', '2026-11-24T02:22:00.123Z', 20, 80, 60, 40, 20);";
+
+async fn texts(connection: &mut SqliteConnection, sql: &'static str) -> Vec<String> {
+    sqlx::query_scalar(sql).fetch_all(connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_database_of_each_released_schema_is_migrated_and_keeps_what_is_in_it() {
+    let migrations = migrations();
+    for known in 1..=migrations.len() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("growd.db");
+        let mut connection = older(&path, &migrations[..known]).await;
+        // Ids that earlier versions took are refused by the newest schema.
+        let content = if known == migrations.len() {
+            CONTENT.replace("'An Old Id!'", "'an-id'").replace(
+                "3F0C1D4E-9A61-4B6C-8E6F-0A2B4C6D8E01",
+                "3f0c1d4e-9a61-4b6c-8e6f-0a2b4c6d8e01",
+            )
+        } else {
+            CONTENT.to_owned()
+        };
+        sqlx::raw_sql(sqlx::AssertSqlSafe(content))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        let all = "SELECT json_array(id, task_id, requested, baseline_desired, baseline_results, state, http_status, sent_at,
+                                     resolved_at, shown_at, brought) FROM resumes ORDER BY id";
+        let ids = "SELECT task_id || ':' || target FROM tasks ORDER BY task_id";
+        let before = (
+            texts(&mut connection, all).await,
+            texts(&mut connection, ids).await,
+        );
+        connection.close().await.unwrap();
+
+        let mut connection = store::open(&path, Mode::Write).await.unwrap();
+        let after = (
+            texts(&mut connection, all).await,
+            texts(&mut connection, ids).await,
+        );
+        assert_eq!(before, after, "from {known} migrations");
+        let differences = schema::differences(&mut connection).await.unwrap();
+        assert!(differences.is_empty(), "from {known}: {differences:?}");
+        let found = schema::integrity(&mut connection).await.unwrap();
+        assert!(found.is_empty(), "from {known}: {found:?}");
+        // Every task can be changed as before, whatever its id.
+        sqlx::query("UPDATE tasks SET target = target + 1")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_refused_or_gave_up_is_treated_by_the_new_rules() {
+    let migrations = migrations();
+    let newest_before = migrations
+        .iter()
+        .position(|file| file.to_string_lossy().contains("count_waste_and_absence"))
+        .unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("growd.db");
+    let mut connection = older(&path, &migrations[..newest_before]).await;
+    sqlx::raw_sql(CONTENT)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+
+    let mut connection = store::open(&path, Mode::Write).await.unwrap();
+    let refusals = texts(
+        &mut connection,
+        "SELECT http_status || ':' || coalesce(refusal, '-') FROM resumes WHERE task_id = 'refused' ORDER BY id",
+    )
+    .await;
+    assert_eq!(refusals, ["400:1", "402:-"]);
+    let shown = texts(
+        &mut connection,
+        "SELECT coalesce(effect_at, '-') FROM resumes WHERE task_id = 'growing' ORDER BY id",
+    )
+    .await;
+    assert_eq!(shown, ["2026-11-24T02:22:05.123Z", "-"]);
+    // A missing task is polled once a day.
+    let missing: i64 = sqlx::query_scalar(
+        "SELECT julianday(next_poll_at) - julianday('now') BETWEEN -0.01 AND 1.01 FROM progress WHERE task_id = 'missing'",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!(missing, 1);
+    // One that has ended otherwise is not.
+    let refused: i64 =
+        sqlx::query_scalar("SELECT next_poll_at IS NULL FROM progress WHERE task_id = 'refused'")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+    assert_eq!(refused, 1);
+}
