@@ -549,7 +549,7 @@ _growd() {
             return 0
             ;;
         growd__subcmd__simulate)
-            opts="-h --listen --seed --speed --tasks --task-results --pool --fit-rate --rate --shape --accepted-token --credits --cap --cap-counts --cap-excess --desired --resume-while-running --visibility-delay --stale-resume-answer --falling --falling-by --refusal-body --chaos --chaos-account --fault --config --database --help"
+            opts="-h --listen --seed --speed --tasks --task-results --market --pool --fit-rate --rate --shape --accepted-token --credits --cap --cap-counts --cap-excess --desired --resume-while-running --visibility-delay --stale-resume-answer --falling --falling-by --refusal-body --yield --early-done --rises-after-done --reopens --reopens-after --work-delay --undelivered --exclusions-excess --scores --list-limit --list-default-limit --results-limit --results-default-limit --limit-excess --list-order --list-shows --list-delay --chaos --chaos-account --fault --config --database --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -572,6 +572,10 @@ _growd() {
                     return 0
                     ;;
                 --task-results)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --market)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -633,6 +637,74 @@ _growd() {
                     ;;
                 --refusal-body)
                     COMPREPLY=($(compgen -W "string object list" -- "${cur}"))
+                    return 0
+                    ;;
+                --yield)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --early-done)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rises-after-done)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reopens)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reopens-after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --work-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --undelivered)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclusions-excess)
+                    COMPREPLY=($(compgen -W "clamped refused" -- "${cur}"))
+                    return 0
+                    ;;
+                --scores)
+                    COMPREPLY=($(compgen -W "graded number" -- "${cur}"))
+                    return 0
+                    ;;
+                --list-limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --list-default-limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --results-limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --results-default-limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit-excess)
+                    COMPREPLY=($(compgen -W "clamped refused" -- "${cur}"))
+                    return 0
+                    ;;
+                --list-order)
+                    COMPREPLY=($(compgen -W "newest oldest random shuffled" -- "${cur}"))
+                    return 0
+                    ;;
+                --list-shows)
+                    COMPREPLY=($(compgen -W "task progress" -- "${cur}"))
+                    return 0
+                    ;;
+                --list-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --chaos)

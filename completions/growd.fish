@@ -88,7 +88,8 @@ complete -c growd -n "__fish_growd_using_subcommand simulate" -l seed -d 'From w
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l speed -d 'Simulated seconds in a real one; at 0 only POST /_simulator/advance moves time' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l tasks -d 'Start with this many searches that are done and can be resumed' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l task-results -d 'Results that each search of --tasks has at the start' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l pool -d 'Candidates that each search has in all [default: 300 to 1500, by the seed]' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l market -d 'Companies that fit each query in all [default: 300 to 1500, by the query]' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l pool -d 'Candidates that each search has in all [default: what the companies of its query take]' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l fit-rate -d 'Share of evaluated candidates that fit, 0 to 1 [default: 0.3 to 0.8, by the seed]' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l rate -d 'Candidates discovered in a simulated minute [default: 100]' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l shape -d 'How the work of a run is spread over its time' -r -f -a "steady\t'The same pace throughout'
@@ -116,6 +117,30 @@ complete -c growd -n "__fish_growd_using_subcommand simulate" -l falling-by -d '
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l refusal-body -d 'The form of `detail` in the 400 that refuses a resume' -r -f -a "string\t'A sentence'
 object\t'An object with `error` and `message`'
 list\t'A list of objects, as in a 422'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l yield -d 'How much of what is asked for a run brings, in percent' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l early-done -d 'The last part of a run\'s time in which its status says `done` already, in percent' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l rises-after-done -d 'Candidates that are still discovered in each simulated minute after a run is over' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l reopens -d 'The last part of a run\'s work that waits for `done` to return to `in_progress`, in percent' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l reopens-after -d 'With --reopens: how long (simulated time) the status says `done` until then' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l work-delay -d 'How much later (simulated time) than the answer to a resume its work begins; until then only `desired_num_results` differs' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l undelivered -d 'Results that `num_results` counts and `/results` does not contain, in percent' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l exclusions-excess -d 'What becomes of domains to exclude beyond the 1000 that a task can have' -r -f -a "clamped\t'What is allowed is taken, the rest is left out'
+refused\t'The request is refused: 422, or 400 where it takes more than a look at the body to know'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l scores -d 'The form of each score of a result' -r -f -a "graded\t'An object with `grade`, `explanation` and `sources`'
+number\t'The grade alone, a number'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-limit -d 'The largest `limit` of the list of tasks' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-default-limit -d 'The `limit` of the list where none is given' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l results-limit -d 'The largest `limit` of results' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l results-default-limit -d 'The `limit` of results where none is given' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l limit-excess -d 'What becomes of a larger `limit`' -r -f -a "clamped\t'What is allowed is taken, the rest is left out'
+refused\t'The request is refused: 422, or 400 where it takes more than a look at the body to know'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-order -d 'The order of the list' -r -f -a "newest\t'The newest task first'
+oldest\t'The oldest task first'
+random\t'An order that has nothing to do with the tasks; a new one can stand anywhere in it'
+shuffled\t'Another order at each request'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-shows -d 'What the list shows of a task' -r -f -a "task\t'The task as a GET shows it'
+progress\t'The same without criteria, data sources and exclusions'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-delay -d 'For how long (real time) the list stays as it was when it was last made, such as 5s' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l chaos -d 'Let a share of requests meet a fault of any kind, 0 to 1' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l fault -d 'Let a share of requests meet this fault; can be repeated' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F

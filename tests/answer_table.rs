@@ -91,6 +91,7 @@ fn rows(elsewhere: &str) -> Vec<Row> {
         code,
         headers: BTreeMap::new(),
         body: Some(json!({ "detail": detail })),
+        text: None,
         takes_effect: false,
     };
     rows.push(row(
@@ -634,6 +635,7 @@ fn of_the_account(code: u16, error: &str) -> Fault {
         code,
         headers: BTreeMap::new(),
         body: Some(json!({"detail": {"error": error, "message": "more words"}})),
+        text: None,
         takes_effect: false,
     }
 }
@@ -1017,6 +1019,7 @@ fn limited(retry_after: Option<&str>) -> Fault {
         code: 429,
         headers: header.into_iter().collect(),
         body: Some(json!({"detail": "slow down"})),
+        text: None,
         takes_effect: false,
     }
 }

@@ -270,6 +270,7 @@ async fn without_credits_resumes_are_held_and_looks_go_on() {
         code: 402,
         headers: BTreeMap::new(),
         body: Some(body),
+        text: None,
         takes_effect: false,
     };
     bench
@@ -302,6 +303,7 @@ async fn a_refusal_ends_in_refused_with_the_services_words_and_retry_tries_again
         code: 400,
         headers: BTreeMap::new(),
         body: Some(serde_json::json!({"detail": "not today"})),
+        text: None,
         takes_effect: false,
     };
     bench.service.script(Rule::once(On::Resume, refusal));

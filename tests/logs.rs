@@ -22,6 +22,7 @@ fn status(code: u16, body: Option<Value>) -> Fault {
         code,
         headers: BTreeMap::new(),
         body,
+        text: None,
         takes_effect: false,
     }
 }

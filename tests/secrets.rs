@@ -165,6 +165,7 @@ fn echo(code: u16, detail: serde_json::Value) -> Fault {
         code,
         headers,
         body: Some(detail),
+        text: None,
         takes_effect: false,
     }
 }

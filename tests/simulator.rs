@@ -88,7 +88,12 @@ async fn a_search_is_created_runs_and_is_resumed() {
     let (_, found) = lab.get(&format!("{path}/results?offset=20&limit=10")).await;
     assert_eq!(found["num_results"], 25);
     assert_eq!(found["results"].as_array().unwrap().len(), 5);
-    assert!(found["results"][0]["grades"]["bikes"].as_u64().unwrap() >= 4);
+    assert!(
+        found["results"][0]["scores"]["bikes"]["grade"]
+            .as_u64()
+            .unwrap()
+            >= 4
+    );
 
     let ledger = lab.simulator.ledger();
     assert_eq!(ledger.len(), 1);

@@ -18,12 +18,12 @@ Examples:
   GROWD__API__BASE_URL=http://127.0.0.1:8799 EXTRUCT_API_TOKEN=any growd run --database ./try.db")]
 pub struct Simulate {
     #[command(flatten)]
-    flags: Flags,
+    flags: Box<Flags>,
 }
 
 impl Simulate {
     pub(super) async fn run(self) -> anyhow::Result<Exit> {
-        let options = Options::try_from(self.flags).map_err(super::exit::Usage)?;
+        let options = Options::try_from(*self.flags).map_err(super::exit::Usage)?;
         let listen = options.listen;
         let interrupted = interrupted()?;
         let simulator = simulator::start(options).await.with_context(|| {

@@ -1,17 +1,19 @@
 //! The endpoints of the API, as a function of the request and the state: no sockets, no waiting.
 
+use std::collections::HashSet;
+
 use axum::http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::{
     answer::{Answer, Mistake},
+    brief::{self, Brief, MOST_EXCLUDED, SOURCES},
     fields::Fields,
     model::{Now, Refusal},
     scenario::Scenario,
-    semantics::RefusalBody,
+    semantics::{Excess, RefusalBody},
     state::State,
-    task::Brief,
 };
 
 /// What a request is for.
@@ -123,7 +125,11 @@ fn respond(state: &mut State, asked: &Asked, now: Now) -> Result<Answer, Answer>
     match asked.route.endpoint {
         Endpoint::Create => create(state, now, &asked.body),
         Endpoint::List => {
-            let page = page(&asked.query)?;
+            let page = page(
+                &asked.query,
+                (semantics.list_default_limit, semantics.list_limit),
+                semantics.limit_excess,
+            )?;
             Ok(Answer::ok(state.world.list(now, page, semantics)))
         }
         Endpoint::Get => {
@@ -131,7 +137,8 @@ fn respond(state: &mut State, asked: &Asked, now: Now) -> Result<Answer, Answer>
             task.map(Answer::ok).ok_or_else(no_task)
         }
         Endpoint::Results => {
-            let page = page(&asked.query)?;
+            let limits = (semantics.results_default_limit, semantics.results_limit);
+            let page = page(&asked.query, limits, semantics.limit_excess)?;
             let task = id.and_then(|id| state.world.results(now, id, page, semantics));
             task.map(Answer::ok).ok_or_else(no_task)
         }
@@ -143,8 +150,10 @@ fn respond(state: &mut State, asked: &Asked, now: Now) -> Result<Answer, Answer>
             Ok(Answer::ok(match asked.route.endpoint {
                 Endpoint::Billing => json!({ "plan": "simulated", "available_credits": left }),
                 _ => json!({
-                    "id": "simulated-user",
+                    "user_id": "simulated-user",
                     "email": "user@simulator.example",
+                    "organization_id": "simulated-organization",
+                    "organization_name": "Simulated",
                     "available_credits": left,
                 }),
             }))
@@ -166,50 +175,37 @@ fn authorize(state: &State, token: Option<&str>) -> Result<(), Answer> {
     }
 }
 
-fn page(query: &str) -> Result<(usize, usize), Answer> {
+/// Offset and limit; `limits` are the usual and the largest limit.
+fn page(query: &str, limits: (u32, u32), excess: Excess) -> Result<(usize, usize), Answer> {
+    let (usual, most) = limits;
     let mut fields = Fields::of_query(query);
     let offset = fields.integer("offset", 0, 0, u32::MAX);
-    let limit = fields.integer("limit", 50, 1, 1_000);
+    let allowed = match excess {
+        Excess::Refused => most,
+        Excess::Clamped => u32::MAX,
+    };
+    let limit = fields.integer("limit", usual, 1, allowed).min(most);
     fields.finish().map_err(Answer::invalid)?;
     Ok((offset as usize, limit as usize))
 }
 
 fn create(state: &mut State, now: Now, body: &[u8]) -> Result<Answer, Answer> {
-    let mut fields = Fields::of_body(body).map_err(Answer::invalid)?;
-    let query = fields.text("query");
-    let desired = fields.integer("desired_num_results", 100, 1, 250);
-    let sources = ["web_search", "linkedin", "maps", "extruct_db"];
-    let brief = Brief {
-        query,
-        auto_data_sources: fields.flag("auto_data_sources", true),
-        data_sources: fields.texts("data_sources", sources.len(), &sources),
-        criteria: fields
-            .list("criteria", 50, criterion)
-            .unwrap_or_default()
-            .into(),
-        exclude_domains: fields.texts("exclude_domains", 1_000, &[]),
-    };
-    let excluded = fields.texts("exclude_task_ids", 100, &[]);
-    fields.finish().map_err(Answer::invalid)?;
+    let (desired, mut brief, earlier) = created(body)?;
     let semantics = &state.settings.semantics;
     let credits = state.settings.credits;
     if credits.is_some() && state.world.credits_left(now, semantics, credits) == 0 {
         return Err(no_credits());
     }
-    let mut domains = brief.exclude_domains.len() as u64;
-    for id in &excluded {
-        let task = state.world.look(now, id, semantics);
-        let done = task.filter(|task| task["status"] == "done");
-        domains += done
-            .and_then(|task| task["num_results"].as_u64())
-            .ok_or_else(|| {
-                let detail = format!("exclude_task_ids: {id} is not a task that is done");
-                Answer::error(StatusCode::BAD_REQUEST, detail)
-            })?;
-    }
-    if domains > 1_000 {
-        let detail = "At most 1000 domains can be excluded in total";
-        return Err(Answer::error(StatusCode::BAD_REQUEST, detail));
+    for id in &earlier {
+        let domains = state.world.domains(now, id, semantics).ok_or_else(|| {
+            let detail = format!("exclude_task_ids: {id} is not a task that is done");
+            Answer::error(StatusCode::BAD_REQUEST, detail)
+        })?;
+        let all = brief::exclude(&mut brief.exclude_domains, domains);
+        if !all && semantics.exclusions_excess == Excess::Refused {
+            let detail = format!("At most {MOST_EXCLUDED} domains can be excluded in total");
+            return Err(Answer::error(StatusCode::BAD_REQUEST, detail));
+        }
     }
     let scenario = Scenario {
         desired_num_results: Some(desired),
@@ -224,10 +220,53 @@ fn create(state: &mut State, now: Now, body: &[u8]) -> Result<Answer, Answer> {
         .ok_or_else(|| Answer::error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))
 }
 
+/// Reads what a task is to be created with: its size, its brief and the tasks to exclude.
+fn created(body: &[u8]) -> Result<(u32, Brief, Vec<String>), Answer> {
+    let mut fields = Fields::of_body(body).map_err(Answer::invalid)?;
+    let query = fields.text("query");
+    let desired = fields.integer("desired_num_results", 100, 1, 250);
+    let auto_data_sources = fields.flag("auto_data_sources", true);
+    let data_sources = fields.texts("data_sources", SOURCES.len(), &SOURCES);
+    if !auto_data_sources && data_sources.is_empty() {
+        let message = "data_sources are required where auto_data_sources is false";
+        fields.refuse("data_sources", message);
+    }
+    let criteria = fields.list("criteria", 5, criterion).unwrap_or_default();
+    let keys = criteria.iter().map(|criterion| &criterion["key"]);
+    let distinct = keys.map(Value::to_string).collect::<HashSet<_>>().len();
+    if distinct < criteria.len() {
+        fields.refuse("criteria", "Keys of criteria must differ");
+    }
+    let domains = fields.list("exclude_domains", MOST_EXCLUDED, |item| {
+        item.as_str().and_then(brief::registrable)
+    });
+    let earlier = fields.texts("exclude_task_ids", 100, &[]);
+    fields.finish().map_err(Answer::invalid)?;
+    let mut exclude_domains = Vec::new();
+    brief::exclude(&mut exclude_domains, domains.unwrap_or_default());
+    let brief = Brief {
+        query,
+        auto_data_sources,
+        data_sources,
+        criteria,
+        exclude_domains,
+    };
+    Ok((desired, brief, earlier))
+}
+
 /// A criterion with its three texts; all else in it is dropped.
 fn criterion(item: &Value) -> Option<Value> {
-    let text = |name: &str| item[name].as_str().filter(|text| !text.is_empty());
-    let (key, name, criterion) = (text("key")?, text("name")?, text("criterion")?);
+    let text = |name: &str, least: usize, most: usize| {
+        let text = item[name].as_str()?;
+        (least..=most)
+            .contains(&text.chars().count())
+            .then_some(text)
+    };
+    let key = text("key", 1, 100).filter(|key| {
+        key.chars()
+            .all(|char| char.is_ascii_alphanumeric() || char == '_')
+    })?;
+    let (name, criterion) = (text("name", 1, 100)?, text("criterion", 10, 500)?);
     Some(json!({ "key": key, "name": name, "criterion": criterion }))
 }
 

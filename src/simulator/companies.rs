@@ -1,10 +1,11 @@
 //! The companies that searches find: made up, under a reserved top-level domain, always the same.
 
-use rand::{RngExt as _, rngs::StdRng};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    dice::{dice, uuid},
+    dice::{Draws, mix},
+    semantics::Scores,
     task::Task,
 };
 
@@ -17,15 +18,25 @@ const SECOND: [&str; 20] = [
     "bridge", "craft", "dock", "field", "forge", "gate", "grid", "leaf", "line", "loom", "mill",
     "path", "pilot", "point", "rise", "scope", "stack", "stone", "ware", "yard",
 ];
-const THIRD: [&str; 10] = [
+const THIRD: [&str; 20] = [
     "Analytics",
+    "Automation",
+    "Bikes",
+    "Dynamics",
+    "Energy",
+    "Foods",
     "Freight",
     "Health",
     "Industries",
+    "Instruments",
     "Labs",
     "Logistics",
+    "Materials",
+    "Networks",
     "Robotics",
+    "Sensors",
     "Software",
+    "Supply",
     "Systems",
     "Works",
 ];
@@ -39,107 +50,158 @@ const OFFERS: [&str; 8] = [
     "tracks refrigerated goods",
     "runs shift planning for clinics",
 ];
-const QUERIES: [&str; 10] = [
-    "Software for regional freight carriers",
-    "Makers of cargo bikes in northern Europe",
-    "Companies that automate food quality checks",
-    "Vertical software for dental clinics",
-    "Suppliers of heat pumps for old buildings",
-    "Robotics for mid-sized warehouses",
-    "Procurement tools for construction firms",
-    "Fleet telematics for refrigerated goods",
-    "Industrial sensors with predictive maintenance",
-    "Scheduling software for home care",
+/// Country, state or province, and city.
+const PLACES: [[&str; 3]; 8] = [
+    ["Norway", "Vestland", "Bergen"],
+    ["Portugal", "Porto District", "Porto"],
+    ["Canada", "Québec", "Montréal"],
+    ["Austria", "Styria", "Graz"],
+    ["Chile", "Valparaíso", "Viña del Mar"],
+    ["Japan", "Osaka", "Sakai"],
+    ["Kenya", "Nakuru County", "Naivasha"],
+    ["New Zealand", "Otago", "Dunedin"],
 ];
-const PLACES: [&str; 8] = [
-    "Norway",
-    "Portugal",
-    "Canada",
-    "Austria",
-    "Chile",
-    "Japan",
-    "Kenya",
-    "New Zealand",
+const SIZES: [&str; 7] = [
+    "1-10",
+    "11-50",
+    "51-200",
+    "201-500",
+    "501-1000",
+    "1001-5000",
+    "5001-10000",
 ];
 
 /// All names there are before they repeat with a number.
-const NAMES: u64 = (FIRST.len() * SECOND.len() * THIRD.len()) as u64;
-/// Shares no factor with `NAMES`, so that stepping by it meets each name once.
-const STRIDE: u64 = 1_987;
+pub(super) const NAMES: u64 = (FIRST.len() * SECOND.len() * THIRD.len()) as u64;
 
-/// What a search is for that was not told.
-pub(super) fn query(seed: u64) -> &'static str {
-    let mut dice = dice(seed, 0);
-    QUERIES[dice.random_range(0..QUERIES.len())]
+/// One company of the universe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Company {
+    pub world: u64,
+    pub number: u64,
 }
 
-/// The results of a search of which `results` can be seen now, best first.
-pub(super) fn results(task: &Task, results: u32) -> Vec<Value> {
-    let first = task.withdrawn;
-    let mut found: Vec<(u32, Value)> = (first..first.saturating_add(results))
-        .map(|nth| company(task, task.fit.needed_for(nth + 1).unwrap_or(nth + 1)))
-        .collect();
-    // Stable, so that equals stay in the order in which they were found.
-    found.sort_by_key(|(relevance, _)| std::cmp::Reverse(*relevance));
-    found.into_iter().map(|(_, company)| company).collect()
-}
+impl Company {
+    pub fn name(self) -> String {
+        let at = usize::try_from(self.number % NAMES).expect("there are a few thousand names");
+        let (first, rest) = (at % FIRST.len(), at / FIRST.len());
+        let (second, third) = (rest % SECOND.len(), rest / SECOND.len());
+        let name = format!("{}{} {}", FIRST[first], SECOND[second], THIRD[third]);
+        match self.number / NAMES {
+            0 => name,
+            again => format!("{name} {}", again + 1),
+        }
+    }
 
-/// The candidate with this number (from 1), with its relevance in thousandths.
-fn company(task: &Task, candidate: u32) -> (u32, Value) {
-    let mut dice = dice(task.seed, u64::from(candidate));
-    let relevance = dice.random_range(700..1_000_u32);
-    let name = name(task.seed, u64::from(candidate));
-    let domain = format!("{}.example", name.to_lowercase().replace(' ', "-"));
-    let offer = OFFERS[dice.random_range(0..OFFERS.len())];
-    let place = PLACES[dice.random_range(0..PLACES.len())];
-    let company = json!({
-        "id": uuid(&mut dice),
-        "name": name,
-        "domain": domain,
-        "url": format!("https://{domain}"),
-        "description": format!("{name} is a fictional company that {offer}."),
-        "country": place,
-        "founded_year": dice.random_range(1985..2024),
-        "relevance": f64::from(relevance) / 1_000.0,
-        "grades": grades(task, &mut dice),
-    });
-    (relevance, company)
-}
+    /// The registrable domain.
+    pub fn domain(self) -> String {
+        let mut domain = self.name().replace(' ', "-");
+        domain.make_ascii_lowercase();
+        domain + ".example"
+    }
 
-fn name(seed: u64, candidate: u64) -> String {
-    let step = (seed % NAMES + candidate * STRIDE) % NAMES;
-    let at = usize::try_from(step).expect("there are a few thousand names");
-    let (first, rest) = (at % FIRST.len(), at / FIRST.len());
-    let (second, third) = (rest % SECOND.len(), rest / SECOND.len());
-    let name = format!("{}{} {}", FIRST[first], SECOND[second], THIRD[third]);
-    match candidate / NAMES {
-        0 => name,
-        again => format!("{name} {}", again + 1),
+    /// What is known about it, whichever search finds it.
+    fn facts(self) -> Map<String, Value> {
+        let mut draws = Draws::new(self.world, self.number);
+        let (name, domain) = (self.name(), self.domain());
+        let website = match draws.below(4) {
+            0 => domain,
+            1 => format!("https://www.{domain}/"),
+            2 => format!("https://{domain}/en?ref=search"),
+            _ => format!("https://{domain}"),
+        };
+        let offer = draws.one_of(&OFFERS);
+        let [country, state, city] = draws.one_of(&PLACES);
+        let description = format!("{name} {offer}.");
+        let full = format!(
+            "{name} is a fictional company in {city}. It {offer}, \"end to end\",\nfor customers in {country} and beyond."
+        );
+        let profile = draws.uuid();
+        let founded = 1985 + draws.below(39);
+        let size = draws.one_of(&SIZES);
+        // How many in a hundred lack each of these.
+        let mut known = |value: Value, lacking: usize| {
+            if draws.below(100) < lacking {
+                Value::Null
+            } else {
+                value
+            }
+        };
+        Map::from_iter([
+            ("company_name".to_owned(), json!(name)),
+            (
+                "company_description".to_owned(),
+                known(json!(description), 3),
+            ),
+            (
+                "company_full_description".to_owned(),
+                known(json!(full), 10),
+            ),
+            ("company_website".to_owned(), known(json!(website), 2)),
+            ("company_profile_id".to_owned(), known(json!(profile), 10)),
+            ("founding_year".to_owned(), known(json!(founded), 12)),
+            ("employee_count".to_owned(), known(json!(size), 12)),
+            ("hq_country".to_owned(), known(json!(country), 3)),
+            ("hq_state_province".to_owned(), known(json!(state), 25)),
+            ("hq_city".to_owned(), known(json!(city), 8)),
+        ])
     }
 }
 
+/// The results that a search has with this many of them, best first: each by its number.
+///
+/// Of every hundred, `undelivered` are left out.
+pub(super) fn ranked(task: &Task, results: u32, undelivered: u32) -> Vec<u32> {
+    let first = task.withdrawn;
+    let delivered = |nth: &u32| {
+        undelivered == 0 || mix(task.seed, u64::from(*nth)) % 100 >= u64::from(undelivered)
+    };
+    let mut ranked: Vec<(u32, u32)> = (first..first.saturating_add(results))
+        .filter(delivered)
+        .map(|nth| (task.order.market.relevance(task.order.company(nth)), nth))
+        .collect();
+    // Equals stay in the order in which they were found.
+    ranked.sort_unstable_by_key(|(relevance, nth)| (std::cmp::Reverse(*relevance), *nth));
+    ranked.into_iter().map(|(_, nth)| nth).collect()
+}
+
+/// Result number `nth` of a search, as the service shows it.
+pub(super) fn result(task: &Task, nth: u32, found: Timestamp, scores: Scores) -> Value {
+    let company = task.order.company(nth);
+    let mut draws = Draws::new(task.seed, company.number);
+    let sources = &task.brief.data_sources;
+    let source = (!sources.is_empty()).then(|| draws.one_of(sources));
+    let mut result = company.facts();
+    result.insert("id".to_owned(), json!(draws.uuid()));
+    result.insert("task_id".to_owned(), json!(task.id));
+    let relevance = task.order.market.relevance(company);
+    result.insert("relevance".to_owned(), json!(f64::from(relevance) / 10.0));
+    result.insert("source".to_owned(), json!(source));
+    result.insert("created_at".to_owned(), json!(format!("{found:.6}")));
+    let graded = graded(task, &company, &mut draws, scores);
+    result.insert("scores".to_owned(), graded);
+    Value::Object(result)
+}
+
 /// A grade for each criterion; at least three in four of them are 4 or 5, for only those fit.
-fn grades(task: &Task, dice: &mut StdRng) -> Value {
-    let keys: Vec<&str> = task
-        .brief
-        .criteria
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|criterion| criterion["key"].as_str())
-        .collect();
-    let poor = dice.random_range(0..=keys.len() / 4);
-    let grades: Map<String, Value> = keys
-        .iter()
-        .enumerate()
-        .map(|(nth, key)| {
-            let grade = if nth < poor {
-                dice.random_range(1..=3)
-            } else {
-                dice.random_range(4..=5)
-            };
-            ((*key).to_owned(), json!(grade))
-        })
-        .collect();
-    Value::Object(grades)
+fn graded(task: &Task, company: &Company, draws: &mut Draws, scores: Scores) -> Value {
+    let keys: Vec<&str> = task.brief.keys().collect();
+    let poor = draws.below(keys.len() / 4 + 1);
+    let grades = keys.iter().enumerate().map(|(nth, key)| {
+        let grade = if nth < poor {
+            1 + draws.below(3)
+        } else {
+            4 + draws.below(2)
+        };
+        let score = match scores {
+            Scores::Number => json!(grade),
+            Scores::Graded => json!({
+                "grade": grade,
+                "explanation": format!("{}, as its website says.", if grade > 3 { "Clearly so" } else { "In part" }),
+                "sources": [format!("https://{}/about", company.domain())],
+            }),
+        };
+        ((*key).to_owned(), score)
+    });
+    Value::Object(grades.collect())
 }

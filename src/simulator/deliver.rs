@@ -11,13 +11,25 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{answer::Answer, api::Asked, faults::Fault, line::Cutter, server::Visit};
+use super::{
+    answer::Answer,
+    api::Asked,
+    faults::{Fault, PAGE},
+    line::Cutter,
+    server::Visit,
+};
 
 /// Answers (or fails to answer) `asked` in the way that `fault` says.
 pub(super) async fn strike(fault: Fault, visit: Visit, asked: Asked, line: &Cutter) -> Response {
     let answer = match &fault {
         Fault::Delay { ms } => {
             sleep(Duration::from_millis(*ms)).await;
+            visit.act(&asked)
+        }
+        Fault::ColleagueFirst { new } => {
+            if let Some(task) = &asked.route.task {
+                visit.colleague_resumes(task, *new);
+            }
             visit.act(&asked)
         }
         Fault::Hang { ms } => {
@@ -45,56 +57,44 @@ pub(super) async fn strike(fault: Fault, visit: Visit, asked: Asked, line: &Cutt
         }
         Fault::HangAfter { ms } => {
             sleep(Duration::from_millis(ms)).await;
-            visit.hand_out(answer)
+            visit.hand_out(&answer)
         }
         Fault::Status {
             code,
             headers,
             body,
+            text,
             ..
         } => {
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let body = body.unwrap_or_else(|| json!({ "detail": detail(status) }));
             let mut replaced = Answer::new(status, body).for_resume(answer.resume);
             replaced.headers.extend(headers);
-            visit.hand_out(replaced)
+            match text {
+                Some(text) => visit.hand_out_as(&replaced, text),
+                None => visit.hand_out(&replaced),
+            }
         }
         Fault::Redirect { status, location } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::TEMPORARY_REDIRECT);
             let answer = Answer::new(status, Value::Null).with_header("Location", location);
-            visit.hand_out(answer)
+            visit.hand_out(&answer)
         }
-        Fault::MissingFields => visit.hand_out(each_object(answer, |object| {
-            for name in [
-                "id",
-                "status",
-                "desired_num_results",
-                "num_results",
-                "email",
-            ] {
-                object.remove(name);
-            }
-        })),
-        Fault::WrongTypes => visit.hand_out(each_object(answer, |object| {
-            for (_, value) in object.iter_mut() {
-                *value = match value {
-                    Value::String(_) => json!(7),
-                    Value::Number(_) => json!("many"),
-                    Value::Bool(_) => json!("perhaps"),
-                    _ => json!({ "unexpected": true }),
-                };
-            }
-        })),
-        Fault::WrongId => visit.hand_out(each_object(answer, |object| {
-            object.insert(
-                "id".to_owned(),
-                json!("00000000-0000-4000-8000-000000000000"),
-            );
-        })),
-        Fault::NotJson => {
-            let page = "<!doctype html><title>Simulated</title><p>This is not JSON.";
-            bare(&visit, &answer, "text/html", Body::from(page))
+        fault @ (Fault::MissingFields
+        | Fault::WrongTypes
+        | Fault::WrongId
+        | Fault::QuotedNumbers
+        | Fault::FloatNumbers
+        | Fault::NumericFlags) => visit.hand_out(&spoilt(&fault, answer)),
+        Fault::RawControls => {
+            let text = with_raw_controls(answer.body.clone());
+            visit.hand_out_as(&answer, text)
         }
+        Fault::ByteOrderMark => {
+            let text = format!("\u{feff}{}", answer.body);
+            visit.hand_out_as(&answer, text)
+        }
+        Fault::NotJson => bare(&visit, &answer, "text/html", Body::from(PAGE)),
         Fault::Empty => bare(&visit, &answer, "application/json", Body::empty()),
         Fault::Huge { bytes } => bare(&visit, &answer, "application/json", huge(bytes)),
         Fault::Truncated => truncated(&visit, &answer),
@@ -102,7 +102,10 @@ pub(super) async fn strike(fault: Fault, visit: Visit, asked: Asked, line: &Cutt
             let body = slow(answer.body.to_string(), Duration::from_millis(ms_per_byte));
             bare(&visit, &answer, "application/json", body)
         }
-        Fault::Delay { .. } | Fault::Hang { .. } | Fault::Late { .. } => visit.hand_out(answer),
+        Fault::Delay { .. }
+        | Fault::Hang { .. }
+        | Fault::Late { .. }
+        | Fault::ColleagueFirst { .. } => visit.hand_out(&answer),
     }
 }
 
@@ -182,6 +185,55 @@ fn slow(text: String, pause: Duration) -> Body {
     Body::from_stream(body)
 }
 
+/// The same answer with other fields or other values.
+fn spoilt(fault: &Fault, answer: Answer) -> Answer {
+    match fault {
+        Fault::MissingFields => each_object(answer, |object| {
+            for name in [
+                "id",
+                "status",
+                "desired_num_results",
+                "num_results",
+                "email",
+            ] {
+                object.remove(name);
+            }
+        }),
+        Fault::WrongTypes => each_object(answer, |object| {
+            for (_, value) in object.iter_mut() {
+                *value = match value {
+                    Value::String(_) => json!(7),
+                    Value::Number(_) => json!("many"),
+                    Value::Bool(_) => json!("perhaps"),
+                    _ => json!({ "unexpected": true }),
+                };
+            }
+        }),
+        Fault::WrongId => each_object(answer, |object| {
+            object.insert(
+                "id".to_owned(),
+                json!("00000000-0000-4000-8000-000000000000"),
+            );
+        }),
+        Fault::QuotedNumbers => each_value(answer, &|value| {
+            if value.is_i64() || value.is_u64() {
+                *value = json!(value.to_string());
+            }
+        }),
+        Fault::FloatNumbers => each_value(answer, &|value| {
+            if let (true, Some(number)) = (value.is_i64() || value.is_u64(), value.as_f64()) {
+                *value = json!(number);
+            }
+        }),
+        Fault::NumericFlags => each_value(answer, &|value| {
+            if let Some(flag) = value.as_bool() {
+                *value = json!(u8::from(flag));
+            }
+        }),
+        _ => answer,
+    }
+}
+
 /// Changes the object, or each object of the list, that an answer is.
 fn each_object(mut answer: Answer, change: impl Fn(&mut serde_json::Map<String, Value>)) -> Answer {
     match &mut answer.body {
@@ -193,6 +245,50 @@ fn each_object(mut answer: Answer, change: impl Fn(&mut serde_json::Map<String, 
         _ => {}
     }
     answer
+}
+
+/// Changes each value within an answer that is no list and no object.
+fn each_value(mut answer: Answer, change: &impl Fn(&mut Value)) -> Answer {
+    fn walk(value: &mut Value, change: &impl Fn(&mut Value)) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| walk(item, change)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| walk(field, change)),
+            value => change(value),
+        }
+    }
+    walk(&mut answer.body, change);
+    answer
+}
+
+/// JSON but for control characters within its prose, which stand there as they are.
+fn with_raw_controls(body: Value) -> String {
+    const PROSE: [&str; 6] = [
+        "query",
+        "criterion",
+        "company_description",
+        "explanation",
+        "message",
+        "email",
+    ];
+    // For private use: it is not escaped, and nothing else here contains it.
+    const MARK: char = '\u{e000}';
+    fn walk(value: &mut Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(walk),
+            Value::Object(fields) => {
+                for (name, field) in fields.iter_mut() {
+                    match field {
+                        Value::String(text) if PROSE.contains(&name.as_str()) => text.push(MARK),
+                        field => walk(field),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut body = body;
+    walk(&mut body);
+    body.to_string().replace(MARK, "\n\t\u{1}")
 }
 
 /// What a status says for itself; a 402 names its reason in the documented place.

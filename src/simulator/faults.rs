@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// One way in which a request goes wrong.
 ///
@@ -17,16 +17,19 @@ use serde_json::Value;
     remote = "Self"
 )]
 pub enum Fault {
-    /// Answered with another status.
+    /// Answered with another status or another body, from the service or from a proxy before it.
     Status {
-        /// 400 to 599; a 2xx would be no fault.
+        /// 200 to 599; a 2xx only with a body, without one it would be no fault.
         code: u16,
-        /// Such as `Retry-After`.
+        /// Such as `Retry-After` or `Content-Type`; the latter is JSON if not given.
         #[serde(default)]
         headers: BTreeMap<String, String>,
-        /// The body; a `detail` that suits the status if not given.
+        /// The body; a `detail` that suits the status if neither this nor `text` is given.
         #[serde(default)]
         body: Option<Value>,
+        /// The body as it is to be sent, which need not be JSON.
+        #[serde(default)]
+        text: Option<String>,
         /// Whether the request takes effect all the same.
         #[serde(default)]
         takes_effect: bool,
@@ -69,6 +72,21 @@ pub enum Fault {
     MissingFields,
     /// Takes effect; the answer has text for numbers and numbers for text.
     WrongTypes,
+    /// Takes effect; the answer has whole numbers as text: `"25"`.
+    QuotedNumbers,
+    /// Takes effect; the answer has whole numbers with a point: `25.0`.
+    FloatNumbers,
+    /// Takes effect; the answer has 0 and 1 for false and true.
+    NumericFlags,
+    /// Takes effect; the answer's texts contain control characters that are not escaped.
+    RawControls,
+    /// Takes effect; the answer begins with a byte order mark.
+    ByteOrderMark,
+    /// As it should be, but just before a colleague has asked for more results of the same task.
+    ColleagueFirst {
+        /// How many; also more than the cap leaves, as with any resume.
+        new: u32,
+    },
     /// Takes effect; the answer is very long.
     Huge {
         /// Length of the body.
@@ -92,8 +110,8 @@ pub enum Fault {
     Empty,
 }
 
-/// The names of all faults that need no number, with what they stand for by default.
-const NAMES: [&str; 20] = [
+/// The names of all kinds but statuses, with usual values.
+const KINDS: [&str; 23] = [
     "lost_before",
     "lost_after",
     "reset",
@@ -111,15 +129,30 @@ const NAMES: [&str; 20] = [
     "redirect",
     "wrong_id",
     "empty",
-    "408",
-    "500",
-    "503",
+    "quoted_numbers",
+    "float_numbers",
+    "numeric_flags",
+    "raw_controls",
+    "byte_order_mark",
+    COLLEAGUE,
 ];
 
+/// The one kind that is no fault of the network.
+const COLLEAGUE: &str = "colleague_first";
+
+/// What `detail.error` says where the account cannot pay, by the vendor's client.
+const UNPAID: [&str; 3] = ["plan_required", "payment_failed", "insufficient_credits"];
+
+/// What a proxy says for itself.
+pub(super) const PAGE: &str = "<!doctype html><title>Simulated</title><p>This is not JSON.";
+
 impl Fault {
-    /// The fault of that name, with usual values: a status code (`"503"`; 429 says to come back
-    /// after 1 s), a status code that takes effect all the same (`"504_after"`), `"reset_after"`,
-    /// or one of the kinds.
+    /// The fault of that name, with usual values: one of the kinds, `"reset_after"`, or a status.
+    ///
+    /// A status is a code from 300 to 599 (`"503"`; 429 says to come back after 1 s), with
+    /// `page_` before it where it comes with a page of HTML (then also `"page_200"`), with a
+    /// reason after it where the account cannot pay (`"403_plan_required"`), and with `_after` at
+    /// its end where the request takes effect all the same (`"504_after"`).
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
@@ -145,23 +178,51 @@ impl Fault {
             },
             "wrong_id" => Self::WrongId,
             "empty" => Self::Empty,
-            code => {
-                let (code, takes_effect) = match code.strip_suffix("_after") {
-                    Some(code) => (code, true),
-                    None => (code, false),
-                };
-                let mut fault = Self::status(code.parse().ok()?);
-                if let Self::Status {
-                    takes_effect: takes,
-                    ..
-                } = &mut fault
-                {
-                    *takes = takes_effect;
-                }
-                fault.check().ok()?;
-                fault
-            }
+            "quoted_numbers" => Self::QuotedNumbers,
+            "float_numbers" => Self::FloatNumbers,
+            "numeric_flags" => Self::NumericFlags,
+            "raw_controls" => Self::RawControls,
+            "byte_order_mark" => Self::ByteOrderMark,
+            COLLEAGUE => Self::ColleagueFirst { new: 25 },
+            status => return Self::named_status(status),
         })
+    }
+
+    fn named_status(name: &str) -> Option<Self> {
+        let (name, takes_effect) = match name.strip_suffix("_after") {
+            Some(name) => (name, true),
+            None => (name, false),
+        };
+        let (name, page) = match name.strip_prefix("page_") {
+            Some(name) => (name, true),
+            None => (name, false),
+        };
+        let (code, reason) = match name.split_once('_') {
+            Some((code, reason)) if UNPAID.contains(&reason) && !page => (code, Some(reason)),
+            Some(_) => return None,
+            None => (name, None),
+        };
+        let mut fault = Self::status(code.parse().ok()?);
+        if let Self::Status {
+            headers,
+            body,
+            text,
+            takes_effect: takes,
+            ..
+        } = &mut fault
+        {
+            *takes = takes_effect;
+            *body = reason.map(|reason| {
+                let message = "The plan or the credits of this account do not allow that";
+                json!({ "detail": { "error": reason, "message": message } })
+            });
+            if page {
+                headers.insert("Content-Type".to_owned(), "text/html".to_owned());
+                *text = Some(PAGE.to_owned());
+            }
+        }
+        fault.check().ok()?;
+        Some(fault)
     }
 
     /// A plain status; a 429 asks to come back after a second.
@@ -175,6 +236,7 @@ impl Fault {
             code,
             headers,
             body: None,
+            text: None,
             takes_effect: false,
         }
     }
@@ -188,8 +250,22 @@ impl Fault {
         };
         let name = match self {
             Self::Status {
-                code, takes_effect, ..
-            } => return after(&code.to_string(), *takes_effect),
+                code,
+                body,
+                text,
+                takes_effect,
+                ..
+            } => {
+                let page = if text.is_some() { "page_" } else { "" };
+                let reason = body
+                    .as_ref()
+                    .and_then(|body| body["detail"]["error"].as_str());
+                let reason = reason.filter(|reason| UNPAID.contains(reason));
+                let reason = reason
+                    .map(|reason| format!("_{reason}"))
+                    .unwrap_or_default();
+                return after(&format!("{page}{code}{reason}"), *takes_effect);
+            }
             Self::Reset { takes_effect } => return after("reset", *takes_effect),
             Self::LostBefore => "lost_before",
             Self::LostAfter => "lost_after",
@@ -206,6 +282,12 @@ impl Fault {
             Self::Redirect { .. } => "redirect",
             Self::WrongId => "wrong_id",
             Self::Empty => "empty",
+            Self::QuotedNumbers => "quoted_numbers",
+            Self::FloatNumbers => "float_numbers",
+            Self::NumericFlags => "numeric_flags",
+            Self::RawControls => "raw_controls",
+            Self::ByteOrderMark => "byte_order_mark",
+            Self::ColleagueFirst { .. } => COLLEAGUE,
         };
         name.to_owned()
     }
@@ -222,9 +304,23 @@ impl Fault {
 
     pub(super) fn check(&self) -> Result<(), String> {
         match self {
-            Self::Status { code, headers, .. } => {
-                if !(400..=599).contains(code) {
-                    return Err(format!("fault.code: {code} is not between 400 and 599"));
+            Self::Status {
+                code,
+                headers,
+                body,
+                text,
+                ..
+            } => {
+                if !(200..=599).contains(code) {
+                    return Err(format!("fault.code: {code} is not between 200 and 599"));
+                }
+                if *code < 300 && body.is_none() && text.is_none() {
+                    return Err(format!(
+                        "fault.code: {code} is a fault only with a body or text"
+                    ));
+                }
+                if body.is_some() && text.is_some() {
+                    return Err("fault.text: there is a body already".to_owned());
                 }
                 for (name, value) in headers {
                     let good = axum::http::HeaderName::from_str(name).is_ok()
@@ -250,10 +346,11 @@ impl Fault {
 
     /// What stands in the way of a search: the faults that a client has to live through.
     pub(super) fn of_a_bad_network() -> Vec<Self> {
-        let more = ["502", "504_after"];
-        NAMES
+        let statuses = ["408", "500", "503", "502", "504_after"];
+        KINDS
             .iter()
-            .chain(&more)
+            .filter(|name| **name != COLLEAGUE)
+            .chain(&statuses)
             .filter_map(|name| Self::named(name))
             .collect()
     }
@@ -270,9 +367,12 @@ impl FromStr for Fault {
     fn from_str(name: &str) -> Result<Self, String> {
         Self::named(name).ok_or_else(|| {
             format!(
-                "no fault is named {name:?}; there are {}, and any status from 400 to 599, \
-                 with _after where it takes effect all the same",
-                NAMES[..17].join(", ")
+                "no fault is named {name:?}; there are {}, and any status from 300 to 599, also \
+                 with a page of HTML (page_503) or with {} (403_{}), and with _after where it \
+                 takes effect all the same",
+                KINDS.join(", "),
+                UNPAID.join(", "),
+                UNPAID[0]
             )
         })
     }

@@ -183,6 +183,12 @@ impl Fields {
         Some(taken)
     }
 
+    /// Notes what is wrong with a field beyond its form.
+    pub fn refuse(&mut self, name: &str, message: &str) {
+        let input = self.values.get(name).cloned().unwrap_or_default();
+        self.mistake("value_error", name, message, input);
+    }
+
     /// All mistakes found, if there are any.
     pub fn finish(self) -> Result<(), Vec<Mistake>> {
         if self.mistakes.is_empty() {

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, str::FromStr};
 use clap::Args;
 
 use super::{
-    CapCounts, CapExcess, Chaos, Desired, Falls, Fault, Odds, On, Options, RefusalBody, Scenario,
-    Semantics, Settings, Shape, WhileRunning,
+    CapCounts, CapExcess, Chaos, Desired, Excess, Falls, Fault, ListOrder, ListShows, Odds, On,
+    Options, RefusalBody, Scenario, Scores, Semantics, Settings, Shape, WhileRunning,
 };
 
 const FAULT_HELP: &str = "\
@@ -23,11 +23,22 @@ KIND is one of
   delay          250 ms late
   not_json, empty, truncated, missing_fields, wrong_types, wrong_id
                  takes effect, the answer is spoilt
+  quoted_numbers, float_numbers, numeric_flags, raw_controls, byte_order_mark
+                 takes effect, the answer has \"25\" or 25.0 for 25, 0 for false, control
+                 characters in texts, or a byte order mark before it
   huge           takes effect, the answer has 2 MiB
   slow_body      takes effect, the answer trickles in
   redirect       307, nothing happened
-  503            any status from 400 to 599, nothing happened
+  503            any status from 300 to 599, nothing happened
   503_after      the same, but it takes effect
+  page_403       any status, with a page of HTML as of a proxy, nothing happened
+  403_plan_required, 402_payment_failed, 402_insufficient_credits
+                 the status with this reason in detail.error, nothing happened
+  colleague_first
+                 goes well, but just before somebody else has asked for 25 more
+  JSON           as POST /_simulator/script takes it, for all that has no name, such as
+                 {\"kind\": \"status\", \"code\": 200, \"text\": \"oops\",
+                 \"headers\": {\"Content-Type\": \"text/plain\"}}
 
 ON is get, list, results, create, resume, user or any, which is the default.";
 
@@ -54,7 +65,11 @@ pub struct Flags {
     #[arg(long, value_name = "N", default_value_t = 25)]
     pub task_results: u32,
 
-    /// Candidates that each search has in all [default: 300 to 1500, by the seed]
+    /// Companies that fit each query in all [default: 300 to 1500, by the query]
+    #[arg(long, value_name = "N")]
+    pub market: Option<u32>,
+
+    /// Candidates that each search has in all [default: what the companies of its query take]
     #[arg(long, value_name = "N")]
     pub pool: Option<u32>,
 
@@ -119,6 +134,75 @@ pub struct Flags {
     #[arg(long, value_enum, default_value_t)]
     pub refusal_body: RefusalBody,
 
+    /// How much of what is asked for a run brings, in percent
+    #[arg(long = "yield", value_name = "PERCENT", default_value_t = 100)]
+    pub yields: u32,
+
+    /// The last part of a run's time in which its status says `done` already, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 0)]
+    pub early_done: u32,
+
+    /// Candidates that are still discovered in each simulated minute after a run is over
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub rises_after_done: u32,
+
+    /// The last part of a run's work that waits for `done` to return to `in_progress`, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 0)]
+    pub reopens: u32,
+
+    /// With --reopens: how long (simulated time) the status says `done` until then
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub reopens_after: humantime::Duration,
+
+    /// How much later (simulated time) than the answer to a resume its work begins; until then
+    /// only `desired_num_results` differs
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub work_delay: humantime::Duration,
+
+    /// Results that `num_results` counts and `/results` does not contain, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 0)]
+    pub undelivered: u32,
+
+    /// What becomes of domains to exclude beyond the 1000 that a task can have
+    #[arg(long, value_enum, default_value_t = Excess::Clamped)]
+    pub exclusions_excess: Excess,
+
+    /// The form of each score of a result
+    #[arg(long, value_enum, default_value_t)]
+    pub scores: Scores,
+
+    /// The largest `limit` of the list of tasks
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub list_limit: u32,
+
+    /// The `limit` of the list where none is given
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub list_default_limit: u32,
+
+    /// The largest `limit` of results
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub results_limit: u32,
+
+    /// The `limit` of results where none is given
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub results_default_limit: u32,
+
+    /// What becomes of a larger `limit`
+    #[arg(long, value_enum, default_value_t = Excess::Refused)]
+    pub limit_excess: Excess,
+
+    /// The order of the list
+    #[arg(long, value_enum, default_value_t)]
+    pub list_order: ListOrder,
+
+    /// What the list shows of a task
+    #[arg(long, value_enum, default_value_t)]
+    pub list_shows: ListShows,
+
+    /// For how long (real time) the list stays as it was when it was last made, such as 5s
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub list_delay: humantime::Duration,
+
     /// Let a share of requests meet a fault of any kind, 0 to 1
     #[arg(long, value_name = "P", default_value_t = 0.0)]
     pub chaos: f64,
@@ -147,12 +231,29 @@ impl TryFrom<Flags> for Options {
             cap_counts: flags.cap_counts,
             cap_excess: flags.cap_excess,
             resume_while_running: flags.resume_while_running,
-            visibility_delay_ms: u64::try_from(flags.visibility_delay.as_millis())
-                .map_err(|_| "--visibility-delay: too long".to_owned())?,
+            visibility_delay_ms: millis("visibility-delay", flags.visibility_delay)?,
             resume_answer_shows: !flags.stale_resume_answer,
             falls: flags.falling,
             falls_by: flags.falling_by,
             refusal_body: flags.refusal_body,
+            yield_percent: flags.yields,
+            early_done_percent: flags.early_done,
+            rises_after_done: flags.rises_after_done,
+            reopens_percent: flags.reopens,
+            reopens_after_s: seconds("reopens-after", flags.reopens_after)?,
+            work_delay_s: seconds("work-delay", flags.work_delay)?,
+            undelivered_percent: flags.undelivered,
+            market: flags.market,
+            exclusions_excess: flags.exclusions_excess,
+            scores: flags.scores,
+            list_limit: flags.list_limit,
+            list_default_limit: flags.list_default_limit,
+            results_limit: flags.results_limit,
+            results_default_limit: flags.results_default_limit,
+            limit_excess: flags.limit_excess,
+            list_order: flags.list_order,
+            list_shows: flags.list_shows,
+            list_delay_ms: millis("list-delay", flags.list_delay)?,
         };
         let created = Scenario {
             pool: flags.pool,
@@ -189,15 +290,29 @@ impl TryFrom<Flags> for Options {
     }
 }
 
+fn millis(flag: &str, duration: humantime::Duration) -> Result<u64, String> {
+    u64::try_from(duration.as_millis()).map_err(|_| format!("--{flag}: too long"))
+}
+
+fn seconds(flag: &str, duration: humantime::Duration) -> Result<u32, String> {
+    if duration.subsec_nanos() > 0 {
+        return Err(format!("--{flag}: whole seconds are wanted"));
+    }
+    u32::try_from(duration.as_secs()).map_err(|_| format!("--{flag}: too long"))
+}
+
 impl FromStr for Odds {
     type Err = String;
 
-    /// Reads `[on:]kind=probability`.
+    /// Reads `[on:]kind=probability`; the kind may be a fault in JSON.
     fn from_str(text: &str) -> Result<Self, String> {
         let (what, probability) = text
-            .split_once('=')
+            .rsplit_once('=')
             .ok_or("a probability is missing, as in lost_after=0.1")?;
-        let (on, kind) = what.split_once(':').unwrap_or(("any", what));
+        let (on, kind) = match what.split_once(':') {
+            Some((on, kind)) if !on.starts_with('{') => (on, kind),
+            _ => ("any", what),
+        };
         let probability = probability
             .parse()
             .ok()
@@ -205,7 +320,11 @@ impl FromStr for Odds {
             .ok_or_else(|| format!("{probability:?} is not a number from 0 to 1"))?;
         Ok(Self {
             on: on.parse()?,
-            fault: kind.parse::<Fault>()?,
+            fault: if kind.starts_with('{') {
+                serde_json::from_str(kind).map_err(|error| error.to_string())?
+            } else {
+                kind.parse::<Fault>()?
+            },
             probability,
         })
     }
@@ -267,7 +386,28 @@ mod tests {
             "--falling=at-looks",
             "--fault=resume:lost_after=0.25",
             "--fault=503=1",
+            r#"--fault=get:{"kind":"status","code":200,"text":"a=b: c"}=0.5"#,
+            r#"--fault={"kind":"colleague_first","new":7}=1"#,
+            "--fault=resume:403_plan_required=1",
             "--chaos=0.1",
+            "--yield=10",
+            "--early-done=20",
+            "--rises-after-done=30",
+            "--reopens=40",
+            "--reopens-after=2m",
+            "--work-delay=90s",
+            "--undelivered=5",
+            "--market=700",
+            "--exclusions-excess=refused",
+            "--scores=number",
+            "--list-limit=30",
+            "--list-default-limit=10",
+            "--results-limit=200",
+            "--results-default-limit=25",
+            "--limit-excess=clamped",
+            "--list-order=shuffled",
+            "--list-shows=progress",
+            "--list-delay=1500ms",
         ])
         .unwrap();
         assert_eq!(options.tasks.len(), 3);
@@ -279,9 +419,47 @@ mod tests {
         assert_eq!(semantics.desired, Desired::Set);
         assert_eq!(semantics.visibility_delay_ms, 250);
         assert!(!semantics.resume_answer_shows);
-        assert_eq!(options.settings.odds.len(), 2);
-        assert_eq!(options.settings.odds[0].on, On::Resume);
-        assert_eq!(options.settings.odds[1].fault, Fault::status(503));
+        let expected = Semantics {
+            cap: 40,
+            cap_counts: CapCounts::Desired,
+            cap_excess: CapExcess::Refused,
+            desired: Desired::Set,
+            resume_while_running: WhileRunning::Queued,
+            visibility_delay_ms: 250,
+            resume_answer_shows: false,
+            falls: Falls::AtLooks,
+            falls_by: 1,
+            refusal_body: RefusalBody::String,
+            yield_percent: 10,
+            early_done_percent: 20,
+            rises_after_done: 30,
+            reopens_percent: 40,
+            reopens_after_s: 120,
+            work_delay_s: 90,
+            undelivered_percent: 5,
+            market: Some(700),
+            exclusions_excess: Excess::Refused,
+            scores: Scores::Number,
+            list_limit: 30,
+            list_default_limit: 10,
+            results_limit: 200,
+            results_default_limit: 25,
+            limit_excess: Excess::Clamped,
+            list_order: ListOrder::Shuffled,
+            list_shows: ListShows::Progress,
+            list_delay_ms: 1_500,
+        };
+        assert_eq!(*semantics, expected);
+        let odds = &options.settings.odds;
+        assert_eq!(odds.len(), 5);
+        assert_eq!(odds[0].on, On::Resume);
+        assert_eq!(odds[1].fault, Fault::status(503));
+        assert_eq!(odds[2].on, On::Get);
+        assert!(
+            matches!(&odds[2].fault, Fault::Status { text: Some(text), .. } if text == "a=b: c")
+        );
+        assert_eq!(odds[3].fault, Fault::ColleagueFirst { new: 7 });
+        assert_eq!(odds[4].fault.name(), "403_plan_required");
     }
 
     #[test]
@@ -291,7 +469,15 @@ mod tests {
             ("--fault=lost_after", "as in lost_after=0.1"),
             ("--fault=503=2", "from 0 to 1"),
             ("--fault=post:503=1", "resume"),
-            ("--fault=200=1", "400 to 599"),
+            ("--fault=200=1", "300 to 599"),
+            (
+                r#"--fault={"kind":"status","code":200}=1"#,
+                "only with a body",
+            ),
+            ("--fault=403_no_reason=1", "plan_required"),
+            ("--yield=101", "more than 100"),
+            ("--list-limit=0", "at least 1"),
+            ("--work-delay=1500ms", "whole seconds"),
             ("--speed=-1", "speed: -1"),
             ("--chaos=1.5", "between 0 and 1"),
             ("--cap=0", "at least 1"),

@@ -26,6 +26,8 @@ pub struct LedgerEntry {
     pub answered_status: Option<u16>,
     /// Whether it was accepted, so that its grant is or will be worked on.
     pub took_effect: bool,
+    /// Whether it came from another client of the same account ([`super::Fault::ColleagueFirst`]).
+    pub by_colleague: bool,
 }
 
 /// One run that came to its end: when, and when a client first saw that.

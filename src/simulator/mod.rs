@@ -12,13 +12,14 @@
 //!
 //! # Caveats
 //!
-//! It is made from the public documentation alone: the form of a result, the default page sizes
-//! and the wording of errors are guesses.
+//! It is made from the public documentation alone: the default page sizes and the wording of errors
+//! are guesses. It has one account: every task in it can be read, resumed and excluded.
 //!
 //! # Map
 //!
-//! - The world, pure and without a clock: `model` (all searches), `task` (one of them), `fit`
-//!   (which candidates fit), `companies` (what they are called), `dice` (seeded chance).
+//! - The world, pure and without a clock: `model` (all searches), `task` (one of them), `brief`
+//!   (what it was created with), `fit` (how many candidates fit), `market` (which companies they
+//!   are, and in which order), `companies` (what is known about a company), `dice` (seeded chance).
 //! - What can be set: `scenario`, `semantics`, `settings`, `flags`.
 //! - What goes wrong: `faults` (the kinds), `chance` (when), `deliver` (doing it), `line` (the
 //!   sockets it is done to).
@@ -27,6 +28,7 @@
 
 mod answer;
 mod api;
+mod brief;
 mod chance;
 mod clock;
 mod companies;
@@ -40,6 +42,7 @@ mod flags;
 mod ledger;
 mod line;
 mod log;
+mod market;
 mod model;
 mod scenario;
 mod semantics;
@@ -68,7 +71,10 @@ pub use self::{
     ledger::{LedgerEntry, RunEntry},
     log::{RequestEntry, Requests},
     scenario::{FailAt, Scenario, Shape},
-    semantics::{CapCounts, CapExcess, Desired, Falls, RefusalBody, Semantics, WhileRunning},
+    semantics::{
+        CapCounts, CapExcess, Desired, Excess, Falls, ListOrder, ListShows, RefusalBody, Scores,
+        Semantics, WhileRunning,
+    },
     settings::Settings,
 };
 

@@ -7,14 +7,19 @@ use rand::RngExt as _;
 use serde_json::{Value, json};
 
 use super::{
+    brief::{self, Brief},
     companies,
-    dice::{dice, uuid},
+    dice::{dice, mix, uuid},
     fit::Fit,
     ledger::{LedgerEntry, RunEntry},
+    market::{Market, Order},
     scenario::{FailAt, MOST_CANDIDATES, Scenario},
-    semantics::{CapCounts, CapExcess, Falls, Semantics, WhileRunning},
-    task::{Brief, Ended, LEAD, Stale, Status, Task, View, scaled},
+    semantics::{CapCounts, CapExcess, Falls, ListOrder, ListShows, Semantics, WhileRunning},
+    task::{Ended, LEAD, Stale, Status, Task, View, percent, scaled},
 };
+
+/// How many candidates a search has at most where nothing else is set.
+const USUAL_CANDIDATES: u32 = 10_000;
 
 /// What `GET /v1/user` shows first where no other number was set.
 pub(super) const CREDITS: u64 = 10_000;
@@ -34,6 +39,17 @@ pub(super) struct World {
     tasks: Vec<Task>,
     by_id: HashMap<String, usize>,
     ledger: Vec<LedgerEntry>,
+    /// How often the list was asked for.
+    lists: u64,
+    listed: Option<Listed>,
+}
+
+/// The tasks as the list shows them for a while.
+#[derive(Debug, Clone)]
+struct Listed {
+    /// When they were looked at, in real time.
+    at: Duration,
+    views: Vec<View>,
 }
 
 /// Why a resume was not taken.
@@ -62,6 +78,8 @@ impl World {
             tasks: Vec::new(),
             by_id: HashMap::new(),
             ledger: Vec::new(),
+            lists: 0,
+            listed: None,
         }
     }
 
@@ -77,7 +95,6 @@ impl World {
         let mut dice = dice(self.seed, nth as u64);
         let seed = dice.random();
         let id = uuid(&mut dice);
-        let pool = dice.random_range(300..=1_500);
         let fit = dice.random_range(0.3..0.8);
         let phase = dice.random();
         scenario.check()?;
@@ -95,15 +112,33 @@ impl World {
                 "results: {free} of them at this fit_rate take more than {MOST_CANDIDATES} candidates"
             ));
         }
-        let pool = match scenario.pool {
-            Some(pool) if pool < needed => {
-                return Err(format!(
-                    "pool: {pool} candidates cannot give {free} results, it takes {needed}"
-                ));
-            }
-            Some(pool) => pool,
-            None => pool.max(needed),
-        };
+        if let Some(pool) = scenario.pool.filter(|pool| *pool < needed) {
+            return Err(format!(
+                "pool: {pool} candidates cannot give {free} results, it takes {needed}"
+            ));
+        }
+        let brief = brief
+            .unwrap_or_else(|| Brief::of(scenario.query.as_deref().unwrap_or(brief::query(seed))))
+            .inferred(self.seed);
+        let market = Market::of(self.seed, &brief.query);
+        let size = semantics.market.unwrap_or_else(|| match scenario.pool {
+            Some(pool) => fit.among(pool),
+            None => market.usual_size().max(free),
+        });
+        let order = Order::new(market, seed, size, &brief.exclude_domains);
+        if order.len() < free {
+            return Err(format!(
+                "results: {free} of them, but the market has {size} companies"
+            ));
+        }
+        // No more candidates than there are companies for those that fit.
+        let most = fit
+            .needed_for(order.len().saturating_add(1))
+            .map_or(u32::MAX, |beyond| beyond - 1);
+        let pool = scenario
+            .pool
+            .unwrap_or(USUAL_CANDIDATES.max(needed))
+            .min(most);
         let desired = scenario
             .desired_num_results
             .or(scenario.results)
@@ -112,7 +147,8 @@ impl World {
             id: id.clone(),
             seed,
             created: now.time,
-            brief: brief.unwrap_or_else(|| Brief::of(scenario, seed)),
+            brief,
+            order,
             pool,
             fit,
             rate_per_minute: scenario.rate_per_minute.unwrap_or(100.0),
@@ -123,10 +159,12 @@ impl World {
                 FailAt::Fraction(share) => scaled(desired, share),
             }),
             desired,
-            goal: desired.min(semantics.cap),
+            goal: percent(desired, semantics.yield_percent).min(semantics.cap),
             front: 0,
             run: None,
+            afterwards: None,
             ended: Vec::new(),
+            started: Vec::new(),
             failed: false,
             withdrawn: 0,
             looks: 0,
@@ -137,8 +175,11 @@ impl World {
         if scenario.results.is_some() {
             task.front = task.front_after(needed);
             task.failed = task.fail_at.is_some_and(|limit| free >= limit);
+            if !task.failed {
+                task.rest_at(now.time, semantics);
+            }
         } else {
-            task.start(now.time + LEAD);
+            task.start(now.time + LEAD, Status::Created, semantics);
         }
         self.by_id.insert(id.clone(), nth);
         self.tasks.push(task);
@@ -206,25 +247,97 @@ impl World {
     ) -> Option<Value> {
         let nth = *self.by_id.get(id)?;
         let view = self.seen(now, nth, semantics);
-        let mut task = self.render(nth, view);
-        let found = companies::results(&self.tasks[nth], view.num_results);
-        let found: Vec<Value> = found.into_iter().skip(page.0).take(page.1).collect();
-        task["results"] = found.into();
-        Some(task)
+        let mut answer = self.render(nth, view);
+        let task = &self.tasks[nth];
+        let ranked = companies::ranked(task, view.num_results, semantics.undelivered_percent);
+        let results = ranked.into_iter().skip(page.0).take(page.1).map(|result| {
+            let found = self.at(task.found_at(result));
+            companies::result(task, result, found, semantics.scores)
+        });
+        answer["results"] = results.collect();
+        Some(answer)
     }
 
-    /// A page of all tasks, the newest first.
+    /// The domains of the companies that a search shows; `None` unless it exists and is done.
+    pub fn domains(&mut self, now: Now, id: &str, semantics: &Semantics) -> Option<Vec<String>> {
+        let nth = *self.by_id.get(id)?;
+        self.settled(now, nth, semantics);
+        let view = self.shown(now, nth);
+        let task = &self.tasks[nth];
+        (view.status == Status::Done).then(|| {
+            companies::ranked(task, view.num_results, semantics.undelivered_percent)
+                .into_iter()
+                .map(|result| task.order.company(result).domain())
+                .collect()
+        })
+    }
+
+    /// A page of all tasks.
     pub fn list(&mut self, now: Now, page: (usize, usize), semantics: &Semantics) -> Value {
-        let nths: Vec<usize> = (0..self.tasks.len())
-            .rev()
-            .skip(page.0)
-            .take(page.1)
-            .collect();
-        let tasks = nths.into_iter().map(|nth| {
-            let view = self.seen(now, nth, semantics);
-            self.render(nth, view)
+        self.lists += 1;
+        let held = Duration::from_millis(semantics.list_delay_ms);
+        if held.is_zero() {
+            self.listed = None;
+        } else if self
+            .listed
+            .as_ref()
+            .is_none_or(|listed| now.real >= listed.at + held)
+        {
+            let views = (0..self.tasks.len()).map(|nth| self.seen(now, nth, semantics));
+            let views = views.collect();
+            self.listed = Some(Listed {
+                at: now.real,
+                views,
+            });
+        }
+        let listed = self.listed.take();
+        let count = listed
+            .as_ref()
+            .map_or(self.tasks.len(), |listed| listed.views.len());
+        let mut nths: Vec<usize> = (0..count).collect();
+        match semantics.list_order {
+            ListOrder::Oldest => {}
+            ListOrder::Newest => nths.reverse(),
+            ListOrder::Random => nths.sort_by_key(|nth| mix(self.seed, *nth as u64)),
+            ListOrder::Shuffled => {
+                let seed = mix(self.seed, self.lists);
+                nths.sort_by_key(|nth| mix(seed, *nth as u64));
+            }
+        }
+        let nths = nths.into_iter().skip(page.0).take(page.1);
+        let tasks = nths.map(|nth| {
+            let view = match &listed {
+                Some(listed) => listed.views[nth],
+                None => self.seen(now, nth, semantics),
+            };
+            let mut task = self.render(nth, view);
+            if let (ListShows::Progress, Some(fields)) =
+                (semantics.list_shows, task.as_object_mut())
+            {
+                for name in [
+                    "auto_data_sources",
+                    "data_sources",
+                    "criteria",
+                    "exclude_domains",
+                ] {
+                    fields.remove(name);
+                }
+            }
+            task
         });
-        Value::Array(tasks.collect())
+        let page = tasks.collect();
+        self.listed = listed;
+        Value::Array(page)
+    }
+
+    /// Lets somebody else ask for `new` more results.
+    pub fn colleague_resumes(&mut self, now: Now, id: &str, new: u32, semantics: &Semantics) {
+        let before = self.ledger.len();
+        // Whether it is granted makes no difference to anybody here.
+        let _ = self.resume(now, id, new, semantics, None);
+        for entry in &mut self.ledger[before..] {
+            entry.by_colleague = true;
+        }
     }
 
     /// Asks for `requested` more results and writes that into the ledger.
@@ -256,6 +369,7 @@ impl World {
             baseline_results: before.num_results,
             answered_status: None,
             took_effect: grant.is_ok(),
+            by_colleague: false,
         });
         let granted = grant.map_err(|refusal| (refusal, Some(seq)))?;
         let task = &mut self.tasks[nth];

@@ -22,7 +22,8 @@ pub struct Scenario {
     ///
     /// Together with a `fail_at` that these results reach, the search starts as `failed`.
     pub results: Option<u32>,
-    /// How many candidates there are to be discovered; 300 to 1,500 by the seed.
+    /// How many candidates there are to be discovered; as many as the companies of the query's
+    /// market take if not given.
     pub pool: Option<u32>,
     /// The share of evaluated candidates that fit, 0 to 1; 0.3 to 0.8 by the seed.
     pub fit_rate: Option<f64>,

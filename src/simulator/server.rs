@@ -64,7 +64,7 @@ async fn serve(
     // A client that breaks off while it still sends is no longer there to be answered.
     let Ok(body) = to_bytes(body, MOST_BYTES).await else {
         let answer = Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large");
-        return visit.hand_out(answer);
+        return visit.hand_out(&answer);
     };
     let asked = Asked {
         route,
@@ -75,7 +75,7 @@ async fn serve(
     match fault {
         None => {
             let answer = visit.act(&asked);
-            visit.hand_out(answer)
+            visit.hand_out(&answer)
         }
         Some(fault) => deliver::strike(fault, visit, asked, &cutter).await,
     }
@@ -103,17 +103,33 @@ impl Visit {
         }
     }
 
+    /// Lets somebody else ask for `new` more results of this task.
+    pub fn colleague_resumes(&self, task: &str, new: u32) {
+        let state = &mut *self.shared.lock();
+        let now = state.clock.now();
+        let semantics = &state.settings.semantics;
+        state.world.colleague_resumes(now, task, new, semantics);
+    }
+
     /// Sends the answer as it is.
-    pub fn hand_out(self, answer: Answer) -> Response {
+    pub fn hand_out(self, answer: &Answer) -> Response {
+        let body = answer.body.to_string();
+        self.hand_out_as(answer, body)
+    }
+
+    /// Sends the answer with this text as its body.
+    pub fn hand_out_as(self, answer: &Answer, body: String) -> Response {
         self.note(answer.status, answer.resume);
-        let mut response = Response::builder()
-            .status(answer.status)
-            .header(header::CONTENT_TYPE, "application/json");
-        for (name, value) in answer.headers {
+        let mut response = Response::builder().status(answer.status);
+        let typed = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
+        if !answer.headers.iter().any(typed) {
+            response = response.header(header::CONTENT_TYPE, "application/json");
+        }
+        for (name, value) in &answer.headers {
             response = response.header(name, value);
         }
         response
-            .body(Body::from(answer.body.to_string()))
+            .body(Body::from(body))
             .expect("names and values of headers were checked when they came in")
     }
 }

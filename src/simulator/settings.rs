@@ -50,9 +50,7 @@ impl Settings {
         if !self.speed.is_finite() || self.speed < 0.0 {
             return Err(format!("speed: {} is not a number from 0 up", self.speed));
         }
-        if self.semantics.cap == 0 {
-            return Err("semantics.cap: must be at least 1".to_owned());
-        }
+        self.semantics.check()?;
         if self.accepted_token.as_deref() == Some("") {
             return Err("accepted_token: must not be empty; null accepts any token".to_owned());
         }

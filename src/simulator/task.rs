@@ -3,47 +3,17 @@
 use std::{collections::VecDeque, time::Duration};
 
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::{
-    companies,
+    brief::Brief,
     fit::Fit,
-    scenario::{Scenario, Shape},
+    market::Order,
+    scenario::Shape,
     semantics::{Desired, Falls, Semantics},
 };
 
 /// Time from the creation of a search to the start of its first run.
 pub(super) const LEAD: Duration = Duration::from_secs(2);
-
-/// What a search was created with and hands back unchanged.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Brief {
-    pub query: String,
-    pub auto_data_sources: bool,
-    pub data_sources: Vec<String>,
-    pub criteria: Value,
-    pub exclude_domains: Vec<String>,
-}
-
-impl Brief {
-    pub fn of(scenario: &Scenario, seed: u64) -> Self {
-        let query = scenario
-            .query
-            .as_deref()
-            .unwrap_or_else(|| companies::query(seed));
-        Self {
-            query: query.to_owned(),
-            auto_data_sources: true,
-            data_sources: vec!["web_search".to_owned()],
-            criteria: json!([{
-                "key": "matches_query",
-                "name": "Matches the query",
-                "criterion": format!("The company matches: {query}"),
-            }]),
-            exclude_domains: Vec::new(),
-        }
-    }
-}
 
 /// `status` as the service writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -84,6 +54,8 @@ pub(super) struct Task {
     pub seed: u64,
     pub created: Duration,
     pub brief: Brief,
+    /// The companies that it finds.
+    pub order: Order,
     pub pool: u32,
     pub fit: Fit,
     pub rate_per_minute: f64,
@@ -96,8 +68,11 @@ pub(super) struct Task {
     pub goal: u32,
     pub front: u32,
     pub run: Option<Run>,
+    pub afterwards: Option<Afterwards>,
     /// The runs that are over.
     pub ended: Vec<Ended>,
+    /// When work began or went on otherwise, and with which front.
+    pub started: Vec<(Duration, u32)>,
     pub failed: bool,
     /// Results that were there once and are no more.
     pub withdrawn: u32,
@@ -117,6 +92,20 @@ pub(super) struct Run {
     from: u32,
     to: u32,
     fails: bool,
+    /// What `status` says until it starts.
+    before: Status,
+    /// How long after its start `status` says `done`: before its end where that is said too early.
+    says_done_after: Duration,
+    /// Where the run goes on to that begins by itself after this one.
+    rest: Option<u32>,
+}
+
+/// Work that goes on after a run is over, while `status` says `done`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Afterwards {
+    since: Duration,
+    per_minute: u32,
+    cap: u32,
 }
 
 /// A run that is over.
@@ -145,17 +134,36 @@ impl Task {
                 to: run.starts + run.length,
                 noticed: None,
             });
+            let end = run.starts + run.length;
             self.front = run.to;
-            self.failed = run.fails;
-            if semantics.falls == Falls::WhenDone && !run.fails {
-                self.withdraw(semantics.falls_by);
+            if let Some(rest) = run.rest {
+                let starts = end + Duration::from_secs(semantics.reopens_after_s.into());
+                self.started.push((starts, self.front));
+                self.run = Some(self.run_to(rest, starts, Status::Done, run.fails, semantics));
+                continue;
             }
+            self.failed = run.fails;
             if self.failed {
                 self.queued.clear();
-            } else if let Some(granted) = self.queued.pop_front() {
-                self.extend(granted, run.starts + run.length, semantics);
+                continue;
+            }
+            if semantics.falls == Falls::WhenDone {
+                self.withdraw(semantics.falls_by);
+            }
+            self.rest_at(end, semantics);
+            if let Some(granted) = self.queued.pop_front() {
+                self.extend(granted, end, semantics);
             }
         }
+    }
+
+    /// Has no run from `time` on.
+    pub fn rest_at(&mut self, time: Duration, semantics: &Semantics) {
+        self.afterwards = (semantics.rises_after_done > 0).then_some(Afterwards {
+            since: time,
+            per_minute: semantics.rises_after_done,
+            cap: semantics.cap,
+        });
     }
 
     /// What the search truly is at `time`; call [`Task::settle`] first.
@@ -165,7 +173,8 @@ impl Task {
         let discovered = front.min(self.pool);
         View {
             status: match self.run {
-                Some(run) if time < run.starts => Status::Created,
+                Some(run) if time < run.starts => run.before,
+                Some(run) if time >= run.starts + run.says_done_after => Status::Done,
                 Some(_) => Status::InProgress,
                 None if self.failed => Status::Failed,
                 None => Status::Done,
@@ -185,56 +194,103 @@ impl Task {
             return;
         }
         let results = self.view(time).num_results;
+        let base = match self.run {
+            Some(_) if semantics.desired != Desired::Set => self.goal,
+            _ => results,
+        };
+        self.goal = base.saturating_add(percent(granted, semantics.yield_percent));
         match semantics.desired {
             Desired::Rises => {
                 self.desired = self.desired.saturating_add(granted);
-                self.goal = self.desired;
+                if semantics.yield_percent == 100 {
+                    self.goal = self.goal.max(self.desired);
+                }
             }
-            Desired::Set => {
-                self.desired = results.saturating_add(granted);
-                self.goal = self.desired;
-            }
-            Desired::Stays => {
-                let base = if self.run.is_some() {
-                    self.goal
-                } else {
-                    results
-                };
-                self.goal = base.saturating_add(granted);
-            }
+            Desired::Set => self.desired = results.saturating_add(granted),
+            Desired::Stays => {}
         }
         self.goal = self.goal.min(semantics.cap);
+        let begins = time + Duration::from_secs(semantics.work_delay_s.into());
+        let (starts, before) = match self.run {
+            None if self.failed => (begins, Status::Failed),
+            None => (begins, Status::Done),
+            Some(run) if run.starts <= time => (time, Status::InProgress),
+            Some(run) if run.before == Status::Created => (run.starts, run.before),
+            Some(run) => (run.starts.min(begins), run.before),
+        };
         if self.failed {
             self.failed = false;
             self.fail_at = None;
         }
-        let starts = self.run.map_or(time, |run| run.starts.max(time));
         self.front = self.front_at(time);
-        self.start(starts);
+        self.start(starts, before, semantics);
     }
 
     /// Starts a run from the present front to the goal, or to wherever the search fails.
-    pub fn start(&mut self, starts: Duration) {
-        let reaching = |results: u32| {
-            let evaluated = self.fit.needed_for(results).unwrap_or(self.pool);
-            evaluated.min(self.pool)
-        };
-        let mut stop = reaching(self.goal.saturating_add(self.withdrawn));
+    ///
+    /// Until `starts`, `status` says `before`.
+    pub fn start(&mut self, starts: Duration, before: Status, semantics: &Semantics) {
+        let mut stop = self.reaching(self.goal.saturating_add(self.withdrawn));
         let fails = self
             .fail_at
             .is_some_and(|limit| self.fit.among(stop) >= limit);
         if let (true, Some(limit)) = (fails, self.fail_at) {
-            stop = stop.min(reaching(limit));
+            stop = stop.min(self.reaching(limit));
         }
         let to = self.front_after(stop).max(self.front);
+        let rest = percent(to - self.front, semantics.reopens_percent);
+        let mut run = self.run_to(to - rest, starts, before, fails && rest == 0, semantics);
+        run.fails = fails;
+        run.rest = (rest > 0).then_some(to);
+        self.afterwards = None;
+        self.started.push((starts, self.front));
+        self.run = Some(run);
+    }
+
+    /// When result number `nth`, from 0, was found; exact where the work is steady.
+    pub fn found_at(&self, nth: u32) -> Duration {
+        let front = self.front_after(self.reaching(nth.saturating_add(1)));
+        let earlier = self.started.iter().rev().find(|(_, from)| *from < front);
+        let Some((starts, from)) = earlier.filter(|_| nth >= self.free) else {
+            return self.created;
+        };
+        let minutes = f64::from(front - from) / self.rate_per_minute;
+        *starts + Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(FOREVER)
+    }
+
+    /// A run from the present front to a later one.
+    fn run_to(
+        &self,
+        to: u32,
+        starts: Duration,
+        before: Status,
+        fails: bool,
+        semantics: &Semantics,
+    ) -> Run {
         let minutes = f64::from(to - self.front) / self.rate_per_minute;
-        self.run = Some(Run {
+        let length = Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(FOREVER);
+        // A run that fails never says that it is done.
+        let early = if fails {
+            0
+        } else {
+            semantics.early_done_percent
+        };
+        Run {
             starts,
-            length: Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(FOREVER),
+            length,
             from: self.front,
             to,
             fails,
-        });
+            before,
+            says_done_after: length * (100 - early) / 100,
+            rest: None,
+        }
+    }
+
+    /// How many candidates are evaluated when this many results fit.
+    fn reaching(&self, results: u32) -> u32 {
+        let evaluated = self.fit.needed_for(results).unwrap_or(self.pool);
+        evaluated.min(self.pool)
     }
 
     /// Takes up to `by` results away.
@@ -254,7 +310,7 @@ impl Task {
 
     fn front_at(&self, time: Duration) -> u32 {
         let Some(run) = self.run else {
-            return self.front;
+            return self.front_afterwards(time);
         };
         let elapsed = time.saturating_sub(run.starts);
         if elapsed >= run.length {
@@ -263,10 +319,29 @@ impl Task {
         let share = self.shape.share(elapsed.div_duration_f64(run.length));
         run.from + scaled(run.to - run.from, share)
     }
+
+    /// The front while there is no run.
+    fn front_afterwards(&self, time: Duration) -> u32 {
+        let Some(work) = self.afterwards else {
+            return self.front;
+        };
+        let since = time.saturating_sub(work.since).as_millis();
+        let more = since.saturating_mul(work.per_minute.into()) / 60_000;
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        let most = self.reaching(work.cap.saturating_add(self.withdrawn));
+        let most = self.front_after(most).max(self.front);
+        self.front.saturating_add(more).min(most)
+    }
 }
 
 /// Longer than anything lasts here, and small enough to be added to without overflow.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// So many percent of `amount`, rounded up.
+pub(super) fn percent(amount: u32, percent: u32) -> u32 {
+    let share = (u64::from(amount) * u64::from(percent)).div_ceil(100);
+    u32::try_from(share).unwrap_or(u32::MAX)
+}
 
 /// `amount` times a share of 0 to 1, rounded down.
 #[allow(

@@ -1,6 +1,8 @@
 //! A world to try things on, for the tests of this module's children.
 
+mod assumptions;
 mod properties;
+mod results;
 mod switches;
 
 use std::time::Duration;
@@ -56,6 +58,13 @@ impl Lab {
         number(&self.look(seconds), "num_results")
     }
 
+    /// The task with a page of its results.
+    fn page(&mut self, seconds: u64, offset: usize, limit: usize) -> Value {
+        let page = (offset, limit);
+        let task = self.world.results(at(seconds), "t", page, &self.semantics);
+        task.unwrap()
+    }
+
     fn resume(&mut self, seconds: u64, new: u32) -> Result<Value, Refusal> {
         self.world
             .resume(at(seconds), "t", new, &self.semantics, None)
@@ -66,4 +75,11 @@ impl Lab {
 
 fn number(task: &Value, name: &str) -> u64 {
     task[name].as_u64().unwrap()
+}
+
+/// The names of the companies of a page, in its order.
+fn names(page: &Value) -> Vec<String> {
+    let rows = page["results"].as_array().unwrap().iter();
+    rows.map(|row| row["company_name"].as_str().unwrap().to_owned())
+        .collect()
 }

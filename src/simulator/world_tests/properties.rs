@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{LONG, Lab, number};
+use super::{LONG, Lab, names, number};
 use crate::simulator::{
     scenario::{FailAt, Scenario, Shape},
     semantics::{CapCounts, CapExcess, Desired, Falls, Semantics, WhileRunning},
@@ -24,9 +24,19 @@ fn any_semantics() -> impl Strategy<Value = Semantics> {
         ),
         select(&[Falls::Never, Falls::WhenDone, Falls::AtLooks][..]),
         0..5u32,
+        any_assumptions(),
     )
         .prop_map(
-            |(desired, cap, cap_counts, cap_excess, resume_while_running, falls, falls_by)| {
+            |(
+                desired,
+                cap,
+                cap_counts,
+                cap_excess,
+                resume_while_running,
+                falls,
+                falls_by,
+                rest,
+            )| {
                 Semantics {
                     desired,
                     cap,
@@ -35,8 +45,34 @@ fn any_semantics() -> impl Strategy<Value = Semantics> {
                     resume_while_running,
                     falls,
                     falls_by,
-                    ..Semantics::default()
+                    ..rest
                 }
+            },
+        )
+}
+
+/// What a client would like to assume of the service, and cannot: in half of the cases it can.
+fn any_assumptions() -> impl Strategy<Value = Semantics> {
+    let percent = || prop_oneof![Just(0), 0..=100u32];
+    (
+        percent(),
+        percent(),
+        percent(),
+        percent(),
+        0..300u32,
+        0..300u32,
+        0..50u32,
+    )
+        .prop_map(
+            |(lacking, early, reopens, undelivered, after, delay, rises)| Semantics {
+                yield_percent: 100 - lacking,
+                early_done_percent: early,
+                reopens_percent: reopens,
+                reopens_after_s: after,
+                work_delay_s: if delay < 150 { 0 } else { delay },
+                rises_after_done: rises.saturating_sub(25),
+                undelivered_percent: undelivered,
+                ..Semantics::default()
             },
         )
 }
@@ -137,6 +173,32 @@ proptest! {
                 let enough = task["num_results"] == task["desired_num_results"];
                 prop_assert!(enough || task["is_exhausted"] == true, "{task}");
             }
+        }
+    }
+
+    #[test]
+    fn results_are_of_different_companies_and_stay_the_same_until_more_work_is_done(
+        semantics in any_semantics(), scenario in any_scenario(), story in any_story()
+    ) {
+        let semantics = Semantics { falls: Falls::Never, ..semantics };
+        let mut lab = Lab::new(semantics, scenario);
+        let mut now = 0;
+        let mut before: Vec<String> = Vec::new();
+        for (wait, resume) in story.into_iter().take(3) {
+            now += wait;
+            if let Some(new) = resume {
+                let _ = lab.resume(now, new);
+            }
+            let page = lab.page(now, 0, 1_000);
+            prop_assert_eq!(&lab.page(now, 0, 5)["results"], &lab.page(now, 0, 5)["results"]);
+            let names = names(&page);
+            let different: std::collections::HashSet<_> = names.iter().collect();
+            prop_assert_eq!(different.len(), names.len());
+            let all = usize::try_from(number(&page, "num_results")).unwrap();
+            let complete = names.len() == all || lab.semantics.undelivered_percent > 0;
+            prop_assert!(complete && names.len() <= all);
+            prop_assert!(before.iter().all(|name| different.contains(name)), "none is lost");
+            before = names;
         }
     }
 

@@ -247,7 +247,7 @@ fn results_are_as_many_as_counted_best_first_and_of_different_companies() {
     assert!(all.is_sorted_by(|a, b| relevance(a) >= relevance(b)));
     let domains: std::collections::HashSet<_> = all
         .iter()
-        .map(|company| company["domain"].as_str().unwrap())
+        .map(|company| company["company_name"].as_str().unwrap())
         .collect();
     assert_eq!(domains.len(), 100);
     assert_eq!(page((10, 5)).as_array().unwrap()[..], all[10..15]);
