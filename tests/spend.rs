@@ -3,7 +3,7 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Options, Rule, Scenario};
+use growd::simulator::{Fault, On, Options, Rule, Scenario, Semantics};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::time::Duration;
@@ -149,4 +149,69 @@ async fn the_sum_of_the_ledger_is_what_the_service_was_asked_for() {
         bench.dump().await
     );
     bench.assert_ledgers_agree().await;
+}
+
+/// The real program against a stand-in that misleads in one way each: it is asked for what lacks, and for `growth.max_waste`
+/// more at most.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_misleads_is_asked_for_what_lacks_and_max_waste_at_most() {
+    type Mislead = fn(&mut Semantics);
+    const LACKING: i64 = 100;
+    const MAX_WASTE: i64 = 50;
+    // What else than what lacks may be asked for, and the end.
+    let cases: [(&str, Mislead, i64, &str); 6] = [
+        ("done early", |s| s.early_done_percent = 70, 0, "reached"),
+        (
+            "done again at work",
+            |s| s.reopens_percent = 50,
+            0,
+            "reached",
+        ),
+        ("work begins late", |s| s.work_delay_s = 100, 0, "reached"),
+        (
+            "counts what is not delivered",
+            |s| s.undelivered_percent = 20,
+            0,
+            "reached",
+        ),
+        (
+            "rises after done",
+            |s| s.rises_after_done = 60,
+            0,
+            "reached",
+        ),
+        ("a tenth", |s| s.yield_percent = 10, MAX_WASTE, "stalled"),
+    ];
+    let case = async |(name, mislead, more, end): (&str, Mislead, i64, &str)| {
+        let mut options = Options::default();
+        options.settings.speed = 50.0;
+        mislead(&mut options.settings.semantics);
+        let bench = Bench::with(options).await;
+        write_config(
+            &bench,
+            &[
+                ("growth.settle", r#""3s""#),
+                ("api.timeout", r#""2s""#),
+                ("growth.max_waste", &MAX_WASTE.to_string()),
+            ],
+        );
+        let scenario = Scenario {
+            pool: Some(5_000),
+            fit_rate: Some(0.5),
+            rate_per_minute: Some(120.0),
+            ..Scenario::done(20)
+        };
+        let id = bench.service.add_task(&scenario).parse().unwrap();
+        bench.want(&id, 20 + LACKING, Some(50)).await;
+        let mut daemon = Daemon::start(&bench);
+        bench.until_all_ended().await;
+        daemon.signal("TERM");
+        assert_eq!(daemon.ended().await, Some(0));
+        let dump = bench.dump().await;
+        assert_eq!(bench.state(&id).await, end, "{name}: {dump}");
+        let sum = asked(&bench).await;
+        assert!(sum <= LACKING + more, "{name}: asked for {sum}: {dump}");
+        bench.assert_ledgers_agree().await;
+    };
+    futures_util::future::join_all(cases.map(case)).await;
 }
