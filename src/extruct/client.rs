@@ -1,7 +1,7 @@
 //! The HTTP client: one pool of connections, one token, and every limit that an answer is held to.
 
-use super::error;
 use super::wire::{self, User};
+use super::{error, network, transport};
 use crate::config::Api;
 use crate::core::{Failure, Observation, TaskId};
 use crate::token::Token;
@@ -58,6 +58,8 @@ pub struct Client {
     base: Url,
     /// Its path, without a slash at the end.
     prefix: String,
+    /// What its requests go through.
+    proxy: Option<String>,
     token: Token,
 }
 
@@ -91,8 +93,15 @@ impl Client {
             http,
             base: api.base_url.clone(),
             prefix: api.base_url.path().trim_end_matches('/').to_owned(),
+            proxy: network::proxy(&api.base_url),
             token,
         })
+    }
+
+    /// The proxy that its requests go through, without a password.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
     }
 
     /// Looks at a task: `GET /v1/discovery_tasks/{id}`.
@@ -168,7 +177,7 @@ impl Client {
             .bearer_auth(self.token.expose())
             .send()
             .await
-            .map_err(error::from_transport)?;
+            .map_err(|error| transport::failure(error, self.proxy.as_deref()))?;
         let status = response.status();
         if status.is_success() {
             return match read(&mut response, BODY_MAX).await {
@@ -177,7 +186,7 @@ impl Client {
                     status: status.as_u16(),
                     detail: format!("the answer is over {BODY_MAX} bytes"),
                 }),
-                Err(error) => Err(error::from_transport(error)),
+                Err(error) => Err(transport::failure(error, self.proxy.as_deref())),
             };
         }
         // The status alone decides; its explanation is welcome, but not waited for in vain.

@@ -12,6 +12,8 @@
 
 mod client;
 mod error;
+pub mod network;
+mod transport;
 mod wire;
 
 pub use client::{Answered, Client, ClientError};
