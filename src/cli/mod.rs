@@ -18,6 +18,7 @@ pub mod show;
 pub mod simulate;
 pub mod status;
 pub mod table;
+mod task_list;
 pub mod tasks;
 pub mod watch;
 

@@ -1,6 +1,6 @@
 //! The service's JSON, read leniently: what is new is ignored, what may be missing is 0, a new word is kept.
 
-use crate::core::{Observation, Status};
+use crate::core::{Observation, Status, task_id};
 use serde::Deserialize;
 
 /// A task as the service writes it (docs.extruct.ai, "Get discovery task").
@@ -48,7 +48,7 @@ pub(super) fn read_clean_task(
     clean: impl Fn(String) -> String,
 ) -> Result<Observation, String> {
     let task: WireTask = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    if task.id != expected_id {
+    if !task_id::is_same(&task.id, expected_id) {
         return Err("it is another task than the one asked for".to_owned());
     }
     let count = |name: &str, value: i64| {
@@ -112,6 +112,25 @@ mod tests {
         assert!(seen.status.is_running());
         assert_eq!((seen.desired, seen.results, seen.discovered), (100, 7, 40));
         assert_eq!((seen.enriched, seen.evaluated), (0, 0));
+    }
+
+    #[test]
+    fn the_same_uuid_in_another_form_is_the_same_task() {
+        const ID: &str = "0f0f1c1e-1111-4222-8333-4444555566aa";
+        let answer = |id: &str| {
+            format!(r#"{{"id":"{id}","status":"done","desired_num_results":1,"num_results":1}}"#)
+        };
+        for form in [
+            &ID.to_uppercase(),
+            &ID.replace('-', ""),
+            &format!("urn:uuid:{ID}"),
+        ] {
+            assert!(read_task(answer(form).as_bytes(), ID).is_ok(), "{form}");
+            assert!(read_task(answer(ID).as_bytes(), form).is_ok(), "{form}");
+        }
+        let other = ID.replace("aa", "ab");
+        assert!(read_task(answer(&other).as_bytes(), ID).is_err());
+        assert!(read_task(answer("A").as_bytes(), "a").is_err());
     }
 
     #[test]
