@@ -45,18 +45,22 @@ complete -c growd -n "__fish_growd_needs_command" -f -a "help" -d 'Print this me
 complete -c growd -n "__fish_growd_using_subcommand run" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand run" -l database -d 'The database [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c growd -n "__fish_growd_using_subcommand add" -l csv -d 'Read the tasks from a CSV file, - for stdin. Its first row names the columns: task_id and, optionally, target, chunk and note. Others are ignored; for empty cells --target, --chunk and --note hold' -r -F
 complete -c growd -n "__fish_growd_using_subcommand add" -l target -d 'The total number of results wanted' -r
 complete -c growd -n "__fish_growd_using_subcommand add" -l chunk -d 'The most results to ask for at a time, 1 to 250 [default: growth.chunk of the config]' -r
 complete -c growd -n "__fish_growd_using_subcommand add" -l note -d 'Anything you want to remember about them' -r
 complete -c growd -n "__fish_growd_using_subcommand add" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand add" -l database -d 'The database [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c growd -n "__fish_growd_using_subcommand pause" -l state -d 'All tasks in this state, in place of TASK' -r
 complete -c growd -n "__fish_growd_using_subcommand pause" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand pause" -l database -d 'The database [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand pause" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c growd -n "__fish_growd_using_subcommand unpause" -l state -d 'All tasks in this state, in place of TASK' -r
 complete -c growd -n "__fish_growd_using_subcommand unpause" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand unpause" -l database -d 'The database [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand unpause" -s h -l help -d 'Print help'
+complete -c growd -n "__fish_growd_using_subcommand retry" -l state -d 'All tasks in this state, in place of TASK' -r
 complete -c growd -n "__fish_growd_using_subcommand retry" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand retry" -l database -d 'The database [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand retry" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -1,10 +1,12 @@
 //! The config: a TOML file and environment variables, checked as a whole before anything runs on them.
 
+mod environment;
 mod error;
 mod keys;
 mod kinds;
 mod layers;
 
+pub use environment::warnings;
 pub use error::{ConfigError, Origin, Problem, Wrong};
 pub use keys::{Entry, entries};
 
@@ -12,7 +14,8 @@ use crate::core::model::{Growth, Policy, Polling, Retry};
 use layers::{Layers, PREFIX, SEPARATOR};
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use url::Url;
@@ -22,6 +25,9 @@ pub const SYSTEM_FILE: &str = "/etc/growd/growd.toml";
 
 /// The variable that names a file in place of `--config`.
 pub const FILE_VARIABLE: &str = "GROWD_CONFIG";
+
+/// The largest config file that is read, in bytes.
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// The most requests in flight that a config can ask for.
 const MAX_CONCURRENCY: i64 = 1024;
@@ -88,22 +94,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What is allowed, but hardly meant.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let (settle, timeout) = (self.policy.growth.settle, self.api.timeout);
-        if settle <= timeout {
-            warnings.push(format!(
-                "growth.settle ({}) is not above api.timeout ({}): a resume may still arrive after it was given up, \
-                 and be asked for twice; raise growth.settle",
-                humantime::format_duration(settle),
-                humantime::format_duration(timeout),
-            ));
-        }
-        warnings
-    }
-
     /// The settings that a text in TOML makes by itself, with no file and no environment; `name` stands for the
     /// file in messages.
     ///
@@ -118,7 +108,6 @@ impl Settings {
         // All keys are read before the first `?`, so that all problems are told at once.
         let base_url = layers.read(&keys::BASE_URL);
         let token_file = layers.read(&keys::TOKEN_FILE);
-        let timeout = layers.read(&keys::TIMEOUT);
         let connect_timeout = layers.read(&keys::CONNECT_TIMEOUT);
         let database = layers.read(&keys::DATABASE);
         let chunk = layers.read(&keys::CHUNK);
@@ -126,7 +115,11 @@ impl Settings {
         let max_stalled = layers.read(&keys::MAX_STALLED);
         let max_waste = layers.read(&keys::MAX_WASTE);
         let daily_limit = layers.read(&keys::DAILY_LIMIT);
-        let settle = layers.read(&keys::SETTLE);
+        let times = layers.read_above(
+            &keys::SETTLE,
+            &keys::TIMEOUT,
+            "a resume that is still under way would count as lost and be asked for twice",
+        );
         let intervals = layers.read_ordered(&keys::MIN_INTERVAL, &keys::MAX_INTERVAL);
         let quiet_after = layers.read(&keys::QUIET_AFTER);
         let concurrency = layers.read(&keys::CONCURRENCY);
@@ -139,13 +132,14 @@ impl Settings {
         if !layers.is_sound() {
             return None;
         }
+        let (settle, timeout) = times?;
         let (min_interval, max_interval) = intervals?;
         let (initial, max) = retries?;
         Some(Self {
             api: Api {
                 base_url: base_url?,
                 token_file,
-                timeout: timeout?,
+                timeout,
                 connect_timeout: connect_timeout?,
             },
             database: database?,
@@ -156,7 +150,7 @@ impl Settings {
                     max_stalled: max_stalled?,
                     max_waste: max_waste?,
                     daily_limit: daily_limit?,
-                    settle: settle?,
+                    settle,
                 },
                 polling: Polling {
                     min_interval,
@@ -203,10 +197,35 @@ impl Source {
     ///
     /// [`ConfigError`], with all that is wrong at once where that can be told.
     pub fn load(&self) -> Result<Settings, ConfigError> {
+        self.settings(self.read_file()?.as_ref())
+    }
+
+    /// Reads file and environment again. A file that had something in it, as `had_text` says, and has nothing now, is no
+    /// config: it may lift every limit. `had_text` is brought up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], as [`load`](Self::load), and [`ConfigError::Emptied`].
+    pub fn load_again(&self, had_text: &mut bool) -> Result<Settings, ConfigError> {
         let text = self.read_file()?;
-        let file = text
-            .as_ref()
-            .map(|(path, text)| (path.as_path(), text.as_str()));
+        if *had_text && !has_text(text.as_ref()) {
+            let (path, _) = self.candidate();
+            return Err(ConfigError::Emptied { path });
+        }
+        let settings = self.settings(text.as_ref())?;
+        *had_text = has_text(text.as_ref());
+        Ok(settings)
+    }
+
+    /// Whether there is a config file with anything in it but white space. A pipe is not read: nobody could read it again.
+    #[must_use]
+    pub fn has_text(&self) -> bool {
+        let is_file = self.candidate().0.is_file();
+        is_file && self.read_file().is_ok_and(|text| has_text(text.as_ref()))
+    }
+
+    fn settings(&self, text: Option<&(PathBuf, String)>) -> Result<Settings, ConfigError> {
+        let file = text.map(|(path, text)| (path.as_path(), text.as_str()));
         let mut settings = settings(file, variables(std::env::vars_os()))?;
         if let Some(database) = &self.database {
             settings.database.clone_from(database);
@@ -238,8 +257,12 @@ impl Source {
 
     fn read_file(&self) -> Result<Option<(PathBuf, String)>, ConfigError> {
         let (path, named_by) = self.candidate();
-        match (std::fs::read_to_string(&path), named_by) {
-            (Ok(text), _) => Ok(Some((path, text))),
+        match (read_at_most(&path, MAX_BYTES), named_by) {
+            (Ok(Some(text)), _) => Ok(Some((path, text))),
+            (Ok(None), _) => Err(ConfigError::TooLarge {
+                path,
+                max: MAX_BYTES,
+            }),
             (Err(error), None) if error.kind() == ErrorKind::NotFound => Ok(None),
             (Err(error), Some(named_by)) if error.kind() == ErrorKind::NotFound => {
                 Err(ConfigError::Missing { path, named_by })
@@ -247,6 +270,22 @@ impl Source {
             (Err(cause), _) => Err(ConfigError::Unreadable { path, cause }),
         }
     }
+}
+
+fn has_text(file: Option<&(PathBuf, String)>) -> bool {
+    file.is_some_and(|(_, text)| !text.trim().is_empty())
+}
+
+/// The text of a file; none where it is larger than `max` bytes.
+fn read_at_most(path: &Path, max: u64) -> std::io::Result<Option<String>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max {
+        return Ok(None);
+    }
+    let text = String::from_utf8(bytes);
+    text.map(Some)
+        .map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error.utf8_error()))
 }
 
 fn settings(

@@ -155,13 +155,19 @@ impl Token {
             return Err(malformed("it is longer than 4096 bytes"));
         }
         let text = String::from_utf8(bytes).map_err(|_| malformed("it is not text"))?;
-        let token = text.trim();
+        // Some editors begin a file with a byte order mark.
+        let token = text.trim_start_matches('\u{feff}').trim();
         if token.is_empty() {
             return Err(malformed("it is empty"));
         }
         if token.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(malformed(
                 "it has spaces, line breaks or control characters inside",
+            ));
+        }
+        if token.starts_with(['"', '\'', '`']) || token.ends_with(['"', '\'', '`']) {
+            return Err(malformed(
+                "it is in quotation marks, which are not part of it",
             ));
         }
         // A header's value can't carry anything else as it stands.
@@ -282,6 +288,23 @@ mod tests {
             fs::write(directory.path().join(CREDENTIAL), malformed).unwrap();
             let outcome = with(Some("x"));
             assert!(matches!(outcome, Err(TokenError::Malformed { .. })));
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_it_and_quotation_marks_are_refused_by_name() {
+        assert_eq!(from_variable("\u{feff}abc\r\n").unwrap().expose(), "abc");
+        assert_eq!(from_variable("a\"b").unwrap().expose(), "a\"b");
+        for quoted in [
+            "\"abc\"",
+            "'abc'",
+            "`abc`",
+            "\"abc",
+            "abc'",
+            "\u{feff}\"abc\"",
+        ] {
+            let error = from_variable(quoted).unwrap_err().to_string();
+            assert!(error.contains("quotation marks"), "{error}");
         }
     }
 

@@ -63,7 +63,13 @@ async fn wrong_usage_ends_with_2_and_nothing_on_stdout() {
         &["add", "a", "--target", "5", "--chunk", "0"],
         &["add", "a", "--target", "5", "--chunk", "251"],
         &["add", "https://app.extruct.ai/companies/a", "--target", "5"],
+        &["add", "a", "--csv", "list.csv", "--target", "5"],
+        &["add", "--target", "5"],
         &["pause"],
+        &["pause", "a", "--state", "growing"],
+        &["unpause"],
+        &["retry", "--state", "reached"],
+        &["retry", "--state", "asleep"],
         &["status", "--state", "asleep"],
         &["backup"],
     ] {
@@ -116,7 +122,7 @@ async fn add_is_an_upsert_of_ids_links_and_lines_all_or_none() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = b"f\n\nhttps://app.extruct.ai/tasks/g\n../h\n";
+    let lines = b"f\n# a remark\nhttps://app.extruct.ai/tasks/g\n../h\n";
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), lines).unwrap();
     let (_, err) = told(&["add", "-"], child.wait_with_output().unwrap(), 2);
     assert!(err.contains("line 4"), "{err}");
@@ -125,6 +131,195 @@ async fn add_is_an_upsert_of_ids_links_and_lines_all_or_none() {
         .await
         .unwrap();
     assert_eq!(tasks, ["a", "b", "c", "e"]);
+}
+
+/// Runs a command with something to read; returns what it wrote to stdout and to stderr.
+fn fed(bench: &Bench, arguments: &[&str], input: &str, status: i32) -> (String, String) {
+    let mut command = growd(bench, arguments);
+    let file = bench.dir.path().join("input");
+    std::fs::write(&file, input).unwrap();
+    command.stdin(std::fs::File::open(&file).unwrap());
+    told(arguments, command.output().unwrap(), status)
+}
+
+async fn wanted(bench: &Bench) -> Vec<(String, i64, Option<i64>, Option<String>)> {
+    sqlx::query_as("SELECT task_id, target, chunk, note FROM tasks ORDER BY 1")
+        .fetch_all(&mut bench.connection().await)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn add_reads_lines_without_blank_ones_and_remarks() {
+    let bench = bench().await;
+    let input = "\u{feff}a\n\n  # a remark\n#b\n \t\n c \r\n";
+    let (out, _) = fed(&bench, &["add", "-", "--target", "8"], input, 0);
+    assert_eq!(out, "added a (target 8)\nadded c (target 8)\n");
+    let (_, err) = fed(&bench, &["add", "-", "--target", "8"], "# none\n\n", 2);
+    assert!(err.contains("no tasks on stdin"), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn add_reads_a_csv_file_with_values_of_its_own_for_each_task() {
+    let bench = bench().await;
+    let file = bench.dir.path().join("list.csv");
+    let text = "\u{feff}company,task_id,target,note,chunk\r\n\
+                x,a,60,\"one, two\",9\r\n\
+                y,https://app.extruct.ai/tasks/b?x=y,,,\r\n\
+                z, 0F0F1C1E-1111-4222-8333-4444555566AA ,7,,\r\n\
+                x,a,60,\"one, two\",9\r\n";
+    std::fs::write(&file, text).unwrap();
+    let csv = ["add", "--csv", file.to_str().unwrap()];
+    let (out, err) = run(&bench, &csv, 1);
+    assert!(out.is_empty(), "{out}");
+    assert!(
+        err.contains("line 3 of") && err.contains("no target"),
+        "{err}"
+    );
+    assert!(!bench.settings.database.exists(), "nothing was made of it");
+
+    let with_target = [&csv[..], &["--target", "50", "--note", "n"]].concat();
+    let (out, _) = run(&bench, &with_target, 0);
+    let id = "0f0f1c1e-1111-4222-8333-4444555566aa";
+    assert_eq!(
+        out,
+        format!("added a (target 60)\nadded b (target 50)\nadded {id} (target 7)\n")
+    );
+    let note = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        wanted(&bench).await,
+        [
+            (id.to_owned(), 7, None, note("n")),
+            ("a".to_owned(), 60, Some(9), note("one, two")),
+            ("b".to_owned(), 50, None, note("n")),
+        ]
+    );
+    let (out, _) = fed(&bench, &["add", "--csv", "-"], "task_id,target\na,61\n", 0);
+    assert_eq!(out, "changed a (target 61)\n");
+    assert_eq!(
+        wanted(&bench).await[1].2,
+        Some(9),
+        "what is not given stays"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_row_of_a_csv_file_that_cannot_be_used_is_told_and_nothing_is_added() {
+    let bench = bench().await;
+    let text = "task_id,target,chunk\n\
+                good,5,\n\
+                bad\u{200b},5,\n\
+                a,0,\n\
+                ,5,\n\
+                b,5,251\n\
+                good,6,\n\
+                c\n\
+                https://evil.example/tasks/d,5,\n";
+    for _ in 0..2 {
+        let (out, err) = fed(&bench, &["add", "--csv", "-"], text, 1);
+        assert!(out.is_empty(), "{out}");
+        for told in [
+            "line 3 of stdin: \"bad\\u{200b}\" is no task id: U+200B",
+            "line 4 of stdin: target is \"0\"",
+            "line 5 of stdin: it has no task_id",
+            "line 6 of stdin: chunk is \"251\"",
+            "line 7 of stdin: good is there with other values on line 2 of stdin",
+            "line 8 of stdin: it has 1 cell, and the first row names 3 columns",
+            "line 9 of stdin: \"https://evil.example/tasks/d\" is a link to the host evil.example",
+            "7 tasks cannot be used: nothing was added",
+        ] {
+            assert!(err.contains(told), "no {told:?} in {err}");
+        }
+        assert!(
+            wanted(&bench).await.is_empty(),
+            "with a database and without"
+        );
+    }
+    for (text, why) in [
+        ("", "is empty"),
+        ("id,target\na,5\n", "no column task_id"),
+        ("task_id,target\n", "no tasks in the CSV file"),
+    ] {
+        let (_, err) = fed(&bench, &["add", "--csv", "-"], text, 1);
+        assert!(err.contains(why), "{err}");
+    }
+    let (_, err) = run(&bench, &["add", "--csv", "/nonexistent/list.csv"], 1);
+    assert!(err.contains("/nonexistent/list.csv"), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_tasks_are_added_at_once_and_told_in_one_line() {
+    // Without optimisation each takes several times as long.
+    let many = if cfg!(debug_assertions) {
+        10_000
+    } else {
+        100_000
+    };
+    let bench = bench().await;
+    let ids: Vec<String> = (0..many)
+        .map(|n| format!("{n:08x}-1111-4222-8333-444455556666\n"))
+        .collect();
+    let begin = std::time::Instant::now();
+    let (out, _) = fed(&bench, &["add", "-", "--target", "100"], &ids.concat(), 0);
+    let took = begin.elapsed();
+    assert_eq!(
+        out,
+        format!("{many} tasks: {many} added, 0 changed, 0 unchanged\n")
+    );
+    println!("{many} tasks in {took:?}");
+    if !cfg!(debug_assertions) {
+        assert!(took < std::time::Duration::from_secs(3), "{took:?}");
+    }
+    let some = format!("{}{}", ids[..21].concat(), "new\n");
+    run(&bench, &["add", ids[0].trim(), "--target", "90"], 0);
+    let (out, _) = fed(&bench, &["add", "-", "--target", "100"], &some, 0);
+    assert_eq!(out, "22 tasks: 1 added, 1 changed, 20 unchanged\n");
+    let (out, _) = fed(
+        &bench,
+        &["add", "-", "--target", "100"],
+        &ids[..20].concat(),
+        0,
+    );
+    assert_eq!(out.lines().count(), 20);
+    let due: i64 = bench
+        .value("SELECT count(*) FROM progress JOIN tasks USING (task_id) WHERE next_poll_at IS NOT NULL")
+        .await;
+    assert_eq!(due, many + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pause_unpause_and_retry_take_all_tasks_in_a_state() {
+    let bench = bench().await;
+    let ids = ["a", "b", "c", "d", "e"];
+    run(
+        &bench,
+        &[&["add"][..], &ids, &["--target", "5"]].concat(),
+        0,
+    );
+    bench
+        .execute("UPDATE progress SET state = 'missing', next_poll_at = NULL WHERE task_id IN ('a', 'b', 'c')")
+        .await;
+    let (out, _) = run(&bench, &["pause", "--state", "missing"], 0);
+    assert_eq!(out, "3 tasks: paused\n");
+    let (out, _) = run(&bench, &["pause", "--state", "missing"], 0);
+    assert_eq!(out, "0 tasks: paused\n");
+    run(&bench, &["unpause", "a"], 0);
+    let (out, err) = run(&bench, &["retry", "--state", "missing"], 0);
+    assert_eq!(out, "3 tasks: missing until now, will be looked at again\n");
+    assert!(err.contains("2 tasks of them paused"), "{err}");
+    let pending: i64 = bench
+        .value("SELECT count(*) FROM progress WHERE state = 'pending'")
+        .await;
+    assert_eq!(pending, 5);
+    let (out, _) = run(&bench, &["pause", "d"], 0);
+    assert_eq!(out, "d: paused\n");
+    let (out, _) = run(&bench, &["unpause", "--state", "paused"], 0);
+    assert_eq!(out, "3 tasks: unpaused\n");
+    run(&bench, &["pause", "d", "e"], 0);
+    let (out, _) = run(&bench, &["unpause", "--state", "pending"], 0);
+    assert_eq!(out, "2 tasks: unpaused\n");
+    let (out, _) = run(&bench, &["retry", "--state", "stalled"], 0);
+    assert_eq!(out, "0 tasks: stalled until now, will be looked at again\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

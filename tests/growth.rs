@@ -356,7 +356,7 @@ fn a_retry_after_is_believed_for_a_day_at_most() {
 async fn text_that_is_not_utf8_stops_no_other_task() {
     let mut bench = Bench::new().await;
     bench
-        .execute(
+        .execute_as_before(
             "INSERT INTO tasks (task_id, target, note)
              VALUES (CAST(x'626164ff' AS TEXT), 10, NULL), ('odd-note', 10, CAST(x'fffe' AS TEXT))",
         )

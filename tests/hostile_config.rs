@@ -4,7 +4,7 @@
 mod support;
 
 use growd::config::entries;
-use growd::simulator::{Options, Scenario};
+use growd::simulator::{Fault, On, Options, Rule, Scenario};
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -47,10 +47,11 @@ fn impossible(key: &str) -> &'static [&'static str] {
             "http://127.0.0.1.example",
             "ftp://localhost",
             "api.extruct.ai",
+            "https://api.extruct.ai/v1",
             "https://",
             "",
         ],
-        "api.token_file" | "database.path" => &["", "   "],
+        "api.token_file" | "database.path" => &["", "   ", "~/x.db"],
         "api.timeout"
         | "api.connect_timeout"
         | "growth.settle"
@@ -75,8 +76,8 @@ fn impossible(key: &str) -> &'static [&'static str] {
         "growth.daily_limit" | "growth.max_waste" => &["-1", "9223372036854775808"],
         "limits.concurrency" => &["0", "-1", "1025"],
         "limits.requests_per_second" => &["-1", "0.0001", "100001", "nan", "inf"],
-        "log.level" => &["loud", "INFO", "", "info,sqlx=trace"],
-        "log.format" => &["xml", "Text", ""],
+        "log.level" => &["loud", " INFO", "", "info,sqlx=trace"],
+        "log.format" => &["xml", "Text ", ""],
         other => panic!("a new key, {other}: say what it can't be"),
     }
 }
@@ -326,6 +327,8 @@ async fn what_is_no_token_is_refused_with_its_place_and_never_repeated() {
         (b"MARKED-TOKEN-51c0\nsecond line\n", "line breaks"),
         (b"Bearer MARKED-TOKEN-51c0", "spaces"),
         ("MARKED-TOKEN-51c0-é".as_bytes(), "ASCII"),
+        (b"\"MARKED-TOKEN-51c0\"\n", "quotation marks"),
+        (b"'MARKED-TOKEN-51c0'", "quotation marks"),
         (long.as_bytes(), "longer than 4096 bytes"),
     ] {
         write(&file, bytes, 0o600);
@@ -449,16 +452,16 @@ async fn a_token_that_everyone_can_read_is_used_and_warned_of() {
 }
 
 /// Ids that are odd and none the worse for it.
-const ODD: [&str; 16] = [
+const ODD: [&str; 5] = ["...", "-x", "--target", "~", "._~-"];
+
+/// Ids that an earlier version took, and that no new task can have.
+const OLD: [&str; 21] = [
     "%",
     "%2e%2e",
     "%2E",
     "%00",
     "%0a",
-    "...",
     "..%2f..",
-    "-x",
-    "--target",
     "🦀",
     "né",
     "a+b&c=d;e",
@@ -466,10 +469,6 @@ const ODD: [&str; 16] = [
     "\"",
     "a\u{202e}b",
     "{id}",
-];
-
-/// Ids that only SQL can name: on the command line they look like links.
-const ODDER: [&str; 8] = [
     "a/b",
     "../../user",
     "a b",
@@ -484,7 +483,7 @@ const ODDER: [&str; 8] = [
 async fn an_odd_task_id_reaches_the_service_as_one_segment_of_the_path() {
     let bench = Bench::new().await;
     write_config(&bench, &[]);
-    let all: BTreeSet<&str> = ODD.into_iter().chain(ODDER).collect();
+    let all: BTreeSet<&str> = ODD.into_iter().chain(OLD).collect();
     for id in &all {
         let mut scenario = Scenario::done(25).with_id(*id);
         scenario.pool = Some(5_000);
@@ -497,13 +496,12 @@ async fn an_odd_task_id_reaches_the_service_as_one_segment_of_the_path() {
     let arguments = [&["--config", config.to_str().unwrap()][..], &arguments].concat();
     let added = run(&mut plain(&arguments));
     assert!(added.status.success(), "{}", said(&added));
-    for id in ODDER {
-        sqlx::query("INSERT INTO tasks (task_id, target) VALUES (?, 30)")
-            .bind(id)
-            .execute(&mut bench.connection().await)
-            .await
-            .unwrap();
-    }
+    let old = OLD
+        .map(|id| format!("('{}', 30)", id.replace('\'', "''")))
+        .join(", ");
+    bench
+        .execute_as_before(&format!("INSERT INTO tasks (task_id, target) VALUES {old}"))
+        .await;
     let mut daemon = Daemon::start(&bench);
     bench.until_all_ended().await;
     let states: Vec<(String, String)> = sqlx::query_as("SELECT task_id, state FROM progress")
@@ -534,7 +532,7 @@ async fn an_odd_task_id_reaches_the_service_as_one_segment_of_the_path() {
         seen.iter().map(String::as_str).collect::<BTreeSet<_>>(),
         all
     );
-    for id in ODDER {
+    for id in OLD {
         let shown = run(&mut growd(&bench, &["show", id]));
         assert!(shown.status.success(), "{id:?}: {}", said(&shown));
     }
@@ -584,6 +582,10 @@ async fn a_task_id_that_cannot_be_is_refused_on_the_command_line_and_in_sql() {
         "https://app.extruct.ai/tasks/a%00b",
         "https://app.extruct.ai/tasks/a%0Ab",
         "https://app.extruct.ai/",
+        "https://evil.example/tasks/a",
+        "a,",
+        "\"a\"",
+        "a\u{200b}",
     ] {
         let outcome = run(&mut growd(&bench, &["add", only_here, "--target", "5"]));
         assert_eq!(
@@ -609,6 +611,139 @@ async fn a_task_id_that_cannot_be_is_refused_on_the_command_line_and_in_sql() {
     }
     let tasks: i64 = bench.value("SELECT count(*) FROM tasks").await;
     assert_eq!(tasks, 0, "all of them or none");
+}
+
+#[test]
+fn a_variable_that_growd_does_not_know_is_warned_of() {
+    let warned = |name: &str| {
+        let outcome = run(plain(&["status", "--database", "/nonexistent/x.db"]).env(name, "5"));
+        said(&outcome)
+    };
+    let said = warned("GROWD_GROWTH_CHUNK");
+    assert!(said.contains("GROWD_GROWTH_CHUNK is not known"), "{said}");
+    assert!(said.contains("GROWD__GROWTH__CHUNK"), "{said}");
+    assert!(!warned("GROWD__GROWTH__CHUNK").contains("GROWD"));
+    let mut check = plain(&["check", "--offline", "--database", "/nonexistent/x.db"]);
+    let said = self::said(&run(check.env("GROWD_GROWTH_CHUNK", "5")));
+    assert!(
+        said.contains("warn  config") && said.contains("GROWD__GROWTH__CHUNK"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_config_without_an_end_is_refused() {
+    let outcome = run(&mut plain(&["status", "--config", "/dev/zero"]));
+    refused(&outcome, 78, &["/dev/zero", "larger than"]);
+}
+
+#[test]
+fn a_tilde_that_no_shell_expanded_is_refused_on_the_command_line() {
+    for flag in ["--database=~/x.db", "--config=~/growd.toml"] {
+        refused(
+            &run(&mut plain(&["status", flag])),
+            2,
+            &["~", "write the path out"],
+        );
+    }
+}
+
+/// An address that leads to nothing but through a proxy.
+const BEYOND: (&str, &str) = ("api.base_url", r#""https://growd.invalid""#);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_or_certificate_that_cannot_be_used_is_an_error_at_the_start_that_names_it() {
+    let bench = Bench::new().await;
+    for base in [None, Some(BEYOND)] {
+        write_config(&bench, base.as_slice());
+        for (name, value) in [
+            ("HTTPS_PROXY", "not a url"),
+            ("https_proxy", "not a url"),
+            ("HTTP_PROXY", "ftp://proxy.example"),
+            ("ALL_PROXY", "socks5://me:S3CRET@proxy.example"),
+            ("SSL_CERT_FILE", "/nonexistent/roots.pem"),
+            ("SSL_CERT_DIR", "/nonexistent"),
+        ] {
+            for command in ["run", "check"] {
+                let outcome = run(growd(&bench, &[command]).env(name, value));
+                refused(&outcome, 78, &[name]);
+                assert!(!said(&outcome).contains("S3CRET"), "{}", said(&outcome));
+            }
+            // These two do not talk to the service.
+            for command in [&["check", "--offline"][..], &["add", "a", "--target", "5"]] {
+                let outcome = run(growd(&bench, command).env(name, value));
+                assert!(outcome.status.success(), "{name}: {}", said(&outcome));
+            }
+        }
+    }
+    assert_eq!(bench.service.requests().total, 0, "nothing was sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_refuses_is_named() {
+    let bench = Bench::new().await;
+    write_config(&bench, &[BEYOND]);
+    let door = support::door::Door::to(bench.service.addr(), |_| {
+        let answer = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
+        support::door::Reply::Bytes(answer.to_vec())
+    });
+    let host = door
+        .url()
+        .trim_matches('"')
+        .trim_start_matches("http://")
+        .to_owned();
+    // First it refuses connections, then what is asked of it.
+    for open in [false, true] {
+        if open {
+            door.open();
+        }
+        for name in ["HTTPS_PROXY", "ALL_PROXY"] {
+            let proxy = format!("http://me:S3CRET@{host}");
+            let mut check = growd(&bench, &["check"]);
+            let outcome = run(check.env(name, proxy));
+            let named = format!("through the proxy http://{host}");
+            refused(&outcome, 69, &[&named, "check the proxy"]);
+            assert!(!said(&outcome).contains("S3CRET"), "{}", said(&outcome));
+            // One that does not apply is not blamed.
+            let outcome = run(check.env("NO_PROXY", "growd.invalid"));
+            refused(&outcome, 69, &["cannot be reached"]);
+            assert!(!said(&outcome).contains(&host), "{}", said(&outcome));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_file_descriptors_the_network_is_not_blamed() {
+    let bench = Bench::new().await;
+    write_config(&bench, &[("limits.concurrency", "200")]);
+    bench
+        .service
+        .script(Rule::always(On::Get, Fault::Delay { ms: 1_000 }));
+    for _ in 0..60 {
+        bench.grow(&Scenario::done(25), 25).await;
+    }
+    let run = growd(&bench, &["run"]);
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "ulimit -n 40; exec \"$0\" \"$@\""])
+        .arg(run.get_program())
+        .args(run.get_args())
+        .env_clear();
+    let mut daemon = Daemon::spawn(&bench, limited);
+    bench
+        .until(
+            "SELECT count(*) > 0 FROM events WHERE kind = 'error'
+                AND detail LIKE '%file descriptors%LimitNOFILE%ulimit -n%'",
+        )
+        .await;
+    bench.service.clear_script();
+    bench.until_all_ended().await;
+    let gates: i64 = bench
+        .value("SELECT count(*) FROM events WHERE kind = 'gate'")
+        .await;
+    assert_eq!(gates, 0, "{}", daemon.logged());
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
 }
 
 #[test]

@@ -702,7 +702,7 @@ type Shown = Vec<Vec<(&'static str, i64)>>;
 async fn shown(shown: Shown, state: &'static str, asked: &[i64]) {
     let name = format!("{shown:?}");
     let place = Mutex::new((0_usize, 0_usize));
-    let fight = Fight::begin_with(LONG, r#""500ms""#, move |request| {
+    let fight = Fight::begin_with(r#""400ms""#, r#""500ms""#, move |request| {
         let (resumes, looks) = &mut *place.lock().unwrap();
         if request.is_resume() {
             (*resumes, *looks) = (*resumes + 1, 0);

@@ -174,6 +174,53 @@ async fn a_broken_config_at_sighup_is_told_and_the_old_one_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_config_that_is_emptied_or_breaks_a_rule_at_sighup_lifts_no_limit() {
+    let bench = Bench::new().await;
+    let path = write_config(&bench, &[("growth.daily_limit", "25")]);
+    let good = std::fs::read_to_string(&path).unwrap();
+    let mut daemon = Daemon::start(&bench);
+    daemon.logs("started").await;
+    for (text, why) in [
+        (String::new(), "is empty, and was not before"),
+        (" \n".to_owned(), "is empty, and was not before"),
+        (
+            good.replace("growth.settle = \"3s\"", "growth.settle = \"2s\""),
+            "is not above api.timeout",
+        ),
+    ] {
+        assert_ne!(text, good);
+        std::fs::write(&path, text).unwrap();
+        bench.execute("DELETE FROM events").await;
+        daemon.signal("HUP");
+        bench
+            .until("SELECT count(*) = 1 FROM events WHERE kind = 'reload_failed'")
+            .await;
+        let detail: String = bench
+            .value("SELECT detail FROM events WHERE kind = 'reload_failed'")
+            .await;
+        assert!(detail.contains(why), "{detail}");
+    }
+    bench.grow(&plenty(), 90).await;
+    bench
+        .until("SELECT sum(requested) = 25 AND sum(state = 'accepted') > 0 FROM resumes")
+        .await;
+    bench.until("SELECT turn = 'limit' FROM progress").await;
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_that_growd_does_not_know_is_in_the_log() {
+    let bench = Bench::new().await;
+    write_config(&bench, &[]);
+    let mut daemon = Daemon::start_with(&bench, &[("GROWD_GROWTH_CHUNK", "5")]);
+    daemon.logs("GROWD_GROWTH_CHUNK is not known").await;
+    daemon.logs("started").await;
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_lets_a_resume_under_way_finish_and_begins_nothing_new() {
     let bench = Bench::new().await;
     write_config(&bench, &[]);

@@ -6,13 +6,14 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 /// Statements that may look at every task, and what of: they are a person's, who asked for all of them, or read nothing
 /// but an index of the states, seldom.
-const MAY_SCAN: [(&str, &str); 10] = [
+const MAY_SCAN: [(&str, &str); 11] = [
     ("overview::ROWS_ADDED", "SCAN t"),
     ("overview::ROWS", "SCAN t"),
     (
         "overview::ROWS_PAUSED",
         "SCAN tasks USING INDEX tasks_paused",
     ),
+    ("tasks::UNPAUSE_ALL", "SCAN tasks USING INDEX tasks_paused"),
     (
         "overview::COUNTS",
         "SCAN progress USING COVERING INDEX progress_state",

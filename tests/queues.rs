@@ -109,11 +109,11 @@ async fn what_waits_for_the_limit_is_not_held_by_a_look_that_the_clock_has_put_a
     let bench = Bench::new().await;
     let mut connection = bench.connection().await;
     let rows = [
-        ("long ago", Some("2026-11-24T11:00:00.000Z"), true),
-        ("just now", Some("2026-11-24T11:59:59.000Z"), false),
-        ("next month", Some("2026-12-24T12:00:00.000Z"), true),
+        ("long-ago", Some("2026-11-24T11:00:00.000Z"), true),
+        ("just-now", Some("2026-11-24T11:59:59.000Z"), false),
+        ("next-month", Some("2026-12-24T12:00:00.000Z"), true),
         ("never", None, true),
-        ("no time", Some("yesterday"), true),
+        ("no-time", Some("yesterday"), true),
     ];
     for (id, polled_at, _) in rows {
         for sql in [

@@ -264,6 +264,12 @@ async fn nonsense_is_refused_at_the_insert() {
         (task("printf('%.201c', 'x')", fine), "task_id_is_an_id"),
         // 101 characters of two bytes each.
         (task("printf('%.101c', 'é')", fine), "task_id_is_an_id"),
+        (task("'a/b?c é'", fine), "/ does not belong"),
+        (task("'é'", fine), "U+00E9 does not belong"),
+        (
+            task("'0F0F1C1E111142228333-4444555566AB'", fine),
+            "0f0f1c1e-1111-4222-8333-4444555566ab",
+        ),
         (task("NULL", fine), "NOT NULL"),
         (task("x'00ff'", fine), "cannot store BLOB"),
         (task("'kept'", fine), "UNIQUE"),
@@ -326,7 +332,8 @@ async fn nonsense_is_refused_at_the_insert() {
     }
     for good in [
         task("printf('%.200c', 'x')", fine),
-        task("'a/b?c é'", fine),
+        task("'a-b_c.d~E'", fine),
+        task("'0f0f1c1e-1111-4222-8333-4444555566aa'", fine),
         task("'1'", "1, 1, 1"),
         task("'250'", "9223372036854775807, 250, 0"),
     ] {

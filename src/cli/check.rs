@@ -3,9 +3,9 @@
 use super::Exit;
 use super::attention;
 use super::table::{clean, tell};
-use crate::config::{Settings, Source};
+use crate::config::{self, Settings, Source};
 use crate::core::Failure;
-use crate::extruct::Client;
+use crate::extruct::{Client, network};
 use crate::store::{self, Lock, Mode, StoreError, daemon, schema, values};
 use crate::token::{Token, TokenError};
 use clap::Args;
@@ -46,20 +46,23 @@ impl Check {
                 "there is no file: the defaults, and the environment, are valid",
             ),
         }
-        for warning in settings.warnings() {
+        for warning in config::warnings() {
             warn("config", &warning);
         }
+        let network = if self.offline { Exit::Done } else { network() };
         let database = database(&settings).await?;
         let (token, client) = match token(&settings, self.offline) {
             Found::Token(token) => (Exit::Done, Some(token)),
             Found::None(exit) => (exit, None),
         };
         let service = match client {
-            Some(token) if !self.offline => service(&settings, token).await?,
+            Some(token) if !self.offline && network == Exit::Done => {
+                service(&settings, token).await?
+            }
             Some(_) | None => Exit::Done,
         };
         // The first thing to mend decides.
-        let exit = [database, token, service]
+        let exit = [network, database, token, service]
             .into_iter()
             .find(|exit| *exit != Exit::Done)
             .unwrap_or(Exit::Done);
@@ -147,6 +150,16 @@ async fn database(settings: &Settings) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+fn network() -> Exit {
+    match network::check() {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            fail("network", &error);
+            Exit::Unusable
+        }
+    }
+}
+
 enum Found {
     Token(Token),
     None(Exit),
@@ -196,7 +209,15 @@ async fn service(settings: &Settings, token: Token) -> anyhow::Result<Exit> {
         ),
         Err(failure @ (Failure::NotConnected { .. } | Failure::Unanswered { .. })) => (
             Exit::Unreachable,
-            format!("{url} cannot be reached ({failure}): check the network, and api.base_url"),
+            match client.proxy() {
+                None => format!(
+                    "{url} cannot be reached ({failure}): check the network, and api.base_url"
+                ),
+                Some(proxy) => format!(
+                    "{url} cannot be reached ({failure}): check the proxy {proxy}, which the environment names (HTTPS_PROXY or \
+                     ALL_PROXY), the network, and api.base_url"
+                ),
+            },
         ),
         Err(failure @ Failure::PaymentRequired { .. }) => (
             Exit::Failed,

@@ -192,6 +192,8 @@ impl Home {
         let mut settings = Settings::from_toml(
             "the demo's config",
             r#"
+            [api]
+            timeout = "4s"
             [growth]
             settle = "5s"
             [polling]

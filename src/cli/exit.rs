@@ -3,6 +3,7 @@
 use super::tasks::UnknownTasks;
 use crate::config::ConfigError;
 use crate::daemon::RunError;
+use crate::extruct::network::NetworkError;
 use crate::store::StoreError;
 use crate::token::TokenError;
 use std::io::{self, ErrorKind};
@@ -24,7 +25,7 @@ pub enum Exit {
     Locked = 75,
     /// No token, or `check`: the service refused it.
     NoToken = 77,
-    /// The config, or the database's schema version, is not usable.
+    /// The config, what the environment says of proxies and certificates, or the database's schema version is not usable.
     Unusable = 78,
 }
 
@@ -51,7 +52,7 @@ impl Exit {
             if let Some(RunError::Store(error)) = cause.downcast_ref::<RunError>() {
                 return Self::of_store(error);
             }
-            if cause.is::<ConfigError>() {
+            if cause.is::<ConfigError>() || cause.is::<NetworkError>() {
                 return Self::Unusable;
             }
             if cause.is::<TokenError>() {
@@ -141,6 +142,7 @@ mod tests {
             (migrate(true), 1),
             (TokenError::Missing.into(), 77),
             (ConfigError::Invalid(Vec::new()).into(), 78),
+            (NetworkError::Proxy("HTTPS_PROXY").into(), 78),
             (Usage(String::new()).into(), 2),
             (io::Error::from(ErrorKind::BrokenPipe).into(), 0),
             (

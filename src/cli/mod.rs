@@ -19,12 +19,13 @@ pub mod show;
 pub mod simulate;
 pub mod status;
 pub mod table;
+mod task_list;
 pub mod tasks;
 pub mod watch;
 
 pub use exit::Exit;
 
-use crate::config::{ConfigError, Settings, Source};
+use crate::config::{self, ConfigError, Settings, Source};
 use crate::store::{self, Lock, Mode};
 use clap::{Args, Parser, Subcommand};
 use sqlx::sqlite::SqliteConnection;
@@ -74,6 +75,7 @@ struct Global {
         long,
         global = true,
         value_name = "FILE",
+        value_parser = path,
         help_heading = "Global options"
     )]
     config: Option<PathBuf>,
@@ -82,9 +84,21 @@ struct Global {
         long,
         global = true,
         value_name = "FILE",
+        value_parser = path,
         help_heading = "Global options"
     )]
     database: Option<PathBuf>,
+}
+
+/// A path as a shell hands it over; one that it left as it was would be a file of that name.
+fn path(text: &str) -> Result<PathBuf, String> {
+    if text.starts_with('~') {
+        return Err(
+            "write the path out: the shell makes a directory of ~ only at the beginning of a word"
+                .to_owned(),
+        );
+    }
+    Ok(text.into())
 }
 
 #[derive(Debug, Subcommand)]
@@ -174,9 +188,16 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         config: cli.global.config,
         database: cli.global.database,
     };
-    let context = |source| Context::load(source);
+    let context = |source| {
+        let context = Context::load(source)?;
+        for warning in config::warnings() {
+            table::tell(format_args!("growd: {warning}"));
+        }
+        Ok::<_, ConfigError>(context)
+    };
     match cli.command {
-        Command::Run(command) => command.run(context(source)?).await,
+        // The daemon logs the warnings.
+        Command::Run(command) => command.run(Context::load(source)?).await,
         Command::Add(command) => command.run(&context(source)?).await,
         Command::Pause(command) => command.run(&context(source)?).await,
         Command::Unpause(command) => command.run(&context(source)?).await,

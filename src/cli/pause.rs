@@ -1,7 +1,10 @@
-//! `growd pause` and `growd unpause`: a paused task gets no request at all.
+//! `growd pause` and `growd unpause`.
 
-use super::{Context, Exit, tasks};
-use crate::store::{self, Mode, tasks::set_paused};
+use super::table;
+use super::tasks::{self, Hosts, StateOrPaused, Which};
+use super::{Context, Exit};
+use crate::store::tasks::{set_paused, set_paused_in, unpause_all};
+use crate::store::{self, Mode};
 use clap::Args;
 use std::io::{self, Write};
 
@@ -9,57 +12,71 @@ use std::io::{self, Write};
 ///
 /// A paused task gets no request at all. What the service is already at work on goes on there.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  growd pause ID && growd unpause ID")]
+#[command(after_help = "\
+Examples:
+  growd pause ID && growd unpause ID
+  growd pause --state growing")]
 pub struct Pause {
-    /// A task's id, or a link to it
-    #[arg(required = true, value_name = "TASK")]
-    tasks: Vec<String>,
+    #[command(flatten)]
+    which: Which,
 }
 
 /// Go on with paused tasks
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  growd unpause ID")]
+#[command(after_help = "\
+Examples:
+  growd unpause ID
+  growd unpause --state paused")]
 pub struct Unpause {
-    /// A task's id, or a link to it
-    #[arg(required = true, value_name = "TASK")]
-    tasks: Vec<String>,
+    #[command(flatten)]
+    which: Which,
 }
 
 impl Pause {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        set(context, &self.tasks, true).await?;
+        set(context, &self.which, true).await?;
         Ok(Exit::Done)
     }
 }
 
 impl Unpause {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        set(context, &self.tasks, false).await?;
+        set(context, &self.which, false).await?;
         context.hint_at_daemon();
         Ok(Exit::Done)
     }
 }
 
-async fn set(context: &Context, arguments: &[String], paused: bool) -> anyhow::Result<()> {
+async fn set(context: &Context, which: &Which, paused: bool) -> anyhow::Result<()> {
     let mut connection = context.open_to_write(Mode::WriteExisting).await?;
     let mut transaction = store::begin(&mut connection).await?;
-    let ids = tasks::find(&mut transaction, arguments).await?;
-    let mut changed = Vec::with_capacity(ids.len());
-    for id in &ids {
-        changed.push(set_paused(&mut transaction, id, paused).await?);
+    let mut out = Vec::new();
+    if let Some(state) = which.state {
+        let changed = match (state, paused) {
+            (StateOrPaused::State(state), _) => {
+                set_paused_in(&mut transaction, state, paused).await?
+            }
+            (StateOrPaused::Paused, false) => unpause_all(&mut transaction).await?,
+            // They are that already.
+            (StateOrPaused::Paused, true) => 0,
+        };
+        let word = if paused { "paused" } else { "unpaused" };
+        writeln!(out, "{}: {word}", table::count(changed, "task"))?;
+    } else {
+        let hosts = Hosts::of(&context.settings);
+        for id in tasks::find(&mut transaction, &hosts, &which.tasks).await? {
+            let words = match (paused, set_paused(&mut transaction, &id, paused).await?) {
+                (true, true) => "paused",
+                (true, false) => "already paused",
+                (false, true) => "unpaused",
+                (false, false) => "was not paused",
+            };
+            writeln!(out, "{id}: {words}")?;
+        }
     }
     transaction.commit().await?;
-
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    for (id, changed) in ids.iter().zip(changed) {
-        let words = match (paused, changed) {
-            (true, true) => "paused",
-            (true, false) => "already paused",
-            (false, true) => "unpaused",
-            (false, false) => "was not paused",
-        };
-        writeln!(out, "{id}: {words}")?;
-    }
-    out.flush()?;
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(&out)?;
+    stdout.flush()?;
     Ok(())
 }

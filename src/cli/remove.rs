@@ -1,6 +1,7 @@
 //! `growd remove`: stops managing tasks; what was asked for them stays on record.
 
-use super::{Context, Exit, tasks};
+use super::tasks::{self, Hosts};
+use super::{Context, Exit};
 use crate::store::{self, Mode, tasks::remove};
 use clap::Args;
 use std::io::{self, Write};
@@ -19,9 +20,10 @@ pub struct Remove {
 
 impl Remove {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let hosts = Hosts::of(&context.settings);
         let mut connection = context.open_to_write(Mode::WriteExisting).await?;
         let mut transaction = store::begin(&mut connection).await?;
-        let ids = tasks::find(&mut transaction, &self.tasks).await?;
+        let ids = tasks::find(&mut transaction, &hosts, &self.tasks).await?;
         for id in &ids {
             remove(&mut transaction, id).await?;
         }

@@ -1,9 +1,11 @@
 //! `growd retry`: looks again at tasks that ended in a way that may have passed.
 
-use super::table::tell;
-use super::{Context, Exit, tasks};
-use crate::core::TaskId;
-use crate::store::{self, Mode, loading, tasks::retry};
+use super::exit::Usage;
+use super::table::{self, tell};
+use super::tasks::{self, Hosts, StateOrPaused, Which};
+use super::{Context, Exit};
+use crate::core::{State, TaskId};
+use crate::store::{self, Mode, loading, tasks::retry, tasks::retry_in};
 use clap::Args;
 use std::io::{self, Write};
 
@@ -12,18 +14,39 @@ use std::io::{self, Write};
 /// Takes a task out of `failed`, `missing`, `refused`, `stalled` or `capped`. A count of resumes that brought nothing
 /// starts anew. Tasks in any other state are left as they are.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  growd retry ID")]
+#[command(after_help = "\
+Examples:
+  growd retry ID
+  growd retry --state missing")]
 pub struct Retry {
-    /// A task's id, or a link to it
-    #[arg(required = true, value_name = "TASK")]
-    tasks: Vec<String>,
+    #[command(flatten)]
+    which: Which,
 }
 
 impl Retry {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        match self.which.state {
+            None => self.retry_named(context).await,
+            Some(StateOrPaused::State(state)) if state.is_retriable() => {
+                retry_state(context, state).await
+            }
+            Some(_) => {
+                let retriable = State::ALL.iter().filter(|state| state.is_retriable());
+                let words: Vec<&str> = retriable.map(|state| state.as_str()).collect();
+                let text = format!(
+                    "--state takes the states that can be retried: {}",
+                    words.join(", ")
+                );
+                Err(Usage(text).into())
+            }
+        }
+    }
+
+    async fn retry_named(&self, context: &Context) -> anyhow::Result<Exit> {
+        let hosts = Hosts::of(&context.settings);
         let mut connection = context.open_to_write(Mode::WriteExisting).await?;
         let mut transaction = store::begin(&mut connection).await?;
-        let ids = tasks::find(&mut transaction, &self.tasks).await?;
+        let ids = tasks::find(&mut transaction, &hosts, &self.which.tasks).await?;
         let loaded = loading::load(&mut transaction, &ids.iter().collect::<Vec<&TaskId>>()).await?;
         for task in loaded.iter().flatten() {
             if task.progress.state.is_retriable() {
@@ -56,4 +79,26 @@ impl Retry {
         }
         Ok(Exit::Done)
     }
+}
+
+async fn retry_state(context: &Context, state: State) -> anyhow::Result<Exit> {
+    let mut connection = context.open_to_write(Mode::WriteExisting).await?;
+    let mut transaction = store::begin(&mut connection).await?;
+    let (retried, paused) = retry_in(&mut transaction, state).await?;
+    transaction.commit().await?;
+    if paused > 0 {
+        tell(format_args!(
+            "{} of them paused: it takes `growd unpause` as well",
+            table::count(paused, "task")
+        ));
+    }
+    writeln!(
+        io::stdout(),
+        "{}: {state} until now, will be looked at again",
+        table::count(retried, "task")
+    )?;
+    if retried > 0 {
+        context.hint_at_daemon();
+    }
+    Ok(Exit::Done)
 }

@@ -3,6 +3,7 @@
 use super::{Context, Exit, owner};
 use crate::daemon::restarts::{Restarts, Turn};
 use crate::daemon::{self, RunError, signals};
+use crate::extruct::network;
 use crate::logging::{self, LogHandle};
 use crate::token::Token;
 use anyhow::Context as _;
@@ -52,6 +53,7 @@ async fn serve(mut context: Context, log: LogHandle) -> anyhow::Result<()> {
         }
         Turn::Never => return Ok(()),
     }
+    network::check()?;
     let token = Token::find(&context.settings.api)?;
     for warning in token.warnings() {
         tracing::warn!("{warning}");

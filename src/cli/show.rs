@@ -1,7 +1,8 @@
 //! `growd show`: one task in full.
 
 use super::table::{self, clean, relative};
-use super::{Context, Exit, tasks};
+use super::tasks::{self, Hosts};
+use super::{Context, Exit};
 use crate::store::{self, Mode, overview};
 use anyhow::Context as _;
 use clap::Args;
@@ -30,8 +31,9 @@ pub struct Show {
 
 impl Show {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let hosts = Hosts::of(&context.settings);
         let mut connection = store::open(context.database(), Mode::Read).await?;
-        let ids = tasks::find(&mut connection, std::slice::from_ref(&self.task)).await?;
+        let ids = tasks::find(&mut connection, &hosts, std::slice::from_ref(&self.task)).await?;
         let id = ids.first().context("a task that was found has an id")?;
         let document = overview::show(&mut connection, id, EVENTS)
             .await?

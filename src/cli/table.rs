@@ -82,6 +82,13 @@ pub fn state(state: &str) -> Cell {
     }
 }
 
+/// How many there are of what has a regular plural: `1 task`, `2 tasks`.
+#[must_use]
+pub fn count(count: u64, what: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{ending}")
+}
+
 /// A span of time in its largest unit: `12 s`, `3 min`, `5 h`, `2 d`.
 #[must_use]
 pub fn span(span: Duration) -> String {

@@ -26,6 +26,25 @@ pub enum ConfigError {
         /// Why not.
         cause: std::io::Error,
     },
+    /// The file is too large to be one.
+    #[error(
+        "the config file {path} is larger than {max} bytes: it cannot be a config of growd; name another file"
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The largest that is read.
+        max: u64,
+    },
+    /// On a reload: the file has nothing in it any more.
+    #[error(
+        "the config file {path} is empty, and was not before, as while an editor saves it: write it, and reload \
+         again. To go back to the defaults, leave a comment in it, or restart growd"
+    )]
+    Emptied {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is no TOML.
     #[error("the config file {path} is not valid TOML: {detail}")]
     Syntax {
@@ -105,6 +124,17 @@ pub enum Wrong {
         /// That key's value.
         limit: String,
     },
+    /// Its value has to be above another key's, and is not.
+    NotAbove {
+        /// The value.
+        value: String,
+        /// The other key.
+        other: &'static str,
+        /// That key's value.
+        limit: String,
+        /// What would come of it.
+        why: &'static str,
+    },
     /// It is, or looks like, a secret.
     Secret,
 }
@@ -135,6 +165,15 @@ impl fmt::Display for Problem {
             } => write!(
                 f,
                 "{origin}: {key} ({value}) is above {other} ({limit}): lower the one or raise the other"
+            ),
+            Wrong::NotAbove {
+                value,
+                other,
+                limit,
+                why,
+            } => write!(
+                f,
+                "{origin}: {key} ({value}) is not above {other} ({limit}): {why}; raise {key} or lower {other}"
             ),
             Wrong::Secret => write!(
                 f,

@@ -78,7 +78,7 @@ keys! {
     DAILY_LIMIT: Integer = "growth.daily_limit", Some("0"), Integer { min: 0, max: i64::MAX },
         "the most new results asked for in any 24 h, over all tasks: a bound on what a day can cost; 0 is no limit";
     SETTLE: Span = "growth.settle", Some("60s"), TIME,
-        "how long a resume without an answer is looked for before it counts as lost; keep it above api.timeout";
+        "how long a resume without an answer is looked for before it counts as lost; it has to be above api.timeout";
     MIN_INTERVAL: Span = "polling.min_interval", Some("5s"), TIME,
         "no task is looked at more often";
     MAX_INTERVAL: Span = "polling.max_interval", Some("60s"), TIME,

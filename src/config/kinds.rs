@@ -51,11 +51,14 @@ impl Kind for Http {
             && url.password().is_none()
             && url.query().is_none()
             && url.fragment().is_none();
-        (safe && bare).then_some(url)
+        // growd adds that itself: requests would go to /v1/v1/….
+        let has_version = url.path().trim_end_matches('/').ends_with("/v1");
+        (safe && bare && !has_version).then_some(url)
     }
 
     fn allowed(&self) -> String {
-        "an https:// address without user name, query or fragment, or http:// with localhost, 127.0.0.1 or [::1]"
+        "an https:// address without user name, query or fragment, or http:// with localhost, 127.0.0.1 or [::1]; without \
+         /v1 at its end, which growd adds"
             .to_owned()
     }
 }
@@ -68,11 +71,13 @@ impl Kind for Path {
     const SHAPE: Shape = Shape::Text;
 
     fn parse(&self, text: &str) -> Option<PathBuf> {
-        (!text.trim().is_empty() && !text.contains('\0')).then(|| PathBuf::from(text))
+        // A shell would have made a directory of `~`; SQLite and the system take it for a name.
+        let is_path = !text.trim().is_empty() && !text.contains('\0') && !text.starts_with('~');
+        is_path.then(|| PathBuf::from(text))
     }
 
     fn allowed(&self) -> String {
-        "the path of a file".to_owned()
+        "the path of a file, written out: ~ stands for no directory here".to_owned()
     }
 }
 
@@ -161,7 +166,7 @@ impl<T: Copy> Kind for Word<T> {
     fn parse(&self, text: &str) -> Option<T> {
         self.0
             .iter()
-            .find(|(word, _)| *word == text)
+            .find(|(word, _)| word.eq_ignore_ascii_case(text))
             .map(|(_, value)| *value)
     }
 
@@ -180,6 +185,8 @@ mod tests {
         for good in [
             "https://api.extruct.ai",
             "https://proxy.example/extruct/",
+            "https://proxy.example/v1/extruct",
+            "https://proxy.example/av1",
             "http://localhost:8080",
             "http://127.9.9.9",
             "http://[::1]:1",
@@ -198,6 +205,9 @@ mod tests {
             "https://host?x=y",
             "https://host#x",
             "api.extruct.ai",
+            "https://api.extruct.ai/v1",
+            "https://api.extruct.ai/v1/",
+            "https://proxy.example/extruct/v1//",
             "https://",
             "",
         ] {

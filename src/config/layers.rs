@@ -1,5 +1,6 @@
 //! The layers under a config, file and environment, laid over each other and read key by key.
 
+use super::environment;
 use super::error::{ConfigError, Origin, Problem, Wrong};
 use super::keys::{self, Key};
 use super::kinds::{Kind, Shape};
@@ -93,17 +94,44 @@ impl Layers {
             other: high.name,
             limit: self.shown(high),
         };
-        let given = if self.merged.contains_key(low.name) {
-            low.name
+        self.clash(low.name, high.name, what);
+        None
+    }
+
+    /// Reads two keys of which the first has to be above the second, for the reason that `why` says.
+    pub(super) fn read_above<K: Kind<Value: PartialOrd>>(
+        &mut self,
+        high: &Key<K>,
+        low: &Key<K>,
+        why: &'static str,
+    ) -> Option<(K::Value, K::Value)> {
+        let (high_value, low_value) = (self.read(high), self.read(low));
+        let (high_value, low_value) = (high_value?, low_value?);
+        if high_value > low_value {
+            return Some((high_value, low_value));
+        }
+        let what = Wrong::NotAbove {
+            value: self.shown(high),
+            other: low.name,
+            limit: self.shown(low),
+            why,
+        };
+        self.clash(high.name, low.name, what);
+        None
+    }
+
+    /// The value of `key` does not go with that of `other`: its place is where either was written.
+    fn clash(&mut self, key: &str, other: &str, what: Wrong) {
+        let given = if self.merged.contains_key(key) {
+            key
         } else {
-            high.name
+            other
         };
         self.problems.push(Problem {
             origin: self.origin(given),
-            key: low.name.to_owned(),
+            key: key.to_owned(),
             what,
         });
-        None
     }
 
     /// What was found wrong.
@@ -134,10 +162,7 @@ impl Layers {
     fn origin(&self, key: &str) -> Origin {
         match (self.merged.get(key), &self.file) {
             (Some(value), Some(file)) if value.origin().is_none() => Origin::File(file.clone()),
-            (Some(_), _) => Origin::Variable(format!(
-                "{PREFIX}{SEPARATOR}{}",
-                key.to_uppercase().replace('.', SEPARATOR)
-            )),
+            (Some(_), _) => Origin::Variable(environment::variable(key)),
             (None, _) => Origin::Default,
         }
     }

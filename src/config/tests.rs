@@ -50,7 +50,6 @@ fn nothing_given_is_all_defaults() {
     assert_eq!(settings.history_keep, Duration::from_hours(90 * 24));
     assert_eq!(settings.log.level, tracing::Level::INFO);
     assert_eq!(settings.log.format, LogFormat::Auto);
-    assert!(settings.warnings().is_empty());
 }
 
 #[test]
@@ -60,14 +59,14 @@ fn the_environment_goes_before_the_file_and_is_read_as_the_keys_type() {
         &[
             ("GROWD__GROWTH__CHUNK", "20"),
             ("GROWD__LIMITS__REQUESTS_PER_SECOND", "2.5"),
-            ("GROWD__API__TIMEOUT", "1m"),
+            ("GROWD__API__TIMEOUT", "50s"),
             ("growd__log__format", "json"),
         ],
     )
     .unwrap();
     assert_eq!(settings.policy.growth.chunk, 20);
     assert!((settings.limits.requests_per_second - 2.5).abs() < f64::EPSILON);
-    assert_eq!(settings.api.timeout, Duration::from_mins(1));
+    assert_eq!(settings.api.timeout, Duration::from_secs(50));
     assert_eq!(settings.log.level, tracing::Level::WARN);
     assert_eq!(settings.log.format, LogFormat::Json);
 }
@@ -198,10 +197,112 @@ fn broken_toml_is_told_with_its_file_and_line() {
 }
 
 #[test]
-fn a_settle_time_that_the_timeout_can_outlast_is_told() {
-    let settings = from("growth.settle = '30s'").unwrap();
-    assert_eq!(settings.warnings().len(), 1);
-    assert!(settings.warnings()[0].contains("growth.settle"));
+fn a_settle_time_that_the_timeout_can_outlast_is_refused() {
+    for (toml, values) in [
+        ("growth.settle = '30s'", ["\"30s\"", "30s by default"]),
+        ("growth.settle = '1s'", ["\"1s\"", "30s by default"]),
+        ("api.timeout = '60s'", ["60s by default", "\"60s\""]),
+        (
+            "api.timeout = '5s'\ngrowth.settle = '5s'",
+            ["growth.settle (\"5s\")", "api.timeout (\"5s\")"],
+        ),
+    ] {
+        let text = refusal(toml);
+        let parts = [
+            "x.toml",
+            "growth.settle",
+            "api.timeout",
+            "raise growth.settle or lower",
+        ];
+        for part in parts.iter().chain(&values) {
+            assert!(text.contains(part), "{toml}: {part}: {text}");
+        }
+    }
+    let text = from_both("", &[("GROWD__API__TIMEOUT", "2m")])
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("GROWD__API__TIMEOUT"), "{text}");
+    assert!(from("growth.settle = '30001ms'").is_ok());
+    assert!(from("growth.settle = '2s'\napi.timeout = '1999ms'").is_ok());
+    // What is wrong by itself is told once.
+    let text = refusal("growth.settle = '0s'");
+    assert!(!text.contains("api.timeout"), "{text}");
+}
+
+#[test]
+fn words_are_read_in_any_case() {
+    let settings = from("log.level = 'INFO'\nlog.format = 'Json'").unwrap();
+    assert_eq!(settings.log.level, tracing::Level::INFO);
+    assert_eq!(settings.log.format, LogFormat::Json);
+}
+
+#[test]
+fn a_version_in_the_address_and_a_tilde_in_a_path_are_refused_with_the_remedy() {
+    for (toml, parts) in [
+        (
+            "api.base_url = 'https://api.extruct.ai/v1'",
+            ["/v1\"", "without /v1"],
+        ),
+        ("database.path = '~/x.db'", ["database.path", "written out"]),
+        (
+            "api.token_file = '~me/token'",
+            ["api.token_file", "written out"],
+        ),
+    ] {
+        let text = refusal(toml);
+        for part in parts {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+    assert!(from("database.path = './~x.db'").is_ok());
+}
+
+#[test]
+fn a_file_that_is_emptied_is_no_config_to_reload() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("growd.toml");
+    let source = Source {
+        config: Some(path.clone()),
+        database: None,
+    };
+    let write = |text: &str| std::fs::write(&path, text).unwrap();
+    write("growth.daily_limit = 5");
+    let mut had_text = source.has_text();
+    assert!(had_text);
+    for nothing in ["", " \n\t\n"] {
+        write(nothing);
+        let error = source.load_again(&mut had_text).unwrap_err().to_string();
+        assert!(
+            error.contains(&*path.to_string_lossy()) && error.contains("empty"),
+            "{error}"
+        );
+        assert!(
+            source.load().is_ok(),
+            "at a start it is a config of defaults"
+        );
+    }
+    write("# nothing\n");
+    assert!(source.load_again(&mut had_text).is_ok());
+    // One that was empty from the beginning may stay so.
+    write("");
+    let mut had_text = source.has_text();
+    assert!(source.load_again(&mut had_text).is_ok());
+    write("growth.chunk = 5");
+    assert!(source.load_again(&mut had_text).is_ok());
+    assert!(had_text);
+}
+
+#[test]
+fn a_file_without_an_end_is_refused_before_memory_is_gone() {
+    let source = Source {
+        config: Some("/dev/zero".into()),
+        database: None,
+    };
+    let error = source.load().unwrap_err().to_string();
+    assert!(
+        error.contains("/dev/zero") && error.contains("larger than"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -13,10 +13,12 @@ pub mod policy;
 pub mod resume;
 pub mod settle;
 pub mod step;
+pub mod task_id;
 pub mod turns;
 
 pub use answer::{Failure, RetryAfter};
-pub use model::{Observation, State, Status, TaskId};
+pub use model::{Observation, State, Status};
+pub use task_id::TaskId;
 
 use jiff::Timestamp;
 use std::time::Duration;

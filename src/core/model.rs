@@ -1,83 +1,16 @@
-//! The nouns: a task's id, what is wanted of it, what was seen of it, and what is kept.
+//! The nouns: what is wanted of it, what was seen of it, and what is kept.
 
 pub use super::policy::{Growth, Policy, Polling, Retry};
 pub use super::resume::{Idle, Resume, ResumeState};
+pub use super::task_id::{InvalidTaskId, TaskId};
 pub use super::turns::Queue;
 
 use super::pace::Memory;
 use jiff::Timestamp;
 use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
 
 /// The most results one resume can ask for (docs.extruct.ai, "Resume discovery task").
 pub const RESUME_MAX: i64 = 250;
-
-/// The id of a Deep Search task, fit to be one segment of a URL's path once percent-encoded.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TaskId(Arc<str>);
-
-/// Why a text is no task id.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidTaskId {
-    /// Nothing there.
-    #[error("a task id is empty")]
-    Empty,
-    /// Longer than [`TaskId::MAX_BYTES`].
-    #[error("a task id has {0} bytes; the most is {max}", max = TaskId::MAX_BYTES)]
-    TooLong(usize),
-    /// A path segment that would point elsewhere.
-    #[error("{0:?} is no task id: it would change the path of the request")]
-    DotSegment(String),
-    /// A character that no id has.
-    #[error("{id:?} is no task id: it has the character {character:?}")]
-    Character {
-        /// The text as given.
-        id: String,
-        /// The first character that does not belong.
-        character: char,
-    },
-}
-
-impl TaskId {
-    /// The longest id accepted, in bytes of UTF-8. The service's own are UUIDs of 36.
-    pub const MAX_BYTES: usize = 200;
-
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for TaskId {
-    type Err = InvalidTaskId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidTaskId> {
-        if text.trim_matches(' ').is_empty() {
-            return Err(InvalidTaskId::Empty);
-        }
-        if text.len() > Self::MAX_BYTES {
-            return Err(InvalidTaskId::TooLong(text.len()));
-        }
-        if text == "." || text == ".." {
-            return Err(InvalidTaskId::DotSegment(text.to_owned()));
-        }
-        match text.chars().find(char::is_ascii_control) {
-            Some(character) => Err(InvalidTaskId::Character {
-                id: text.to_owned(),
-                character,
-            }),
-            None => Ok(Self(text.into())),
-        }
-    }
-}
-
-impl fmt::Display for TaskId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// `status`, as the service says it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use crate::config::ConfigError;
 use crate::extruct::ClientError;
+use crate::extruct::network::NetworkError;
 use crate::store::StoreError;
 use crate::token::TokenError;
 use std::any::Any;
@@ -61,6 +62,9 @@ pub enum ReloadError {
     /// There is no usable token.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// A proxy or a certificate file of the environment can't be used.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The HTTP client can't be set up.
     #[error(transparent)]
     Client(#[from] ClientError),

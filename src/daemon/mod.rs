@@ -37,10 +37,10 @@ mod thread;
 mod wal;
 pub mod writer;
 
-use crate::config::{Settings, Source};
+use crate::config::{self, Settings, Source};
 use crate::core::step::Event;
 use crate::crash::{self, Point};
-use crate::extruct::Client;
+use crate::extruct::{Client, network};
 use crate::logging::LogHandle;
 use crate::store::{self, Lock, Mode, schema};
 use crate::token::Token;
@@ -92,17 +92,19 @@ pub async fn run(
     log: LogHandle,
     signals: mpsc::Receiver<Signal>,
 ) -> Result<(), RunError> {
-    for warning in settings.warnings() {
+    for warning in config::warnings() {
         tracing::warn!("{warning}");
     }
     let file = source.file();
+    let mut had_text = source.has_text();
     let reload = move || {
         ReloadError::check(file.as_deref(), source.file().as_deref())?;
-        let settings = source.load()?;
+        let settings = source.load_again(&mut had_text)?;
         let token = Token::find(&settings.api)?;
         for warning in token.warnings() {
             tracing::warn!("{warning}");
         }
+        network::check()?;
         let client = Client::new(&settings.api, token)?;
         log.set_level(&settings.log);
         Ok((settings, client))
@@ -273,9 +275,6 @@ impl Daemon {
                 }
                 if settings.log.format != self.settings.log.format {
                     tracing::warn!("log.format has changed: that takes a restart");
-                }
-                for warning in settings.warnings() {
-                    tracing::warn!("{warning}");
                 }
                 let limits = [&self.settings, &settings].map(|s| s.policy.growth.daily_limit);
                 if limits[0] != limits[1] {

@@ -2,6 +2,7 @@
 
 use super::error::{self, Request};
 use super::wire::{self, User};
+use super::{network, transport};
 use crate::config::Api;
 use crate::core::{Failure, Observation, TaskId};
 use crate::token::{Token, TokenError};
@@ -80,6 +81,8 @@ pub struct Client {
     api: Arc<Api>,
     /// The path of `api.base_url`, without a trailing slash.
     prefix: String,
+    /// What its requests go through.
+    proxy: Option<String>,
     token: Token,
     /// Whether another token has replaced this one. Shared by all clones.
     superseded: Arc<AtomicBool>,
@@ -103,6 +106,7 @@ impl Client {
             fresh: built(builder(api).pool_max_idle_per_host(0))?,
             api: Arc::new(api.clone()),
             prefix: api.base_url.path().trim_end_matches('/').to_owned(),
+            proxy: network::proxy(&api.base_url),
             token,
             superseded: Arc::default(),
         })
@@ -128,6 +132,12 @@ impl Client {
     /// [`Failure::Superseded`] for a 401.
     pub fn retire(&self) {
         self.superseded.store(true, Ordering::Release);
+    }
+
+    /// The proxy that its requests go through, without a password.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
     }
 
     /// Looks at a task: `GET /v1/discovery_tasks/{id}`.
@@ -201,7 +211,7 @@ impl Client {
             .bearer_auth(self.token.expose())
             .send()
             .await
-            .map_err(error::from_transport)?;
+            .map_err(|error| transport::failure(error, self.proxy.as_deref()))?;
         let status = response.status();
         if status.is_success() {
             return match read(&mut response, BODY_MAX).await {
@@ -214,7 +224,7 @@ impl Client {
                     status: status.as_u16(),
                     detail: format!("the answer is over {BODY_MAX} bytes"),
                 }),
-                Err(error) => Err(error::from_transport(error)),
+                Err(error) => Err(transport::failure(error, self.proxy.as_deref())),
             };
         }
         // A body that takes too long, or breaks off, is read as empty. A 402, 403 or 404 then counts as unanswered.

@@ -13,7 +13,9 @@
 
 mod client;
 mod error;
+pub mod network;
 mod retry_after;
+mod transport;
 mod wire;
 
 pub use client::{Answered, Client, ClientError};

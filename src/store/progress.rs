@@ -111,7 +111,8 @@ impl Due {
     fn of(ids: Vec<Vec<u8>>) -> Self {
         let mut due = Self::default();
         for id in ids {
-            match std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok()) {
+            let text = std::str::from_utf8(&id).ok();
+            match text.and_then(|text| TaskId::stored(text).ok()) {
                 Some(task) => due.tasks.push(task),
                 None => due.unusable.push(id),
             }

@@ -1,11 +1,12 @@
 //! `tasks`: what is wanted. Written by people and by the commands; the daemon only reads it.
 
 use super::StoreError;
-use crate::core::TaskId;
+use crate::core::{State, TaskId};
+use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 
 /// What `growd add` sets: what is none stays as it is, or at its default in a new row.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTask<'a> {
     /// Total number of results wanted, at least 1.
     pub target: i64,
@@ -62,6 +63,128 @@ pub async fn upsert(
     })
 }
 
+/// How many tasks an upsert of many added, and what it did to the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Tasks that are new.
+    pub new: u64,
+    /// Tasks that were there, and are changed.
+    pub changed: u64,
+    /// Tasks that were there as they are.
+    pub unchanged: u64,
+}
+
+/// How many tasks one statement adds.
+const BATCH: usize = 10_000;
+
+pub(super) const COUNT_KNOWN: &str = "SELECT count(*) FROM json_each(?) AS wanted
+       JOIN tasks AS t ON t.task_id = wanted.value ->> 0";
+
+pub(super) const UPSERT_ALL: &str = "INSERT INTO tasks (task_id, target, chunk, note)
+     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
+         ON CONFLICT (task_id) DO UPDATE
+            SET target = excluded.target,
+                chunk = coalesce(excluded.chunk, chunk),
+                note = coalesce(excluded.note, note)
+          WHERE target IS NOT excluded.target
+             OR chunk IS NOT coalesce(excluded.chunk, chunk)
+             OR note IS NOT coalesce(excluded.note, note)";
+
+/// Adds many tasks, or changes them, as [`upsert`] does each; no id comes twice.
+///
+/// # Errors
+///
+/// What SQLite says, such as a constraint that refuses a value.
+pub async fn upsert_all(
+    connection: &mut SqliteConnection,
+    tasks: &[(TaskId, NewTask<'_>)],
+) -> Result<Sums, StoreError> {
+    let mut sums = Sums::default();
+    for batch in tasks.chunks(BATCH) {
+        let rows: Vec<_> = batch
+            .iter()
+            .map(|(id, new)| (id.as_str(), new.target, new.chunk, new.note))
+            .collect();
+        let rows = json!(rows).to_string();
+        let known: i64 = sqlx::query_scalar(COUNT_KNOWN)
+            .bind(&rows)
+            .fetch_one(&mut *connection)
+            .await?;
+        let written = sqlx::query(UPSERT_ALL)
+            .bind(&rows)
+            .execute(&mut *connection)
+            .await?
+            .rows_affected();
+        let known = known.unsigned_abs();
+        let new = batch.len() as u64 - known;
+        sums.new += new;
+        sums.changed += written - new;
+        sums.unchanged += known - (written - new);
+    }
+    Ok(sums)
+}
+
+pub(super) const KNOWN: &str = "SELECT wanted.key FROM json_each(?) AS wanted
+       JOIN tasks AS t ON t.task_id = wanted.value";
+
+/// The positions of those ids that are in the database exactly so.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn known(
+    connection: &mut SqliteConnection,
+    ids: &[&TaskId],
+) -> Result<Vec<usize>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let texts: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+    let keys: Vec<i64> = sqlx::query_scalar(KNOWN)
+        .bind(json!(texts).to_string())
+        .fetch_all(connection)
+        .await?;
+    Ok(keys
+        .into_iter()
+        .filter_map(|key| key.try_into().ok())
+        .collect())
+}
+
+// The expression and the condition are those of the index `tasks_other_forms`.
+pub(super) const OTHER_FORMS: &str = "SELECT wanted.key, t.task_id FROM json_each(?) AS wanted
+       JOIN tasks AS t
+         ON replace(replace(replace(replace(lower(trim(t.task_id)), 'urn:uuid:', ''), '{', ''), '}', ''), '-', '')
+                = replace(wanted.value, '-', '')
+        AND NOT (t.task_id GLOB '????????-????-????-????-????????????' AND t.task_id NOT GLOB '*[^-0-9a-f]*')
+      WHERE NOT EXISTS (SELECT 1 FROM tasks WHERE task_id = wanted.value)";
+
+/// Finds rows of an earlier version that have the UUID of one of these ids in another form, where the id itself is not
+/// in the database: each with the position of the id.
+///
+/// # Errors
+///
+/// What SQLite says, or [`StoreError::Value`] for a row that no version wrote.
+pub async fn other_forms(
+    connection: &mut SqliteConnection,
+    ids: &[&TaskId],
+) -> Result<Vec<(usize, TaskId)>, StoreError> {
+    // What is no UUID has no other form; the empty text is none of the keys.
+    let texts: Vec<&str> = ids
+        .iter()
+        .map(|id| if id.is_uuid() { id.as_str() } else { "" })
+        .collect();
+    let rows: Vec<(i64, String)> = sqlx::query_as(OTHER_FORMS)
+        .bind(json!(texts).to_string())
+        .fetch_all(connection)
+        .await?;
+    rows.into_iter()
+        .map(|(key, text)| {
+            let id = TaskId::stored(&text).map_err(|why| StoreError::Value(why.to_string()))?;
+            Ok((usize::try_from(key).unwrap_or_default(), id))
+        })
+        .collect()
+}
+
 pub(super) const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE task_id = ?)";
 
 /// Is there such a task?
@@ -116,6 +239,41 @@ pub async fn set_paused(
     Ok(changed > 0)
 }
 
+pub(super) const SET_PAUSED_IN: &str = "UPDATE tasks SET paused = ?2
+      WHERE paused <> ?2 AND task_id IN (SELECT task_id FROM progress WHERE state = ?1)";
+
+/// Pauses all tasks in a state, or lets them go on; returns how many that changed.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn set_paused_in(
+    connection: &mut SqliteConnection,
+    state: State,
+    paused: bool,
+) -> Result<u64, StoreError> {
+    Ok(sqlx::query(SET_PAUSED_IN)
+        .bind(state.as_str())
+        .bind(paused)
+        .execute(connection)
+        .await?
+        .rows_affected())
+}
+
+pub(super) const UNPAUSE_ALL: &str = "UPDATE tasks SET paused = 0 WHERE paused";
+
+/// Lets all paused tasks go on; returns how many there were.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn unpause_all(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
+    Ok(sqlx::query(UNPAUSE_ALL)
+        .execute(connection)
+        .await?
+        .rows_affected())
+}
+
 pub(super) const RETRY: &str = "UPDATE tasks SET retry = retry + 1 WHERE task_id = ?";
 
 /// Asks for an ended task to be looked at again: its refusals are forgiven, its stall count starts anew.
@@ -129,6 +287,33 @@ pub async fn retry(connection: &mut SqliteConnection, id: &TaskId) -> Result<(),
         .execute(connection)
         .await?;
     Ok(())
+}
+
+pub(super) const COUNT_PAUSED_IN: &str = "SELECT count(*) FROM progress AS p
+       JOIN tasks AS t ON t.task_id = p.task_id WHERE p.state = ? AND t.paused";
+
+pub(super) const RETRY_IN: &str = "UPDATE tasks SET retry = retry + 1
+      WHERE task_id IN (SELECT task_id FROM progress WHERE state = ?)";
+
+/// Does what [`retry`] does for all tasks in a state; returns how many there are, and how many of them are paused.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn retry_in(
+    connection: &mut SqliteConnection,
+    state: State,
+) -> Result<(u64, u64), StoreError> {
+    let paused: i64 = sqlx::query_scalar(COUNT_PAUSED_IN)
+        .bind(state.as_str())
+        .fetch_one(&mut *connection)
+        .await?;
+    let retried = sqlx::query(RETRY_IN)
+        .bind(state.as_str())
+        .execute(connection)
+        .await?
+        .rows_affected();
+    Ok((retried, paused.unsigned_abs()))
 }
 
 pub(super) const REMOVE: &str = "DELETE FROM tasks WHERE task_id = ?";

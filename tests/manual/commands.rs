@@ -15,15 +15,19 @@ const ENVIRONMENT_AND_FILES: &str = "\
 : `GROWD_CONFIG`
 The config file, where `--config` names none.
 : `GROWD__`SECTION`__`KEY
-In place of the config's key: `GROWD__GROWTH__CHUNK=100` is `growth.chunk = 100`.
+In place of the config's key: `GROWD__GROWTH__CHUNK=100` is `growth.chunk = 100`. Any other variable that begins with
+`GROWD_`, such as one with a single underscore, has no effect, and is warned of.
 : `CREDENTIALS_DIRECTORY`
 Set by systemd; the token is read from the file `extruct-api-token` in it before anywhere else.
 : `EXTRUCT_API_TOKEN`
 The token, where neither that file nor `api.token_file` gives one.
 : `NO_COLOR`
 Where it is set, and not empty, nothing is coloured.
-: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`
-The proxy that the service is reached through, and the hosts that are reached without it.
+: `HTTPS_PROXY`, `ALL_PROXY`, `HTTP_PROXY`, `NO_PROXY`
+The proxy that the service is reached through, and the hosts that are reached without it. A proxy is http:// or https://, a
+host and a port; `growd run` and `growd check` end with status 78 where it is anything else.
+: `SSL_CERT_FILE`, `SSL_CERT_DIR`
+Certificates to go by in place of the system's. `growd run` and `growd check` end with status 78 where they cannot be read.
 
 # FILES
 : /etc/growd/growd.toml

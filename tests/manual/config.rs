@@ -38,7 +38,8 @@ The API token has no place in this file. It is read from the systemd credential 
 from `api.token_file`.
 ## Reload
 With `systemctl reload growd`, or SIGHUP, a running daemon reads this file and the token again. A config that cannot be
-used is told, and the old one stays. `database.path` and `log.format` take a restart.
+used is told, and the old one stays. So is a file that is empty and was not before: an editor may be writing it.
+`database.path` and `log.format` take a restart.
 # KEYS
 ";
 

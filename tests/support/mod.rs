@@ -16,6 +16,7 @@ use growd::simulator::{self, Options, Scenario, Simulator};
 use growd::store::tasks::{self, NewTask};
 use growd::store::{self, Mode};
 use growd::token::Token;
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -149,6 +150,28 @@ impl Bench {
             .execute(&mut self.connection().await)
             .await
             .expect(sql);
+    }
+
+    /// Runs a statement with the rows that earlier versions accepted: without the triggers that refuse other forms of ids.
+    pub async fn execute_as_before(&self, sql: &str) {
+        let mut connection = self.connection().await;
+        let triggers: Vec<(String, String)> = sqlx::query_as(
+            "SELECT name, sql FROM sqlite_schema WHERE name IN ('tasks_id_is_plain', 'tasks_id_is_new')",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .expect("the triggers");
+        assert_eq!(triggers.len(), 2, "the triggers");
+        let drops = triggers
+            .iter()
+            .map(|(name, _)| format!("DROP TRIGGER {name}"));
+        let makes = triggers.iter().map(|(_, sql)| sql.clone());
+        for sql in drops.chain([sql.to_owned()]).chain(makes) {
+            sqlx::raw_sql(AssertSqlSafe(sql.clone()))
+                .execute(&mut connection)
+                .await
+                .expect(&sql);
+        }
     }
 
     /// One value.

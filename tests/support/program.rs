@@ -7,9 +7,14 @@ use std::fmt::Write as _;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// A config for `bench`; `more` goes before its sections' defaults, as `section.key = value` lines.
+/// `api.timeout` and `growth.settle` of [`write_config`].
+const TIMEOUT: Duration = Duration::from_secs(2);
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// A config for `bench`; `more` goes before its sections' defaults, as `section.key = value` lines. `growth.settle` has to be
+/// above `api.timeout`: where `more` has only one of them, the other is made to fit.
 pub fn write_config(bench: &Bench, more: &[(&str, &str)]) -> PathBuf {
     let url = format!("{:?}", bench.service.url());
     let token = format!("\"{}\"", bench.dir.path().join("token").display());
@@ -17,7 +22,7 @@ pub fn write_config(bench: &Bench, more: &[(&str, &str)]) -> PathBuf {
     let mut keys = vec![
         ("api.base_url", url.as_str()),
         ("api.token_file", &token),
-        ("api.timeout", r#""5s""#),
+        ("api.timeout", r#""2s""#),
         ("database.path", &database),
         ("growth.settle", r#""3s""#),
         ("polling.min_interval", r#""10ms""#),
@@ -28,6 +33,25 @@ pub fn write_config(bench: &Bench, more: &[(&str, &str)]) -> PathBuf {
         ("limits.requests_per_second", "0"),
     ];
     for (key, value) in more {
+        keys.retain(|(known, _)| known != key);
+        keys.push((key, value));
+    }
+    let given = |name: &str| {
+        let (_, value) = more.iter().find(|(key, _)| *key == name)?;
+        humantime::parse_duration(value.trim_matches('"')).ok()
+    };
+    let fitting = match (given("api.timeout"), given("growth.settle")) {
+        (Some(timeout), None) => Some(("growth.settle", timeout.max(SETTLE) + timeout / 4)),
+        (None, Some(settle)) => Some(("api.timeout", TIMEOUT.min(settle * 3 / 4))),
+        _ => None,
+    };
+    let fitting = fitting.map(|(key, span)| {
+        (
+            key,
+            format!("{:?}", humantime::format_duration(span).to_string()),
+        )
+    });
+    if let Some((key, value)) = &fitting {
         keys.retain(|(known, _)| known != key);
         keys.push((key, value));
     }
@@ -71,14 +95,20 @@ impl Daemon {
 
     /// The same with variables in its environment.
     pub fn start_with(bench: &Bench, variables: &[(&str, &str)]) -> Self {
+        let mut command = growd(bench, &["run"]);
+        command.envs(variables.iter().copied());
+        Self::spawn(bench, command)
+    }
+
+    /// Starts a daemon by a command of the test's own.
+    pub fn spawn(bench: &Bench, mut command: Command) -> Self {
         let log = bench.dir.path().join("growd.log");
         let file = std::fs::File::options()
             .create(true)
             .append(true)
             .open(&log)
             .expect("a log file");
-        let child = growd(bench, &["run"])
-            .envs(variables.iter().copied())
+        let child = command
             .stdout(file.try_clone().expect("a handle"))
             .stderr(file)
             .spawn()
@@ -98,7 +128,7 @@ impl Daemon {
         let begin = Instant::now();
         while number.is_some_and(|number| !self.catches(number)) {
             assert!(begin.elapsed() < PATIENCE, "{}", self.logged());
-            std::thread::sleep(std::time::Duration::from_millis(2));
+            std::thread::sleep(Duration::from_millis(2));
         }
         let sent = Command::new("kill")
             .args(["-s", name, &self.child.id().to_string()])
@@ -131,7 +161,7 @@ impl Daemon {
                 "it does not end:\n{}",
                 self.logged()
             );
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
@@ -160,7 +190,7 @@ impl Daemon {
                 "no {text:?} in:\n{}",
                 self.logged()
             );
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
