@@ -265,3 +265,19 @@ fn a_refusal_is_lifted_by_a_poll_that_shows_the_task_at_work_or_with_more_result
     assert!(rejected >= 1, "{:#?}", end.ledger);
     assert!(end.ledger.iter().all(|row| !row.refusal));
 }
+
+/// With `growth.settle` just above `api.timeout`: a commit that takes its time lets the request leave 10 s after `sent_at`, and
+/// the service acts on it at the end of the timeout, 40 s after `sent_at`. The settling time counts from the first poll after
+/// the request was given up, and not from `sent_at`.
+#[test]
+fn a_request_that_leaves_late_is_not_lost_while_it_can_still_be_under_way() {
+    let mut unknowns = documented();
+    unknowns.late = Duration::from_secs(40);
+    let mut scenario = scenario(unknowns);
+    scenario.growth.settle = Duration::from_secs(31);
+    scenario.resumes = vec![Fault::LostAfter];
+    let end = Driver::run(&scenario).unwrap();
+    assert_eq!(end.state(), State::Reached);
+    assert_eq!(end.ledger.len(), 1, "{:#?}", end.ledger);
+    assert_eq!(end.service.most_unfinished(), 0);
+}
