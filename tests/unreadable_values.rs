@@ -202,13 +202,15 @@ async fn each_value_that_cannot_be_read_is_found_and_its_remedy_mends_it() {
 async fn check_names_the_first_twenty_and_an_id_that_is_not_utf8() {
     let bench = Bench::new().await;
     write_config(&bench, &[]);
+    bench
+        .execute_as_before("INSERT INTO tasks (task_id, target) VALUES (CAST(x'61ff' AS TEXT), 5)")
+        .await;
     let mut connection = bench.connection().await;
     run(
         &mut connection,
         "PRAGMA ignore_check_constraints = ON;
          WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 30)
          INSERT INTO tasks (task_id, target) SELECT 't' || n, 5 FROM n;
-         INSERT INTO tasks (task_id, target) VALUES (CAST(x'61ff' AS TEXT), 5);
          UPDATE progress SET polled_at = 'never', changed_at = 'never';",
     )
     .await;

@@ -485,7 +485,8 @@ fn an_id_is_the_one_that_was_asked_for() {
         Just(format!("{ID} ")),
         Just(format!("\u{0}{ID}")),
         Just(format!("{{{ID}")),
-        Just(ID.replacen('-', "", 1)),
+        Just(ID.replacen('0', "1", 1)),
+        Just(ID.replacen('-', "_", 1)),
         Just(ID[..35].to_owned()),
     ];
     for_each(500, &(valid(), other), |(mut task, other)| {
