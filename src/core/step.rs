@@ -3,6 +3,7 @@
 //! Both functions take the task as it stands in the database and return the task as it shall stand there,
 //! with what is worth telling. The caller stores all of it in one transaction, and only then acts.
 
+mod failed;
 mod ledger;
 mod resumed;
 
@@ -16,16 +17,11 @@ use super::model::{
 };
 use super::pace::{self, Run};
 use super::settle;
+use failed::failed_poll;
 use jiff::Timestamp;
 use ledger::settle_open;
 use serde_json::json;
 use std::time::Duration;
-
-/// Polls in a row that the service has to answer with 404 before a task is missing.
-const ABSENCES: i64 = 3;
-
-/// How often a missing task is polled.
-const MISSING_INTERVAL: Duration = Duration::from_hours(24);
 
 /// The longest that a `Retry-After` delays the next poll of a task.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
@@ -247,37 +243,6 @@ pub fn look(task: &Task, look: &Look, policy: &Policy, account: &Account<'_>, sp
     step
 }
 
-fn failed_poll(
-    step: &mut Step,
-    task: &Task,
-    look: &Look,
-    failure: &Failure,
-    policy: &Policy,
-    spread: f64,
-) {
-    let at = look.answered_at;
-    match failure {
-        Failure::NotFound { .. } => not_found(step, look, failure, policy),
-        Failure::Unauthorized { .. }
-        | Failure::Forbidden { .. }
-        | Failure::PaymentRequired { .. }
-        | Failure::Superseded { .. }
-        | Failure::RateLimited { .. } => step.held_by_gate("poll", failure, at),
-        Failure::Refused { .. }
-        | Failure::Unexpected { .. }
-        | Failure::Unanswered { .. }
-        | Failure::NotUnderstood { .. }
-        | Failure::NotConnected { .. }
-        | Failure::Withheld { .. } => {
-            step.fail("poll", failure);
-            step.back_off(failure, at, policy, spread);
-            if let Failure::NotUnderstood { .. } = failure {
-                step.watch_quiet(task, &failure.to_string(), at, policy);
-            }
-        }
-    }
-}
-
 fn seen_task(
     step: &mut Step,
     task: &Task,
@@ -386,35 +351,6 @@ fn seen_task(
 fn recheck_at(resume: &Resume, at: Timestamp, policy: &Policy) -> Option<Timestamp> {
     let recheck_at = after(resume.resolved_at?, policy.growth.settle);
     (recheck_at > at).then_some(recheck_at)
-}
-
-/// Counts a 404 of the service's own: one can be a passing fault, and ends nothing.
-fn not_found(step: &mut Step, look: &Look, failure: &Failure, policy: &Policy) {
-    step.recover();
-    let (at, settle) = (look.answered_at, policy.growth.settle);
-    let progress = &mut step.progress;
-    // A clock that went back begins the time anew.
-    let since = progress
-        .absent_since
-        .filter(|since| *since <= look.started_at)
-        .unwrap_or(look.started_at);
-    progress.absent_since = Some(since);
-    progress.absences = progress.absences.saturating_add(1);
-    let is_confirmed =
-        progress.absences >= ABSENCES && super::since(since, look.started_at) >= settle;
-    if is_confirmed || progress.state == State::Missing {
-        let reason = format!("the service does not know this task: {failure}");
-        progress.next_poll_at = Some(after(at, MISSING_INTERVAL));
-        step.enter(State::Missing, Some(reason));
-    } else {
-        let reason = format!(
-            "the service does not know this task ({failure}): polling again before it is taken for missing"
-        );
-        let gap = (settle / 2).min(policy.polling.max_interval);
-        progress.next_poll_at = Some(after(at, gap));
-        step.enter(step.progress.state, Some(reason));
-    }
-    run_ended(&mut step.progress);
 }
 
 /// Notes the start of a run when a task is first seen at work.

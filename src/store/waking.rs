@@ -131,7 +131,7 @@ pub(super) const PULL_BACK_HELD: &str = "UPDATE progress SET next_poll_at = ?1
 /// Makes tasks due at once that the clock left behind, or somebody by hand: no schedule lies further ahead than
 /// `horizon`, and what sorts behind it may be no time at all. Returns how many those are.
 ///
-/// Only a missing task, and one whose poll was answered with a `Retry-After`, wait longer, up to [`LONGEST_WAIT`].
+/// Only a missing task, and one whose poll was answered with a `Retry-After`, wait longer, up to 25 h.
 ///
 /// What waits for the daily limit is due when that has room, whatever its time says; but none is held for more than a
 /// day.

@@ -1,0 +1,72 @@
+//! What a poll without a task does: backing off, waiting for the account, or counting towards a missing task.
+
+use super::{Look, Step, run_ended};
+use crate::core::answer::Failure;
+use crate::core::model::{Policy, State, Task};
+use crate::core::{after, since};
+use std::time::Duration;
+
+/// Polls in a row that the service has to answer with 404 before a task is missing.
+const ABSENCES: i64 = 3;
+
+/// How often a missing task is polled.
+const MISSING_INTERVAL: Duration = Duration::from_hours(24);
+
+pub(super) fn failed_poll(
+    step: &mut Step,
+    task: &Task,
+    look: &Look,
+    failure: &Failure,
+    policy: &Policy,
+    spread: f64,
+) {
+    let at = look.answered_at;
+    match failure {
+        Failure::NotFound { .. } => not_found(step, look, failure, policy),
+        Failure::Unauthorized { .. }
+        | Failure::Forbidden { .. }
+        | Failure::PaymentRequired { .. }
+        | Failure::Superseded { .. }
+        | Failure::RateLimited { .. } => step.held_by_gate("poll", failure, at),
+        Failure::Refused { .. }
+        | Failure::Unexpected { .. }
+        | Failure::Unanswered { .. }
+        | Failure::NotUnderstood { .. }
+        | Failure::NotConnected { .. }
+        | Failure::Withheld { .. } => {
+            step.fail("poll", failure);
+            step.back_off(failure, at, policy, spread);
+            if let Failure::NotUnderstood { .. } = failure {
+                step.watch_quiet(task, &failure.to_string(), at, policy);
+            }
+        }
+    }
+}
+
+/// Counts a 404 of the service's own: one can be a passing fault, and ends nothing.
+fn not_found(step: &mut Step, look: &Look, failure: &Failure, policy: &Policy) {
+    step.recover();
+    let (at, settle) = (look.answered_at, policy.growth.settle);
+    let progress = &mut step.progress;
+    // A clock that went back begins the time anew.
+    let first = progress
+        .absent_since
+        .filter(|first| *first <= look.started_at)
+        .unwrap_or(look.started_at);
+    progress.absent_since = Some(first);
+    progress.absences = progress.absences.saturating_add(1);
+    let is_confirmed = progress.absences >= ABSENCES && since(first, look.started_at) >= settle;
+    if is_confirmed || progress.state == State::Missing {
+        let reason = format!("the service does not know this task: {failure}");
+        progress.next_poll_at = Some(after(at, MISSING_INTERVAL));
+        step.enter(State::Missing, Some(reason));
+    } else {
+        let reason = format!(
+            "the service does not know this task ({failure}): polling again before it is taken for missing"
+        );
+        let gap = (settle / 2).min(policy.polling.max_interval);
+        progress.next_poll_at = Some(after(at, gap));
+        step.enter(step.progress.state, Some(reason));
+    }
+    run_ended(&mut step.progress);
+}
