@@ -75,7 +75,8 @@ BEGIN
        SET state = 'pending', reason = 'retry was asked for', failures = 0, last_error = NULL, stalled = 0,
            forgiven = coalesce((SELECT max(id) FROM resumes WHERE task_id = NEW.task_id), 0),
            next_poll_at = CASE WHEN NEW.paused THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%fZ', 'now') END,
-           turn = 'new', waste_requested = 0, waste_brought = 0, absences = 0, absent_since = NULL
+           turn = 'new', waste_requested = 0, waste_brought = 0, absences = 0, absent_since = NULL,
+           quiet_at = NULL
      WHERE task_id = NEW.task_id
        AND state IN ('failed', 'missing', 'refused', 'stalled', 'capped');
 

@@ -683,7 +683,7 @@ async fn a_poll_answered_401_402_or_403_closes_the_gate_to_all_but_one_probe_eac
     let cases = [
         (401, "invalid_token"),
         (402, "insufficient_credits"),
-        (403, "plan_required"),
+        (403, "not_allowed"),
     ];
     let case = async |(code, error): (u16, &str)| {
         let when = format!("a poll answered {code}");
@@ -719,9 +719,9 @@ async fn a_poll_answered_401_402_or_403_closes_the_gate_to_all_but_one_probe_eac
             .cloned()
             .collect();
         assert_probes(&polls, &when);
-        // A 401 is about the token; the others can be about one task, and are asked about once each.
+        // A 401 is about the token, a 402 about paying; a 403 can be about one task, and is asked about once each.
         let users = count(&asked, "user");
-        let expected = if code == 401 { 0 } else { polls.len() };
+        let expected = if code == 403 { polls.len() } else { 0 };
         assert!(
             (expected.saturating_sub(1)..=expected).contains(&users),
             "{when}: {asked:?}"

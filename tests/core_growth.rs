@@ -148,6 +148,7 @@ fn scenario_of(
             resumes,
             acts,
             outage: None,
+            outage_fault: Fault::Unavailable,
             spread,
         }
     })

@@ -183,6 +183,48 @@ fn a_running_task_without_any_change_is_reported_as_quiet_once_and_when_it_moves
 }
 
 #[test]
+fn a_missing_task_is_not_quiet() {
+    let mut task = task();
+    poll(&mut task, at(0), Ok(running(20)));
+    poll(&mut task, at(7 * 60 * 60), Ok(running(20)));
+    assert!(task.progress.quiet_at.is_some());
+    for second in [30_000, 30_030, 30_070] {
+        poll(&mut task, at(second), Err(not_found()));
+    }
+    assert_eq!(task.progress.state, State::Missing);
+    assert_eq!(task.progress.quiet_at, None);
+}
+
+/// A shortfall that was seen before the clock went back by two hours is concluded within settling times, not hours.
+#[test]
+fn a_clock_that_went_back_does_not_hold_a_shortfall() {
+    let mut task = task();
+    let later = |seconds: u64| at(7_200 + seconds);
+    let done = Observation {
+        status: Status::Done,
+        desired: 100,
+        ..running(60)
+    };
+    task.progress.changed_at = Some(later(50));
+    task.progress.seen = Some(done.clone());
+    task.progress.best_results = 60;
+    task.resume = Some(Resume {
+        state: ResumeState::Accepted,
+        sent_at: at(0),
+        resolved_at: Some(later(1)),
+        effect_at: Some(later(2)),
+        shown_at: Some(later(2)),
+        ..resume()
+    });
+    for second in [100, 130, 165] {
+        let step = poll(&mut task, at(second), Ok(done.clone()));
+        task.resume = step.resume.or(task.resume);
+    }
+    let brought = task.resume.unwrap().brought;
+    assert_eq!(brought, Some(40));
+}
+
+#[test]
 fn what_a_person_does_begins_the_quiet_time_anew() {
     let mut task = task();
     poll(&mut task, at(0), Ok(running(20)));

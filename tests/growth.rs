@@ -3,9 +3,12 @@
 mod support;
 
 use futures_util::TryStreamExt;
+use growd::core::gate::Gate;
 use growd::core::gate::RETRY_AFTER_MAX;
+use growd::daemon::chores::{self, Chore};
 use growd::simulator::{FailAt, Fault, On, Options, Rule};
 use growd::store::overview;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use support::{Bench, plenty};
@@ -417,4 +420,46 @@ async fn a_gate_that_opens_wakes_no_task_before_its_shortest_interval() {
         let gap = pair[1].duration_since(pair[0]);
         assert!(gap.as_millis() >= 750, "{looks:?}");
     }
+}
+
+/// A task that is removed while its resume is looked for, and added again later: the resume is looked for again, and not
+/// taken for lost without a poll.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unanswered_resume_of_a_removed_task_is_looked_for_when_it_is_added_again() {
+    let mut options = Options::default();
+    // Polls show nothing of it while the task is there.
+    options.settings.semantics.visibility_delay_ms = 1_500;
+    let mut bench = Bench::with(options).await;
+    bench
+        .service
+        .script(Rule::once(On::Resume, Fault::LostAfter));
+    let id = bench.grow(&plenty(), 60).await;
+    bench.start();
+    bench
+        .until("SELECT count(*) = 1 FROM resumes WHERE state = 'intended'")
+        .await;
+    bench.execute("DELETE FROM tasks").await;
+    bench.stop().await;
+    // Hours later the daemon says that it is well.
+    let mut connection = bench.connection().await;
+    let now = Timestamp::now() + Duration::from_hours(5);
+    let mut gate = Gate::open(now);
+    let policy = bench.settings.policy;
+    chores::perform(&mut connection, &Chore::Heartbeat, &mut gate, &policy, now)
+        .await
+        .unwrap();
+    drop(connection);
+    let state: String = bench.value("SELECT state FROM resumes").await;
+    assert_ne!(state, "lost");
+    bench.want(&id, 60, None).await;
+    bench.start();
+    bench.until_all_ended().await;
+    bench.stop().await;
+    assert_eq!(bench.state(&id).await, "reached");
+    assert_eq!(bench.service.ledger().len(), 1);
+    let states: Vec<String> = sqlx::query_scalar("SELECT state FROM resumes")
+        .fetch_all(&mut bench.connection().await)
+        .await
+        .unwrap();
+    assert_eq!(states, ["accepted"]);
 }

@@ -216,6 +216,7 @@ impl Case {
             resumes: self.answers.script(),
             acts: Vec::new(),
             outage: None,
+            outage_fault: Fault::Unavailable,
             spread: 0.5,
         }
     }

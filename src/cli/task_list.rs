@@ -155,6 +155,10 @@ fn rows(
             header = Some(Columns::of(&record, name)?);
             continue;
         };
+        // Spreadsheets append rows of commas.
+        if record.iter().all(|cell| cell.trim_ascii().is_empty()) {
+            continue;
+        }
         match columns.read(&record, raw, defaults) {
             Ok((task, values)) => entries.push(Entry {
                 place,
@@ -241,8 +245,9 @@ impl Columns {
         raw: &[u8],
         defaults: &Values,
     ) -> Result<(String, Values), String> {
-        // A quotation mark that is not closed makes one cell of all that follows.
-        if count(raw, b'"') % 2 == 1 {
+        // A quotation mark that is not closed makes one cell of all that follows. Within a cell it stands for itself.
+        let goes_on = raw.trim_ascii_end().contains(&b'\n') || !raw.ends_with(b"\n");
+        if goes_on && count(raw, b'"') % 2 == 1 {
             return Err("a quotation mark is not closed; inside a cell in quotation marks it is written twice".to_owned());
         }
         if record.len() != self.count {

@@ -38,7 +38,7 @@ pub enum Failure {
         /// The service's words.
         detail: String,
     },
-    /// 401: the token is not accepted. To a poll also a 402 or 403 that `GET /v1/user` confirmed.
+    /// 401: the token is not accepted. To a poll also a 403 that `GET /v1/user` confirmed.
     #[error("{status}: {detail}")]
     Unauthorized {
         /// The status code.
@@ -60,8 +60,8 @@ pub enum Failure {
         /// The service's `detail.error`, or all it said.
         detail: String,
     },
-    /// 404 or 410, and 422 to a poll: the service itself says that there is no such task. To a poll also a 402 or 403
-    /// that concerns this task only, since `GET /v1/user` succeeded.
+    /// 404 or 410, and 422 to a poll: the service itself says that there is no such task. To a poll also a 403 that
+    /// concerns this task only, since `GET /v1/user` succeeded.
     #[error("{status}: {detail}")]
     NotFound {
         /// The status code.
@@ -167,7 +167,7 @@ impl Failure {
     /// Is it a refusal to a poll that can concern the account or this task only? `GET /v1/user` then tells which.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
-        matches!(self, Self::Forbidden { .. } | Self::PaymentRequired { .. })
+        matches!(self, Self::Forbidden { .. })
     }
 
     /// What an [ambiguous](Self::is_ambiguous) refusal of a poll means, now that `GET /v1/user` was answered with `user`.

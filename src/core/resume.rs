@@ -106,6 +106,12 @@ impl Resume {
         self.is_open() || self.state == ResumeState::Lost
     }
 
+    /// Was nothing asked with it: is it known not to have taken effect?
+    #[must_use]
+    pub fn was_turned_back(&self) -> bool {
+        matches!(self.state, ResumeState::Unsent | ResumeState::Rejected)
+    }
+
     /// Did it fail in a way that says nothing of the task or the account, and may fail again?
     #[must_use]
     pub fn went_wrong(&self) -> bool {

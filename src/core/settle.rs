@@ -4,7 +4,7 @@
 //! proves that a resume arrived by showing an effect of it. That it did not arrive, or that it brought less than it asked
 //! for, takes polls that show the task done and unchanged for a whole settling time in which the service could be asked.
 
-use super::model::{Idle, Observation, Resume, ResumeState, Status};
+use super::model::{Growth, Idle, Observation, Polling, Resume, ResumeState, Status};
 use super::{after, since};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -55,13 +55,19 @@ pub struct Poll<'a> {
     pub changed_at: Timestamp,
     /// When the last outage ended, as far as the gate knows.
     pub reachable_since: Timestamp,
-    /// The request before this poll failed.
-    pub follows_failure: bool,
+    /// How many requests in a row failed before this poll.
+    pub failures: i64,
 }
 
 /// Judges `resume` by a poll; returns the verdict, and the new [`Resume::idle`].
 #[must_use]
-pub fn settle(resume: &Resume, poll: &Poll<'_>, settle: Duration) -> (Verdict, Option<Idle>) {
+pub fn settle(
+    resume: &Resume,
+    poll: &Poll<'_>,
+    growth: &Growth,
+    polling: &Polling,
+) -> (Verdict, Option<Idle>) {
+    let settle = growth.settle;
     let effect = effect(resume, poll.seen);
     if !resume.may_show() || (resume.state == ResumeState::Lost && effect == Effect::Nothing) {
         return (Verdict::Closed, resume.idle);
@@ -78,7 +84,7 @@ pub fn settle(resume: &Resume, poll: &Poll<'_>, settle: Duration) -> (Verdict, O
     if is_whole || (is_proven && is_final) {
         return (Verdict::Brought(brought), None);
     }
-    let idle = idle(resume, poll, settle);
+    let idle = idle(resume, poll, settle, polling.max_interval);
     let quiet = after(idle.since.max(poll.changed_at), settle);
     let deadline = if !is_proven {
         after(idle.since, settle)
@@ -101,25 +107,35 @@ pub fn settle(resume: &Resume, poll: &Poll<'_>, settle: Duration) -> (Verdict, O
     (verdict, Some(idle))
 }
 
-/// Continues the polls in a row that show the task done. Time in which the service could not be asked does not count, and
-/// as much of it as a settling time begins the row anew: the service may be catching up.
-fn idle(resume: &Resume, poll: &Poll<'_>, settle: Duration) -> Idle {
+/// Continues the polls in a row that show the task done.
+///
+/// Time in which the service could not be asked does not count, and as much of it as a settling time begins the row anew,
+/// since the service may be catching up. Around a single failure an eighth of the time counts, so that a service that fails
+/// every other poll does not hold the task for good. A gap of more than twice the time between two polls can hide an outage
+/// that growd did not see, such as while the task was paused: half a settling time of it counts.
+fn idle(resume: &Resume, poll: &Poll<'_>, settle: Duration, max_interval: Duration) -> Idle {
+    let until = poll.started_at;
     let begun = Idle {
-        since: poll.started_at,
-        until: poll.started_at,
+        since: until,
+        until,
     };
-    let Some(idle) = resume.idle.filter(|idle| idle.until <= poll.started_at) else {
+    let Some(idle) = resume.idle.filter(|idle| idle.until <= until) else {
         return begun;
     };
-    let until = poll.started_at;
     let gap = since(idle.until, until);
-    if !poll.follows_failure && poll.reachable_since <= idle.until {
-        Idle { until, ..idle }
-    } else if gap < settle {
-        let since = after(idle.since, gap);
-        Idle { since, until }
-    } else {
-        begun
+    let is_long = gap >= settle.max(max_interval).saturating_mul(2);
+    let outage = poll.failures > 1 || poll.reachable_since > idle.until;
+    let counted = match (outage, poll.failures) {
+        (true, _) if gap >= settle => return begun,
+        (true, _) => Duration::ZERO,
+        (false, 0) if is_long => settle / 2,
+        (false, 0) => gap,
+        (false, _) if is_long => return begun,
+        (false, _) => gap / 8,
+    };
+    Idle {
+        since: after(idle.since, gap.saturating_sub(counted)),
+        until,
     }
 }
 

@@ -265,16 +265,17 @@ fn seen_task(
     // Of looks only: what the answer to a resume shows need not show in looks for long, and looks are what the next
     // resume is asked by. Taken for progress, it would have the same results asked for again and again.
     step.progress.best_results = step.progress.best_results.max(seen.results);
+    // Where the clock went back the last change lies ahead: from now on it counts as one of now.
+    step.progress.changed_at = step.progress.changed_at.map(|changed| changed.min(at));
     let poll = settle::Poll {
         seen,
         started_at: look.started_at,
-        // Where the clock went back the last change lies ahead; it is not waited for.
-        changed_at: step
-            .progress
-            .changed_at
-            .map_or(at, |changed| changed.min(at)),
+        changed_at: step.progress.changed_at.unwrap_or(at),
         reachable_since: account.reachable_since,
-        follows_failure: task.progress.last_error.is_some(),
+        failures: (task.progress.failures)
+            .max(task.progress.absences)
+            // What the gate holds is no failure of the task's.
+            .max(i64::from(task.progress.last_error.is_some())),
     };
     let open = settle_open(step, task, &poll, at, policy);
     let current = step.resume.clone().or_else(|| task.resume.clone());
@@ -290,7 +291,9 @@ fn seen_task(
             brought: step.progress.waste_brought,
         },
         held_until: current
-            .filter(|resume| resume.state == ResumeState::Lost)
+            .filter(|resume| {
+                resume.state == ResumeState::Lost || (task.lost > 0 && resume.was_turned_back())
+            })
             .map(|resume| {
                 // The one that was just taken for lost is not counted yet.
                 let is_new = task

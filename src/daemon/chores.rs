@@ -14,7 +14,7 @@ use std::time::Duration;
 /// One of these.
 #[derive(Debug, Clone)]
 pub enum Chore {
-    /// Say that the daemon is well, and settle what belongs to tasks that are gone.
+    /// Say that the daemon is well.
     Heartbeat,
     /// Remove a batch of history from before a time; the reply counts the rows.
     Prune(Timestamp),
@@ -74,9 +74,7 @@ pub async fn perform(
                     "{astray} tasks were put off beyond all measure: looking at them now"
                 );
             }
-            let patience = policy.growth.settle.max(Duration::from_mins(1));
-            let sent_before = now.checked_sub(patience).unwrap_or(Timestamp::MIN);
-            ledger::settle_removed(&mut *connection, sent_before, now).await?
+            0
         }
         Chore::Prune(before) => {
             let count = history::prune(&mut *connection, *before).await?;

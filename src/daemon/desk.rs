@@ -19,6 +19,7 @@ use super::wal::LogWatch;
 use super::writer::{Job, Landed, Waiting, Waits};
 use crate::core::gate::{Gate, Kind};
 use crate::core::model::Policy;
+use crate::core::settle::STALE_FACTOR;
 use crate::core::step::Event;
 use crate::crash::{self, Point};
 use crate::store::{self, StoreError, daemon, ledger, schema, tasks, values};
@@ -388,10 +389,11 @@ impl Desk {
     }
 }
 
-/// The policy with more settling time where the clock leapt ahead.
+/// The policy with more settling time where the clock leapt ahead within the longest time that a resume is waited for.
 fn lengthened(mut policy: Policy, clock: &Clock) -> Policy {
     let settle = &mut policy.growth.settle;
-    *settle = settle.saturating_add(clock.ahead_within(*settle));
+    let longest = settle.saturating_mul(STALE_FACTOR);
+    *settle = settle.saturating_add(clock.ahead_within(longest));
     policy
 }
 

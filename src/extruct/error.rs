@@ -3,6 +3,7 @@
 use super::retry_after::retry_after;
 use super::wire::{BYTE_ORDER_MARK, read_json};
 use crate::core::Failure;
+use crate::core::answer::PAYMENT_ERRORS;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use serde_json::Value;
@@ -11,9 +12,6 @@ use url::Url;
 
 /// The longest text kept of what the service says, in characters.
 const DETAIL_MAX: usize = 500;
-
-/// The errors with which a 403 means the same as a 402.
-const PAYMENT_ERRORS: [&str; 3] = ["plan_required", "payment_failed", "insufficient_credits"];
 
 /// The kind of request that was answered. The meaning of some status codes depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

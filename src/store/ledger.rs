@@ -131,7 +131,8 @@ pub async fn asked_within(
     Ok((row.try_get("asked")?, frees_at))
 }
 
-pub(super) const PULL_BACK: &str = "UPDATE resumes SET sent_at = ?1, idle_since = NULL, idle_until = NULL
+pub(super) const PULL_BACK: &str = "UPDATE resumes
+            SET sent_at = ?1, resolved_at = min(resolved_at, ?1), idle_since = NULL, idle_until = NULL
           WHERE sent_at > ?1 AND (state IN ('intended', 'lost') OR (state = 'accepted' AND brought IS NULL))";
 
 /// Starts the settling time of resumes anew that are still open and seem to have been sent after `now`: the clock went
@@ -145,30 +146,6 @@ pub async fn pull_back(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     Ok(sqlx::query(PULL_BACK)
-        .bind(time::to_text(now))
-        .execute(connection)
-        .await?
-        .rows_affected())
-}
-
-pub(super) const SETTLE_REMOVED: &str = "UPDATE resumes
-            SET state = 'lost', resolved_at = ?2,
-                detail = coalesce(detail || '; ', '') || 'the task was removed before it was seen whether this arrived'
-          WHERE state = 'intended' AND sent_at < ?1
-            AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = resumes.task_id)";
-
-/// Settles unanswered resumes of tasks that were removed meanwhile: nobody will look at those any more.
-///
-/// # Errors
-///
-/// What SQLite says.
-pub async fn settle_removed(
-    connection: &mut SqliteConnection,
-    sent_before: Timestamp,
-    now: Timestamp,
-) -> Result<u64, StoreError> {
-    Ok(sqlx::query(SETTLE_REMOVED)
-        .bind(time::to_text(sent_before))
         .bind(time::to_text(now))
         .execute(connection)
         .await?

@@ -27,7 +27,6 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("ledger::ASKED_WITHIN", ledger::ASKED_WITHIN),
         ("ledger::FORBIDDEN_ALONE", ledger::FORBIDDEN_ALONE),
         ("ledger::PULL_BACK", ledger::PULL_BACK),
-        ("ledger::SETTLE_REMOVED", ledger::SETTLE_REMOVED),
         ("history::ADD_EVENTS", history::ADD_EVENTS),
         ("history::PRUNE_SAMPLES", history::PRUNE_SAMPLES),
         ("history::PRUNE_EVENTS", history::PRUNE_EVENTS),

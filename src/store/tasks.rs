@@ -156,7 +156,7 @@ pub(super) const OTHER_FORMS: &str = "SELECT wanted.key, t.task_id FROM json_eac
          ON replace(replace(replace(replace(lower(trim(t.task_id)), 'urn:uuid:', ''), '{', ''), '}', ''), '-', '')
                 = replace(wanted.value, '-', '')
         AND NOT (t.task_id GLOB '????????-????-????-????-????????????' AND t.task_id NOT GLOB '*[^-0-9a-f]*')
-      WHERE NOT EXISTS (SELECT 1 FROM tasks WHERE task_id = wanted.value)";
+      WHERE wanted.value <> '' AND NOT EXISTS (SELECT 1 FROM tasks WHERE task_id = wanted.value)";
 
 /// Finds rows of an earlier version that have the UUID of one of these ids in another form, where the id itself is not
 /// in the database: each with the position of the id.
@@ -168,7 +168,7 @@ pub async fn other_forms(
     connection: &mut SqliteConnection,
     ids: &[&TaskId],
 ) -> Result<Vec<(usize, TaskId)>, StoreError> {
-    // What is no UUID has no other form; the empty text is none of the keys.
+    // What is no UUID has no other form.
     let texts: Vec<&str> = ids
         .iter()
         .map(|id| if id.is_uuid() { id.as_str() } else { "" })

@@ -29,7 +29,7 @@ fn made_due(sql: &'static str, min_interval: Duration, now: Timestamp) -> Bound<
 
 pub(super) const WAKE_WAITING: &str = make_due!(
     "turn IN ('new', 'look') AND next_poll_at > ?1
-     AND ((?3 AND failures > 0) OR (state = 'growing' AND status = 'done'))"
+     AND ((?3 AND failures > 0) OR (state = 'growing' AND status = 'done' AND failures = 0))"
 );
 
 /// Makes tasks due that were waiting for the account, and those that are backing off too where `backing_off` says so:
@@ -77,7 +77,8 @@ pub async fn wake_capped(
 }
 
 pub(super) const LOOK_SOONER: &str = "UPDATE progress SET next_poll_at = ?1
-      WHERE turn IN ('new', 'look') AND next_poll_at > ?1 AND failures = 0 AND status NOT IN ('done', 'failed')";
+      WHERE turn IN ('new', 'look') AND next_poll_at > ?1 AND failures = 0 AND status NOT IN ('done', 'failed')
+        AND state <> 'missing'";
 
 /// Looks at running tasks no later than at `horizon`: the configuration has changed. Those that are backing off after
 /// an error are left to that.

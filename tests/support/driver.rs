@@ -138,8 +138,10 @@ pub struct Scenario {
     pub resumes: Vec<Fault>,
     /// What people do before each look, in order.
     pub acts: Vec<Act>,
-    /// How long after the first resume polls begin to be answered with 503, and for how long.
+    /// How long after the first resume polls begin to fail, and for how long.
     pub outage: Option<(Duration, Duration)>,
+    /// In which way.
+    pub outage_fault: Fault,
     pub spread: f64,
 }
 
@@ -171,6 +173,7 @@ pub struct Driver {
     pub resumes: VecDeque<Fault>,
     pub acts: VecDeque<Act>,
     pub outage: Option<(Duration, Duration)>,
+    pub outage_fault: Fault,
     /// What the database holds.
     pub task: Task,
     pub ledger: Vec<Resume>,
@@ -197,6 +200,7 @@ impl Driver {
             resumes: scenario.resumes.clone().into(),
             acts: scenario.acts.clone().into(),
             outage: scenario.outage,
+            outage_fault: scenario.outage_fault,
             task: Task {
                 id: "a-task".parse().expect("an id"),
                 wanted: scenario.wanted,
@@ -302,7 +306,7 @@ impl Driver {
             prop_assert!(self.now >= soonest, "looked again too soon");
         }
         let fault = if self.is_out() {
-            Fault::Unavailable
+            self.outage_fault
         } else {
             self.looks.pop_front().unwrap_or(Fault::Fine)
         };

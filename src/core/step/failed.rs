@@ -45,7 +45,6 @@ pub(super) fn failed_poll(
 
 /// Counts a 404 of the service's own: one can be a passing fault, and ends nothing.
 fn not_found(step: &mut Step, look: &Look, failure: &Failure, policy: &Policy) {
-    step.recover();
     let (at, settle) = (look.answered_at, policy.growth.settle);
     let progress = &mut step.progress;
     // A clock that went back begins the time anew.
@@ -57,16 +56,25 @@ fn not_found(step: &mut Step, look: &Look, failure: &Failure, policy: &Policy) {
     progress.absences = progress.absences.saturating_add(1);
     let is_confirmed = progress.absences >= ABSENCES && since(first, look.started_at) >= settle;
     if is_confirmed || progress.state == State::Missing {
-        let reason = format!("the service does not know this task: {failure}");
+        let reason = absence(failure);
         progress.next_poll_at = Some(after(at, MISSING_INTERVAL));
+        progress.quiet_at = None;
         step.enter(State::Missing, Some(reason));
     } else {
         let reason = format!(
-            "the service does not know this task ({failure}): polling again before it is taken for missing"
+            "{}; polling again before it is taken for missing",
+            absence(failure)
         );
         let gap = (settle / 2).min(policy.polling.max_interval);
         progress.next_poll_at = Some(after(at, gap));
         step.enter(step.progress.state, Some(reason));
     }
     run_ended(&mut step.progress);
+}
+
+fn absence(failure: &Failure) -> String {
+    match failure.status() {
+        Some(403) => format!("the service does not show this task: {failure}"),
+        _ => format!("the service does not know this task: {failure}"),
+    }
 }

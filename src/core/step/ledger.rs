@@ -16,8 +16,10 @@ pub(super) fn settle_open(
     policy: &Policy,
 ) -> Option<Timestamp> {
     let resume = task.resume.as_ref()?;
-    let (verdict, idle) = settle::settle(resume, poll, policy.growth.settle);
     let mut row = resume.clone();
+    // Where the clock went back this lies ahead; it is not waited for.
+    row.resolved_at = row.resolved_at.map(|resolved| resolved.min(at));
+    let (verdict, idle) = settle::settle(&row, poll, &policy.growth, &policy.polling);
     row.idle = idle;
     if resume.may_show() {
         note_effect(&mut row, poll.seen, poll.started_at);
