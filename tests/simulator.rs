@@ -317,6 +317,35 @@ async fn the_control_path_sets_up_and_looks_inside() {
 }
 
 #[tokio::test]
+async fn each_switch_can_be_set_while_it_runs_and_goes_back_to_its_default() {
+    let lab = lab().await;
+    let (_, overview) = lab.get("/_simulator").await;
+    let before = overview["settings"]["semantics"].clone();
+    let change = json!({
+        "yield_percent": 10, "early_done_percent": 20, "rises_after_done": 30,
+        "reopens_percent": 40, "reopens_after_s": 50, "work_delay_s": 60,
+        "undelivered_percent": 70, "market": 800, "exclusions_excess": "refused",
+        "scores": "number", "list_limit": 90, "list_default_limit": 9, "results_limit": 200,
+        "results_default_limit": 10, "limit_excess": "clamped", "list_order": "random",
+        "list_shows": "progress", "list_delay_ms": 1_000,
+    });
+    let patch = async |semantics: &Value| {
+        let request = lab.request(Method::PATCH, "/_simulator/settings");
+        let (status, settings) = answer(request.json(&json!({ "semantics": semantics }))).await;
+        assert_eq!(status, 200, "{settings}");
+        settings["semantics"].clone()
+    };
+    let after = patch(&change).await;
+    let mut back = json!({});
+    for (name, value) in change.as_object().unwrap() {
+        assert_eq!(&after[name], value);
+        assert_ne!(before[name], *value, "{name} is no change");
+        back[name] = Value::Null;
+    }
+    assert_eq!(patch(&back).await, before);
+}
+
+#[tokio::test]
 async fn the_control_path_refuses_what_it_does_not_know() {
     let lab = lab().await;
     for (method, path, body, word) in [
@@ -327,6 +356,18 @@ async fn the_control_path_refuses_what_it_does_not_know() {
             "settings",
             json!({ "semantics": { "desired": "x" } }),
             "rises",
+        ),
+        (
+            "PATCH",
+            "settings",
+            json!({ "semantics": { "yield_percent": 101 } }),
+            "yield_percent",
+        ),
+        (
+            "PATCH",
+            "settings",
+            json!({ "semantics": { "results_limit": 0 } }),
+            "results_limit",
         ),
         ("PATCH", "settings", json!([]), "object"),
         ("POST", "tasks", json!({ "pol": 2 }), "pol"),

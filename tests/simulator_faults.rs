@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use growd::simulator::{Chaos, Fault, Odds, On, Options, Rule, Scenario, Simulator, start};
+use growd::simulator::{
+    Chaos, Fault, Odds, On, Options, Rule, Scenario, Simulator, WhileRunning, start,
+};
 use reqwest::{Client, Error, Response, redirect::Policy};
 use serde_json::{Value, json};
 
@@ -180,6 +182,176 @@ async fn a_status_comes_with_headers_and_a_detail_and_can_take_effect() {
     assert_eq!(response.status(), 504);
     assert_eq!(lab.effects(), 1);
     assert_eq!(lab.simulator.ledger()[0].answered_status, Some(504));
+}
+
+#[tokio::test]
+async fn any_status_comes_with_any_body_and_content_type() {
+    let lab = lab().await;
+    let with = |fault: Value| lab.resume_with(serde_json::from_value(fault).unwrap());
+    for (code, kind, text) in [
+        (200, "text/html", "<!doctype html><p>Log in first"),
+        (
+            403,
+            "text/html; charset=utf-8",
+            "<!doctype html><p>Forbidden",
+        ),
+        (404, "text/plain", "no such page"),
+        (303, "application/json", "{\"detail\":"),
+    ] {
+        let fault = json!({
+            "kind": "status", "code": code, "headers": { "content-type": kind }, "text": text,
+        });
+        let response = with(fault).await.unwrap();
+        assert_eq!(response.status(), code);
+        assert_eq!(response.headers().get_all("content-type").iter().count(), 1);
+        assert_eq!(response.headers()["content-type"], kind);
+        assert_eq!(response.text().await.unwrap(), text);
+    }
+    let paused = json!({ "kind": "status", "code": 200, "body": { "status": "paused" } });
+    let response = with(paused).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "application/json");
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body, json!({ "status": "paused" }));
+    assert_eq!(lab.effects(), 0);
+    for (fault, wrong) in [
+        (json!({ "kind": "status", "code": 200 }), "only with a body"),
+        (
+            json!({ "kind": "status", "code": 101, "text": "" }),
+            "200 and 599",
+        ),
+        (
+            json!({ "kind": "status", "code": 500, "text": "", "body": 1 }),
+            "a body already",
+        ),
+    ] {
+        let refused = serde_json::from_value::<Fault>(fault).unwrap_err();
+        assert!(refused.to_string().contains(wrong), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn statuses_have_names_also_with_a_page_or_a_reason() {
+    let lab = lab().await;
+    for (name, code, page, reason, effects) in [
+        ("303", 303, false, None, 0),
+        ("303_after", 303, false, None, 1),
+        ("409", 409, false, None, 0),
+        ("409_after", 409, false, None, 1),
+        ("403", 403, false, None, 0),
+        ("403_plan_required", 403, false, Some("plan_required"), 0),
+        ("402_payment_failed", 402, false, Some("payment_failed"), 0),
+        ("page_200", 200, true, None, 0),
+        ("page_403", 403, true, None, 0),
+        ("page_404", 404, true, None, 0),
+        ("page_502_after", 502, true, None, 1),
+    ] {
+        assert_eq!(named(name).name(), name);
+        let before = lab.effects();
+        let response = lab.resume_with(named(name)).await.unwrap();
+        assert_eq!(response.status(), code, "{name}");
+        assert_eq!(
+            response.headers()["content-type"] == "text/html",
+            page,
+            "{name}"
+        );
+        let body = response.text().await.unwrap();
+        let body: Option<Value> = serde_json::from_str(&body).ok();
+        assert_eq!(body.is_none(), page, "{name}");
+        let said = body
+            .as_ref()
+            .and_then(|body| body["detail"]["error"].as_str());
+        assert_eq!(said, reason, "{name}");
+        assert_eq!(lab.effects() - before, effects, "{name}");
+    }
+    for name in [
+        "200",
+        "299",
+        "600",
+        "page_600",
+        "403_no_reason",
+        "page_403_plan_required",
+    ] {
+        assert_eq!(Fault::named(name), None, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_can_be_for_one_task_only() {
+    let lab = lab().await;
+    let other = lab.simulator.add_task(&Scenario::done(10));
+    let rule = Rule::always(On::Get, named("403")).of_task(&other);
+    lab.simulator.script(rule);
+    let url = format!("{}/v1/discovery_tasks/{other}", lab.simulator.url());
+    let refused = lab.client.get(url).bearer_auth("any").send().await.unwrap();
+    assert_eq!(refused.status(), 403);
+    assert_eq!(lab.get().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn values_are_written_in_other_ways_than_documented() {
+    let lab = lab().await;
+    let get = async |name: &str| {
+        lab.simulator.script(Rule::once(On::Get, named(name)));
+        let response = lab.get().await.unwrap();
+        assert_eq!(response.status(), 200, "{name}");
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/json",
+            "{name}"
+        );
+        response.bytes().await.unwrap()
+    };
+    let plain: Value = lab.get().await.unwrap().json().await.unwrap();
+    assert_eq!(plain["num_results"].as_u64(), Some(40));
+    let field = async |name: &str, field: &str| -> Value {
+        serde_json::from_slice::<Value>(&get(name).await).unwrap()[field].clone()
+    };
+    assert_eq!(field("quoted_numbers", "num_results").await, json!("40"));
+    let float = get("float_numbers").await;
+    let float = String::from_utf8(float.to_vec()).unwrap();
+    assert!(float.contains(r#""num_results":40.0"#), "{float}");
+    assert_eq!(field("numeric_flags", "is_exhausted").await, json!(0));
+    assert_eq!(field("numeric_flags", "num_results").await, json!(40));
+
+    let raw = get("raw_controls").await;
+    assert!(serde_json::from_slice::<Value>(&raw).is_err());
+    let controls = |byte: &u8| *byte < 0x20;
+    assert!([b'\n', b'\t', 1].iter().all(|byte| raw.contains(byte)));
+    let rest: Vec<u8> = raw.iter().copied().filter(|byte| !controls(byte)).collect();
+    assert_eq!(serde_json::from_slice::<Value>(&rest).unwrap(), plain);
+
+    let marked = get("byte_order_mark").await;
+    assert_eq!(marked[..3], [0xef, 0xbb, 0xbf]);
+    assert_eq!(
+        serde_json::from_slice::<Value>(&marked[3..]).unwrap(),
+        plain
+    );
+}
+
+#[tokio::test]
+async fn a_colleague_asks_just_before_and_the_service_then_says_that_the_task_runs() {
+    let lab = lab().await;
+    lab.simulator.settings(|settings| {
+        settings.semantics.resume_while_running = WhileRunning::Refused;
+    });
+    let response = lab.resume_with(named("colleague_first")).await.unwrap();
+    assert_eq!(response.status(), 400);
+    let error: Value = response.json().await.unwrap();
+    assert!(
+        error["detail"].as_str().unwrap().contains("in progress"),
+        "{error}"
+    );
+    let ledger = lab.simulator.ledger();
+    assert_eq!(ledger.len(), 2);
+    assert!(ledger[0].by_colleague && ledger[0].took_effect && ledger[0].requested == 25);
+    assert!(!ledger[1].by_colleague && !ledger[1].took_effect);
+    // It also goes with a poll, which then shows the work that this client never asked for.
+    let lab = self::lab().await;
+    let fault = Fault::ColleagueFirst { new: 10 };
+    lab.simulator.script(Rule::once(On::Get, fault));
+    let task: Value = lab.get().await.unwrap().json().await.unwrap();
+    assert_eq!(task["status"], "in_progress");
+    assert_eq!(task["desired_num_results"], 50);
 }
 
 #[tokio::test]
