@@ -430,6 +430,7 @@ async fn an_unanswered_resume_of_a_removed_task_is_looked_for_when_it_is_added_a
     // Polls show nothing of it while the task is there.
     options.settings.semantics.visibility_delay_ms = 1_500;
     let mut bench = Bench::with(options).await;
+    bench.settings.policy.growth.settle = Duration::from_secs(6);
     bench
         .service
         .script(Rule::once(On::Resume, Fault::LostAfter));
