@@ -290,3 +290,36 @@ fn a_request_that_leaves_late_is_not_lost_while_it_can_still_be_under_way() {
     assert_eq!(end.ledger.len(), 1, "{:#?}", end.ledger);
     assert_eq!(end.service.most_unfinished(), 0);
 }
+
+/// A proxy, say, answers 405 to each resume, which takes effect all the same and shows six seconds later: the next one waits,
+/// longer each time, and a poll that shows the effect comes before it.
+#[test]
+fn a_resume_that_is_rejected_for_no_documented_reason_is_not_repeated_before_polls_could_show_it() {
+    let mut unknowns = documented();
+    unknowns.late = Duration::from_secs(6);
+    let mut scenario = scenario(unknowns);
+    scenario.resumes = vec![Fault::RejectedAfter; 20];
+    let end = Driver::run(&scenario).unwrap();
+    assert_eq!(end.state(), State::Reached);
+    assert_eq!(end.service.most_unfinished(), 0, "{:#?}", end.ledger);
+    assert_eq!(end.service.taken.len(), 1, "{:#?}", end.ledger);
+}
+
+/// The same without any effect: ever fewer requests, an hour apart at last.
+#[test]
+fn resumes_that_are_rejected_for_no_documented_reason_become_ever_rarer() {
+    let mut scenario = scenario(documented());
+    scenario.resumes = vec![Fault::Redirected; 10];
+    let end = Driver::run(&scenario).unwrap();
+    assert_eq!(end.state(), State::Reached);
+    let sent: Vec<_> = end.ledger.iter().map(|row| row.sent_at).collect();
+    let gaps: Vec<u64> = sent
+        .windows(2)
+        .map(|pair| pair[1].duration_since(pair[0]).unsigned_abs().as_secs())
+        .collect();
+    assert_eq!(gaps.len(), 10);
+    for (nth, gap) in gaps.iter().enumerate() {
+        let least = (60 << nth).min(3_600);
+        assert!(*gap >= least, "{nth}: {gap} s of {least}");
+    }
+}

@@ -56,7 +56,7 @@ fn is_quiet(row: &QuietRow, now: Timestamp) -> Attention {
     Attention {
         kind: "quiet",
         text: format!(
-            "{} is quiet: the service says {:?} and nothing changes; reported {}, polling goes on: see the search in the app, \
+            "{} is quiet: polls show {:?}, and nothing changes; reported {}, polling goes on: see the search in the app, \
              or pause it",
             clean(&row.task_id),
             clean(shows),

@@ -21,7 +21,7 @@ pub struct Ledger<'a> {
     pub stalled: i64,
     /// What concluded resumes asked for and brought.
     pub waste: Waste,
-    /// Resumes in a row were taken for lost: nothing is asked before then.
+    /// Resumes in a row were taken for lost, or rejected for no documented reason: nothing is asked before then.
     pub held_until: Option<Timestamp>,
 }
 
@@ -241,7 +241,7 @@ fn resume(
         );
     }
     if let Some(until) = ledger.held_until {
-        let why = "a resume is due; the last ones were neither answered nor seen to arrive: waiting longer each time";
+        let why = "a resume is due; the last ones did not arrive as far as can be seen: waiting longer each time";
         return waits(why.to_owned(), Next::At(until));
     }
     if account.stale {

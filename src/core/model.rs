@@ -285,6 +285,7 @@ pub struct Task {
     pub progress: Progress,
     /// Its newest resume, if there was one. Only the newest can be open.
     pub resume: Option<Resume>,
-    /// How many resumes were taken for lost since one was last seen to arrive, or forgiven by `growd retry`.
+    /// How many resumes were taken for lost, or rejected for no documented reason, since one was last seen to arrive, or
+    /// forgiven by `growd retry`.
     pub lost: u32,
 }

@@ -291,17 +291,13 @@ fn seen_task(
             brought: step.progress.waste_brought,
         },
         held_until: current
-            .filter(|resume| {
-                resume.state == ResumeState::Lost || (task.lost > 0 && resume.was_turned_back())
-            })
-            .map(|resume| {
+            .filter(|resume| resume.state == ResumeState::Lost || resume.was_turned_back())
+            .and_then(|resume| {
                 // The one that was just taken for lost is not counted yet.
-                let is_new = task
-                    .resume
-                    .as_ref()
-                    .is_some_and(|before| before.state != resume.state);
+                let before = task.resume.as_ref().map(|before| before.state);
+                let is_new = resume.state == ResumeState::Lost && before != Some(resume.state);
                 let lost = task.lost.saturating_add(u32::from(is_new));
-                settle::held_until(resume, lost, policy.growth.settle)
+                (lost > 0).then(|| settle::held_until(resume, lost, policy.growth.settle))
             })
             .filter(|until| *until > at),
     };

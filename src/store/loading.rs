@@ -46,10 +46,11 @@ array! {
         run_results: i64 = "p.run_results",
         turn: String = "p.turn",
         lost: u32 = "
-            -- Lost in a row: after the last that was accepted, and not forgiven.
+            -- Lost in a row, or rejected for no documented reason: after the last that was accepted, and not forgiven.
             CASE WHEN coalesce(r.state, 'accepted') = 'accepted' THEN 0 ELSE
                 (SELECT count(*) FROM resumes AS l
-                  WHERE l.task_id = t.task_id AND l.state = 'lost'
+                  WHERE l.task_id = t.task_id
+                    AND (l.state = 'lost' OR (l.state = 'rejected' AND l.http_status NOT IN (400, 401, 402, 403, 422, 429)))
                     AND l.id > max(p.forgiven,
                                    coalesce((SELECT max(a.id) FROM resumes AS a
                                               WHERE a.task_id = t.task_id AND a.state = 'accepted'), 0)))

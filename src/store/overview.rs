@@ -141,7 +141,7 @@ pub async fn is_open(connection: &mut SqliteConnection) -> Result<bool, StoreErr
 }
 
 pub(super) const QUIET: &str =
-    "SELECT p.task_id, coalesce(p.status, p.last_error) AS shows, p.quiet_at
+    "SELECT p.task_id, coalesce(p.last_error, p.status) AS shows, p.quiet_at
        FROM progress p CROSS JOIN tasks t ON t.task_id = p.task_id
       WHERE p.quiet_at IS NOT NULL AND NOT t.paused ORDER BY p.quiet_at LIMIT ?";
 
@@ -150,7 +150,7 @@ pub(super) const QUIET: &str =
 pub struct QuietRow {
     /// Which.
     pub task_id: Text,
-    /// The status, or the last error where no status is known.
+    /// The last error, or the status where polls succeed.
     pub shows: Option<Text>,
     /// Since when it has been reported.
     pub quiet_at: Text,

@@ -46,6 +46,8 @@ pub enum Fault {
     RateLimited(Option<u64>),
     /// 302.
     Redirected,
+    /// Reaches the service, and takes effect; the answer is a 405 all the same.
+    RejectedAfter,
     /// The process dies before it sends the request.
     DiesBefore,
     /// The process dies before it stores the answer.
@@ -67,6 +69,7 @@ impl Fault {
             | Self::TooLate
             | Self::LostAfter
             | Self::NotUnderstood
+            | Self::RejectedAfter
             | Self::DiesBefore
             | Self::DiesAfter => return None,
             Self::LostBefore => unanswered(None),
@@ -431,7 +434,10 @@ impl Driver {
             .iter()
             .rev()
             .take_while(|row| row.state != ResumeState::Accepted);
-        let lost = since_arrival.filter(|row| row.state == ResumeState::Lost);
+        let lost = since_arrival.filter(|row| {
+            row.state == ResumeState::Lost
+                || (row.state == ResumeState::Rejected && row.went_wrong())
+        });
         self.task.lost = u32::try_from(lost.count()).expect("few");
     }
 
@@ -515,6 +521,10 @@ fn outcome(
             detail: "injected".to_owned(),
         }),
         (Fault::LostAfter, Some(_)) => Err(unanswered(None)),
+        (Fault::RejectedAfter, Some(_)) => Err(Failure::Unexpected {
+            status: 405,
+            detail: "injected".to_owned(),
+        }),
         (_, Some(outcome)) => outcome,
         (Fault::TooLate, None) => Err(Failure::Withheld {
             detail: "injected".to_owned(),

@@ -35,6 +35,10 @@ pub(super) fn failed_poll(
         | Failure::NotConnected { .. }
         | Failure::Withheld { .. } => {
             step.fail("poll", failure);
+            if step.progress.state == State::Pending {
+                let reason = format!("no poll has succeeded yet: {failure}");
+                step.enter(State::Pending, Some(reason));
+            }
             step.back_off(failure, at, policy, spread);
             if let Failure::NotUnderstood { .. } = failure {
                 step.watch_quiet(task, &failure.to_string(), at, policy);
