@@ -35,7 +35,20 @@ async fn number(connection: &mut SqliteConnection, sql: &'static str) -> i64 {
 async fn measure(rate: u32, span: Duration) {
     let count = SEARCHES.to_string();
     let flags = ["--speed", "20000", "--rate", "6000", "--pool", "5000"];
-    let standin = Standin::start(&[&flags[..], &["--fit-rate", "0.5", "--tasks", &count]].concat());
+    let standin = Standin::start(
+        &[
+            &flags[..],
+            &[
+                "--fit-rate",
+                "0.5",
+                "--list-limit",
+                &count,
+                "--tasks",
+                &count,
+            ],
+        ]
+        .concat(),
+    );
     let place = Place::new();
     place.fill(10_000, 0).await;
     for task in standin
