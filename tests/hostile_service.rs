@@ -629,7 +629,8 @@ async fn the_token_reaches_no_other_host_wherever_a_redirect_points() {
     let other = Door::to(bench.service.addr(), |_| ok("{}")).opened();
     let to = other.addr();
     let (polls, resumes) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let fight = Fight::begin(LONG, move |request| {
+    // Each resume that is redirected has the next one wait twice as long.
+    let fight = Fight::begin_with(r#""1400ms""#, r#""1500ms""#, move |request| {
         // The last one leaves open what became of the resume, so that there is no other.
         let codes = ["301 a", "302 a", "307 a", "308 a", "303 a"];
         let count = if request.is_resume() {

@@ -63,6 +63,8 @@ async fn each_line_of_watch_stays_in_its_row_of_a_narrow_terminal() {
                 words.join(" ")
             ))
             .arg("/dev/null")
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("TERM", "xterm")
             .stdin(Stdio::null())
             .output()
