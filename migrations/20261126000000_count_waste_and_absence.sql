@@ -31,9 +31,6 @@ UPDATE progress
    AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id AND NOT paused)
    AND instr(coalesce(reason, ''), 'this id is no UTF-8 text') = 0;
 
--- Nothing looks for all open resumes any more; as an index of its own it cost two pages of the log for each resume.
-DROP INDEX resumes_open;
-
 -- These three are as they were, but for the counts.
 DROP TRIGGER tasks_added;
 CREATE TRIGGER tasks_added AFTER INSERT ON tasks
@@ -78,8 +75,7 @@ BEGIN
        SET state = 'pending', reason = 'retry was asked for', failures = 0, last_error = NULL, stalled = 0,
            forgiven = coalesce((SELECT max(id) FROM resumes WHERE task_id = NEW.task_id), 0),
            next_poll_at = CASE WHEN NEW.paused THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%fZ', 'now') END,
-           turn = 'new', waste_requested = 0, waste_brought = 0, absences = 0, absent_since = NULL,
-           quiet_at = NULL
+           turn = 'new', waste_requested = 0, waste_brought = 0, absences = 0, absent_since = NULL
      WHERE task_id = NEW.task_id
        AND state IN ('failed', 'missing', 'refused', 'stalled', 'capped');
 
