@@ -63,12 +63,14 @@ async fn texts(connection: &mut SqliteConnection, sql: &'static str) -> Vec<Stri
 #[tokio::test]
 async fn a_database_of_each_released_schema_is_migrated_and_keeps_what_is_in_it() {
     let migrations = migrations();
+    let named = |file: &PathBuf| file.to_string_lossy().contains("refuse_other_forms_of_ids");
+    let refuses_ids = migrations.iter().position(named).unwrap();
     for known in 1..=migrations.len() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("growd.db");
         let mut connection = older(&path, &migrations[..known]).await;
-        // Ids that earlier versions took are refused by the newest schema.
-        let content = if known == migrations.len() {
+        // Ids that earlier versions took are refused since.
+        let content = if known > refuses_ids {
             CONTENT.replace("'An Old Id!'", "'an-id'").replace(
                 "3F0C1D4E-9A61-4B6C-8E6F-0A2B4C6D8E01",
                 "3f0c1d4e-9a61-4b6c-8e6f-0a2b4c6d8e01",
