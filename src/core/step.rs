@@ -12,6 +12,7 @@ pub use resumed::answer;
 use super::after;
 use super::answer::Failure;
 use super::decide::{Account, Decision, Ledger, Next, Waste, decide};
+use super::gate::RETRY_AFTER_MAX;
 use super::model::{
     Observation, Policy, Progress, Queue, Resume, ResumeState, State, Status, Task,
 };
@@ -21,10 +22,6 @@ use failed::failed_poll;
 use jiff::Timestamp;
 use ledger::settle_open;
 use serde_json::json;
-use std::time::Duration;
-
-/// The longest that a `Retry-After` delays the next poll of a task.
-const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 /// The answer to a look.
 #[derive(Debug, Clone)]
