@@ -18,7 +18,7 @@
 //! | [`daemon`] | the loop: due tasks into flight, what they learnt through the one writer | all of these |
 //! | [`cli`] | a file for each command | `store`; all others for `run`, `check` and `demo` |
 //! | [`config`], [`token`], [`logging`] | what the process is told, and where it tells | the nouns of `core` |
-//! | [`simulator`] | a stand-in for the service, for tests and for trying out | nothing else |
+//! | [`growd_simulator`] (a crate of its own) | a stand-in for the service, for tests and for trying out | nothing else |
 //! | [`crash`] | the moments at which the tests kill the program; nothing in a real build | |
 //!
 //! # One pass
@@ -36,7 +36,7 @@
 //!   resumes: accepted, rejected, unsent; or still intended, until a look settles it
 //! ```
 //!
-//! Start reading at [`core::decide`], then [`core::step`], then [`daemon::cycle`].
+//! Start reading at [`core::decide`], then [`core::step`], then [`daemon::scheduling::reconcile`].
 
 pub mod cli;
 pub mod config;
@@ -45,6 +45,5 @@ pub mod crash;
 pub mod daemon;
 pub mod extruct;
 pub mod logging;
-pub mod simulator;
 pub mod store;
 pub mod token;

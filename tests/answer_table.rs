@@ -5,7 +5,7 @@
 mod support;
 
 use growd::core::TaskId;
-use growd::simulator::{Fault, On, RequestEntry, Rule, Scenario};
+use growd_simulator::{Fault, On, RequestEntry, Rule, Scenario};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -858,7 +858,7 @@ async fn a_task_whose_resumes_alone_are_answered_403_is_refused_and_holds_up_no_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_token_is_tried_again_at_once_when_sighup_brings_a_new_one() {
     let bench = bench(&[ONE_AT_A_TIME, ("gate.probe_interval", r#""1h""#)]).await;
-    let only = |settings: &mut growd::simulator::Settings| {
+    let only = |settings: &mut growd_simulator::Settings| {
         settings.accepted_token = Some("the-new-token".to_owned());
     };
     bench.service.settings(only);
@@ -880,7 +880,7 @@ async fn a_refused_token_is_tried_again_at_once_when_sighup_brings_a_new_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replaced_token_is_noticed_by_the_next_probe_without_a_reload() {
     let bench = bench(&[ONE_AT_A_TIME, PROBE_INTERVAL]).await;
-    let only = |settings: &mut growd::simulator::Settings| {
+    let only = |settings: &mut growd_simulator::Settings| {
         settings.accepted_token = Some("the-new-token".to_owned());
     };
     bench.service.settings(only);

@@ -4,7 +4,7 @@
 
 mod support;
 
-use growd::simulator::{Chaos, FailAt, Options, Scenario};
+use growd_simulator::{Chaos, FailAt, Options, Scenario};
 use support::{Bench, from_env};
 
 fn scenario(n: usize) -> Scenario {

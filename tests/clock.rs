@@ -6,7 +6,7 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Options, Rule, Scenario};
+use growd_simulator::{Fault, On, Options, Rule, Scenario};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use support::program::{Daemon, write_config};

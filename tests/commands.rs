@@ -2,7 +2,7 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Rule};
+use growd_simulator::{Fault, On, Rule};
 use serde_json::Value;
 use std::process::{Command, Output, Stdio};
 use support::program::{Daemon, growd, output, write_config};

@@ -4,7 +4,7 @@
 mod cases;
 
 use cases::{Checked, for_each};
-use growd::core::answer::{Failure, RetryAfter};
+use growd::core::failure::{Failure, RetryAfter};
 use growd::core::gate::{Admission, Gate, Kind, RETRY_AFTER_MAX, Request, UNREACHABLE_AFTER};
 use growd::core::model::{Growth, Policy, Polling, Retry};
 use growd::core::{after, since};

@@ -1,6 +1,6 @@
 //! Whose turn it is, under a simulated clock: with less time than there are due tasks nobody starves.
 
-use growd::core::turns::{Queue, Turns};
+use growd::core::queue::{Queue, Turns};
 use proptest::prelude::*;
 
 /// A task in the simulation: when it is due next, in milliseconds, and whether a person has just changed it.

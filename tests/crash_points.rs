@@ -9,7 +9,7 @@ mod support;
 use futures_util::StreamExt;
 use futures_util::stream;
 use growd::crash::Point;
-use growd::simulator::{FailAt, Fault, On, Options, Rule, Scenario};
+use growd_simulator::{FailAt, Fault, On, Options, Rule, Scenario};
 use std::time::{Duration, Instant};
 use support::program::{Daemon, output, write_config};
 use support::{Bench, PATIENCE};

@@ -5,9 +5,9 @@ mod support;
 use futures_util::TryStreamExt;
 use growd::core::gate::Gate;
 use growd::core::gate::RETRY_AFTER_MAX;
-use growd::daemon::chores::{self, Chore};
-use growd::simulator::{FailAt, Fault, On, Options, Rule};
+use growd::daemon::writer::maintenance::{self, Chore};
 use growd::store::overview;
+use growd_simulator::{FailAt, Fault, On, Options, Rule};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -224,7 +224,9 @@ async fn the_daily_limit_holds_and_waiting_is_told() {
         .sum();
     assert_eq!(asked, 50);
     // A reload with a higher limit is felt at once; here the test's reload brings the same one.
-    bench.signal(growd::daemon::signals::Signal::Reload).await;
+    bench
+        .signal(growd::daemon::supervision::signals::Signal::Reload)
+        .await;
     bench
         .until("SELECT count(*) = 1 FROM events WHERE kind = 'reloaded'")
         .await;
@@ -446,7 +448,7 @@ async fn an_unanswered_resume_of_a_removed_task_is_looked_for_when_it_is_added_a
     let now = Timestamp::now() + Duration::from_hours(5);
     let mut gate = Gate::open(now);
     let policy = bench.settings.policy;
-    chores::perform(&mut connection, &Chore::Heartbeat, &mut gate, &policy, now)
+    maintenance::perform(&mut connection, &Chore::Heartbeat, &mut gate, &policy, now)
         .await
         .unwrap();
     drop(connection);

@@ -4,7 +4,7 @@
 mod support;
 
 use growd::config::entries;
-use growd::simulator::{Fault, On, Options, Rule, Scenario};
+use growd_simulator::{Fault, On, Options, Rule, Scenario};
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

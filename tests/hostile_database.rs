@@ -3,7 +3,7 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Rule};
+use growd_simulator::{Fault, On, Rule};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use std::fs::{self, File, Permissions};

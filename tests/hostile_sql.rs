@@ -3,7 +3,7 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Rule};
+use growd_simulator::{Fault, On, Rule};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 use support::program::{Daemon, output, write_config};

@@ -4,7 +4,7 @@
 
 mod support;
 
-use growd::simulator::{Chaos, Options, Scenario};
+use growd_simulator::{Chaos, Options, Scenario};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::path::{Path, PathBuf};

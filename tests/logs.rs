@@ -3,7 +3,7 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Rule, Scenario};
+use growd_simulator::{Fault, On, Rule, Scenario};
 use nix::fcntl::{FcntlArg, fcntl};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

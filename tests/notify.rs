@@ -3,7 +3,7 @@
 
 mod support;
 
-use growd::simulator::Scenario;
+use growd_simulator::Scenario;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 use support::program::{Daemon, output, write_config};

@@ -2,7 +2,7 @@
 
 mod support;
 
-use growd::simulator::Scenario;
+use growd_simulator::Scenario;
 use support::Bench;
 
 /// A search that takes about two seconds of the tests' time.

@@ -2,7 +2,7 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Options, Rule};
+use growd_simulator::{Fault, On, Options, Rule};
 use std::process::Command;
 use support::program::{Daemon, output, write_config};
 use support::{Bench, plenty};

@@ -88,15 +88,15 @@ async fn what_is_due_is_read_from_its_index_in_its_order() {
 
 /// The files that hold statements of the daemon or the commands, and not only of opening a database.
 const FILES: [(&str, &str); 9] = [
-    ("waking", include_str!("../src/store/waking.rs")),
+    ("reschedule", include_str!("../src/store/reschedule.rs")),
     ("progress", include_str!("../src/store/progress.rs")),
-    ("loading", include_str!("../src/store/loading.rs")),
+    ("load", include_str!("../src/store/load.rs")),
     ("ledger", include_str!("../src/store/ledger.rs")),
     ("history", include_str!("../src/store/history.rs")),
     ("daemon", include_str!("../src/store/daemon.rs")),
     ("tasks", include_str!("../src/store/tasks.rs")),
     ("overview", include_str!("../src/store/overview.rs")),
-    ("saving", include_str!("../src/store/saving.rs")),
+    ("save", include_str!("../src/store/save.rs")),
 ];
 
 #[test]
@@ -140,7 +140,7 @@ async fn what_is_in_no_queue_is_found_without_a_look_at_what_is_under_way() {
     let all = statements::all();
     let (_, sql) = all
         .iter()
-        .find(|(name, _)| *name == "waking::TAKE_UP")
+        .find(|(name, _)| *name == "reschedule::TAKE_UP")
         .unwrap();
     let plan = plan(&mut connection, sql).await;
     assert!(

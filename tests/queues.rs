@@ -2,8 +2,8 @@
 
 mod support;
 
-use growd::simulator::Scenario;
 use growd::store::progress;
+use growd_simulator::Scenario;
 use jiff::Timestamp;
 use std::time::Duration;
 use support::Bench;

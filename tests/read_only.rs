@@ -4,8 +4,8 @@ mod support;
 
 use growd::core::gate::Gate;
 use growd::core::step::Event;
-use growd::daemon::chores::Chore;
-use growd::daemon::health::Health;
+use growd::daemon::supervision::health::Health;
+use growd::daemon::writer::maintenance::Chore;
 use growd::daemon::writer::{Started, Writer};
 use growd::store::StoreError;
 use jiff::Timestamp;

@@ -2,8 +2,8 @@
 
 mod support;
 
-use growd::daemon::signals::Signal;
-use growd::simulator::{Fault, On, Rule, Scenario};
+use growd::daemon::supervision::signals::Signal;
+use growd_simulator::{Fault, On, Rule, Scenario};
 use support::Bench;
 
 const TASKS: i64 = 120;

@@ -3,7 +3,7 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Rule};
+use growd_simulator::{Fault, On, Rule};
 use std::fs;
 use std::time::{Duration, Instant};
 use support::program::{Daemon, write_config};

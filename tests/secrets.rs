@@ -3,7 +3,7 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Options, Rule, Scenario};
+use growd_simulator::{Fault, On, Options, Rule, Scenario};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;

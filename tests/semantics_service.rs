@@ -7,7 +7,7 @@ mod support;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use growd::simulator::{
+use growd_simulator::{
     CapCounts, CapExcess, Desired, Falls, Fault, On, Options, RefusalBody, Rule, Scenario,
     Semantics, WhileRunning,
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use growd::simulator::{Options, RefusalBody, Scenario, Settings, Simulator, start};
+use growd_simulator::{Options, RefusalBody, Scenario, Settings, Simulator, start};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use growd::simulator::{
+use growd_simulator::{
     Chaos, Fault, Odds, On, Options, Rule, Scenario, Simulator, WhileRunning, start,
 };
 use reqwest::{Client, Error, Response, redirect::Policy};

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use growd::simulator::{Excess, Options, Scenario, Semantics, Simulator, start};
+use growd_simulator::{Excess, Options, Scenario, Semantics, Simulator, start};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 
 mod support;
 
-use growd::simulator::{Fault, On, Options, Rule, Scenario, Semantics};
+use growd_simulator::{Fault, On, Options, Rule, Scenario, Semantics};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::time::Duration;

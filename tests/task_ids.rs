@@ -3,7 +3,7 @@
 
 mod support;
 
-use growd::simulator::Scenario;
+use growd_simulator::Scenario;
 use sqlx::AssertSqlSafe;
 use sqlx::ConnectOptions;
 use sqlx::migrate::Migrator;

@@ -2,8 +2,8 @@
 
 mod support;
 
-use growd::daemon::signals::Signal;
-use growd::store::{time, waking};
+use growd::daemon::supervision::signals::Signal;
+use growd::store::{reschedule, time};
 use jiff::Timestamp;
 use std::time::Duration;
 use support::Bench;
@@ -41,11 +41,11 @@ async fn a_task_that_is_woken_is_due_now_but_not_sooner_than_an_interval_after_i
             .unwrap();
         }
         if a_cap_was_raised {
-            waking::wake_capped(&mut connection, 250, INTERVAL, now)
+            reschedule::wake_capped(&mut connection, 250, INTERVAL, now)
                 .await
                 .unwrap();
         } else {
-            waking::wake_waiting(&mut connection, false, INTERVAL, now)
+            reschedule::wake_waiting(&mut connection, false, INTERVAL, now)
                 .await
                 .unwrap();
         }
@@ -87,7 +87,7 @@ async fn a_clock_that_went_back_makes_due_what_it_left_behind_and_holds_nothing_
         }
     }
     let horizon = now + Duration::from_mins(1);
-    let count = waking::pull_back(&mut connection, now, horizon).await;
+    let count = reschedule::pull_back(&mut connection, now, horizon).await;
     assert_eq!(count.unwrap(), 2);
     let due: Vec<String> = sqlx::query_scalar("SELECT next_poll_at FROM progress ORDER BY task_id")
         .fetch_all(&mut connection)

@@ -2,7 +2,7 @@
 
 mod support;
 
-use growd::simulator::Scenario;
+use growd_simulator::Scenario;
 use std::process::{Command, Stdio};
 use support::program::{growd, write_config};
 use support::{Bench, mounts};

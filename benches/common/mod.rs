@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
-use growd::core::turns::Queue;
+use growd::core::queue::Queue;
 use growd::store::progress::{self, End};
 use growd::store::{self, Mode};
 use sqlx::sqlite::SqliteConnection;

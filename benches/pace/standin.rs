@@ -8,7 +8,7 @@ use crate::rules::FirstSketch;
 use crate::runs::{Draws, Watched};
 use growd::core::Observation;
 use growd::extruct::read_task;
-use growd::simulator::{self, Options, Scenario, Shape, Simulator};
+use growd_simulator::{Options, Scenario, Shape, Simulator};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ async fn all<P: Poller>(shape: Shape, plenty: bool, runs: u32, poller: impl Fn()
     let mut options = Options::default();
     options.settings.speed = 0.0;
     options.seed = SEED;
-    let service = simulator::start(options)
+    let service = growd_simulator::start(options)
         .await
         .expect("the stand-in starts");
     let (mut draws, mut sum) = (Draws::new(SEED), Sum::default());

@@ -3,7 +3,7 @@
 use super::table::{clean, relative};
 use crate::store::daemon::DaemonRow;
 use crate::store::overview::{self, QuietRow};
-use crate::store::{StoreError, room, wal};
+use crate::store::{StoreError, disk, wal};
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
@@ -67,7 +67,7 @@ fn is_quiet(row: &QuietRow, now: Timestamp) -> Attention {
 
 /// Looks whether the file can be written. Only before this process opens it: closing it would drop SQLite's locks.
 pub fn of_the_file(database: &Path) -> Option<Attention> {
-    room::is_read_only(database).then(|| Attention {
+    disk::is_read_only(database).then(|| Attention {
         kind: "unwritable",
         text: format!(
             "the database {} is read-only: see its mode, and how its file system is mounted; growd needs to write that file",

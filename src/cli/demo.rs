@@ -3,9 +3,8 @@
 use super::table::{self, tell};
 use super::{Exit, interrupted, watch};
 use crate::config::{Settings, Source};
-use crate::daemon::signals::Signal;
+use crate::daemon::supervision::signals::Signal;
 use crate::daemon::{self, ReloadError};
-use crate::simulator::{self, FailAt, Options, Scenario, Simulator};
 use crate::store::tasks::{self, NewTask};
 use crate::store::{self, Mode, overview};
 use crate::token::{Token, TokenError};
@@ -13,6 +12,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use comfy_table::Cell;
 use futures_util::TryStreamExt;
+use growd_simulator::{FailAt, Options, Scenario, Simulator};
 use std::fs::DirBuilder;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
@@ -37,7 +37,7 @@ pub struct Demo {}
 impl Demo {
     pub(super) async fn run(self, source: Source) -> anyhow::Result<Exit> {
         let home = Home::make(source.database)?;
-        let service = simulator::start(options()).await?;
+        let service = growd_simulator::start(options()).await?;
         let settings = home.settings(&service)?;
         let token = Token::from_file_only(&home.token)?;
         for search in SEARCHES {

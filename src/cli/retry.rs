@@ -5,7 +5,7 @@ use super::table::{self, tell};
 use super::tasks::{self, Hosts, StateOrPaused, Which};
 use super::{Context, Exit};
 use crate::core::{State, TaskId};
-use crate::store::{self, Mode, loading, tasks::retry, tasks::retry_in};
+use crate::store::{self, Mode, load, tasks::retry, tasks::retry_in};
 use clap::Args;
 use std::io::{self, Write};
 
@@ -47,7 +47,7 @@ impl Retry {
         let mut connection = context.open_to_write(Mode::WriteExisting).await?;
         let mut transaction = store::begin(&mut connection).await?;
         let ids = tasks::find(&mut transaction, &hosts, &self.which.tasks).await?;
-        let loaded = loading::load(&mut transaction, &ids.iter().collect::<Vec<&TaskId>>()).await?;
+        let loaded = load::load(&mut transaction, &ids.iter().collect::<Vec<&TaskId>>()).await?;
         for task in loaded.iter().flatten() {
             if task.progress.state.is_retriable() {
                 retry(&mut transaction, &task.id).await?;

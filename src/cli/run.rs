@@ -1,8 +1,9 @@
 //! `growd run`: the daemon, in the foreground.
 
 use super::{Context, Exit, owner};
-use crate::daemon::restarts::{Restarts, Turn};
-use crate::daemon::{self, RunError, signals};
+use crate::daemon::supervision::restart_backoff::{Restarts, Turn};
+use crate::daemon::supervision::signals;
+use crate::daemon::{self, RunError};
 use crate::extruct::network;
 use crate::logging::{self, LogHandle};
 use crate::token::Token;

@@ -2,9 +2,9 @@
 
 use super::table::tell;
 use super::{Exit, interrupted};
-use crate::simulator::{self, Flags, Options};
 use anyhow::Context as _;
 use clap::Args;
+use growd_simulator::{Flags, Options};
 use std::io::{self, Write};
 
 /// Run a local stand-in for the Extruct API, for trying things out
@@ -26,7 +26,7 @@ impl Simulate {
         let options = Options::try_from(*self.flags).map_err(super::exit::Usage)?;
         let listen = options.listen;
         let interrupted = interrupted()?;
-        let simulator = simulator::start(options).await.with_context(|| {
+        let simulator = growd_simulator::start(options).await.with_context(|| {
             format!("{listen} cannot be listened on: choose another address with --listen")
         })?;
         writeln!(io::stdout(), "listening on {}", simulator.url())?;

@@ -5,7 +5,7 @@ use super::status::FEW;
 use super::table::clean;
 use super::{Context, Exit, interrupted};
 use crate::core::State;
-use crate::daemon::census::Census;
+use crate::daemon::supervision::state_counts::Census;
 use crate::store::overview::{self, Order, OverviewRow};
 use crate::store::{self, Mode, Text, schema};
 use clap::Args;

@@ -4,7 +4,7 @@
 //! of tasks do not each run into it. While it is closed single *probes* go through: ordinary requests of
 //! whichever task is due, so that a probe that succeeds has done useful work.
 
-use super::answer::{Failure, RetryAfter};
+use super::failure::{Failure, RetryAfter};
 use super::model::{Policy, Retry};
 use super::{after, pace};
 use jiff::Timestamp;

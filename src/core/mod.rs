@@ -4,19 +4,19 @@
 //! handed in, and every function returns data for others to act on. That is what lets the tests drive the
 //! rule through every combination of the service's unknowns without a socket or a sleep.
 
-pub mod answer;
 pub mod decide;
+pub mod failure;
 pub mod gate;
 pub mod model;
 pub mod pace;
 pub mod policy;
+pub mod queue;
 pub mod resume;
 pub mod settle;
 pub mod step;
 pub mod task_id;
-pub mod turns;
 
-pub use answer::{Failure, RetryAfter};
+pub use failure::{Failure, RetryAfter};
 pub use model::{Observation, State, Status};
 pub use task_id::TaskId;
 

@@ -1,9 +1,9 @@
 //! The nouns: what is wanted of it, what was seen of it, and what is kept.
 
 pub use super::policy::{Growth, Policy, Polling, Retry};
+pub use super::queue::Queue;
 pub use super::resume::{Idle, Resume, ResumeState};
 pub use super::task_id::{InvalidTaskId, TaskId};
-pub use super::turns::Queue;
 
 use super::pace::Memory;
 use jiff::Timestamp;

@@ -15,26 +15,10 @@
 //!
 //! A change by another process is seen within [`TICK`], not at once.
 
-mod ahead;
-pub mod batch;
-pub mod census;
-pub mod chores;
-pub mod clock;
-pub mod cycle;
-mod desk;
-pub mod economy;
 pub mod error;
-pub mod health;
-pub mod limits;
-pub mod notify;
-mod patience;
-pub mod report;
-pub mod restarts;
-mod runway;
-mod schedule;
-pub mod signals;
-mod thread;
-mod wal;
+pub mod event_log;
+pub mod scheduling;
+pub mod supervision;
 pub mod writer;
 
 use crate::config::{self, Settings, Source};
@@ -44,21 +28,18 @@ use crate::extruct::{Client, network};
 use crate::logging::LogHandle;
 use crate::store::{self, Lock, Mode, schema};
 use crate::token::Token;
-use chores::Chore;
-use cycle::Means;
-use health::Health;
 use jiff::Timestamp;
-use limits::Pacer;
-use notify::Watchdog;
-use schedule::Schedule;
+use scheduling::{Means, Pacer, Schedule};
 use serde_json::json;
-use signals::Signal;
 use std::sync::Arc;
 use std::time::Duration;
+use supervision::health::Health;
+use supervision::signals::Signal;
+use supervision::systemd::{self, Watchdog};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
-use writer::{Started, Writer};
+use writer::{Chore, Started, Writer};
 
 pub use error::{ReloadError, RunError};
 
@@ -182,7 +163,7 @@ pub async fn serve(
     while health.was_well() {
         let wake = schedule.launch().await;
         if !ready {
-            notify::ready();
+            systemd::ready();
             ready = true;
         }
         tokio::select! {
@@ -207,7 +188,7 @@ pub async fn serve(
             }
             _ = heartbeat.tick() => {
                 writer.ask(Chore::Heartbeat);
-                notify::status(&daemon.status(&mut schedule).await);
+                systemd::status(&daemon.status(&mut schedule).await);
             }
             _ = pruning.tick() => daemon.prune(),
             broken = &mut work => return Err(RunError::of_the_writer(broken)),
@@ -263,7 +244,7 @@ impl Daemon {
     ) -> Option<Arc<Client>> {
         // Not before the end of one that is under way is nobody's concern any more.
         self.announce_nothing_more();
-        notify::reloading();
+        systemd::reloading();
         let fresh = read();
         crash::at(Point::ReloadRead);
         self.is_outdated = fresh.is_err();
@@ -313,7 +294,7 @@ impl Daemon {
         let writer = self.writer.clone();
         let announcing = tokio::spawn(async move {
             let _ = writer.chore(Chore::Tell(told)).await;
-            notify::ready();
+            systemd::ready();
         });
         self.announcing = Some(announcing.abort_handle());
         client
@@ -330,8 +311,8 @@ impl Daemon {
         drain.send_replace(true);
         schedule.recall();
         let in_flight = schedule.in_flight();
-        notify::stopping(patience + CLOSING + LEEWAY);
-        notify::status(&format!("stopping, {in_flight} tasks under way"));
+        systemd::stopping(patience + CLOSING + LEEWAY);
+        systemd::status(&format!("stopping, {in_flight} tasks under way"));
         crash::at(Point::DrainBegins);
         tracing::info!("stopping, with {in_flight} tasks under way");
         tokio::select! {

@@ -3,7 +3,7 @@
 use super::retry_after::retry_after;
 use super::wire::{BYTE_ORDER_MARK, read_json};
 use crate::core::Failure;
-use crate::core::answer::PAYMENT_ERRORS;
+use crate::core::failure::PAYMENT_ERRORS;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! `samples` and `events`: what happened, for people; pruned by age in small batches.
 
-use super::saving::{self, Statements};
+use super::save::{self, Statements};
 use super::{StoreError, time};
 use crate::core::TaskId;
 use crate::core::model::Observation;
@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 pub const PRUNE_BATCH: u32 = 500;
 
 pub(super) static ADD_SAMPLES: LazyLock<Statements> = LazyLock::new(|| {
-    saving::sized(7, |rows| {
+    save::sized(7, |rows| {
         format!(
             "INSERT INTO samples (task_id, at, desired_num_results, num_results_discovered, num_results_enriched,
                                   num_results_evaluated, num_results)
@@ -32,7 +32,7 @@ pub async fn add_samples(
     connection: &mut SqliteConnection,
     samples: &[(&TaskId, Timestamp, &Observation)],
 ) -> Result<(), StoreError> {
-    saving::write(
+    save::write(
         connection,
         samples,
         &ADD_SAMPLES,

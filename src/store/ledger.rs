@@ -2,7 +2,7 @@
 
 use super::array::{self, array};
 use super::{StoreError, Text, time};
-use crate::core::answer::PAYMENT_ERRORS;
+use crate::core::failure::PAYMENT_ERRORS;
 use crate::core::model::{Idle, Resume, ResumeState};
 use crate::core::{TaskId, after};
 use jiff::Timestamp;

@@ -13,26 +13,26 @@
 
 mod array;
 pub mod daemon;
+pub mod disk;
 pub mod history;
 pub mod ledger;
-pub mod loading;
+pub mod load;
 pub mod lock;
 pub mod overview;
 mod pace;
 pub mod progress;
-pub mod room;
-mod saving;
+pub mod reschedule;
+mod save;
 pub mod schema;
 pub mod statements;
 pub mod tasks;
 pub mod text;
 pub mod time;
 pub mod values;
-pub mod waking;
 pub mod wal;
 
 pub use lock::Lock;
-pub use saving::{Saved, save};
+pub use save::{Saved, save};
 pub use schema::{Mode, open};
 pub use text::Text;
 
@@ -243,7 +243,7 @@ impl StoreError {
         match self.primary_code() {
             Some(8) => true,
             // SQLITE_IOERR, which a file system that has become read-only leads to, and CANTOPEN.
-            Some(10 | 14) => room::refuses_writes(path),
+            Some(10 | 14) => disk::refuses_writes(path),
             _ => false,
         }
     }

@@ -211,7 +211,7 @@ pub async fn put_away(connection: &mut SqliteConnection, id: &TaskId) -> Result<
 }
 
 /// When the first task after `now` is due, of those that do not wait for the daily limit; none, too, where what is next
-/// is no time: [`pull_back`](super::waking::pull_back) sees to that.
+/// is no time: [`pull_back`](super::reschedule::pull_back) sees to that.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
 //! Opening the database: is it growd's, is its version one this program knows, and bringing it up to date.
 
-use super::{Lock, StoreError, primary_code, room, wal};
+use super::{Lock, StoreError, disk, primary_code, wal};
 use crate::crash::{self, Point};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
@@ -80,7 +80,7 @@ pub async fn open(path: &Path, mode: Mode<'_>) -> Result<SqliteConnection, Store
         sqlx::query("PRAGMA temp_store = MEMORY")
             .execute(&mut connection)
             .await?;
-        room::limit_log(&mut connection, path).await?;
+        disk::limit_log(&mut connection, path).await?;
     }
     Ok(connection)
 }

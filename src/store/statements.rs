@@ -1,7 +1,7 @@
 //! The statements that the daemon and the commands run, as they run them, so that a test can ask SQLite how it goes
 //! about each of them.
 
-use super::{daemon, history, ledger, loading, overview, progress, saving, tasks, values, waking};
+use super::{daemon, history, ledger, load, overview, progress, reschedule, save, tasks, values};
 
 /// Each with a name.
 #[must_use]
@@ -14,13 +14,13 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("progress::SET_ASIDE", progress::SET_ASIDE),
         ("progress::PUT_AWAY", progress::PUT_AWAY),
         ("progress::NEXT_DUE", progress::NEXT_DUE),
-        ("loading::LOAD", loading::LOAD.as_str()),
-        ("waking::WAKE_WAITING", waking::WAKE_WAITING),
-        ("waking::WAKE_CAPPED", waking::WAKE_CAPPED),
-        ("waking::LOOK_SOONER", waking::LOOK_SOONER),
-        ("waking::TAKE_UP", waking::TAKE_UP),
-        ("waking::PULL_BACK", waking::PULL_BACK),
-        ("waking::PULL_BACK_HELD", waking::PULL_BACK_HELD),
+        ("load::LOAD", load::LOAD.as_str()),
+        ("reschedule::WAKE_WAITING", reschedule::WAKE_WAITING),
+        ("reschedule::WAKE_CAPPED", reschedule::WAKE_CAPPED),
+        ("reschedule::LOOK_SOONER", reschedule::LOOK_SOONER),
+        ("reschedule::TAKE_UP", reschedule::TAKE_UP),
+        ("reschedule::PULL_BACK", reschedule::PULL_BACK),
+        ("reschedule::PULL_BACK_HELD", reschedule::PULL_BACK_HELD),
         ("ledger::INTEND", ledger::INTEND),
         ("ledger::UPDATE", ledger::UPDATE),
         ("ledger::FIND", ledger::FIND.as_str()),
@@ -60,7 +60,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("overview::IS_OPEN", overview::IS_OPEN),
         ("overview::SHOW", overview::SHOW),
     ];
-    all.extend(saving::all().map(|sql| ("saving", sql)));
+    all.extend(save::all().map(|sql| ("save", sql)));
     let samples = history::ADD_SAMPLES.iter().map(String::as_str);
     all.extend(samples.map(|sql| ("history::ADD_SAMPLES", sql)));
     all.extend(

@@ -9,13 +9,13 @@ pub mod program;
 use growd::config::{Api, Limits, Log, LogFormat, Settings};
 use growd::core::TaskId;
 use growd::core::model::{Growth, Policy, Polling, Retry};
-use growd::daemon::signals::Signal;
+use growd::daemon::supervision::signals::Signal;
 use growd::daemon::{self, ReloadError};
 use growd::extruct::Client;
-use growd::simulator::{self, Options, Scenario, Simulator};
 use growd::store::tasks::{self, NewTask};
 use growd::store::{self, Mode};
 use growd::token::Token;
+use growd_simulator::{Options, Scenario, Simulator};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ impl Bench {
 
     /// The same with a service of the test's own.
     pub async fn with(options: Options) -> Self {
-        let service = simulator::start(options)
+        let service = growd_simulator::start(options)
             .await
             .expect("the stand-in starts");
         let dir = tempfile::tempdir().expect("a temporary directory");

@@ -1,7 +1,7 @@
 //! Tasks that are cleared for their look: whoever has just looked takes the next one from here, so that the schedule need
 //! not be woken for each.
 
-use super::cycle::Means;
+use super::reconcile::Means;
 use crate::core::TaskId;
 use crate::core::gate::{Admission, Request};
 use jiff::Timestamp;
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use crate::config::Settings;
     use crate::core::gate::{Gate, Kind};
-    use crate::daemon::limits::Pacer;
+    use crate::daemon::scheduling::rate_limiter::Pacer;
     use crate::daemon::writer::Writer;
     use crate::extruct::Client;
     use crate::token::Token;

@@ -1,12 +1,14 @@
 //! From an event to a line in the log: transitions at info, what asks for an operator at warn, and a storm of either
 //! kind of trouble in few lines.
 
-use super::economy::Economy;
+mod throttle;
+
 use crate::core::TaskId;
 use crate::core::step::Event;
 use crate::logging::clean;
 use serde_json::Value;
 use std::collections::HashSet;
+use throttle::Economy;
 use tokio::time::Instant;
 use tracing::Level;
 use tracing::field::display;

@@ -6,14 +6,13 @@
 //! not sent once the order's time has passed. Dropping this future at any point is safe: the next look settles what
 //! was under way.
 
-use super::batch::Order;
-use super::limits::Pacer;
-use super::writer::{WriteError, Writer};
+use super::rate_limiter::Pacer;
 use crate::core::decide::fresh_for;
 use crate::core::gate::{Admission, Gate, Request};
 use crate::core::step::{Answer, Look};
 use crate::core::{Failure, TaskId, since};
 use crate::crash::{self, Point};
+use crate::daemon::writer::{Order, WriteError, Writer};
 use crate::extruct::{Answered, Client};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -40,7 +39,7 @@ pub struct Means {
 pub enum Outcome {
     /// All that it learnt is stored.
     Stored,
-    /// What it learnt is the writer's to store, who will say when it [is](super::writer::Landed).
+    /// What it learnt is the writer's to store, who will say when it [is](crate::daemon::writer::Landed).
     Left,
 }
 

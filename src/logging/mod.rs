@@ -3,15 +3,15 @@
 //! growd's messages say all by themselves, the task's id too. What they carry as fields besides is for machines: the
 //! journal and JSON have it, text has not.
 
-mod line;
-mod outlet;
+mod format;
+mod non_blocking;
 
-pub use line::{clean, colours_are_welcome};
+pub use format::{clean, colours_are_welcome};
 
 use crate::config::{Log, LogFormat};
+use format::Line;
 use jiff::Timestamp;
-use line::Line;
-use outlet::Outlet;
+use non_blocking::Outlet;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};

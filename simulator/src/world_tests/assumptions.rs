@@ -1,7 +1,7 @@
 //! What a client would like to assume of the service: with each switch that takes it away, and without.
 
 use super::{LONG, Lab, at, number};
-use crate::simulator::{
+use crate::{
     model::Refusal,
     scenario::Scenario,
     semantics::{Desired, Semantics, WhileRunning},

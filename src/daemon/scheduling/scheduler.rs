@@ -1,19 +1,19 @@
 //! Which task is looked at next: due ones from the database into flight, each at most once.
 
-use super::ahead::{Ahead, Taken};
-use super::census::Census;
-use super::chores::Chore;
-use super::cycle::{Means, Outcome, cycle};
-use super::error::panic_message;
-use super::health::Health;
+use super::ready_queue::{Ahead, Taken};
+use super::reconcile::{Means, Outcome, cycle};
 use super::runway::Runway;
-use super::writer::Landed;
 use crate::core::TaskId;
 use crate::core::gate::{Admission, Kind, Request};
 use crate::core::model::Policy;
+use crate::core::queue::Queue;
 use crate::core::since;
-use crate::core::turns::Queue;
 use crate::crash::{self, Point};
+use crate::daemon::TICK;
+use crate::daemon::error::panic_message;
+use crate::daemon::supervision::health::Health;
+use crate::daemon::supervision::state_counts::Census;
+use crate::daemon::writer::{Chore, Landed};
 use crate::extruct::Client;
 use crate::store::{StoreError, schema};
 use futures_util::FutureExt as _;
@@ -65,6 +65,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// A scheduler with nothing in flight.
+    #[must_use]
     pub fn new(
         reader: SqliteConnection,
         means: Means,
@@ -167,7 +169,7 @@ impl Schedule {
             Ok(wake) => wake,
             Err(error) => {
                 self.unreadable(&error).await;
-                Instant::now() + super::TICK
+                Instant::now() + TICK
             }
         }
     }

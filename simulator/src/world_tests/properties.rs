@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{LONG, Lab, names, number};
-use crate::simulator::{
+use crate::{
     scenario::{FailAt, Scenario, Shape},
     semantics::{CapCounts, CapExcess, Desired, Falls, Semantics, WhileRunning},
 };

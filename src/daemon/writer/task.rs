@@ -9,19 +9,19 @@
 //! new is begun at all.
 
 use super::batch::{self, Entry, Heard, Order, Terms};
-use super::chores::{self, Chore};
 use super::clock::{Clock, Leap};
-use super::error::panic_message;
-use super::health::Health;
-use super::patience::Patience;
-use super::report::Report;
+use super::maintenance::{self, Chore};
+use super::retry::Patience;
 use super::wal::LogWatch;
-use super::writer::{Job, Landed, Waiting, Waits};
+use super::{Job, Landed, Waiting, Waits};
 use crate::core::gate::{Gate, Kind};
 use crate::core::model::Policy;
 use crate::core::settle::STALE_FACTOR;
 use crate::core::step::Event;
 use crate::crash::{self, Point};
+use crate::daemon::error::panic_message;
+use crate::daemon::event_log::Report;
+use crate::daemon::supervision::health::Health;
 use crate::store::{self, StoreError, daemon, ledger, schema, tasks, values};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
@@ -297,7 +297,8 @@ impl Desk {
             _ => self.policy,
         };
         let mut tx = store::begin(&mut self.connection).await?;
-        let count = chores::perform(&mut tx, chore, &mut gate, &policy, Timestamp::now()).await?;
+        let count =
+            maintenance::perform(&mut tx, chore, &mut gate, &policy, Timestamp::now()).await?;
         tx.commit().await?;
         if matches!(chore, Chore::Prune(_)) {
             crash::at(Point::PruneCommitted);

@@ -1,7 +1,7 @@
 //! What is due, read ahead from the database, and whose turn it is.
 
 use crate::core::model::Policy;
-use crate::core::turns::{Queue, Turns};
+use crate::core::queue::{Queue, Turns};
 use crate::core::{TaskId, after};
 use crate::store::progress::{self, End};
 use crate::store::{StoreError, ledger};

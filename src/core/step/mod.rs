@@ -3,24 +3,24 @@
 //! Both functions take the task as it stands in the database and return the task as it shall stand there,
 //! with what is worth telling. The caller stores all of it in one transaction, and only then acts.
 
-mod failed;
-mod ledger;
-mod resumed;
+mod open_resume;
+mod poll_failed;
+mod resume_answered;
 
-pub use resumed::answer;
+pub use resume_answered::answer;
 
 use super::after;
-use super::answer::Failure;
 use super::decide::{Account, Decision, Ledger, Next, Waste, decide};
+use super::failure::Failure;
 use super::gate::RETRY_AFTER_MAX;
 use super::model::{
     Observation, Policy, Progress, Queue, Resume, ResumeState, State, Status, Task,
 };
 use super::pace::{self, Run};
 use super::settle;
-use failed::failed_poll;
 use jiff::Timestamp;
-use ledger::settle_open;
+use open_resume::settle_open;
+use poll_failed::failed_poll;
 use serde_json::json;
 
 /// The answer to a look.

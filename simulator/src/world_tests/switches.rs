@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{LONG, Lab, at, number};
-use crate::simulator::{
+use crate::{
     model::{Refusal, World},
     scenario::{FailAt, Scenario},
     semantics::{CapCounts, CapExcess, Desired, Falls, Semantics, WhileRunning},

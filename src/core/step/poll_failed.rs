@@ -1,7 +1,7 @@
 //! What a poll without a task does: backing off, waiting for the account, or counting towards a missing task.
 
 use super::{Look, Step, run_ended};
-use crate::core::answer::Failure;
+use crate::core::failure::Failure;
 use crate::core::model::{Policy, State, Task};
 use crate::core::{after, since};
 use std::time::Duration;

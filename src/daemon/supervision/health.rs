@@ -99,7 +99,7 @@ impl Health {
     }
 
     /// Takes note that the database has refused to be written for `lasted`; returns whether to give up trying.
-    pub(super) fn gives_up(&self, error: &StoreError, lasted: Duration) -> bool {
+    pub(crate) fn gives_up(&self, error: &StoreError, lasted: Duration) -> bool {
         if !error.is_read_only(&self.0.database) {
             return false;
         }
@@ -121,7 +121,7 @@ impl Health {
     }
 
     /// The path of the database.
-    pub(super) fn database(&self) -> &Path {
+    pub(crate) fn database(&self) -> &Path {
         &self.0.database
     }
 

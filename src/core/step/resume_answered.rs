@@ -1,9 +1,9 @@
 //! What the answer to a resume does to its task, and to the ledger's row.
 
-use super::ledger::{note_effect, resolve};
+use super::open_resume::{note_effect, resolve};
 use super::{Answer, Step, paced, run_began};
 use crate::core::after;
-use crate::core::answer::Failure;
+use crate::core::failure::Failure;
 use crate::core::gate::RETRY_AFTER_MAX;
 use crate::core::model::{Policy, Resume, ResumeState, State, Task};
 use serde_json::json;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{LONG, Lab, at, names};
-use crate::simulator::{
+use crate::{
     brief::Brief,
     model::World,
     scenario::Scenario,

@@ -4,8 +4,8 @@
 //! every version that is in use. The directory has to outlive a restart (`RuntimeDirectoryPreserve=restart`), and goes
 //! with a stop.
 
-use super::notify;
 use super::signals::Signal;
+use super::systemd;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -89,8 +89,8 @@ impl Restarts {
             tracing::warn!(
                 "ended badly {failures} times in a row: waiting {seconds} s before the next try"
             );
-            notify::starting(delay + STARTING);
-            notify::status(&format!(
+            systemd::starting(delay + STARTING);
+            systemd::status(&format!(
                 "ended badly {failures} times in a row, the next try is in {seconds} s"
             ));
             turn = match timeout(delay, signals.recv()).await {

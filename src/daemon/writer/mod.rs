@@ -1,18 +1,28 @@
 //! The way to the only writer: what is asked of it, and what it answers.
 
-use super::batch::{Entry, Heard, Order};
-use super::chores::Chore;
-use super::clock::Clock;
-use super::desk::Desk;
-use super::health::Health;
-use super::report::Report;
-use super::thread;
-use super::wal::LogWatch;
+pub mod batch;
+pub mod clock;
+pub mod maintenance;
+mod retry;
+mod task;
+mod thread;
+mod wal;
+
+pub use batch::Order;
+pub use maintenance::Chore;
+
+use crate::daemon::event_log::Report;
+use crate::daemon::supervision::health::Health;
+use batch::{Entry, Heard};
+use clock::Clock;
+use task::Desk;
+use wal::LogWatch;
+
 use crate::core::TaskId;
 use crate::core::gate::Gate;
 use crate::core::model::Policy;
 use crate::core::step::{Answer, Look};
-use crate::store::{StoreError, ledger, wal};
+use crate::store::{StoreError, ledger, wal as store_wal};
 use sqlx::sqlite::SqliteConnection;
 use std::io;
 use std::sync::Arc;
@@ -123,7 +133,7 @@ impl Writer {
         let (published, watched) = watch::channel(gate.clone());
         let (landing, landed) = mpsc::unbounded_channel();
         let waits = Arc::new(Waits::default());
-        let log = LogWatch::new(health.database(), wal::LARGE);
+        let log = LogWatch::new(health.database(), store_wal::LARGE);
         let desk = Desk {
             connection,
             gate,

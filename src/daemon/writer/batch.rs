@@ -6,7 +6,7 @@ use crate::core::model::{Policy, Progress, Resume, Task, Wanted};
 use crate::core::step::{self, Answer, Event, Look, Step};
 use crate::core::{Failure, TaskId, after, since};
 use crate::crash;
-use crate::store::{self, StoreError, daemon, history, ledger, loading, progress, waking};
+use crate::store::{self, StoreError, daemon, history, ledger, load, progress, reschedule};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
@@ -98,7 +98,7 @@ pub async fn write(
     terms: &Terms,
 ) -> Result<Written, StoreError> {
     let ids: Vec<&TaskId> = entries.iter().map(|entry| &entry.id).collect();
-    let tasks = loading::load(connection, &ids).await?;
+    let tasks = load::load(connection, &ids).await?;
     // Read only where it may matter: it is a sum over all that a day saw.
     let day = match terms.policy.growth.daily_limit {
         0 => None,
@@ -416,7 +416,7 @@ pub async fn store_gate(
     }
     if after.until.is_none() {
         let backing_off = before.kind == Kind::Unreachable;
-        waking::wake_waiting(connection, backing_off, min_interval, now).await?;
+        reschedule::wake_waiting(connection, backing_off, min_interval, now).await?;
     }
     let event = Event {
         kind: "gate",

@@ -1,6 +1,6 @@
 //! Tasks that are made due before their time: the gate has opened, the configuration or the clock has changed.
 
-use super::saving::Bound;
+use super::save::Bound;
 use super::{StoreError, ledger, time};
 use crate::core::after;
 use jiff::Timestamp;

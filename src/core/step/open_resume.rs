@@ -1,7 +1,7 @@
 //! What a poll or an answer does to the newest row of the ledger.
 
 use super::Step;
-use crate::core::answer::Failure;
+use crate::core::failure::Failure;
 use crate::core::model::{Observation, Policy, Resume, ResumeState, Task};
 use crate::core::settle::{self, Poll, Verdict};
 use jiff::Timestamp;

@@ -6,7 +6,7 @@ use crate::core::model::Policy;
 use crate::core::step::Event;
 use crate::core::{TaskId, after};
 use crate::crash::{self, Point};
-use crate::store::{StoreError, daemon, history, ledger, progress, waking};
+use crate::store::{StoreError, daemon, history, ledger, progress, reschedule};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use std::time::Duration;
@@ -68,7 +68,7 @@ pub async fn perform(
             daemon::heartbeat(&mut *connection, gate, now).await?;
             // No schedule is put off for longer than a day.
             let horizon = after(now, horizon(policy).max(Duration::from_hours(25)));
-            let astray = waking::pull_back(&mut *connection, now, horizon).await?;
+            let astray = reschedule::pull_back(&mut *connection, now, horizon).await?;
             if astray > 0 {
                 tracing::warn!(
                     "{astray} tasks were put off beyond all measure: looking at them now"
@@ -84,11 +84,11 @@ pub async fn perform(
         Chore::Adopt(_) => {
             gate.probe_now(now);
             batch::store_gate(&mut *connection, &before, gate, min_interval, now).await?;
-            waking::wake_capped(&mut *connection, policy.growth.task_cap, min_interval, now)
+            reschedule::wake_capped(&mut *connection, policy.growth.task_cap, min_interval, now)
                 .await?;
             let horizon = after(now, policy.polling.max_interval);
-            waking::look_sooner(&mut *connection, horizon).await?;
-            let idle = waking::take_up(&mut *connection, min_interval, now).await?;
+            reschedule::look_sooner(&mut *connection, horizon).await?;
+            let idle = reschedule::take_up(&mut *connection, min_interval, now).await?;
             if idle > 0 {
                 tracing::warn!(
                     "{idle} tasks were in no queue, by somebody's hand: looking at them now"
@@ -99,7 +99,7 @@ pub async fn perform(
         Chore::PullBack => {
             let restarted = ledger::pull_back(&mut *connection, now).await?;
             restarted
-                + waking::pull_back(&mut *connection, now, after(now, horizon(policy))).await?
+                + reschedule::pull_back(&mut *connection, now, after(now, horizon(policy))).await?
         }
         Chore::WentBack(by) => {
             gate.clock_went_back(*by);
@@ -107,7 +107,7 @@ pub async fn perform(
             let restarted = ledger::pull_back(&mut *connection, now).await?;
             // Running tasks least of all may be left unseen; what else was put off is looked at once more.
             let horizon = after(now, policy.polling.max_interval);
-            restarted + waking::pull_back(&mut *connection, now, horizon).await?
+            restarted + reschedule::pull_back(&mut *connection, now, horizon).await?
         }
         Chore::Park(id) => progress::park(&mut *connection, id, now).await?,
         Chore::SetAside(id, error) => progress::set_aside(&mut *connection, id, error, now).await?,

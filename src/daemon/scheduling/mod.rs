@@ -1,0 +1,11 @@
+//! Which task is polled when: the scheduler, the queue of due tasks, the rate limit, and one pass for one task.
+
+mod rate_limiter;
+mod ready_queue;
+pub mod reconcile;
+mod runway;
+mod scheduler;
+
+pub use rate_limiter::Pacer;
+pub use reconcile::{Means, cycle};
+pub use scheduler::Schedule;
