@@ -60,7 +60,7 @@ impl Standin {
             .collect()
     }
 
-    /// Waits for the resume of a search; milliseconds from the arrival of the look before it to its own.
+    /// Shared for the resume of a search; milliseconds from the arrival of the look before it to its own.
     async fn look_to_resume_ms(&self, id: &str) -> f64 {
         loop {
             let requests = self.get("requests").await;

@@ -20,19 +20,19 @@ pub enum Point {
     /// The database is open; the row `daemon` says nothing of this process yet.
     Opened,
     /// The row `daemon` says that this process runs; nothing was looked at yet.
-    Started,
+    StartedWriter,
     /// The schedule has found a due task, and is about to have it looked at.
     Scheduled,
     /// A task is about to be looked at.
-    LookBegins,
+    PollBegins,
     /// A look was answered; the writer knows nothing of it.
-    LookAnswered,
+    PollAnswered,
     /// The transaction that stores looks has begun; nothing is judged yet.
-    LookStoring,
+    PollStoring,
     /// Looks are written, and whatever comes of them; not committed.
-    LookWritten,
+    PollWritten,
     /// The same, committed.
-    LookCommitted,
+    PollCommitted,
     /// A resume is written down as `intended`, with the look it came of; not committed.
     IntentWritten,
     /// The same, committed: durable, but nobody was told to send it.
@@ -75,13 +75,13 @@ impl Point {
         Self::MigrationUnderWay,
         Self::MigrationCommitted,
         Self::Opened,
-        Self::Started,
+        Self::StartedWriter,
         Self::Scheduled,
-        Self::LookBegins,
-        Self::LookAnswered,
-        Self::LookStoring,
-        Self::LookWritten,
-        Self::LookCommitted,
+        Self::PollBegins,
+        Self::PollAnswered,
+        Self::PollStoring,
+        Self::PollWritten,
+        Self::PollCommitted,
         Self::IntentWritten,
         Self::IntentCommitted,
         Self::ResumeBegins,
@@ -109,13 +109,13 @@ impl Point {
             Self::MigrationUnderWay => "migration_under_way",
             Self::MigrationCommitted => "migration_committed",
             Self::Opened => "opened",
-            Self::Started => "started",
+            Self::StartedWriter => "started",
             Self::Scheduled => "scheduled",
-            Self::LookBegins => "look_begins",
-            Self::LookAnswered => "look_answered",
-            Self::LookStoring => "look_storing",
-            Self::LookWritten => "look_written",
-            Self::LookCommitted => "look_committed",
+            Self::PollBegins => "poll_begins",
+            Self::PollAnswered => "poll_answered",
+            Self::PollStoring => "poll_storing",
+            Self::PollWritten => "poll_written",
+            Self::PollCommitted => "poll_committed",
             Self::IntentWritten => "intent_written",
             Self::IntentCommitted => "intent_committed",
             Self::ResumeBegins => "resume_begins",

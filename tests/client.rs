@@ -118,7 +118,7 @@ fn id() -> TaskId {
 async fn failures(client: &Client) -> [Failure; 3] {
     let of = |answered: Answered| answered.outcome.expect_err("a failure");
     [
-        of(client.look(&id()).await),
+        of(client.poll(&id()).await),
         of(client.resume(&id(), 5).await),
         client.user().await.expect_err("a failure"),
     ]
@@ -143,7 +143,7 @@ async fn a_resume_goes_out_on_a_new_connection_and_is_answered_where_used_ones_a
     let mut polls_dropped = 0;
     for _ in 0..20 {
         for _ in 0..3 {
-            polls_dropped += i32::from(client.look(&id()).await.outcome.is_err());
+            polls_dropped += i32::from(client.poll(&id()).await.outcome.is_err());
         }
         let answered = client.resume(&id(), 5).await;
         assert!(answered.outcome.is_ok(), "{:?}", answered.outcome);
@@ -163,7 +163,7 @@ async fn a_poll_asks_for_an_answer_that_nothing_in_between_has_kept() {
     let (_dir, file) = token_file("a-token-for-tests");
     let service = Service::start(&file, |_| answer(200, "", TASK)).await;
     let client = service.client();
-    client.look(&id()).await.outcome.expect("a task");
+    client.poll(&id()).await.outcome.expect("a task");
     client.resume(&id(), 5).await.outcome.expect("a task");
     for request in service.seen() {
         let asks = request.head.contains("\r\ncache-control: no-cache\r\n");
@@ -227,8 +227,8 @@ async fn a_client_is_renewed_only_where_there_is_another_token() {
     assert!(client.renewed().unwrap().is_none());
     std::fs::write(&file, "the-new-token").unwrap();
     let renewed = client.renewed().unwrap().expect("another token");
-    renewed.look(&id()).await.outcome.expect("a task");
-    client.look(&id()).await.outcome.expect("a task");
+    renewed.poll(&id()).await.outcome.expect("a task");
+    client.poll(&id()).await.outcome.expect("a task");
     let [new, old] = &service.seen()[..] else {
         panic!("{:?}", service.seen());
     };
@@ -246,7 +246,7 @@ async fn a_client_is_renewed_only_where_there_is_another_token() {
     let gone = client.renewed().expect_err("no file");
     assert!(matches!(gone, TokenError::Unreadable { .. }), "{gone}");
     client
-        .look(&id())
+        .poll(&id())
         .await
         .outcome
         .expect("it goes on as before");

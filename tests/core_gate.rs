@@ -6,7 +6,7 @@ mod cases;
 use cases::{Checked, for_each};
 use growd::core::failure::{Failure, RetryAfter};
 use growd::core::gate::{Admission, Gate, Kind, RETRY_AFTER_MAX, Request, UNREACHABLE_AFTER};
-use growd::core::model::{Growth, Policy, Polling, Retry};
+use growd::core::policy::{Growth, Policy, Polling, Retry};
 use growd::core::{after, since};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -108,7 +108,7 @@ fn answers() -> impl Strategy<Value = Option<Failure>> {
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
-    let request = prop_oneof![Just(Request::Look), Just(Request::Resume)];
+    let request = prop_oneof![Just(Request::Poll), Just(Request::Resume)];
     let op = prop_oneof![
         4 => request.prop_map(Op::Begin),
         4 => (any::<prop::sample::Index>(), answers()).prop_map(|(i, f)| Op::Answer(i, f)),
@@ -167,7 +167,7 @@ impl World {
     fn begin(&mut self, request: Request) -> Checked {
         let admission = self.gate.admits(request, self.now);
         let is_free = match (self.gate.kind, request) {
-            (Kind::Open, _) | (Kind::PaymentRequired, Request::Look) => true,
+            (Kind::Open, _) | (Kind::PaymentRequired, Request::Poll) => true,
             (_, _) => false,
         };
         prop_assert_eq!(admission == Admission::Free, is_free);
@@ -271,7 +271,7 @@ fn after_any_sequence_of_answers_a_success_opens_the_gate() {
 }
 
 fn learn(gate: &mut Gate, failure: Option<&Failure>, started_at: Timestamp, now: Timestamp) {
-    gate.learn(Request::Look, failure, started_at, now, &policy(), 0.0);
+    gate.learn(Request::Poll, failure, started_at, now, &policy(), 0.0);
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -311,10 +311,10 @@ fn connections_that_fail_together_do_not_lengthen_the_wait() {
     let mut now = at(3);
     let mut waits = Vec::new();
     for _ in 0..12 {
-        assert_eq!(gate.admits(Request::Look, now), Admission::Probe);
+        assert_eq!(gate.admits(Request::Poll, now), Admission::Probe);
         gate.probe_sent(now, &policy());
         assert!(matches!(
-            gate.admits(Request::Look, now),
+            gate.admits(Request::Poll, now),
             Admission::Wait(_)
         ));
         learn(&mut gate, Some(&not_connected()), now, now);
@@ -431,7 +431,7 @@ fn a_402_closes_for_looks_only_where_a_look_met_it() {
     gate.learn(resume, Some(&payment()), at(1), at(1), &policy(), 0.0);
     assert_eq!(gate.kind, Kind::PaymentRequired);
     assert_eq!(gate.reason.as_deref(), Some("injected"));
-    assert_eq!(gate.admits(Request::Look, at(2)), Admission::Free);
+    assert_eq!(gate.admits(Request::Poll, at(2)), Admission::Free);
     learn(&mut gate, None, at(2), at(3));
     assert_eq!(gate.admits(resume, at(3)), Admission::Wait(at(301)));
     assert_eq!(gate.admits(resume, at(301)), Admission::Probe);
@@ -454,9 +454,9 @@ fn a_402_outlasts_the_other_reasons_that_close_the_gate() {
         gate.clone()
     };
     let until = answer(Request::Resume, Some(payment()), 0).until;
-    let limited = answer(Request::Look, Some(rate_limited(Some(30))), 1);
+    let limited = answer(Request::Poll, Some(rate_limited(Some(30))), 1);
     assert_eq!(limited.kind, Kind::RateLimited);
-    let owing = answer(Request::Look, None, 40);
+    let owing = answer(Request::Poll, None, 40);
     assert_eq!((owing.kind, owing.until), (Kind::PaymentRequired, until));
     assert_eq!(owing.reason, Some(detail()));
     assert_eq!(answer(Request::Resume, None, 400).kind, Kind::Open);
@@ -485,11 +485,11 @@ fn a_reload_makes_the_next_probe_due() {
     let mut gate = Gate::open(at(0));
     learn(&mut gate, Some(&unauthorized()), at(1), at(1));
     gate.probe_now(at(5));
-    assert_eq!(gate.admits(Request::Look, at(5)), Admission::Probe);
+    assert_eq!(gate.admits(Request::Poll, at(5)), Admission::Probe);
     let mut gate = Gate::open(at(0));
     learn(&mut gate, Some(&rate_limited(Some(60))), at(1), at(1));
     gate.probe_now(at(5));
-    assert_eq!(gate.admits(Request::Look, at(5)), Admission::Wait(at(61)));
+    assert_eq!(gate.admits(Request::Poll, at(5)), Admission::Wait(at(61)));
 }
 
 /// The words in the database are read back as what they were.

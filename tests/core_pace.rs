@@ -14,8 +14,9 @@ mod runs;
 mod standin;
 
 use cases::for_each;
-use growd::core::model::{Observation, Polling, Retry, Status};
-use growd::core::pace::{MARKS, Mark, Memory, Run, next_look, retry_delay};
+use growd::core::observation::{Observation, Status};
+use growd::core::pace::{MARKS, Mark, Memory, Run, next_poll, retry_delay};
+use growd::core::policy::{Polling, Retry};
 use growd::core::{after, since};
 use pollers::{Fixed, Forgetful, Growd, POLLING, Poller, at, start, watch_all};
 use proptest::prelude::*;
@@ -89,7 +90,7 @@ fn the_next_look_is_never_outside_the_polling_bounds() {
             evaluated,
             ..at_work(goal, results)
         };
-        let next = next_look(&run, &seen, now, &polling).at;
+        let next = next_poll(&run, &seen, now, &polling).at;
         prop_assert!(next >= after(now, polling.min_interval));
         prop_assert!(next <= after(now, polling.max_interval));
         Ok(())
@@ -111,7 +112,7 @@ fn what_a_look_remembers_stays_finite_whatever_the_looks_show() {
                 memory: memory.as_ref(),
             };
             let now = at(500.0 + seconds);
-            let paced = next_look(&run, &at_work(100, results), now, &POLLING);
+            let paced = next_poll(&run, &at_work(100, results), now, &POLLING);
             let kept = paced.memory;
             let numbers = [
                 kept.age,
@@ -143,7 +144,7 @@ fn more_progress_in_the_same_time_never_makes_the_first_gap_longer() {
             goal: 100,
             memory: None,
         };
-        let next = |results| next_look(&run, &at_work(100, results), at(age), &POLLING).at;
+        let next = |results| next_poll(&run, &at_work(100, results), at(age), &POLLING).at;
         prop_assert!(next(results + more) <= next(results));
         Ok(())
     });
@@ -196,7 +197,7 @@ fn a_run_that_has_met_its_goal_is_looked_at_soon() {
             goal: 100,
             memory: None,
         };
-        next_look(&run, seen, at(300.0), &POLLING).at
+        next_poll(&run, seen, at(300.0), &POLLING).at
     };
     assert_eq!(next(&at_work(100, 100)), at(305.0));
     let mut dry = at_work(100, 40);
@@ -222,7 +223,7 @@ fn a_run_that_hangs_is_looked_at_ever_less_often() {
             };
             let so_far = (now / 3.0).min(f64::from(results));
             #[allow(clippy::cast_possible_truncation, reason = "at most 100")]
-            let paced = next_look(&run, &at_work(100, so_far as i64), at(now), &POLLING);
+            let paced = next_poll(&run, &at_work(100, so_far as i64), at(now), &POLLING);
             memory = Some(paced.memory);
             gap = since(at(now), paced.at).as_secs_f64();
             now += gap;

@@ -11,7 +11,9 @@ use cases::for_each;
 use driver::service_model::{Busy, CapOn, TooMuch, Unknowns, Wish};
 use driver::{Driver, Fault, Scenario};
 use growd::core::State;
-use growd::core::model::{Growth, ResumeState, Wanted};
+use growd::core::policy::Growth;
+use growd::core::resume::ResumeState;
+use growd::core::task::Wanted;
 use proptest::prelude::*;
 use std::time::Duration;
 

@@ -3,10 +3,11 @@
 
 use growd::core::decide::Account;
 use growd::core::gate::{Admission, Gate, Kind, Request};
-use growd::core::model::{
-    Growth, Policy, Polling, Progress, Resume, ResumeState, Retry, Task, Wanted,
-};
-use growd::core::step::{self, Answer, Look, Step};
+use growd::core::policy::{Growth, Policy, Polling, Retry};
+use growd::core::progress::Progress;
+use growd::core::resume::{Resume, ResumeState};
+use growd::core::step::{self, PollAnswer, ResumeAnswer, Step};
+use growd::core::task::{Task, Wanted};
 use growd::core::{Failure, Observation, RetryAfter, State, Status, after};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -99,12 +100,12 @@ fn poll(task: &mut Task, at: Timestamp, outcome: Result<Observation, Failure>) -
         draining: false,
         stale: false,
     };
-    let look = Look {
+    let poll = PollAnswer {
         started_at: at,
         answered_at: at,
         outcome,
     };
-    let step = step::look(task, &look, &policy(), &account, 0.5);
+    let step = step::poll_answered(task, &poll, &policy(), &account, 0.5);
     task.progress = step.progress.clone();
     step
 }
@@ -293,7 +294,7 @@ fn a_403_to_a_resume_holds_resumes_only_and_the_next_probe_is_another_tasks() {
     );
     assert_eq!(gate.kind, Kind::PaymentRequired);
     assert_eq!(gate.reason.as_deref(), Some("not in your plan"));
-    assert_eq!(gate.admits(Request::Look, at(2)), Admission::Free);
+    assert_eq!(gate.admits(Request::Poll, at(2)), Admission::Free);
     let until = gate.until.unwrap();
     let grace = Duration::from_secs(5);
     assert_eq!(gate.admits(Request::Resume, until), Admission::Probe);
@@ -302,7 +303,7 @@ fn a_403_to_a_resume_holds_resumes_only_and_the_next_probe_is_another_tasks() {
     // Where no other task has gone by then, the same one is the probe.
     assert_eq!(gate.admits_forbidden(later, grace), Admission::Probe);
     // A poll that succeeds says nothing about paying.
-    gate.learn(Request::Look, None, at(3), at(3), &policy(), 0.5);
+    gate.learn(Request::Poll, None, at(3), at(3), &policy(), 0.5);
     assert_eq!(gate.kind, Kind::PaymentRequired);
 }
 
@@ -312,7 +313,7 @@ fn a_401_to_a_token_that_was_replaced_since_says_nothing_about_the_account() {
         status: 401,
         detail: "invalid token".to_owned(),
     };
-    for request in [Request::Look, Request::Resume] {
+    for request in [Request::Poll, Request::Resume] {
         let mut gate = Gate::open(at(0));
         gate.learn(request, Some(&superseded), at(1), at(2), &policy(), 0.5);
         assert_eq!(gate.kind, Kind::Open);
@@ -347,14 +348,14 @@ fn resume() -> Resume {
 fn answered(outcome: Result<Observation, Failure>) -> (Task, Step) {
     let mut task = task();
     task.resume = Some(resume());
-    let answer = Answer {
+    let answer = ResumeAnswer {
         resume_id: 1,
         started_at: at(0),
         answered_at: at(1),
         http_status: outcome.as_ref().err().and_then(Failure::status),
         outcome,
     };
-    let step = step::answer(&task, &resume(), &answer, &policy(), 0.5);
+    let step = step::resume_answered(&task, &resume(), &answer, &policy(), 0.5);
     (task, step)
 }
 

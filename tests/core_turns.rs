@@ -1,6 +1,6 @@
 //! Whose turn it is, under a simulated clock: with less time than there are due tasks nobody starves.
 
-use growd::core::queue::{Queue, Turns};
+use growd::core::queue::{FairQueue, Queue};
 use proptest::prelude::*;
 
 /// A task in the simulation: when it is due next, in milliseconds, and whether a person has just changed it.
@@ -14,10 +14,10 @@ struct Task {
     looks: u32,
 }
 
-/// Tasks, looked at one after another at an even pace, by the order of [`Turns`].
+/// Tasks, looked at one after another at an even pace, by the order of [`FairQueue`].
 struct World {
     tasks: Vec<Task>,
-    turns: Turns<usize>,
+    queue: FairQueue<usize>,
     now: u64,
     /// Milliseconds between two looks.
     spacing: u64,
@@ -36,7 +36,7 @@ impl World {
         };
         Self {
             tasks: vec![task; old],
-            turns: Turns::default(),
+            queue: FairQueue::default(),
             now: 0,
             spacing,
             interval,
@@ -58,7 +58,7 @@ impl World {
     /// Reads what is due from the front of each queue, as the schedule does once a second and when it runs out.
     fn read(&mut self) {
         const AHEAD: usize = 64;
-        self.turns.clear();
+        self.queue.clear();
         for is_new in [true, false] {
             let mut due: Vec<usize> = (0..self.tasks.len())
                 .filter(|n| self.tasks[*n].is_new == is_new && self.tasks[*n].due <= self.now)
@@ -69,9 +69,9 @@ impl World {
                 due.drain(AHEAD / 2..due.len() - AHEAD / 2);
             }
             due.truncate(AHEAD);
-            let queue = if is_new { Queue::New } else { Queue::Look };
+            let queue = if is_new { Queue::New } else { Queue::Regular };
             for n in due {
-                self.turns.push(queue, n);
+                self.queue.push(queue, n);
             }
         }
     }
@@ -80,12 +80,12 @@ impl World {
         let mut read_at = None;
         while self.now < until {
             let stale = read_at.is_none_or(|at| self.now - at >= 1_000);
-            let lacks = self.turns.len(Queue::New) == 0 || self.turns.len(Queue::Look) == 0;
+            let lacks = self.queue.len(Queue::New) == 0 || self.queue.len(Queue::Regular) == 0;
             if stale || lacks {
                 self.read();
                 read_at = Some(self.now);
             }
-            if let Some(n) = self.turns.take() {
+            if let Some(n) = self.queue.take() {
                 let (now, interval) = (self.now, self.interval);
                 let task = &mut self.tasks[n];
                 let waited = now - task.due;
@@ -138,31 +138,31 @@ proptest! {
         sizes in (1_usize..20, 1_usize..20),
         taken in 0_usize..8,
     ) {
-        let mut turns = Turns::default();
+        let mut queue = FairQueue::default();
         for n in 0..sizes.0 + 8 {
-            turns.push(Queue::New, (Queue::New, n));
+            queue.push(Queue::New, (Queue::New, n));
         }
         for n in 0..sizes.1 + 8 {
-            turns.push(Queue::Look, (Queue::Look, n));
+            queue.push(Queue::Regular, (Queue::Regular, n));
         }
         for _ in 0..taken {
-            turns.take();
+            queue.take();
         }
         let oldest = taken.div_ceil(4).saturating_sub(usize::from(taken % 4 != 0));
-        let next: Vec<_> = (0..4).filter_map(|_| turns.take()).collect();
-        prop_assert_eq!(next.iter().filter(|(queue, _)| *queue == Queue::Look).count(), 2);
+        let next: Vec<_> = (0..4).filter_map(|_| queue.take()).collect();
+        prop_assert_eq!(next.iter().filter(|(queue, _)| *queue == Queue::Regular).count(), 2);
         prop_assert!(next.contains(&(Queue::New, oldest)), "{:?}: {:?}", oldest, next);
     }
 }
 
 #[test]
 fn what_the_daily_limit_has_room_for_goes_first() {
-    let mut turns = Turns::default();
-    turns.push(Queue::Look, "look");
-    turns.push(Queue::New, "new");
-    turns.push(Queue::Limit, "limit");
-    assert_eq!(turns.take(), Some("limit"));
-    assert_eq!(turns.take(), Some("look"));
-    assert_eq!(turns.take(), Some("new"));
-    assert_eq!(turns.take(), None);
+    let mut queue = FairQueue::default();
+    queue.push(Queue::Regular, "look");
+    queue.push(Queue::New, "new");
+    queue.push(Queue::Limit, "limit");
+    assert_eq!(queue.take(), Some("limit"));
+    assert_eq!(queue.take(), Some("look"));
+    assert_eq!(queue.take(), Some("new"));
+    assert_eq!(queue.take(), None);
 }

@@ -56,11 +56,11 @@ impl Case {
         };
         match point {
             // The way to a resume and back: dying at it with good answers, with lost ones, and later on.
-            Point::LookBegins
-            | Point::LookAnswered
-            | Point::LookStoring
-            | Point::LookWritten
-            | Point::LookCommitted
+            Point::PollBegins
+            | Point::PollAnswered
+            | Point::PollStoring
+            | Point::PollWritten
+            | Point::PollCommitted
             | Point::IntentWritten
             | Point::IntentCommitted
             | Point::ResumeBegins
@@ -90,7 +90,7 @@ impl Case {
             | Point::MigrationBegins
             | Point::MigrationCommitted
             | Point::Opened
-            | Point::Started
+            | Point::StartedWriter
             | Point::Scheduled
             | Point::PruneWritten
             | Point::PruneCommitted => vec![plain],

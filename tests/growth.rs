@@ -5,7 +5,7 @@ mod support;
 use futures_util::TryStreamExt;
 use growd::core::gate::Gate;
 use growd::core::gate::RETRY_AFTER_MAX;
-use growd::daemon::writer::maintenance::{self, Chore};
+use growd::daemon::writer::maintenance::{self, Maintenance};
 use growd::store::overview;
 use growd_simulator::{FailAt, Fault, On, Options, Rule};
 use jiff::Timestamp;
@@ -379,7 +379,7 @@ async fn text_that_is_not_utf8_stops_no_other_task() {
     assert_eq!(state, "missing");
     assert!(reason.contains("626164ff"), "{reason}");
     let mut connection = bench.connection().await;
-    let rows: Vec<_> = overview::rows(&mut connection, None, overview::Order::Added)
+    let rows: Vec<_> = overview::rows(&mut connection, None, overview::ResumePermit::Added)
         .try_collect()
         .await
         .unwrap();
@@ -448,9 +448,15 @@ async fn an_unanswered_resume_of_a_removed_task_is_looked_for_when_it_is_added_a
     let now = Timestamp::now() + Duration::from_hours(5);
     let mut gate = Gate::open(now);
     let policy = bench.settings.policy;
-    maintenance::perform(&mut connection, &Chore::Heartbeat, &mut gate, &policy, now)
-        .await
-        .unwrap();
+    maintenance::perform(
+        &mut connection,
+        &Maintenance::Heartbeat,
+        &mut gate,
+        &policy,
+        now,
+    )
+    .await
+    .unwrap();
     drop(connection);
     let state: String = bench.value("SELECT state FROM resumes").await;
     assert_ne!(state, "lost");

@@ -56,7 +56,7 @@ async fn three_searches(bench: &Bench) {
     }
 }
 
-/// Waits until so many resumes have taken effect at the service.
+/// Shared until so many resumes have taken effect at the service.
 async fn until_took_effect(bench: &Bench, count: usize) {
     until(&format!("{count} resumes took effect"), || {
         effects(bench) >= count

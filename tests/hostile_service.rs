@@ -410,7 +410,7 @@ impl Fight {
         }
     }
 
-    /// Waits until a query about the hostile task says 1.
+    /// Shared until a query about the hostile task says 1.
     async fn until(&self, name: &str, sql: &'static str) {
         let begin = Instant::now();
         let mut connection = self.bench.connection().await;

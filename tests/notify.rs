@@ -32,7 +32,7 @@ impl Ear {
         String::from_utf8_lossy(&bytes[..size]).into_owned()
     }
 
-    /// Waits for a message that begins so.
+    /// Shared for a message that begins so.
     fn wait_for(&self, beginning: &str) -> String {
         loop {
             let message = self.hear();
@@ -151,7 +151,7 @@ async fn the_watchdog_goes_hungry(stall: &str) {
     ignore = "a build without debug assertions has no moments to stand still at"
 )]
 async fn the_watchdog_goes_hungry_once_the_writer_stands_still() {
-    the_watchdog_goes_hungry("look_storing").await;
+    the_watchdog_goes_hungry("poll_storing").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,8 +5,8 @@ mod support;
 use growd::core::gate::Gate;
 use growd::core::step::Event;
 use growd::daemon::supervision::health::Health;
-use growd::daemon::writer::maintenance::Chore;
-use growd::daemon::writer::{Started, Writer};
+use growd::daemon::writer::maintenance::Maintenance;
+use growd::daemon::writer::{StartedWriter, Writer};
 use growd::store::StoreError;
 use jiff::Timestamp;
 use serde_json::json;
@@ -21,15 +21,15 @@ use tokio::sync::watch;
 /// As the minute of the daemon.
 const GRACE: Duration = Duration::from_millis(500);
 
-fn event(kind: &'static str) -> Chore {
-    Chore::Tell(Event {
+fn event(kind: &'static str) -> Maintenance {
+    Maintenance::Tell(Event {
         kind,
         detail: json!({}),
     })
 }
 
 /// Starts a writer on a database of `bench`.
-fn writer(bench: &Bench, connection: SqliteConnection) -> (Started, Health) {
+fn writer(bench: &Bench, connection: SqliteConnection) -> (StartedWriter, Health) {
     let health = Health::with_patience(&bench.settings.database, GRACE);
     let (_, draining) = watch::channel(false);
     let gate = Gate::open(Timestamp::now());
@@ -39,9 +39,13 @@ fn writer(bench: &Bench, connection: SqliteConnection) -> (Started, Health) {
 }
 
 /// The writer has to try for as long as it should, and then to give up: at once with what comes after that.
-async fn gives_up(started: Started, health: &Health, path: &Path) {
+async fn gives_up(started: StartedWriter, health: &Health, path: &Path) {
     let begin = Instant::now();
-    started.writer.chore(event("first")).await.unwrap_err();
+    started
+        .writer
+        .maintenance(event("first"))
+        .await
+        .unwrap_err();
     assert!(begin.elapsed() >= GRACE, "{:?}", begin.elapsed());
     assert!(begin.elapsed() < PATIENCE / 2);
     let error = health.verdict().unwrap_err();
@@ -56,7 +60,11 @@ async fn gives_up(started: Started, health: &Health, path: &Path) {
         assert!(text.contains(word), "no {word:?} in: {text}");
     }
     let begin = Instant::now();
-    started.writer.chore(event("second")).await.unwrap_err();
+    started
+        .writer
+        .maintenance(event("second"))
+        .await
+        .unwrap_err();
     started.writer.stop().await;
     assert!(begin.elapsed() < PATIENCE / 2, "{:?}", begin.elapsed());
 }
@@ -89,7 +97,7 @@ async fn a_file_system_that_turns_read_only_is_given_up_after_a_while_and_shown_
     let path = bench.settings.database.clone();
     let connection = bench.connection().await;
     let (started, health) = writer(&bench, connection);
-    started.writer.chore(event("well")).await.unwrap();
+    started.writer.maintenance(event("well")).await.unwrap();
     let status = || {
         let status = output(&bench, &["status", "--json"]);
         assert!(status.status.success(), "{status:?}");
@@ -121,11 +129,11 @@ async fn a_full_disk_may_last_and_is_recorded_once_it_is_over() {
         .unwrap();
     let (started, health) = writer(&bench, connection);
     let writer = started.writer.clone();
-    let large = Chore::Tell(Event {
+    let large = Maintenance::Tell(Event {
         kind: "large",
         detail: json!({"text": "x".repeat(100_000)}),
     });
-    let written = tokio::spawn(async move { writer.chore(large).await });
+    let written = tokio::spawn(async move { writer.maintenance(large).await });
     let begin = Instant::now();
     while !(started.writer.is_stuck() && begin.elapsed() > GRACE * 2) {
         assert!(begin.elapsed() < PATIENCE);

@@ -11,7 +11,9 @@ mod driver;
 use driver::service_model::{Busy, CapOn, TooMuch, Unknowns, Wish};
 use driver::{Driver, Fault, Scenario};
 use growd::core::State;
-use growd::core::model::{Growth, Resume, ResumeState, Wanted};
+use growd::core::policy::Growth;
+use growd::core::resume::{Resume, ResumeState};
+use growd::core::task::Wanted;
 use std::time::Duration;
 
 const SETTLE: Duration = Duration::from_mins(1);

@@ -83,7 +83,7 @@ async fn a_resume_without_a_readable_time_stops_its_own_task_which_says_what_to_
         .collect();
     assert!(!errors.is_empty());
     for line in errors {
-        let is_debug = line.contains("Look {") || line.ends_with(['}', ')', ']']);
+        let is_debug = line.contains("PollAnswer {") || line.ends_with(['}', ')', ']']);
         assert!(!is_debug || line.ends_with(words[1]), "{line}");
     }
     let checked = output(&bench, &["check", "--offline"]);

@@ -8,7 +8,7 @@ use crate::runs::Draws;
 use crate::support::Bench;
 use growd::config::Api;
 use growd::core::TaskId;
-use growd::core::model::Polling;
+use growd::core::policy::Polling;
 use growd::extruct::Client;
 use growd::token::Token;
 use growd_simulator::{Options, RunEntry, Scenario, Shape};
@@ -131,7 +131,7 @@ fn client(api: &Api) -> Client {
 async fn until_done(client: Client, id: TaskId) {
     let mut next = Instant::now();
     while client
-        .look(&id)
+        .poll(&id)
         .await
         .outcome
         .expect("a task")

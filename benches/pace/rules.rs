@@ -1,7 +1,7 @@
 //! What growd's rule is compared with.
 
 use crate::pollers::{POLLING, Poller};
-use growd::core::model::Observation;
+use growd::core::observation::Observation;
 
 #[allow(clippy::cast_precision_loss, reason = "small counts")]
 fn count(number: i64) -> f64 {

@@ -6,7 +6,7 @@ use super::task_list::{self, Entry, Problem, Values};
 use super::tasks::{self, Hosts, Named};
 use super::{Context, Exit};
 use crate::core::TaskId;
-use crate::core::model::RESUME_MAX;
+use crate::core::resume::RESUME_MAX;
 use crate::crash::{self, Point};
 use crate::store::tasks::{Added, NewTask, upsert, upsert_all};
 use crate::store::{self, Mode, schema};

@@ -1,7 +1,7 @@
 //! `growd run`: the daemon, in the foreground.
 
 use super::{Context, Exit, owner};
-use crate::daemon::supervision::restart_backoff::{Restarts, Turn};
+use crate::daemon::supervision::restart_backoff::{RestartBackoff, Turn};
 use crate::daemon::supervision::signals;
 use crate::daemon::{self, RunError};
 use crate::extruct::network;
@@ -44,7 +44,7 @@ impl Run {
 
 async fn serve(mut context: Context, log: LogHandle) -> anyhow::Result<()> {
     let mut signals = signals::listen().map_err(RunError::from)?;
-    let restarts = Restarts::of_this_unit();
+    let restarts = RestartBackoff::of_this_unit();
     match restarts.turn(&mut signals).await {
         Turn::AtOnce => {}
         // The wait may have been for somebody to mend it.

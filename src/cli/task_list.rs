@@ -2,7 +2,7 @@
 
 use super::table;
 use super::tasks::{Hosts, Named};
-use crate::core::model::RESUME_MAX;
+use crate::core::resume::RESUME_MAX;
 use anyhow::{Context as _, bail};
 use csv::{ByteRecord, ReaderBuilder};
 use std::fmt;

@@ -5,8 +5,8 @@ use super::status::FEW;
 use super::table::clean;
 use super::{Context, Exit, interrupted};
 use crate::core::State;
-use crate::daemon::supervision::state_counts::Census;
-use crate::store::overview::{self, Order, OverviewRow};
+use crate::daemon::supervision::state_counts::StateCounts;
+use crate::store::overview::{self, OverviewRow, ResumePermit};
 use crate::store::{self, Mode, Text, schema};
 use clap::Args;
 use console::{Alignment, Term, pad_str, truncate_str};
@@ -48,7 +48,7 @@ impl Watch {
 /// What the database or the terminal says.
 pub async fn follow(database: &Path, until: impl Future<Output = ()>) -> anyhow::Result<()> {
     let mut connection = store::open(database, Mode::Read).await?;
-    let mut census = Census::default();
+    let mut counts = StateCounts::default();
     let mut view: Box<dyn View> = if io::stderr().is_terminal() {
         Box::new(Bars::new())
     } else {
@@ -67,7 +67,7 @@ pub async fn follow(database: &Path, until: impl Future<Output = ()>) -> anyhow:
         if version.replace(current) == Some(current) {
             continue;
         }
-        let sum = show(&mut connection, view.as_mut(), &mut census).await?;
+        let sum = show(&mut connection, view.as_mut(), &mut counts).await?;
         if sum.open == 0 {
             view.finish(&sum)?;
             return Ok(());
@@ -78,16 +78,16 @@ pub async fn follow(database: &Path, until: impl Future<Output = ()>) -> anyhow:
 async fn show(
     connection: &mut SqliteConnection,
     view: &mut dyn View,
-    census: &mut Census,
+    counts: &mut StateCounts,
 ) -> anyhow::Result<Sum> {
     let now = Timestamp::now();
-    census.take(connection).await?;
+    counts.take(connection).await?;
     view.begin();
-    if census.total() > FEW {
-        return show_some(connection, view, census, now).await;
+    if counts.total() > FEW {
+        return show_some(connection, view, counts, now).await;
     }
     let mut sum = Sum::default();
-    let mut rows = overview::rows(connection, None, Order::Added);
+    let mut rows = overview::rows(connection, None, ResumePermit::Added);
     while let Some(row) = rows.try_next().await? {
         let ended = has_ended(&row);
         sum.tasks += 1;
@@ -104,7 +104,7 @@ async fn show(
 async fn show_some(
     connection: &mut SqliteConnection,
     view: &mut dyn View,
-    census: &Census,
+    counts: &StateCounts,
     now: Timestamp,
 ) -> anyhow::Result<Sum> {
     let shown = view.shown();
@@ -119,9 +119,9 @@ async fn show_some(
     for row in overview::first(connection, "growing", view.most()).await? {
         view.task(&row, false, now)?;
     }
-    let tasks = usize::try_from(census.total()).unwrap_or(usize::MAX);
+    let tasks = usize::try_from(counts.total()).unwrap_or(usize::MAX);
     view.all(
-        &format!("{tasks} tasks in all: {}; `growd status`", census.line()),
+        &format!("{tasks} tasks in all: {}; `growd status`", counts.line()),
         tasks,
     );
     Ok(Sum {

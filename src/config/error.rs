@@ -116,7 +116,7 @@ pub enum Wrong {
         default: Option<&'static str>,
     },
     /// Its value does not go with another key's.
-    Order {
+    ResumePermit {
         /// The value.
         value: String,
         /// The key that it has to stay at or below.
@@ -158,7 +158,7 @@ impl fmt::Display for Problem {
                     None => f.write_str("; or leave it out"),
                 }
             }
-            Wrong::Order {
+            Wrong::ResumePermit {
                 value,
                 other,
                 limit,

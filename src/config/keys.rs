@@ -2,7 +2,7 @@
 
 use super::kinds::{Http, Integer, Kind, Number, Path, Shape, Span, Word};
 use super::{LogFormat, MAX_CONCURRENCY};
-use crate::core::model::RESUME_MAX;
+use crate::core::resume::RESUME_MAX;
 use std::time::Duration;
 use tracing::Level;
 

@@ -89,7 +89,7 @@ impl Layers {
         if low_value <= high_value {
             return Some((low_value, high_value));
         }
-        let what = Wrong::Order {
+        let what = Wrong::ResumePermit {
             value: self.shown(low),
             other: high.name,
             limit: self.shown(high),

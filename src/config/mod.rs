@@ -10,7 +10,7 @@ pub use environment::warnings;
 pub use error::{ConfigError, Origin, Problem, Wrong};
 pub use keys::{Entry, entries};
 
-use crate::core::model::{Growth, Policy, Polling, Retry};
+use crate::core::policy::{Growth, Policy, Polling, Retry};
 use layers::{Layers, PREFIX, SEPARATOR};
 use std::collections::HashMap;
 use std::ffi::OsString;

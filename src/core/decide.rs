@@ -4,7 +4,11 @@
 //! below is a row of the tables of states in the documentation, and their order is their precedence.
 
 use super::gate::Admission;
-use super::model::{Growth, Observation, RESUME_MAX, Resume, ResumeState, State, Status, Wanted};
+use super::observation::{Observation, Status};
+use super::policy::Growth;
+use super::progress::State;
+use super::resume::{RESUME_MAX, Resume, ResumeState};
+use super::task::Wanted;
 use jiff::Timestamp;
 use std::time::Duration;
 

@@ -5,7 +5,7 @@
 //! whichever task is due, so that a probe that succeeds has done useful work.
 
 use super::failure::{Failure, RetryAfter};
-use super::model::{Policy, Retry};
+use super::policy::{Policy, Retry};
 use super::{after, pace};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -72,7 +72,7 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
     /// `GET /v1/discovery_tasks/{id}`.
-    Look,
+    Poll,
     /// `POST /v1/discovery_tasks/{id}/resume`.
     Resume,
 }
@@ -153,7 +153,7 @@ impl Gate {
     #[must_use]
     pub fn admits(&self, request: Request, now: Timestamp) -> Admission {
         let free = match (self.kind, request) {
-            (Kind::Open, _) | (Kind::PaymentRequired, Request::Look) => true,
+            (Kind::Open, _) | (Kind::PaymentRequired, Request::Poll) => true,
             (Kind::Unauthorized | Kind::RateLimited | Kind::Unreachable, _)
             | (Kind::PaymentRequired, Request::Resume) => false,
         };
@@ -261,7 +261,7 @@ impl Gate {
             // To a poll only where `GET /v1/user` was not asked.
             Some(Failure::PaymentRequired { .. } | Failure::Forbidden { .. }) => {
                 let kind = match request {
-                    Request::Look => Kind::Unauthorized,
+                    Request::Poll => Kind::Unauthorized,
                     Request::Resume => Kind::PaymentRequired,
                 };
                 self.close(kind, failure, is_news, now, policy.probe_interval);
@@ -301,7 +301,7 @@ impl Gate {
                 }),
             )
             | (Kind::Open, _, _)
-            | (Kind::PaymentRequired, Request::Look, _)
+            | (Kind::PaymentRequired, Request::Poll, _)
             // The task was turned down before anybody asked about money: that says nothing of the account.
             | (Kind::PaymentRequired, Request::Resume, Some(_)) => {}
             (

@@ -7,17 +7,20 @@
 pub mod decide;
 pub mod failure;
 pub mod gate;
-pub mod model;
+pub mod observation;
 pub mod pace;
 pub mod policy;
+pub mod progress;
 pub mod queue;
 pub mod resume;
 pub mod settle;
 pub mod step;
+pub mod task;
 pub mod task_id;
 
 pub use failure::{Failure, RetryAfter};
-pub use model::{Observation, State, Status};
+pub use observation::{Observation, Status};
+pub use progress::State;
 pub use task_id::TaskId;
 
 use jiff::Timestamp;

@@ -17,12 +17,12 @@ pub enum Queue {
     /// It is to be asked for more once `growth.daily_limit` has room: not looked at before that.
     Limit,
     /// It is looked at from time to time.
-    Look,
+    Regular,
 }
 
 impl Queue {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::New, Self::Limit, Self::Look];
+    pub const ALL: [Self; 3] = [Self::New, Self::Limit, Self::Regular];
 
     /// The word in `progress.turn`.
     #[must_use]
@@ -30,38 +30,38 @@ impl Queue {
         match self {
             Self::New => "new",
             Self::Limit => "limit",
-            Self::Look => "look",
+            Self::Regular => "look",
         }
     }
 }
 
 /// Those whose turns come, as far as they are known, each queue with the longest due first.
 #[derive(Debug, Clone)]
-pub struct Turns<T> {
+pub struct FairQueue<T> {
     new: VecDeque<T>,
     limit: VecDeque<T>,
-    look: VecDeque<T>,
+    regular: VecDeque<T>,
     taken: u8,
 }
 
-impl<T> Default for Turns<T> {
+impl<T> Default for FairQueue<T> {
     fn default() -> Self {
         Self {
             new: VecDeque::new(),
             limit: VecDeque::new(),
-            look: VecDeque::new(),
+            regular: VecDeque::new(),
             taken: 0,
         }
     }
 }
 
-impl<T> Turns<T> {
+impl<T> FairQueue<T> {
     /// Puts somebody at the end of a queue.
     pub fn push(&mut self, queue: Queue, item: T) {
         match queue {
             Queue::New => self.new.push_back(item),
             Queue::Limit => self.limit.push_back(item),
-            Queue::Look => self.look.push_back(item),
+            Queue::Regular => self.regular.push_back(item),
         }
     }
 
@@ -71,21 +71,21 @@ impl<T> Turns<T> {
         match queue {
             Queue::New => self.new.len(),
             Queue::Limit => self.limit.len(),
-            Queue::Look => self.look.len(),
+            Queue::Regular => self.regular.len(),
         }
     }
 
     /// Does nobody wait?
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.new.is_empty() && self.limit.is_empty() && self.look.is_empty()
+        self.new.is_empty() && self.limit.is_empty() && self.regular.is_empty()
     }
 
     /// Forgets all of them, but not whose turn it is.
     pub fn clear(&mut self) {
         self.new.clear();
         self.limit.clear();
-        self.look.clear();
+        self.regular.clear();
     }
 
     /// Takes the one whose turn it is.
@@ -97,9 +97,9 @@ impl<T> Turns<T> {
         let turn = self.taken;
         self.taken = (self.taken + 1) % 4;
         match turn {
-            0 | 2 => self.look.pop_front().or_else(|| self.new.pop_back()),
-            1 => self.new.pop_back().or_else(|| self.look.pop_front()),
-            _ => self.new.pop_front().or_else(|| self.look.pop_front()),
+            0 | 2 => self.regular.pop_front().or_else(|| self.new.pop_back()),
+            1 => self.new.pop_back().or_else(|| self.regular.pop_front()),
+            _ => self.new.pop_front().or_else(|| self.regular.pop_front()),
         }
     }
 
@@ -107,7 +107,7 @@ impl<T> Turns<T> {
     /// is refused.
     pub fn take_as_probe(&mut self) -> Option<T> {
         // Whoever was the probe is no longer new, and waits behind the others that are not.
-        let queues = [&mut self.new, &mut self.look, &mut self.limit];
+        let queues = [&mut self.new, &mut self.regular, &mut self.limit];
         queues.into_iter().find_map(VecDeque::pop_front)
     }
 }

@@ -2,6 +2,9 @@
 
 use jiff::Timestamp;
 
+/// The most results one resume can ask for (docs.extruct.ai, "Resume discovery task").
+pub const RESUME_MAX: i64 = 250;
+
 /// `resumes.state`: how far a resume got, as far as growd knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ResumeState {

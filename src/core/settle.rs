@@ -4,7 +4,9 @@
 //! proves that a resume arrived by showing an effect of it. That it did not arrive, or that it brought less than it asked
 //! for, takes polls that show the task done and unchanged for a whole settling time in which the service could be asked.
 
-use super::model::{Growth, Idle, Observation, Polling, Resume, ResumeState, Status};
+use super::observation::{Observation, Status};
+use super::policy::{Growth, Polling};
+use super::resume::{Idle, Resume, ResumeState};
 use super::{after, since};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -46,7 +48,7 @@ pub enum Verdict {
 
 /// A poll that the service answered with the task.
 #[derive(Debug, Clone, Copy)]
-pub struct Poll<'a> {
+pub struct Evidence<'a> {
     /// What it shows.
     pub seen: &'a Observation,
     /// When the request was begun: what the poll shows is at least as new as that.
@@ -63,7 +65,7 @@ pub struct Poll<'a> {
 #[must_use]
 pub fn settle(
     resume: &Resume,
-    poll: &Poll<'_>,
+    poll: &Evidence<'_>,
     growth: &Growth,
     polling: &Polling,
 ) -> (Verdict, Option<Idle>) {
@@ -113,7 +115,7 @@ pub fn settle(
 /// since the service may be catching up. Around a single failure an eighth of the time counts, so that a service that fails
 /// every other poll does not hold the task for good. A gap of more than twice the time between two polls can hide an outage
 /// that growd did not see, such as while the task was paused: half a settling time of it counts.
-fn idle(resume: &Resume, poll: &Poll<'_>, settle: Duration, max_interval: Duration) -> Idle {
+fn idle(resume: &Resume, poll: &Evidence<'_>, settle: Duration, max_interval: Duration) -> Idle {
     let until = poll.started_at;
     let begun = Idle {
         since: until,
@@ -166,7 +168,7 @@ pub fn held_until(resume: &Resume, lost: u32, settle: Duration) -> Timestamp {
 /// When to poll a task again whose resume is still open: at first often, then at intervals that grow with the time since
 /// the resume, and once at the deadline.
 #[must_use]
-pub fn next_look(
+pub fn next_poll(
     resume: &Resume,
     now: Timestamp,
     deadline: Timestamp,

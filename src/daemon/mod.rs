@@ -29,7 +29,7 @@ use crate::logging::LogHandle;
 use crate::store::{self, Lock, Mode, schema};
 use crate::token::Token;
 use jiff::Timestamp;
-use scheduling::{Means, Pacer, Schedule};
+use scheduling::{Context, RateLimiter, Scheduler};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ use supervision::systemd::{self, Watchdog};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
-use writer::{Chore, Started, Writer};
+use writer::{Maintenance, StartedWriter, Writer};
 
 pub use error::{ReloadError, RunError};
 
@@ -112,11 +112,11 @@ pub async fn serve(
     let reader = store::open(&settings.database, Mode::Read).await?;
     crash::at(Point::Opened);
     let gate = store::daemon::started(&mut connection, Timestamp::now()).await?;
-    crash::at(Point::Started);
+    crash::at(Point::StartedWriter);
     // By now SQLite has made the log too.
     let health = Health::of(&settings.database);
     let (drain, draining) = watch::channel(false);
-    let Started {
+    let StartedWriter {
         writer,
         gate,
         landed,
@@ -129,17 +129,17 @@ pub async fn serve(
         health.clone(),
     )
     .map_err(RunError::Threads)?;
-    let pacer = Arc::new(Pacer::new(settings.limits.requests_per_second));
-    let means = Means {
+    let rate_limiter = Arc::new(RateLimiter::new(settings.limits.requests_per_second));
+    let context = Context {
         client: Arc::new(client),
         writer: writer.clone(),
-        pacer: pacer.clone(),
+        rate_limiter: rate_limiter.clone(),
         gate,
         draining,
     };
-    let mut schedule = Schedule::new(
+    let mut scheduler = Scheduler::new(
         reader,
-        means,
+        context,
         landed,
         health.clone(),
         settings.limits.concurrency,
@@ -148,7 +148,7 @@ pub async fn serve(
     let mut daemon = Daemon {
         settings,
         writer: writer.clone(),
-        pacer,
+        rate_limiter,
         announcing: None,
         is_outdated: false,
     };
@@ -161,19 +161,19 @@ pub async fn serve(
     let mut ready = false;
     // Looked at with each tick, and by the writer before it writes: not with each request.
     while health.was_well() {
-        let wake = schedule.launch().await;
+        let wake = scheduler.launch().await;
         if !ready {
             systemd::ready();
             ready = true;
         }
         tokio::select! {
-            () = schedule.landed() => {}
+            () = scheduler.landed() => {}
             () = sleep_until(wake) => {}
             signal = signals.recv() => match signal {
                 Some(Signal::Reload) => {
                     if let Some(client) = daemon.reload(&mut reload) {
                         let settings = &daemon.settings;
-                        schedule.adopt(client, settings.limits.concurrency, settings.policy);
+                        scheduler.adopt(client, settings.limits.concurrency, settings.policy);
                     }
                 }
                 Some(Signal::Stop) | None => break,
@@ -182,13 +182,13 @@ pub async fn serve(
                 if !health.is_well() {
                     break;
                 }
-                schedule.tick().await;
-                writer.look_at_the_clock();
+                scheduler.tick().await;
+                writer.check_clock();
                 watchdog.feed(writer.pulse());
             }
             _ = heartbeat.tick() => {
-                writer.ask(Chore::Heartbeat);
-                systemd::status(&daemon.status(&mut schedule).await);
+                writer.ask(Maintenance::Heartbeat);
+                systemd::status(&daemon.status(&mut scheduler).await);
             }
             _ = pruning.tick() => daemon.prune(),
             broken = &mut work => return Err(RunError::of_the_writer(broken)),
@@ -196,16 +196,16 @@ pub async fn serve(
     }
 
     daemon.announce_nothing_more();
-    daemon.wind_up(schedule, &drain, work).await;
+    daemon.wind_up(scheduler, &drain, work).await;
     drop(lock);
     health.verdict().map_err(RunError::Unhealthy)
 }
 
-/// What the loop needs besides the schedule.
+/// What the loop needs besides the scheduler.
 struct Daemon {
     settings: Settings,
     writer: Writer,
-    pacer: Arc<Pacer>,
+    rate_limiter: Arc<RateLimiter>,
     /// Tells systemd that a reload is over, once it is.
     announcing: Option<AbortHandle>,
     /// The newest configuration could not be used.
@@ -228,12 +228,12 @@ impl Daemon {
             detail: json!({"version": env!("CARGO_PKG_VERSION"), "pid": std::process::id()}),
         };
         // The configuration and the clock may have changed since the last daemon.
-        for chore in [
-            Chore::Tell(started),
-            Chore::PullBack,
-            Chore::Adopt(Box::new(self.settings.policy)),
+        for maintenance in [
+            Maintenance::Tell(started),
+            Maintenance::PullBack,
+            Maintenance::Adopt(Box::new(self.settings.policy)),
         ] {
-            self.writer.ask(chore);
+            self.writer.ask(maintenance);
         }
     }
 
@@ -265,8 +265,9 @@ impl Daemon {
                         limits[1]
                     );
                 }
-                self.pacer.set(settings.limits.requests_per_second);
-                self.writer.ask(Chore::Adopt(Box::new(settings.policy)));
+                self.rate_limiter.set(settings.limits.requests_per_second);
+                self.writer
+                    .ask(Maintenance::Adopt(Box::new(settings.policy)));
                 crash::at(Point::ReloadAdopted);
                 self.settings = settings;
                 tracing::info!("reloaded");
@@ -293,7 +294,7 @@ impl Daemon {
         // systemd waits for the end of a reload; signals and looks do not.
         let writer = self.writer.clone();
         let announcing = tokio::spawn(async move {
-            let _ = writer.chore(Chore::Tell(told)).await;
+            let _ = writer.maintenance(Maintenance::Tell(told)).await;
             systemd::ready();
         });
         self.announcing = Some(announcing.abort_handle());
@@ -303,28 +304,28 @@ impl Daemon {
     /// Lets requests under way end, writes what came of them, and closes the database.
     async fn wind_up(
         &self,
-        mut schedule: Schedule,
+        mut scheduler: Scheduler,
         drain: &watch::Sender<bool>,
         mut work: JoinHandle<()>,
     ) {
-        let patience = self.settings.api.timeout + DRAIN_MARGIN;
+        let retry = self.settings.api.timeout + DRAIN_MARGIN;
         drain.send_replace(true);
-        schedule.recall();
-        let in_flight = schedule.in_flight();
-        systemd::stopping(patience + CLOSING + LEEWAY);
+        scheduler.recall();
+        let in_flight = scheduler.in_flight();
+        systemd::stopping(retry + CLOSING + LEEWAY);
         systemd::status(&format!("stopping, {in_flight} tasks under way"));
         crash::at(Point::DrainBegins);
         tracing::info!("stopping, with {in_flight} tasks under way");
         tokio::select! {
-            drained = timeout(patience, schedule.drain()) => if drained.is_err() {
+            drained = timeout(retry, scheduler.drain()) => if drained.is_err() {
                 tracing::warn!("requests still under way are given up; the next start settles them");
             },
             // Then what is under way has nobody to store it, and there is nobody to stop either.
             _ = &mut work => tracing::error!("nothing can be stored any more; the next start settles the rest"),
         }
-        schedule.close().await;
+        scheduler.close().await;
         crash::at(Point::Drained);
-        self.writer.ask(Chore::Tell(Event {
+        self.writer.ask(Maintenance::Tell(Event {
             kind: "stopped",
             detail: json!({}),
         }));
@@ -340,8 +341,8 @@ impl Daemon {
     }
 
     /// One line for `systemctl status`.
-    async fn status(&self, schedule: &mut Schedule) -> String {
-        let mut line = schedule.status().await;
+    async fn status(&self, scheduler: &mut Scheduler) -> String {
+        let mut line = scheduler.status().await;
         if self.writer.is_stuck() {
             line += "; the database cannot be written: see the log";
         }
@@ -364,9 +365,9 @@ impl Daemon {
         let before = Timestamp::now()
             .checked_sub(self.settings.history_keep)
             .unwrap_or(Timestamp::MIN);
-        tokio::spawn(
-            async move { while let Ok(1..) = writer.chore(Chore::Prune(before)).await {} },
-        );
+        tokio::spawn(async move {
+            while let Ok(1..) = writer.maintenance(Maintenance::Prune(before)).await {}
+        });
     }
 }
 

@@ -141,7 +141,7 @@ impl Client {
     }
 
     /// Looks at a task: `GET /v1/discovery_tasks/{id}`.
-    pub async fn look(&self, id: &TaskId) -> Answered {
+    pub async fn poll(&self, id: &TaskId) -> Answered {
         let segment = segment(id);
         let url = self.url(format_args!("discovery_tasks/{segment}"));
         // A cached task would be stale.

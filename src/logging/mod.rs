@@ -11,7 +11,7 @@ pub use format::{clean, colours_are_welcome};
 use crate::config::{Log, LogFormat};
 use format::Line;
 use jiff::Timestamp;
-use non_blocking::Outlet;
+use non_blocking::NonBlocking;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -46,12 +46,12 @@ impl LogHandle {
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The way to stderr, where that is the log.
-static OUTLET: OnceLock<Outlet> = OnceLock::new();
+static OUTLET: OnceLock<NonBlocking> = OnceLock::new();
 
-/// Waits until the log is written, for the process is about to end; for a pipe that nobody empties no longer than 2 s.
+/// Shared until the log is written, for the process is about to end; for a pipe that nobody empties no longer than 2 s.
 pub fn flush() {
-    if let Some(outlet) = OUTLET.get() {
-        outlet.flush(FAREWELL);
+    if let Some(non_blocking) = OUTLET.get() {
+        non_blocking.flush(FAREWELL);
     }
 }
 
@@ -150,8 +150,8 @@ fn lines(line: Line) -> Boxed {
 fn stderr(form: impl Fn(&str) -> String + Send + 'static) -> BoxMakeWriter {
     let tell = move |lost| form(&format!("{lost} lines of the log are missing here"));
     let known = OUTLET.get().cloned();
-    match known.map_or_else(|| Outlet::to(io::stderr(), tell), Ok) {
-        Ok(outlet) => BoxMakeWriter::new(OUTLET.get_or_init(|| outlet).clone()),
+    match known.map_or_else(|| NonBlocking::to(io::stderr(), tell), Ok) {
+        Ok(non_blocking) => BoxMakeWriter::new(OUTLET.get_or_init(|| non_blocking).clone()),
         Err(_) => BoxMakeWriter::new(io::stderr),
     }
 }

@@ -21,7 +21,7 @@ const BREATH: Duration = Duration::from_millis(50);
 
 /// Takes lines. Cloning it is cheap, and a clone leads to the same place.
 #[derive(Clone, Debug)]
-pub(super) struct Outlet(Arc<Shared>);
+pub(super) struct NonBlocking(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -39,7 +39,7 @@ struct Lines {
     lost: u64,
 }
 
-impl Outlet {
+impl NonBlocking {
     /// Leads to a place, until the process ends; `tell` makes a line of how many are missing in its place.
     ///
     /// # Errors
@@ -57,12 +57,12 @@ impl Outlet {
         mut place: impl Write + Send + 'static,
         tell: impl Fn(u64) -> String + Send + 'static,
     ) -> io::Result<Self> {
-        let outlet = Self(Arc::new(Shared {
+        let non_blocking = Self(Arc::new(Shared {
             lines: Mutex::default(),
             changed: Condvar::new(),
             max,
         }));
-        let source = outlet.clone();
+        let source = non_blocking.clone();
         let run = move || {
             let mut unwritten = 0;
             loop {
@@ -80,7 +80,7 @@ impl Outlet {
         thread::Builder::new()
             .name("growd-log".to_owned())
             .spawn(run)?;
-        Ok(outlet)
+        Ok(non_blocking)
     }
 
     /// Says that what was there before is written, and waits for more; the number is that of the lines missing after it.
@@ -97,15 +97,15 @@ impl Outlet {
         (take(&mut lines.waiting), take(&mut lines.lost))
     }
 
-    /// Waits until all is written, but no longer than `patience`.
-    pub fn flush(&self, patience: Duration) {
+    /// Shared until all is written, but no longer than `patience`.
+    pub fn flush(&self, retry: Duration) {
         let is_under_way = |lines: &mut Lines| lines.is_writing || !lines.waiting.is_empty();
         let lines = self.lines();
         // Whether it was in vain nobody could be told.
         drop(
             self.0
                 .changed
-                .wait_timeout_while(lines, patience, is_under_way),
+                .wait_timeout_while(lines, retry, is_under_way),
         );
     }
 
@@ -157,7 +157,7 @@ fn write_all(place: &mut impl Write, mut text: &[u8]) -> io::Result<()> {
     place.flush()
 }
 
-impl Write for Outlet {
+impl Write for NonBlocking {
     /// Takes a whole line, or counts it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut lines = self.lines();
@@ -179,7 +179,7 @@ impl Write for Outlet {
     }
 }
 
-impl MakeWriter<'_> for Outlet {
+impl MakeWriter<'_> for NonBlocking {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
@@ -218,34 +218,34 @@ mod tests {
     #[test]
     fn lines_come_out_whole_and_in_order() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let mut outlet = Outlet::to(writer, told).unwrap();
+        let mut non_blocking = NonBlocking::to(writer, told).unwrap();
         let mut lines = String::new();
         for n in 0..1_000 {
             let line = format!("line {n}\n");
-            outlet.write_all(line.as_bytes()).unwrap();
+            non_blocking.write_all(line.as_bytes()).unwrap();
             lines += &line;
         }
         assert_eq!(read(&mut reader, lines.len()), lines);
-        outlet.flush(LONG);
-        assert!(!outlet.lines().is_writing);
+        non_blocking.flush(LONG);
+        assert!(!non_blocking.lines().is_writing);
     }
 
     #[test]
     fn nobody_waits_for_a_pipe_that_is_full_and_how_many_found_no_room_is_told_in_their_place() {
         let (mut reader, writer, size) = full();
-        let mut outlet = Outlet::with_room(20, writer, told).unwrap();
-        outlet.write_all(b"first\n").unwrap();
+        let mut non_blocking = NonBlocking::with_room(20, writer, told).unwrap();
+        non_blocking.write_all(b"first\n").unwrap();
         // Its thread has taken that, and waits for the pipe.
-        while !outlet.lines().is_writing {
+        while !non_blocking.lines().is_writing {
             thread::yield_now();
         }
         for line in ["one\n", "two\n", "three\n", "four\n", "five\n", "6\n"] {
-            outlet.write_all(line.as_bytes()).unwrap();
+            non_blocking.write_all(line.as_bytes()).unwrap();
         }
-        outlet.flush(Duration::from_millis(1));
+        non_blocking.flush(Duration::from_millis(1));
         read(&mut reader, size);
-        outlet.flush(LONG);
-        outlet.write_all(b"last\n").unwrap();
+        non_blocking.flush(LONG);
+        non_blocking.write_all(b"last\n").unwrap();
         let expected = "first\none\ntwo\nthree\nfour\n2 lost\nlast\n";
         assert_eq!(read(&mut reader, expected.len()), expected);
     }
@@ -253,8 +253,8 @@ mod tests {
     #[test]
     fn a_line_longer_than_all_room_is_taken_where_none_waits() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let mut outlet = Outlet::with_room(4, writer, told).unwrap();
-        outlet.write_all(b"a long one\n").unwrap();
+        let mut non_blocking = NonBlocking::with_room(4, writer, told).unwrap();
+        non_blocking.write_all(b"a long one\n").unwrap();
         assert_eq!(read(&mut reader, 11), "a long one\n");
     }
 
@@ -262,10 +262,10 @@ mod tests {
     fn a_reader_that_is_gone_is_not_waited_for() {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
-        let mut outlet = Outlet::to(writer, told).unwrap();
-        outlet.write_all(b"to nobody\n").unwrap();
-        outlet.flush(LONG);
-        let lines = outlet.lines();
+        let mut non_blocking = NonBlocking::to(writer, told).unwrap();
+        non_blocking.write_all(b"to nobody\n").unwrap();
+        non_blocking.flush(LONG);
+        let lines = non_blocking.lines();
         assert!(lines.waiting.is_empty() && !lines.is_writing);
     }
 
@@ -289,10 +289,10 @@ mod tests {
     fn what_cannot_be_written_is_told_with_the_next_line() {
         let (mut reader, writer) = io::pipe().unwrap();
         let place = Moody(vec![ErrorKind::StorageFull], writer);
-        let mut outlet = Outlet::to(place, told).unwrap();
-        outlet.write_all(b"one\n").unwrap();
-        outlet.flush(LONG);
-        outlet.write_all(b"two\n").unwrap();
+        let mut non_blocking = NonBlocking::to(place, told).unwrap();
+        non_blocking.write_all(b"one\n").unwrap();
+        non_blocking.flush(LONG);
+        non_blocking.write_all(b"two\n").unwrap();
         assert_eq!(read(&mut reader, 11), "1 lost\ntwo\n");
     }
 
@@ -300,8 +300,8 @@ mod tests {
     fn a_place_that_is_not_to_be_waited_for_is_tried_again() {
         let (mut reader, writer) = io::pipe().unwrap();
         let moods = vec![ErrorKind::WouldBlock, ErrorKind::Interrupted];
-        let mut outlet = Outlet::to(Moody(moods, writer), told).unwrap();
-        outlet.write_all(b"one\n").unwrap();
+        let mut non_blocking = NonBlocking::to(Moody(moods, writer), told).unwrap();
+        non_blocking.write_all(b"one\n").unwrap();
         assert_eq!(read(&mut reader, 4), "one\n");
     }
 

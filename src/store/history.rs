@@ -3,7 +3,7 @@
 use super::save::{self, Statements};
 use super::{StoreError, time};
 use crate::core::TaskId;
-use crate::core::model::Observation;
+use crate::core::observation::Observation;
 use crate::core::step::Event;
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use super::array::{self, array};
 use super::{StoreError, Text, time};
 use crate::core::failure::PAYMENT_ERRORS;
-use crate::core::model::{Idle, Resume, ResumeState};
+use crate::core::resume::{Idle, Resume, ResumeState};
 use crate::core::{TaskId, after};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;

@@ -3,7 +3,11 @@
 use super::array::{self, array};
 use super::ledger::Row;
 use super::{StoreError, pace, time};
-use crate::core::model::{Observation, Progress, Queue, Resume, Task, Wanted};
+use crate::core::observation::Observation;
+use crate::core::progress::Progress;
+use crate::core::queue::Queue;
+use crate::core::resume::Resume;
+use crate::core::task::{Task, Wanted};
 use crate::core::{State, Status, TaskId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
@@ -161,5 +165,5 @@ impl Loaded {
 fn queue(word: &str) -> Queue {
     // The schema knows no others.
     let known = Queue::ALL.into_iter().find(|queue| queue.as_str() == word);
-    known.unwrap_or(Queue::Look)
+    known.unwrap_or(Queue::Regular)
 }

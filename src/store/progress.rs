@@ -2,7 +2,7 @@
 
 use super::{StoreError, Text, history, time, values};
 use crate::core::TaskId;
-use crate::core::model::Queue;
+use crate::core::queue::Queue;
 use crate::core::step::Event;
 use jiff::Timestamp;
 use serde_json::json;

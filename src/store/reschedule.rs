@@ -76,7 +76,7 @@ pub async fn wake_capped(
     Ok(())
 }
 
-pub(super) const LOOK_SOONER: &str = "UPDATE progress SET next_poll_at = ?1
+pub(super) const POLL_SOONER: &str = "UPDATE progress SET next_poll_at = ?1
       WHERE turn IN ('new', 'look') AND next_poll_at > ?1 AND failures = 0 AND status NOT IN ('done', 'failed')
         AND state <> 'missing'";
 
@@ -86,11 +86,11 @@ pub(super) const LOOK_SOONER: &str = "UPDATE progress SET next_poll_at = ?1
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn look_sooner(
+pub async fn poll_sooner(
     connection: &mut SqliteConnection,
     horizon: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query(LOOK_SOONER)
+    sqlx::query(POLL_SOONER)
         .bind(time::to_text(horizon))
         .execute(connection)
         .await?;

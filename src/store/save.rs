@@ -6,7 +6,7 @@
 
 use super::{StoreError, pace, time};
 use crate::core::TaskId;
-use crate::core::model::Progress;
+use crate::core::progress::Progress;
 use jiff::Timestamp;
 use sqlx::AssertSqlSafe;
 use sqlx::query::Query;

@@ -17,7 +17,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("load::LOAD", load::LOAD.as_str()),
         ("reschedule::WAKE_WAITING", reschedule::WAKE_WAITING),
         ("reschedule::WAKE_CAPPED", reschedule::WAKE_CAPPED),
-        ("reschedule::LOOK_SOONER", reschedule::LOOK_SOONER),
+        ("reschedule::POLL_SOONER", reschedule::POLL_SOONER),
         ("reschedule::TAKE_UP", reschedule::TAKE_UP),
         ("reschedule::PULL_BACK", reschedule::PULL_BACK),
         ("reschedule::PULL_BACK_HELD", reschedule::PULL_BACK_HELD),

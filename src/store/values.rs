@@ -3,7 +3,8 @@
 use super::{StoreError, time};
 use crate::core::TaskId;
 use crate::core::gate::Kind as Gate;
-use crate::core::model::{ResumeState, State};
+use crate::core::progress::State;
+use crate::core::resume::ResumeState;
 use futures_util::TryStreamExt as _;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row as _};

@@ -11,10 +11,11 @@ pub mod service_model;
 
 use growd::core::decide::Account;
 use growd::core::gate::{Admission, Gate, Request};
-use growd::core::model::{
-    Growth, Policy, Polling, Progress, RESUME_MAX, Resume, ResumeState, Retry, Task, Wanted,
-};
-use growd::core::step::{self, Answer, Look, Step};
+use growd::core::policy::{Growth, Policy, Polling, Retry};
+use growd::core::progress::Progress;
+use growd::core::resume::{RESUME_MAX, Resume, ResumeState};
+use growd::core::step::{self, PollAnswer, ResumeAnswer, Step};
+use growd::core::task::{Task, Wanted};
 use growd::core::{Failure, Observation, RetryAfter, State, Status, after, since};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -300,11 +301,11 @@ impl Driver {
     }
 
     fn cycle(&mut self) -> Checked {
-        if let Admission::Wait(until) = self.gate.admits(Request::Look, self.now) {
+        if let Admission::Wait(until) = self.gate.admits(Request::Poll, self.now) {
             prop_assert!(until > self.now);
             self.now = until;
         }
-        assert!(self.admitted(Request::Look));
+        assert!(self.admitted(Request::Poll));
         if let Some(soonest) = self.soonest {
             prop_assert!(self.now >= soonest, "looked again too soon");
         }
@@ -324,7 +325,7 @@ impl Driver {
             }
             (_, reached) => outcome(&fault, reached.map(Ok)),
         };
-        self.learn(Request::Look, outcome.as_ref().err(), started_at);
+        self.learn(Request::Poll, outcome.as_ref().err(), started_at);
         let daily_left = self.daily_left();
         let gate = self.gate.clone();
         let account = Account {
@@ -336,18 +337,18 @@ impl Driver {
             draining: self.draining,
             stale: fault == Fault::TooLate,
         };
-        let look = Look {
+        let poll = PollAnswer {
             started_at,
             answered_at: self.now,
             outcome,
         };
-        let step = step::look(&self.task, &look, &self.policy, &account, self.spread);
+        let step = step::poll_answered(&self.task, &poll, &self.policy, &account, self.spread);
         self.store(&step);
         self.soonest = Some(after(self.now, self.policy.polling.min_interval));
         self.check()?;
         if let Some(n) = step.ask {
             prop_assert!(fault != Fault::TooLate, "asked after a look that was old");
-            self.check_ask(n, &look, daily_left)?;
+            self.check_ask(n, &poll, daily_left)?;
             self.resume(n)?;
         }
         if self.draining {
@@ -400,7 +401,7 @@ impl Driver {
         self.act();
         let outcome = outcome(&fault, reached);
         self.learn(Request::Resume, outcome.as_ref().err(), started_at);
-        let answer = Answer {
+        let answer = ResumeAnswer {
             resume_id: row.id,
             started_at,
             answered_at: self.now,
@@ -410,7 +411,7 @@ impl Driver {
             },
             outcome,
         };
-        let step = step::answer(&self.task, &row, &answer, &self.policy, self.spread);
+        let step = step::resume_answered(&self.task, &row, &answer, &self.policy, self.spread);
         prop_assert_eq!(step.ask, None);
         self.store(&step);
         self.check()
@@ -461,8 +462,8 @@ impl Driver {
     }
 
     /// What must hold of a task that a resume is asked from, and of how much is asked.
-    fn check_ask(&self, n: i64, look: &Look, daily_left: Option<i64>) -> Checked {
-        let Ok(seen) = &look.outcome else {
+    fn check_ask(&self, n: i64, poll: &PollAnswer, daily_left: Option<i64>) -> Checked {
+        let Ok(seen) = &poll.outcome else {
             return Err(TestCaseError::fail("asked after a look that failed"));
         };
         let wanted = &self.task.wanted;

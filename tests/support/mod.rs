@@ -8,7 +8,7 @@ pub mod program;
 
 use growd::config::{Api, Limits, Log, LogFormat, Settings};
 use growd::core::TaskId;
-use growd::core::model::{Growth, Policy, Polling, Retry};
+use growd::core::policy::{Growth, Policy, Polling, Retry};
 use growd::daemon::supervision::signals::Signal;
 use growd::daemon::{self, ReloadError};
 use growd::extruct::Client;
@@ -187,7 +187,7 @@ impl Bench {
         value
     }
 
-    /// Waits until a query for one number says 1.
+    /// Shared until a query for one number says 1.
     pub async fn until(&self, sql: &'static str) {
         let begin = Instant::now();
         let mut connection = self.connection().await;
@@ -205,7 +205,7 @@ impl Bench {
         }
     }
 
-    /// Waits until every task has ended and is polled no more; a missing one is polled once a day.
+    /// Shared until every task has ended and is polled no more; a missing one is polled once a day.
     pub async fn until_all_ended(&self) {
         self.until(
             "SELECT NOT EXISTS (SELECT 1 FROM progress

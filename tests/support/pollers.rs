@@ -3,8 +3,9 @@
 #![allow(dead_code, reason = "each user takes a part of it")]
 
 use super::runs::{Draws, Kind, Watched};
-use growd::core::model::{Observation, Polling};
+use growd::core::observation::Observation;
 use growd::core::pace::{Memory, RULE, Rule, Run};
+use growd::core::policy::Polling;
 use growd::core::{after, since};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -48,7 +49,7 @@ impl Poller for Growd {
             goal: seen.desired,
             memory: self.memory.as_ref(),
         };
-        let paced = self.rule.next_look(&run, seen, at(now), &POLLING);
+        let paced = self.rule.next_poll(&run, seen, at(now), &POLLING);
         self.memory = Some(paced.memory);
         since(start(), paced.at).as_secs_f64()
     }

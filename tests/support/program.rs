@@ -149,7 +149,7 @@ impl Daemon {
         has_ended || caught.is_none_or(|mask| mask & (1 << (number - 1)) != 0)
     }
 
-    /// Waits for its end; returns the exit status, none where a signal ended it.
+    /// Shared for its end; returns the exit status, none where a signal ended it.
     pub async fn ended(&mut self) -> Option<i32> {
         let begin = Instant::now();
         loop {
@@ -165,7 +165,7 @@ impl Daemon {
         }
     }
 
-    /// Waits for its end by SIGKILL; `when` says what was to lead to that.
+    /// Shared for its end by SIGKILL; `when` says what was to lead to that.
     pub async fn killed(&mut self, when: &str) {
         let status = self.ended().await;
         let signal = self
@@ -181,7 +181,7 @@ impl Daemon {
         );
     }
 
-    /// Waits until the log has a text.
+    /// Shared until the log has a text.
     pub async fn logs(&self, text: &str) {
         let begin = Instant::now();
         while !self.logged().contains(text) {

@@ -6,7 +6,7 @@
 
 #![allow(dead_code, reason = "each user takes a part of it")]
 
-use growd::core::model::{Observation, Status};
+use growd::core::observation::{Observation, Status};
 
 /// What each run is to find: the service's default.
 pub const DESIRED: i64 = 100;

@@ -2,7 +2,7 @@
 //!
 //! Time is a parameter, nothing is random: what a test draws beforehand decides everything.
 
-use growd::core::model::RESUME_MAX;
+use growd::core::resume::RESUME_MAX;
 use growd::core::{Failure, Observation, Status, after, since};
 use jiff::Timestamp;
 use std::collections::VecDeque;

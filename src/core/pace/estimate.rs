@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::bend::{Mark, Marks, bend, keep};
-use crate::core::model::Observation;
+use crate::core::observation::Observation;
 use crate::core::since;
 use jiff::Timestamp;
 

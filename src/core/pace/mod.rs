@@ -7,7 +7,8 @@ pub use bend::{MARKS, Mark, Marks};
 pub use estimate::{Estimate, Memory};
 
 use super::after;
-use super::model::{Observation, Polling, Retry};
+use super::observation::Observation;
+use super::policy::{Polling, Retry};
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
 use estimate::{ERROR, Sight, estimate};
@@ -76,13 +77,13 @@ pub struct Paced {
 /// The result is never sooner than `min_interval` and never later than `max_interval` from `now`. There is no
 /// jitter: the service sees no herd, since every task has a rhythm of its own.
 #[must_use]
-pub fn next_look(run: &Run<'_>, seen: &Observation, now: Timestamp, polling: &Polling) -> Paced {
-    RULE.next_look(run, seen, now, polling)
+pub fn next_poll(run: &Run<'_>, seen: &Observation, now: Timestamp, polling: &Polling) -> Paced {
+    RULE.next_poll(run, seen, now, polling)
 }
 impl Rule {
-    /// [`next_look`] with these constants.
+    /// [`next_poll`] with these constants.
     #[must_use]
-    pub fn next_look(
+    pub fn next_poll(
         &self,
         run: &Run<'_>,
         seen: &Observation,

@@ -7,17 +7,20 @@ mod open_resume;
 mod poll_failed;
 mod resume_answered;
 
-pub use resume_answered::answer;
+pub use resume_answered::resume_answered;
 
 use super::after;
 use super::decide::{Account, Decision, Ledger, Next, Waste, decide};
 use super::failure::Failure;
 use super::gate::RETRY_AFTER_MAX;
-use super::model::{
-    Observation, Policy, Progress, Queue, Resume, ResumeState, State, Status, Task,
-};
+use super::observation::{Observation, Status};
 use super::pace::{self, Run};
+use super::policy::Policy;
+use super::progress::{Progress, State};
+use super::queue::Queue;
+use super::resume::{Resume, ResumeState};
 use super::settle;
+use super::task::Task;
 use jiff::Timestamp;
 use open_resume::settle_open;
 use poll_failed::failed_poll;
@@ -25,7 +28,7 @@ use serde_json::json;
 
 /// The answer to a look.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct PollAnswer {
     /// When the request was begun.
     pub started_at: Timestamp,
     /// When it was answered, or given up.
@@ -34,16 +37,16 @@ pub struct Look {
     pub outcome: Result<Observation, Failure>,
 }
 
-impl Look {
+impl PollAnswer {
     /// Does it concern nobody but its own task, and is nothing to be done about it? What failed may close the gate.
     #[must_use]
     pub fn can_wait(&self) -> bool {
-        self.outcome.is_ok() && !self.may_lead_to_a_resume()
+        self.outcome.is_ok() && !self.may_lead_to_resume()
     }
 
     /// May it be that a resume comes of this?
     #[must_use]
-    pub fn may_lead_to_a_resume(&self) -> bool {
+    pub fn may_lead_to_resume(&self) -> bool {
         let seen = self.outcome.as_ref();
         seen.is_ok_and(|seen| seen.status == Status::Done && !seen.is_exhausted)
     }
@@ -51,7 +54,7 @@ impl Look {
 
 /// The answer to a resume.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct ResumeAnswer {
     /// The row of the ledger.
     pub resume_id: i64,
     /// When it was sent.
@@ -92,7 +95,7 @@ impl Step {
     fn of(task: &Task) -> Self {
         let mut progress = task.progress.clone();
         // Whoever was new, or waited for the limit, has had its turn.
-        progress.queue = Queue::Look;
+        progress.queue = Queue::Regular;
         Self {
             progress,
             resume: None,
@@ -205,7 +208,7 @@ impl Step {
 
     /// The bounds of whatever was decided: no task is polled more often than `min_interval`, and one that was
     /// paused while a request was under way not at all.
-    fn bound_next_look(&mut self, task: &Task, at: Timestamp, policy: &Policy) {
+    fn bound_next_poll(&mut self, task: &Task, at: Timestamp, policy: &Policy) {
         // Where the clock went back the last look lies ahead; it is not waited for.
         let last = self.progress.polled_at.map_or(at, |last| last.min(at));
         let soonest = after(last, policy.polling.min_interval);
@@ -223,32 +226,38 @@ impl Step {
 
 /// What a look does to a task. `spread` in `0.0..1.0` is the jitter for a retry.
 #[must_use]
-pub fn look(task: &Task, look: &Look, policy: &Policy, account: &Account<'_>, spread: f64) -> Step {
+pub fn poll_answered(
+    task: &Task,
+    poll: &PollAnswer,
+    policy: &Policy,
+    account: &Account<'_>,
+    spread: f64,
+) -> Step {
     let mut step = Step::of(task);
-    let at = look.answered_at;
+    let at = poll.answered_at;
     step.progress.polls = step.progress.polls.saturating_add(1);
     step.progress.polled_at = Some(at);
-    if !matches!(look.outcome, Err(Failure::NotFound { .. })) {
+    if !matches!(poll.outcome, Err(Failure::NotFound { .. })) {
         step.progress.absences = 0;
         step.progress.absent_since = None;
     }
-    match &look.outcome {
-        Ok(seen) => seen_task(&mut step, task, look, seen, policy, account),
-        Err(failure) => failed_poll(&mut step, task, look, failure, policy, spread),
+    match &poll.outcome {
+        Ok(seen) => seen_task(&mut step, task, poll, seen, policy, account),
+        Err(failure) => failed_poll(&mut step, task, poll, failure, policy, spread),
     }
-    step.bound_next_look(task, at, policy);
+    step.bound_next_poll(task, at, policy);
     step
 }
 
 fn seen_task(
     step: &mut Step,
     task: &Task,
-    look: &Look,
+    poll: &PollAnswer,
     seen: &Observation,
     policy: &Policy,
     account: &Account<'_>,
 ) {
-    let at = look.answered_at;
+    let at = poll.answered_at;
     let began = task.resume.as_ref().filter(|resume| resume.is_open());
     run_began(
         &mut step.progress,
@@ -264,9 +273,9 @@ fn seen_task(
     step.progress.best_results = step.progress.best_results.max(seen.results);
     // Where the clock went back the last change lies ahead: from now on it counts as one of now.
     step.progress.changed_at = step.progress.changed_at.map(|changed| changed.min(at));
-    let poll = settle::Poll {
+    let poll = settle::Evidence {
         seen,
-        started_at: look.started_at,
+        started_at: poll.started_at,
         changed_at: step.progress.changed_at.unwrap_or(at),
         reachable_since: account.reachable_since,
         failures: (task.progress.failures)
@@ -320,7 +329,7 @@ fn seen_task(
         }
         Next::Pace => Some(paced(&mut step.progress, current, seen, at, policy)),
         Next::Settle(until) => current.map(|resume| {
-            settle::next_look(
+            settle::next_poll(
                 resume,
                 at,
                 until,
@@ -385,7 +394,7 @@ fn paced(
         results_at_start: progress.run_results,
         memory: progress.pace.as_ref(),
     };
-    let paced = pace::next_look(&run, seen, at, &policy.polling);
+    let paced = pace::next_poll(&run, seen, at, &policy.polling);
     progress.pace = Some(paced.memory);
     paced.at
 }

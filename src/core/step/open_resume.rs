@@ -2,8 +2,11 @@
 
 use super::Step;
 use crate::core::failure::Failure;
-use crate::core::model::{Observation, Policy, Resume, ResumeState, Task};
-use crate::core::settle::{self, Poll, Verdict};
+use crate::core::observation::Observation;
+use crate::core::policy::Policy;
+use crate::core::resume::{Resume, ResumeState};
+use crate::core::settle::{self, Evidence, Verdict};
+use crate::core::task::Task;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -11,7 +14,7 @@ use serde_json::json;
 pub(super) fn settle_open(
     step: &mut Step,
     task: &Task,
-    poll: &Poll<'_>,
+    poll: &Evidence<'_>,
     at: Timestamp,
     policy: &Policy,
 ) -> Option<Timestamp> {

@@ -1,8 +1,10 @@
 //! What a poll without a task does: backing off, waiting for the account, or counting towards a missing task.
 
-use super::{Look, Step, run_ended};
+use super::{PollAnswer, Step, run_ended};
 use crate::core::failure::Failure;
-use crate::core::model::{Policy, State, Task};
+use crate::core::policy::Policy;
+use crate::core::progress::State;
+use crate::core::task::Task;
 use crate::core::{after, since};
 use std::time::Duration;
 
@@ -15,14 +17,14 @@ const MISSING_INTERVAL: Duration = Duration::from_hours(24);
 pub(super) fn failed_poll(
     step: &mut Step,
     task: &Task,
-    look: &Look,
+    poll: &PollAnswer,
     failure: &Failure,
     policy: &Policy,
     spread: f64,
 ) {
-    let at = look.answered_at;
+    let at = poll.answered_at;
     match failure {
-        Failure::NotFound { .. } => not_found(step, look, failure, policy),
+        Failure::NotFound { .. } => not_found(step, poll, failure, policy),
         Failure::Unauthorized { .. }
         | Failure::Forbidden { .. }
         | Failure::PaymentRequired { .. }
@@ -48,17 +50,17 @@ pub(super) fn failed_poll(
 }
 
 /// Counts a 404 of the service's own: one can be a passing fault, and ends nothing.
-fn not_found(step: &mut Step, look: &Look, failure: &Failure, policy: &Policy) {
-    let (at, settle) = (look.answered_at, policy.growth.settle);
+fn not_found(step: &mut Step, poll: &PollAnswer, failure: &Failure, policy: &Policy) {
+    let (at, settle) = (poll.answered_at, policy.growth.settle);
     let progress = &mut step.progress;
     // A clock that went back begins the time anew.
     let first = progress
         .absent_since
-        .filter(|first| *first <= look.started_at)
-        .unwrap_or(look.started_at);
+        .filter(|first| *first <= poll.started_at)
+        .unwrap_or(poll.started_at);
     progress.absent_since = Some(first);
     progress.absences = progress.absences.saturating_add(1);
-    let is_confirmed = progress.absences >= ABSENCES && since(first, look.started_at) >= settle;
+    let is_confirmed = progress.absences >= ABSENCES && since(first, poll.started_at) >= settle;
     if is_confirmed || progress.state == State::Missing {
         let reason = absence(failure);
         progress.next_poll_at = Some(after(at, MISSING_INTERVAL));

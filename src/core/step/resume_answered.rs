@@ -1,16 +1,25 @@
 //! What the answer to a resume does to its task, and to the ledger's row.
 
 use super::open_resume::{note_effect, resolve};
-use super::{Answer, Step, paced, run_began};
+use super::{ResumeAnswer, Step, paced, run_began};
 use crate::core::after;
 use crate::core::failure::Failure;
 use crate::core::gate::RETRY_AFTER_MAX;
-use crate::core::model::{Policy, Resume, ResumeState, State, Task};
+use crate::core::policy::Policy;
+use crate::core::progress::State;
+use crate::core::resume::{Resume, ResumeState};
+use crate::core::task::Task;
 use serde_json::json;
 
 /// What the answer to a resume does to a task, and to the ledger's row `resume`.
 #[must_use]
-pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, spread: f64) -> Step {
+pub fn resume_answered(
+    task: &Task,
+    resume: &Resume,
+    answer: &ResumeAnswer,
+    policy: &Policy,
+    spread: f64,
+) -> Step {
     let mut step = Step::of(task);
     let at = answer.answered_at;
     let mut row = resume.clone();
@@ -106,7 +115,7 @@ pub fn answer(task: &Task, resume: &Resume, answer: &Answer, policy: &Policy, sp
         }
     }
     step.resume = Some(row);
-    step.bound_next_look(task, at, policy);
+    step.bound_next_poll(task, at, policy);
     step
 }
 

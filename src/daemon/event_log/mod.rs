@@ -8,15 +8,15 @@ use crate::core::step::Event;
 use crate::logging::clean;
 use serde_json::Value;
 use std::collections::HashSet;
-use throttle::Economy;
+use throttle::Throttle;
 use tokio::time::Instant;
 use tracing::Level;
 use tracing::field::display;
 
 /// Tells what happened.
 #[derive(Debug, Default)]
-pub struct Report {
-    economy: Economy,
+pub struct EventLog {
+    throttle: Throttle,
 }
 
 /// A line to be.
@@ -28,7 +28,7 @@ struct Line {
     trouble: Option<String>,
 }
 
-impl Report {
+impl EventLog {
     /// Tells the events of one transaction; `probing` where the gate was closed before it, and each resume is a probe.
     pub fn events(&mut self, told: &[(Option<TaskId>, Event)], probing: bool) {
         let of = |wanted: fn(&str) -> bool| -> HashSet<&TaskId> {
@@ -64,7 +64,7 @@ impl Report {
     pub fn refused(&mut self, task_id: Option<&TaskId>, text: &str) {
         let text = clean(text);
         if self
-            .economy
+            .throttle
             .admits("refused", Level::ERROR, &text, Instant::now())
         {
             tracing::error!(task_id = task_id.map(display), "{text}");
@@ -77,7 +77,7 @@ impl Report {
     pub fn disk_is_full(&mut self) {
         let text = "the disk is full, or not sound: growd goes on with the room that its own log gives back; make room on it";
         if self
-            .economy
+            .throttle
             .admits("disk", Level::WARN, text, Instant::now())
         {
             tracing::warn!("{text}");
@@ -86,12 +86,12 @@ impl Report {
 
     /// Tells, from time to time, the number of the lines that were not told.
     pub fn sums(&mut self) {
-        self.economy.sums(Instant::now()).iter().for_each(sum);
+        self.throttle.sums(Instant::now()).iter().for_each(sum);
     }
 
     /// Tells it for the last time.
     pub fn end(&mut self) {
-        self.economy.last_sums(Instant::now()).iter().for_each(sum);
+        self.throttle.last_sums(Instant::now()).iter().for_each(sum);
     }
 
     fn tell(&mut self, id: Option<&TaskId>, event: &Event, line: &Line) {
@@ -100,7 +100,11 @@ impl Report {
             None => clean(&line.text),
         };
         let level = match &line.trouble {
-            Some(kind) if !self.economy.admits(kind, line.level, &text, Instant::now()) => {
+            Some(kind)
+                if !self
+                    .throttle
+                    .admits(kind, line.level, &text, Instant::now()) =>
+            {
                 Level::DEBUG
             }
             _ => line.level,

@@ -19,7 +19,7 @@ const KINDS_MAX: usize = 64;
 
 /// Counts the lines of each kind.
 #[derive(Debug, Default)]
-pub struct Economy {
+pub struct Throttle {
     kinds: BTreeMap<String, Count>,
 }
 
@@ -32,7 +32,7 @@ struct Count {
     newest: String,
 }
 
-impl Economy {
+impl Throttle {
     /// Is a line of this kind to be told in full?
     pub fn admits(&mut self, kind: &str, level: Level, line: &str, now: Instant) -> bool {
         let known = self.kinds.len() < KINDS_MAX || self.kinds.contains_key(kind);
@@ -102,15 +102,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn trouble_that_goes_on_is_told_in_full_at_first_and_then_as_a_number() {
-        let mut economy = Economy::default();
+        let mut throttle = Throttle::default();
         let mut told = 0;
         let mut sums = Vec::new();
         // An hour of a line a second.
         for second in 0..3600_u32 {
             let line = format!("line {second}");
-            told += u32::from(economy.admits("poll 500", Level::WARN, &line, Instant::now()));
+            told += u32::from(throttle.admits("poll 500", Level::WARN, &line, Instant::now()));
             tokio::time::advance(Duration::from_secs(1)).await;
-            sums.extend(economy.sums(Instant::now()));
+            sums.extend(throttle.sums(Instant::now()));
         }
         assert_eq!(told, FIRST);
         assert_eq!(sums.len(), 6, "{sums:?}");
@@ -123,30 +123,30 @@ mod tests {
         assert!(sums[5].1.ends_with("line 3599"), "{sums:?}");
         // Quiet for a while: news again, and nothing left to tell.
         tokio::time::advance(SPAN).await;
-        assert!(economy.sums(Instant::now()).is_empty());
-        assert!(economy.admits("poll 500", Level::WARN, "again", Instant::now()));
-        assert!(economy.last_sums(Instant::now()).is_empty());
+        assert!(throttle.sums(Instant::now()).is_empty());
+        assert!(throttle.admits("poll 500", Level::WARN, "again", Instant::now()));
+        assert!(throttle.last_sums(Instant::now()).is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn another_kind_of_trouble_is_told_in_full_whatever_else_goes_on() {
-        let mut economy = Economy::default();
+        let mut throttle = Throttle::default();
         let now = Instant::now();
         for _ in 0..1_000 {
-            economy.admits("poll 500", Level::WARN, "the usual", now);
+            throttle.admits("poll 500", Level::WARN, "the usual", now);
         }
-        assert!(economy.admits("poll timeout", Level::WARN, "a new one", now));
-        let sums = economy.last_sums(now);
+        assert!(throttle.admits("poll timeout", Level::WARN, "a new one", now));
+        let sums = throttle.last_sums(now);
         assert_eq!(sums.len(), 1, "{sums:?}");
         assert!(sums[0].1.contains("995 more"), "{sums:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn however_many_kinds_there_are_it_stays_small() {
-        let mut economy = Economy::default();
+        let mut throttle = Throttle::default();
         let now = Instant::now();
         let told = (0..10_000)
-            .filter(|n| economy.admits(&format!("kind {n}"), Level::WARN, "", now))
+            .filter(|n| throttle.admits(&format!("kind {n}"), Level::WARN, "", now))
             .count();
         assert!(told <= KINDS_MAX + FIRST as usize, "{told}");
     }

@@ -6,6 +6,6 @@ pub mod reconcile;
 mod runway;
 mod scheduler;
 
-pub use rate_limiter::Pacer;
-pub use reconcile::{Means, cycle};
-pub use scheduler::Schedule;
+pub use rate_limiter::RateLimiter;
+pub use reconcile::{Context, cycle};
+pub use scheduler::Scheduler;

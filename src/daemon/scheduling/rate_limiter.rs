@@ -12,7 +12,7 @@ const SLACK: Duration = Duration::from_millis(50);
 /// Resumes reserve the next slot and wait for it; looks take a slot only where one is free. So a resume never
 /// waits behind looks: a search that is done earns nothing by waiting.
 #[derive(Debug)]
-pub struct Pacer {
+pub struct RateLimiter {
     state: Mutex<State>,
 }
 
@@ -25,7 +25,7 @@ struct State {
     free: Vec<Instant>,
 }
 
-impl Pacer {
+impl RateLimiter {
     /// So many requests a second; 0 is no limit.
     #[must_use]
     pub fn new(per_second: f64) -> Self {
@@ -76,7 +76,7 @@ impl Pacer {
     /// Reserves the next slot and waits for it. It goes to somebody else unless it is [spent](Slot::spend).
     pub async fn take(&self) -> Slot<'_> {
         let slot = Slot {
-            pacer: self,
+            rate_limiter: self,
             begins: self.reserve(),
             is_spent: false,
         };
@@ -118,7 +118,7 @@ impl State {
 /// A slot that was reserved for one request.
 #[derive(Debug)]
 pub struct Slot<'a> {
-    pacer: &'a Pacer,
+    rate_limiter: &'a RateLimiter,
     begins: Instant,
     is_spent: bool,
 }
@@ -133,7 +133,7 @@ impl Slot<'_> {
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
         if !self.is_spent {
-            self.pacer.lock().free.push(self.begins);
+            self.rate_limiter.lock().free.push(self.begins);
         }
     }
 }
@@ -152,38 +152,38 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn never_more_requests_than_the_limit_and_resumes_go_first() {
-        let pacer = Pacer::new(10.0);
+        let rate_limiter = RateLimiter::new(10.0);
         let begin = Instant::now();
         let mut taken = 0;
         while begin.elapsed() < Duration::from_secs(5) {
-            match pacer.try_take() {
+            match rate_limiter.try_take() {
                 Ok(()) => taken += 1,
                 Err(next) => sleep_until(next).await,
             }
         }
         assert!((49..=51).contains(&taken), "{taken}");
         // A reservation moves the next free slot away from the looks.
-        let (one, other) = tokio::join!(pacer.take(), pacer.take());
-        assert!(pacer.try_take().is_err());
+        let (one, other) = tokio::join!(rate_limiter.take(), rate_limiter.take());
+        assert!(rate_limiter.try_take().is_err());
         one.spend();
         drop(other);
         assert!(
-            pacer.try_take().is_ok(),
+            rate_limiter.try_take().is_ok(),
             "what is not spent goes to the next"
         );
-        assert!(pacer.try_take().is_err(), "and to one only");
+        assert!(rate_limiter.try_take().is_err(), "and to one only");
     }
 
     #[tokio::test(start_paused = true)]
     async fn slots_that_were_not_spent_are_no_credit_for_later() {
-        let pacer = Pacer::new(1.0);
+        let rate_limiter = RateLimiter::new(1.0);
         for _ in 0..4 {
-            drop(pacer.take().await);
+            drop(rate_limiter.take().await);
         }
         let begin = Instant::now();
         let mut taken = 0;
         while begin.elapsed() < Duration::from_secs(10) {
-            match pacer.try_take() {
+            match rate_limiter.try_take() {
                 Ok(()) => taken += 1,
                 Err(next) => sleep_until(next).await,
             }
@@ -193,12 +193,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn zero_is_no_limit() {
-        let pacer = Pacer::new(0.0);
+        let rate_limiter = RateLimiter::new(0.0);
         let begin = Instant::now();
         for _ in 0..10_000 {
-            assert!(pacer.try_take().is_ok());
+            assert!(rate_limiter.try_take().is_ok());
         }
-        pacer.take().await;
+        rate_limiter.take().await;
         assert_eq!(begin.elapsed(), Duration::ZERO);
     }
 }

@@ -1,7 +1,7 @@
 //! What is due, read ahead from the database, and whose turn it is.
 
-use crate::core::model::Policy;
-use crate::core::queue::{Queue, Turns};
+use crate::core::policy::Policy;
+use crate::core::queue::{FairQueue, Queue};
 use crate::core::{TaskId, after};
 use crate::store::progress::{self, End};
 use crate::store::{StoreError, ledger};
@@ -19,8 +19,8 @@ const QUIET_MAX: Duration = Duration::from_mins(1);
 
 /// What is known of the queues.
 #[derive(Debug, Default)]
-pub(super) struct Ahead {
-    turns: Turns<(Queue, TaskId)>,
+pub(super) struct ReadyQueue {
+    queue: FairQueue<(Queue, TaskId)>,
     /// The tasks in `turns`. A task that was edited since it was read is in another queue of the database, and would be
     /// read a second time.
     queued: HashSet<TaskId>,
@@ -45,7 +45,7 @@ pub(super) struct Taken<'a> {
 /// What was found that is none that can be asked for.
 pub(super) type Unusable = Vec<Vec<u8>>;
 
-impl Ahead {
+impl ReadyQueue {
     /// Takes the task whose turn it is, or, for `probing`, the task to try a closed gate with. Tasks that are out are
     /// skipped.
     pub fn take(
@@ -55,9 +55,9 @@ impl Ahead {
     ) -> Option<(Queue, TaskId)> {
         loop {
             let (queue, id) = if probing {
-                self.turns.take_as_probe()?
+                self.queue.take_as_probe()?
             } else {
-                self.turns.take()?
+                self.queue.take()?
             };
             self.queued.remove(&id);
             if !is_out(&id) {
@@ -68,12 +68,12 @@ impl Ahead {
 
     /// Is nothing known that is due?
     pub fn is_empty(&self) -> bool {
-        self.turns.is_empty()
+        self.queue.is_empty()
     }
 
     /// Somebody has written: what was read may not hold any more.
     pub fn forget(&mut self) {
-        self.turns.clear();
+        self.queue.clear();
         self.queued.clear();
         self.cut.clear();
         self.landed();
@@ -87,10 +87,10 @@ impl Ahead {
 
     /// Has a queue run out of which there was more, or all of them?
     pub fn is_to_be_read(&self, now: Timestamp) -> bool {
-        if self.turns.is_empty() {
+        if self.queue.is_empty() {
             return self.quiet_until.is_none_or(|until| until <= now);
         }
-        self.cut.iter().any(|queue| self.turns.len(*queue) == 0)
+        self.cut.iter().any(|queue| self.queue.len(*queue) == 0)
     }
 
     /// Reads the queues that have run out.
@@ -103,16 +103,16 @@ impl Ahead {
         now: Timestamp,
     ) -> Result<Unusable, StoreError> {
         let mut unusable = Vec::new();
-        let all = self.turns.is_empty();
+        let all = self.queue.is_empty();
         let limit = AHEAD + taken.count;
         let mut frees_at = None;
         for queue in Queue::ALL {
-            let has_run_out = self.turns.len(queue) == 0;
+            let has_run_out = self.queue.len(queue) == 0;
             if !(has_run_out && (all || self.cut.contains(&queue))) {
                 continue;
             }
             let (read, of) = match queue {
-                Queue::Look => {
+                Queue::Regular => {
                     let due = progress::due(reader, queue, End::Oldest, now, limit).await?;
                     (due, limit)
                 }
@@ -132,11 +132,11 @@ impl Ahead {
             unusable.extend(read.unusable);
             for id in read.tasks {
                 if !(taken.is_out)(&id) && self.queued.insert(id.clone()) {
-                    self.turns.push(queue, (queue, id));
+                    self.queue.push(queue, (queue, id));
                 }
             }
         }
-        if self.turns.is_empty() {
+        if self.queue.is_empty() {
             let due = progress::next_due(reader, now).await?;
             self.next_due = due.into_iter().chain(frees_at).min();
             // Not for ever: the limit, too, frees by itself.
@@ -226,15 +226,15 @@ mod tests {
             .await
             .expect("as after a poll");
 
-        let mut ahead = Ahead::default();
-        let mut read = async |ahead: &mut Ahead| {
+        let mut ready = ReadyQueue::default();
+        let mut read = async |ready: &mut ReadyQueue| {
             let taken = Taken {
                 is_out: &|_| false,
                 count: 0,
                 of_the_limit: 0,
             };
             let now = after(Timestamp::now(), Duration::from_secs(1));
-            ahead
+            ready
                 .read(&mut connection, &taken, &policy, ledger::DAY, now)
                 .await
                 .expect("reads");
@@ -243,29 +243,29 @@ mod tests {
                 .await
                 .expect("as after an edit");
         };
-        read(&mut ahead).await;
+        read(&mut ready).await;
         // As where the queue of the new tasks had more than was read of it.
-        ahead.cut.insert(Queue::New);
-        read(&mut ahead).await;
-        assert_eq!(ahead.take(false, |_| false), Some((Queue::Look, id)));
-        assert_eq!(ahead.take(false, |_| false), None);
+        ready.cut.insert(Queue::New);
+        read(&mut ready).await;
+        assert_eq!(ready.take(false, |_| false), Some((Queue::Regular, id)));
+        assert_eq!(ready.take(false, |_| false), None);
         // Once taken it may be read again.
-        read(&mut ahead).await;
-        assert!(!ahead.is_empty());
+        read(&mut ready).await;
+        assert!(!ready.is_empty());
     }
 
     #[test]
     fn a_task_that_is_out_is_skipped() {
         for probing in [false, true] {
-            let mut ahead = Ahead::default();
+            let mut ready = ReadyQueue::default();
             let ids = ["in-flight", "free"].map(|id| id.parse::<TaskId>().expect("an id"));
             for id in ids.clone() {
-                ahead.turns.push(Queue::Look, (Queue::Look, id));
+                ready.queue.push(Queue::Regular, (Queue::Regular, id));
             }
             let is_out = |id: &TaskId| *id == ids[0];
-            let taken = ahead.take(probing, is_out);
-            assert_eq!(taken, Some((Queue::Look, ids[1].clone())));
-            assert_eq!(ahead.take(probing, is_out), None);
+            let taken = ready.take(probing, is_out);
+            assert_eq!(taken, Some((Queue::Regular, ids[1].clone())));
+            assert_eq!(ready.take(probing, is_out), None);
         }
     }
 }

@@ -1,18 +1,18 @@
-//! One pass for one task: look, have it judged and stored, and send the resume that comes of it.
+//! One pass for one task: poll, have it judged and stored, and send the resume that comes of it.
 //!
 //! # Guarantees
 //!
-//! A resume is sent only on an [`Order`], which is given once the intention is durable, and which this uses up. It is
+//! A resume is sent only on an [`ResumePermit`], which is given once the intention is durable, and which this uses up. It is
 //! not sent once the order's time has passed. Dropping this future at any point is safe: the next look settles what
 //! was under way.
 
-use super::rate_limiter::Pacer;
+use super::rate_limiter::RateLimiter;
 use crate::core::decide::fresh_for;
 use crate::core::gate::{Admission, Gate, Request};
-use crate::core::step::{Answer, Look};
+use crate::core::step::{PollAnswer, ResumeAnswer};
 use crate::core::{Failure, TaskId, since};
 use crate::crash::{self, Point};
-use crate::daemon::writer::{Order, WriteError, Writer};
+use crate::daemon::writer::{ResumePermit, WriteError, Writer};
 use crate::extruct::{Answered, Client};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use tokio::time::Instant;
 
 /// What a pass is made with.
 #[derive(Debug, Clone)]
-pub struct Means {
+pub struct Context {
     /// The way to the service.
     pub client: Arc<Client>,
     /// The way to the database.
     pub writer: Writer,
     /// When requests may go.
-    pub pacer: Arc<Pacer>,
+    pub rate_limiter: Arc<RateLimiter>,
     /// Whether they may go at all.
     pub gate: watch::Receiver<Gate>,
     /// The daemon is stopping: nothing new is begun.
@@ -39,7 +39,7 @@ pub struct Means {
 pub enum Outcome {
     /// All that it learnt is stored.
     Stored,
-    /// What it learnt is the writer's to store, who will say when it [is](crate::daemon::writer::Landed).
+    /// What it learnt is the writer's to store, who will say when it [is](crate::daemon::writer::Completed).
     Left,
 }
 
@@ -48,15 +48,15 @@ pub enum Outcome {
 /// # Errors
 ///
 /// [`WriteError`] where what was learnt could not be stored.
-pub async fn cycle(id: &TaskId, means: &Means) -> Result<Outcome, WriteError> {
-    let Means {
+pub async fn cycle(id: &TaskId, context: &Context) -> Result<Outcome, WriteError> {
+    let Context {
         client,
         writer,
-        pacer,
+        rate_limiter,
         gate,
         draining,
-    } = means;
-    let mut seen = look(id, means).await;
+    } = context;
+    let mut seen = poll(id, context).await;
     if seen.can_wait() {
         // Storing it takes its time, which others can use. What may close the gate is stored before anybody else begins.
         writer.leave(id.clone(), seen)?;
@@ -64,10 +64,10 @@ pub async fn cycle(id: &TaskId, means: &Means) -> Result<Outcome, WriteError> {
     }
     // A resume may come of this. Its slot is taken before it is written down, for the time in which an unanswered one
     // is looked for begins then.
-    let slot = if seen.may_lead_to_a_resume() {
+    let slot = if seen.may_lead_to_resume() {
         let mut draining = draining.clone();
         tokio::select! {
-            slot = pacer.take() => Some(slot),
+            slot = rate_limiter.take() => Some(slot),
             _ = draining.wait_for(|draining| *draining) => None,
         }
     } else {
@@ -77,13 +77,13 @@ pub async fn cycle(id: &TaskId, means: &Means) -> Result<Outcome, WriteError> {
     let fresh = fresh_for(since(seen.started_at, seen.answered_at));
     if slot.is_some() && since(seen.started_at, now) > fresh {
         // With a low limit the wait was long: it may be done no more, or wanted no more.
-        let is_free = gate.borrow().admits(Request::Look, now) == Admission::Free;
+        let is_free = gate.borrow().admits(Request::Poll, now) == Admission::Free;
         if is_free && writer.is_wanted(id.clone()).await? {
-            pacer.spend_out_of_turn();
-            seen = look(id, means).await;
+            rate_limiter.spend_out_of_turn();
+            seen = poll(id, context).await;
         }
     }
-    let Some(order) = writer.looked(id.clone(), seen).await? else {
+    let Some(order) = writer.store_poll(id.clone(), seen).await? else {
         return Ok(Outcome::Stored);
     };
     crash::at(Point::ResumeBegins);
@@ -91,20 +91,20 @@ pub async fn cycle(id: &TaskId, means: &Means) -> Result<Outcome, WriteError> {
         slot.spend();
     }
     let answer = resume(id, client, order).await;
-    writer.answered(id.clone(), answer).await?;
+    writer.store_resume(id.clone(), answer).await?;
     Ok(Outcome::Stored)
 }
 
-async fn look(id: &TaskId, means: &Means) -> Look {
-    crash::at(Point::LookBegins);
+async fn poll(id: &TaskId, context: &Context) -> PollAnswer {
+    crash::at(Point::PollBegins);
     let started_at = Timestamp::now();
-    let Answered { mut outcome, .. } = means.client.look(id).await;
+    let Answered { mut outcome, .. } = context.client.poll(id).await;
     if let Err(failure) = outcome {
-        outcome = Err(explained(failure, means).await);
+        outcome = Err(explained(failure, context).await);
     }
-    crash::at(Point::LookAnswered);
+    crash::at(Point::PollAnswered);
     tracing::debug!(task_id = %id, "{id}: polled: {outcome:?}");
-    Look {
+    PollAnswer {
         started_at,
         answered_at: Timestamp::now(),
         outcome,
@@ -112,17 +112,17 @@ async fn look(id: &TaskId, means: &Means) -> Look {
 }
 
 /// Asks whose token it is where a refusal can concern the account or this task only.
-async fn explained(failure: Failure, means: &Means) -> Failure {
+async fn explained(failure: Failure, context: &Context) -> Failure {
     if !failure.is_ambiguous() {
         return failure;
     }
-    means.pacer.spend_out_of_turn();
-    let user = means.client.user().await;
+    context.rate_limiter.spend_out_of_turn();
+    let user = context.client.user().await;
     tracing::debug!("{failure}: asked whose token it is: {user:?}");
     failure.explained_by(user)
 }
 
-async fn resume(id: &TaskId, client: &Client, order: Order) -> Answer {
+async fn resume(id: &TaskId, client: &Client, order: ResumePermit) -> ResumeAnswer {
     let started_at = Timestamp::now();
     let Answered {
         http_status,
@@ -140,7 +140,7 @@ async fn resume(id: &TaskId, client: &Client, order: Order) -> Answer {
     };
     crash::at(Point::ResumeAnswered);
     tracing::debug!(task_id = %id, resume = order.resume_id, "{id}: resumed: {outcome:?}");
-    Answer {
+    ResumeAnswer {
         resume_id: order.resume_id,
         started_at,
         answered_at: Timestamp::now(),

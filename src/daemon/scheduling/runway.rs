@@ -1,7 +1,7 @@
 //! Tasks that are cleared for their look: whoever has just looked takes the next one from here, so that the schedule need
 //! not be woken for each.
 
-use super::reconcile::Means;
+use super::reconcile::Context;
 use crate::core::TaskId;
 use crate::core::gate::{Admission, Request};
 use jiff::Timestamp;
@@ -28,10 +28,10 @@ impl Runway {
     /// How many may wait here: no more than two for each seat, and no more than the pace serves within a moment. That is
     /// none with a low `limits.requests_per_second`, as by default: there is no need then. Whoever is here is overtaken by
     /// nobody, until the schedule takes them back because somebody has written.
-    pub fn length(concurrency: usize, means: &Means) -> usize {
+    pub fn length(concurrency: usize, context: &Context) -> usize {
         concurrency
             .saturating_mul(2)
-            .min(means.pacer.slots_of_a_moment())
+            .min(context.rate_limiter.slots_of_a_moment())
     }
 
     /// How many wait.
@@ -58,14 +58,19 @@ impl Runway {
 
     /// The next task for one that has just looked at another, unless something is in the way: that is for the schedule
     /// to see to.
-    pub fn next(&self, means: &Means) -> Option<TaskId> {
-        let is_free =
-            || means.gate.borrow().admits(Request::Look, Timestamp::now()) == Admission::Free;
-        if *means.draining.borrow() || means.writer.is_stuck() || !is_free() {
+    pub fn next(&self, context: &Context) -> Option<TaskId> {
+        let is_free = || {
+            context
+                .gate
+                .borrow()
+                .admits(Request::Poll, Timestamp::now())
+                == Admission::Free
+        };
+        if *context.draining.borrow() || context.writer.is_stuck() || !is_free() {
             return None;
         }
         let mut ready = self.ready();
-        if ready.tasks.is_empty() || means.pacer.try_take().is_err() {
+        if ready.tasks.is_empty() || context.rate_limiter.try_take().is_err() {
             return None;
         }
         let next = ready.tasks.pop_front();
@@ -75,7 +80,7 @@ impl Runway {
         next
     }
 
-    /// Waits until half of them are left, since this was last waited for.
+    /// Shared until half of them are left, since this was last waited for.
     pub async fn low(&self) {
         self.low.notified().await;
     }
@@ -90,7 +95,7 @@ mod tests {
     use super::*;
     use crate::config::Settings;
     use crate::core::gate::{Gate, Kind};
-    use crate::daemon::scheduling::rate_limiter::Pacer;
+    use crate::daemon::scheduling::rate_limiter::RateLimiter;
     use crate::daemon::writer::Writer;
     use crate::extruct::Client;
     use crate::token::Token;
@@ -98,9 +103,9 @@ mod tests {
     use std::sync::Arc;
     use tokio::sync::watch;
 
-    /// Means that let everything through, and what to change that with.
+    /// Context that let everything through, and what to change that with.
     struct Lab {
-        means: Means,
+        context: Context,
         gate: watch::Sender<Gate>,
         draining: watch::Sender<bool>,
         runway: Runway,
@@ -114,17 +119,17 @@ mod tests {
         let settings = Settings::from_toml("a test", "").expect("the defaults");
         let (gate, gate_of_means) = watch::channel(Gate::open(Timestamp::now()));
         let (draining, draining_of_means) = watch::channel(false);
-        let means = Means {
+        let context = Context {
             client: Arc::new(Client::new(&settings.api, token).expect("a client")),
             writer: Writer::to_nobody(),
-            pacer: Arc::new(Pacer::new(0.0)),
+            rate_limiter: Arc::new(RateLimiter::new(0.0)),
             gate: gate_of_means,
             draining: draining_of_means,
         };
         let runway = Runway::default();
         runway.extend(ids());
         Lab {
-            means,
+            context,
             gate,
             draining,
             runway,
@@ -138,65 +143,67 @@ mod tests {
 
     #[tokio::test]
     async fn tasks_are_taken_in_their_order_and_more_asked_for_once_half_are_left() {
-        let Lab { means, runway, .. } = lab();
+        let Lab {
+            context, runway, ..
+        } = lab();
         for (n, id) in ids().into_iter().enumerate() {
-            assert_eq!(runway.next(&means), Some(id));
+            assert_eq!(runway.next(&context), Some(id));
             let is_low = runway.low().now_or_never().is_some();
             assert_eq!(is_low, n >= 1, "after {n}");
         }
-        assert_eq!(runway.next(&means), None);
+        assert_eq!(runway.next(&context), None);
     }
 
     #[tokio::test]
     async fn what_is_in_the_way_leaves_every_task_where_it_is() {
         let Lab {
-            mut means,
+            mut context,
             gate,
             draining,
             runway,
         } = lab();
-        let refuses = |means: &Means, why: &str| {
-            assert_eq!(runway.next(means), None, "{why}");
+        let refuses = |context: &Context, why: &str| {
+            assert_eq!(runway.next(context), None, "{why}");
             assert_eq!(runway.len(), ids().len(), "{why}");
         };
 
         draining.send_replace(true);
-        refuses(&means, "draining");
+        refuses(&context, "draining");
         draining.send_replace(false);
 
-        means.writer.set_stuck(true);
-        refuses(&means, "the writer is stuck");
-        means.writer.set_stuck(false);
+        context.writer.set_stuck(true);
+        refuses(&context, "the writer is stuck");
+        context.writer.set_stuck(false);
 
         let now = Timestamp::now();
         gate.send_replace(Gate::restored(Kind::Unauthorized, None, None, now));
         // A probe goes alone, which only the schedule can see to.
-        refuses(&means, "the gate lets a probe through");
+        refuses(&context, "the gate lets a probe through");
         gate.send_replace(Gate::restored(
             Kind::RateLimited,
             None,
             Some(Timestamp::MAX),
             now,
         ));
-        refuses(&means, "the gate is closed");
+        refuses(&context, "the gate is closed");
         gate.send_replace(Gate::open(now));
 
-        means.pacer = Arc::new(Pacer::new(0.001));
-        means.pacer.spend_out_of_turn();
-        refuses(&means, "the pace has no slot");
-        means.pacer = Arc::new(Pacer::new(0.0));
+        context.rate_limiter = Arc::new(RateLimiter::new(0.001));
+        context.rate_limiter.spend_out_of_turn();
+        refuses(&context, "the pace has no slot");
+        context.rate_limiter = Arc::new(RateLimiter::new(0.0));
 
         assert_eq!(runway.clear(), ids());
-        assert_eq!(runway.next(&means), None, "nothing is left");
+        assert_eq!(runway.next(&context), None, "nothing is left");
     }
 
     #[tokio::test]
     async fn no_more_wait_than_the_pace_serves_within_a_moment() {
-        let Lab { mut means, .. } = lab();
-        assert_eq!(Runway::length(16, &means), 32, "no limit");
-        means.pacer = Arc::new(Pacer::new(200.0));
-        assert_eq!(Runway::length(16, &means), 10, "200 a second");
-        means.pacer = Arc::new(Pacer::new(4.0));
-        assert_eq!(Runway::length(16, &means), 0, "4 a second");
+        let Lab { mut context, .. } = lab();
+        assert_eq!(Runway::length(16, &context), 32, "no limit");
+        context.rate_limiter = Arc::new(RateLimiter::new(200.0));
+        assert_eq!(Runway::length(16, &context), 10, "200 a second");
+        context.rate_limiter = Arc::new(RateLimiter::new(4.0));
+        assert_eq!(Runway::length(16, &context), 0, "4 a second");
     }
 }

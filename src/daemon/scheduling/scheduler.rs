@@ -1,19 +1,19 @@
 //! Which task is looked at next: due ones from the database into flight, each at most once.
 
-use super::ready_queue::{Ahead, Taken};
-use super::reconcile::{Means, Outcome, cycle};
+use super::ready_queue::{ReadyQueue, Taken};
+use super::reconcile::{Context, Outcome, cycle};
 use super::runway::Runway;
 use crate::core::TaskId;
 use crate::core::gate::{Admission, Kind, Request};
-use crate::core::model::Policy;
+use crate::core::policy::Policy;
 use crate::core::queue::Queue;
 use crate::core::since;
 use crate::crash::{self, Point};
 use crate::daemon::TICK;
 use crate::daemon::error::panic_message;
 use crate::daemon::supervision::health::Health;
-use crate::daemon::supervision::state_counts::Census;
-use crate::daemon::writer::{Chore, Landed};
+use crate::daemon::supervision::state_counts::StateCounts;
+use crate::daemon::writer::{Completed, Maintenance};
 use crate::extruct::Client;
 use crate::store::{StoreError, schema};
 use futures_util::FutureExt as _;
@@ -39,49 +39,49 @@ const BENCH: Duration = Duration::from_mins(1);
 const IDLE_MAX: Duration = Duration::from_mins(1);
 
 /// The due tasks, and those in flight.
-pub struct Schedule {
+pub struct Scheduler {
     reader: SqliteConnection,
     /// Shared by those in flight, so that none of them needs a copy.
-    means: Arc<Means>,
+    context: Arc<Context>,
     health: Health,
     concurrency: usize,
     policy: Policy,
-    ahead: Ahead,
+    ready: ReadyQueue,
     /// Tasks that are cleared, but have no seat yet.
     runway: Arc<Runway>,
     /// The seats that are taken. Each looks at one task after the other, as long as the runway has one.
     flights: JoinSet<Flown>,
     /// What was left to the writer, as it is stored.
-    landed: UnboundedReceiver<Vec<Landed>>,
+    landed: UnboundedReceiver<Vec<Completed>>,
     /// The tasks on the runway, in a seat, and left to the writer.
     in_flight: HashMap<TaskId, Queue>,
     benched: HashMap<TaskId, Instant>,
     /// Ids that the writer was asked to park.
     parked: HashSet<Vec<u8>>,
     data_version: i64,
-    census: Census,
+    counts: StateCounts,
     /// Why the database could not be read, as it was told.
     unread: Option<String>,
 }
 
-impl Schedule {
+impl Scheduler {
     /// A scheduler with nothing in flight.
     #[must_use]
     pub fn new(
         reader: SqliteConnection,
-        means: Means,
-        landed: UnboundedReceiver<Vec<Landed>>,
+        context: Context,
+        landed: UnboundedReceiver<Vec<Completed>>,
         health: Health,
         concurrency: usize,
         policy: Policy,
     ) -> Self {
         Self {
             reader,
-            means: Arc::new(means),
+            context: Arc::new(context),
             health,
             concurrency,
             policy,
-            ahead: Ahead::default(),
+            ready: ReadyQueue::default(),
             runway: Arc::default(),
             flights: JoinSet::new(),
             landed,
@@ -89,7 +89,7 @@ impl Schedule {
             benched: HashMap::new(),
             parked: HashSet::new(),
             data_version: 0,
-            census: Census::default(),
+            counts: StateCounts::default(),
             unread: None,
         }
     }
@@ -103,8 +103,8 @@ impl Schedule {
 
     fn replace_client(&mut self, client: Arc<Client>) {
         // What the service says to the token before says nothing about the account any more.
-        self.means.client.retire();
-        Arc::make_mut(&mut self.means).client = client;
+        self.context.client.retire();
+        Arc::make_mut(&mut self.context).client = client;
         self.recall();
         // Those that have a seat end where they look for the next task.
         self.runway = Arc::default();
@@ -112,10 +112,10 @@ impl Schedule {
 
     /// Reads the token again before a probe by which the service may accept it: it may have been replaced since.
     fn renew_client(&mut self) {
-        if self.means.gate.borrow().kind != Kind::Unauthorized {
+        if self.context.gate.borrow().kind != Kind::Unauthorized {
             return;
         }
-        match self.means.client.renewed() {
+        match self.context.client.renewed() {
             Ok(Some(client)) => {
                 tracing::info!("the token has changed: trying the new one");
                 self.replace_client(Arc::new(client));
@@ -130,23 +130,24 @@ impl Schedule {
         for id in self.runway.clear() {
             self.in_flight.remove(&id);
         }
-        self.ahead.forget();
+        self.ready.forget();
     }
 
     /// How many tasks are in flight.
+    #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
     /// One line for people, such as `12 growing, 3 reached, next poll in 4 s, gate open`.
     pub async fn status(&mut self) -> String {
-        if let Err(error) = self.census.take(&mut self.reader).await {
+        if let Err(error) = self.counts.take(&mut self.reader).await {
             self.unreadable(&error).await;
         }
         let now = Timestamp::now();
-        let gate = self.means.gate.borrow();
-        let mut line = self.census.line();
-        match (self.in_flight.len(), self.ahead.next_due) {
+        let gate = self.context.gate.borrow();
+        let mut line = self.counts.line();
+        match (self.in_flight.len(), self.ready.next_due) {
             (0, None) => line += ", nothing is due",
             (0, Some(at)) => {
                 let _ = write!(line, ", next poll in {} s", since(now, at).as_secs());
@@ -178,7 +179,7 @@ impl Schedule {
         let idle = Instant::now() + IDLE_MAX;
         while self.has_room() {
             let now = Timestamp::now();
-            let admission = self.means.gate.borrow().admits(Request::Look, now);
+            let admission = self.context.gate.borrow().admits(Request::Poll, now);
             if admission != Admission::Free && self.runway.len() > 0 {
                 self.recall();
             }
@@ -191,20 +192,20 @@ impl Schedule {
                 // What lands tells more.
                 return Ok(idle);
             }
-            if self.ahead.is_to_be_read(now) {
+            if self.ready.is_to_be_read(now) {
                 self.refill(now).await?;
             }
             if self.flights.len() >= self.concurrency {
                 self.line_up();
                 return Ok(idle);
             }
-            if self.ahead.is_empty() && self.runway.len() == 0 {
-                let next = self.ahead.next_due;
+            if self.ready.is_empty() && self.runway.len() == 0 {
+                let next = self.ready.next_due;
                 let next = next.map_or(idle, |next| instant(now, next));
                 let bench = self.benched.values().min().copied().unwrap_or(idle);
                 return Ok(idle.min(next).min(bench));
             }
-            if let Err(next) = self.means.pacer.try_take() {
+            if let Err(next) = self.context.rate_limiter.try_take() {
                 return Ok(idle.min(next));
             }
             if probing {
@@ -221,14 +222,14 @@ impl Schedule {
 
     /// May one more task be begun? One that is left to the writer has no seat any more, but takes up memory.
     fn has_room(&self) -> bool {
-        let writer = &self.means.writer;
+        let writer = &self.context.writer;
         let landing = if writer.is_stuck() { 0 } else { LANDING_MAX };
         self.in_flight.len() < self.concurrency + landing
     }
 
     /// Clears those whose turn it is for the seats that are left next.
     fn line_up(&mut self) {
-        let length = Runway::length(self.concurrency, &self.means);
+        let length = Runway::length(self.concurrency, &self.context);
         let missing = length.saturating_sub(self.runway.len());
         let more: Vec<TaskId> = (0..missing)
             .map_while(|_| self.has_room().then(|| self.clear(false)).flatten())
@@ -239,14 +240,14 @@ impl Schedule {
     /// Takes the task whose turn it is, and marks it as in flight.
     fn clear(&mut self, probing: bool) -> Option<TaskId> {
         let in_flight = &self.in_flight;
-        let (queue, id) = self.ahead.take(probing, |id| in_flight.contains_key(id))?;
+        let (queue, id) = self.ready.take(probing, |id| in_flight.contains_key(id))?;
         let before = self.in_flight.insert(id.clone(), queue);
         debug_assert!(before.is_none(), "{id} is in flight already");
         Some(id)
     }
 
     fn fly(&mut self, id: TaskId) {
-        let flight = fly(id, self.means.clone(), self.runway.clone());
+        let flight = fly(id, self.context.clone(), self.runway.clone());
         self.flights.spawn(flight);
     }
 
@@ -260,14 +261,14 @@ impl Schedule {
             count: in_flight.len() + benched.len(),
             of_the_limit: waited.count(),
         };
-        let day = self.means.writer.day();
-        let ahead = &mut self.ahead;
-        let unusable = ahead
+        let day = self.context.writer.day();
+        let ready = &mut self.ready;
+        let unusable = ready
             .read(&mut self.reader, &taken, &self.policy, day, now)
             .await?;
         for id in unusable {
             if self.parked.insert(id.clone()) {
-                self.means.writer.ask(Chore::Park(id));
+                self.context.writer.ask(Maintenance::Park(id));
             }
         }
         if self.unread.take().is_some() {
@@ -276,7 +277,7 @@ impl Schedule {
         Ok(())
     }
 
-    /// Waits until a task in flight has landed, or there is a seat, or the runway is half empty; for ever while nothing is
+    /// Shared until a task in flight has landed, or there is a seat, or the runway is half empty; for ever while nothing is
     /// in flight.
     pub async fn landed(&mut self) {
         let runway = self.runway.clone();
@@ -304,7 +305,7 @@ impl Schedule {
         }
     }
 
-    fn land_all(&mut self, landed: Vec<Landed>) {
+    fn land_all(&mut self, landed: Vec<Completed>) {
         for (id, outcome) in landed {
             self.land(id, outcome.map_err(|error| error.to_string()));
         }
@@ -312,7 +313,7 @@ impl Schedule {
 
     fn land(&mut self, id: TaskId, outcome: Result<(), String>) {
         self.in_flight.remove(&id);
-        self.ahead.landed();
+        self.ready.landed();
         if let Err(error) = outcome {
             tracing::debug!(task_id = %id, "{id}: left alone for a while: {error}");
             self.benched.insert(id, Instant::now() + BENCH);
@@ -350,7 +351,7 @@ impl Schedule {
         }
     }
 
-    /// Waits until nothing is in flight any more.
+    /// Shared until nothing is in flight any more.
     pub async fn drain(&mut self) {
         while !self.in_flight.is_empty() {
             self.landed().await;
@@ -362,10 +363,10 @@ impl Schedule {
 struct Flown(TaskId, Result<Outcome, String>);
 
 /// Looks at one task after the other, as long as what is learnt can be left to the writer and there is a next one.
-async fn fly(mut id: TaskId, means: Arc<Means>, runway: Arc<Runway>) -> Flown {
+async fn fly(mut id: TaskId, context: Arc<Context>, runway: Arc<Runway>) -> Flown {
     loop {
         // What a bug does to one task is not to be lost sight of, nor to be felt by others.
-        let outcome = AssertUnwindSafe(cycle(&id, &means)).catch_unwind().await;
+        let outcome = AssertUnwindSafe(cycle(&id, &context)).catch_unwind().await;
         let outcome = match outcome {
             Ok(outcome) => outcome.map_err(|error| error.to_string()),
             Err(panic) => {
@@ -377,7 +378,7 @@ async fn fly(mut id: TaskId, means: Arc<Means>, runway: Arc<Runway>) -> Flown {
         if !matches!(outcome, Ok(Outcome::Left)) {
             return Flown(id, outcome);
         }
-        match runway.next(&means) {
+        match runway.next(&context) {
             Some(next) => id = next,
             None => return Flown(id, outcome),
         }

@@ -48,13 +48,13 @@ pub enum Turn {
 
 /// How often in a row the daemons of this unit ended badly, this one included should it.
 #[derive(Debug)]
-pub struct Restarts {
+pub struct RestartBackoff {
     /// None without a runtime directory: then nobody restarts it.
     file: Option<PathBuf>,
     failures: u32,
 }
 
-impl Restarts {
+impl RestartBackoff {
     /// Those of the unit that this process belongs to.
     #[must_use]
     pub fn of_this_unit() -> Self {
@@ -170,9 +170,9 @@ mod tests {
 
     fn delays(directory: &Path, ran: Duration, starts: usize) -> Vec<u64> {
         let start = |_| {
-            let restarts = Restarts::in_directory(directory, SystemTime::now() + ran);
-            restarts.begun().expect("a temporary directory");
-            restarts.delay().as_secs()
+            let restart_backoff = RestartBackoff::in_directory(directory, SystemTime::now() + ran);
+            restart_backoff.begun().expect("a temporary directory");
+            restart_backoff.delay().as_secs()
         };
         (0..starts).map(start).collect()
     }
@@ -191,14 +191,14 @@ mod tests {
         assert_eq!(delays(path, Duration::ZERO, 6), [0, 0, 0, 0, 4, 8]);
         assert_eq!(delays(path, STEADY, 1), [0]);
         assert_eq!(delays(path, Duration::ZERO, 4), [0, 0, 4, 8]);
-        Restarts::in_directory(path, SystemTime::now()).ended_well();
+        RestartBackoff::in_directory(path, SystemTime::now()).ended_well();
         assert_eq!(delays(path, Duration::ZERO, 2), [0, 0]);
     }
 
     #[test]
     fn the_database_that_a_daemon_ended_for_is_known_and_no_other() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let start = || Restarts::in_directory(directory.path(), SystemTime::now());
+        let start = || RestartBackoff::in_directory(directory.path(), SystemTime::now());
         let (ours, other) = (Path::new("/x/growd.db"), Path::new("/y/growd.db"));
         start().begun().expect("a temporary directory");
         assert!(!start().has_lost(ours), "it ended for something else");
@@ -216,8 +216,8 @@ mod tests {
         assert_eq!(delays(directory.path(), Duration::ZERO, 1), [0]);
         fs::write(directory.path().join(FILE), u32::MAX.to_string()).expect("a file");
         let before = SystemTime::now() - Duration::from_hours(1);
-        let restarts = Restarts::in_directory(directory.path(), before);
-        assert_eq!(restarts.delay(), LONGEST);
-        restarts.begun().expect("it counts no further");
+        let restart_backoff = RestartBackoff::in_directory(directory.path(), before);
+        assert_eq!(restart_backoff.delay(), LONGEST);
+        restart_backoff.begun().expect("it counts no further");
     }
 }

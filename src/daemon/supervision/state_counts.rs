@@ -17,12 +17,12 @@ const OLDEST: Duration = Duration::from_mins(1);
 
 /// The newest count.
 #[derive(Debug)]
-pub struct Census {
+pub struct StateCounts {
     counts: Vec<StateCount>,
     next: Instant,
 }
 
-impl Default for Census {
+impl Default for StateCounts {
     /// Nothing was counted yet.
     fn default() -> Self {
         Self {
@@ -32,7 +32,7 @@ impl Default for Census {
     }
 }
 
-impl Census {
+impl StateCounts {
     /// Counts anew, unless that takes long and was done less than a minute ago.
     ///
     /// # Errors
@@ -81,8 +81,8 @@ mod tests {
 
     #[test]
     fn the_line_begins_with_what_is_under_way() {
-        let mut census = Census::default();
-        assert_eq!(census.line(), "no tasks");
+        let mut counts = StateCounts::default();
+        assert_eq!(counts.line(), "no tasks");
         for (state, tasks) in [
             ("exhausted", 1),
             ("growing", 12),
@@ -90,10 +90,10 @@ mod tests {
             ("reached", 3),
         ] {
             let state = state.to_owned();
-            census.counts.push(StateCount { state, tasks });
+            counts.counts.push(StateCount { state, tasks });
         }
         assert_eq!(
-            census.line(),
+            counts.line(),
             "12 growing, 2 paused, 1 exhausted, 3 reached"
         );
     }

@@ -18,13 +18,13 @@ pub fn reloading() {
 }
 
 /// The daemon drains, which takes `patience` at most, however short the unit's `TimeoutStopSec=` is.
-pub fn stopping(patience: Duration) {
-    send(&[NotifyState::Stopping, more_time(patience)]);
+pub fn stopping(retry: Duration) {
+    send(&[NotifyState::Stopping, more_time(retry)]);
 }
 
 /// The daemon begins after a wait of `patience` at most, however short the unit's `TimeoutStartSec=` is.
-pub fn starting(patience: Duration) {
-    send(&[more_time(patience)]);
+pub fn starting(retry: Duration) {
+    send(&[more_time(retry)]);
 }
 
 /// One line for `systemctl status`.
@@ -71,8 +71,8 @@ impl Watchdog {
 }
 
 /// More time for a start or a stop; as much as the message can hold, which is over an hour.
-fn more_time(patience: Duration) -> NotifyState<'static> {
-    NotifyState::ExtendTimeoutUsec(u32::try_from(patience.as_micros()).unwrap_or(u32::MAX))
+fn more_time(retry: Duration) -> NotifyState<'static> {
+    NotifyState::ExtendTimeoutUsec(u32::try_from(retry.as_micros()).unwrap_or(u32::MAX))
 }
 
 fn send(states: &[NotifyState<'_>]) {

@@ -2,8 +2,11 @@
 
 use crate::core::decide::{Account, fresh_for};
 use crate::core::gate::{Admission, Gate, Kind, Request};
-use crate::core::model::{Policy, Progress, Resume, Task, Wanted};
-use crate::core::step::{self, Answer, Event, Look, Step};
+use crate::core::policy::Policy;
+use crate::core::progress::Progress;
+use crate::core::resume::Resume;
+use crate::core::step::{self, Event, PollAnswer, ResumeAnswer, Step};
+use crate::core::task::{Task, Wanted};
 use crate::core::{Failure, TaskId, after, since};
 use crate::crash;
 use crate::store::{self, StoreError, daemon, history, ledger, load, progress, reschedule};
@@ -16,7 +19,7 @@ use tokio::time::Instant;
 
 /// A resume to send, now that it is written down. Once: sending it uses it up.
 #[derive(Debug)]
-pub struct Order {
+pub struct ResumePermit {
     /// The ledger's row.
     pub resume_id: i64,
     /// `desired_new_results`, 1..=250.
@@ -27,11 +30,11 @@ pub struct Order {
 
 /// What one request brought.
 #[derive(Debug)]
-pub enum Heard {
+pub enum Answer {
     /// The answer to a look.
-    Look(Look),
+    Poll(PollAnswer),
     /// The answer to a resume.
-    Answer(Answer),
+    Resume(ResumeAnswer),
 }
 
 /// What one request of one task brought.
@@ -40,15 +43,15 @@ pub struct Entry {
     /// The task.
     pub id: TaskId,
     /// What was heard of it.
-    pub heard: Heard,
+    pub heard: Answer,
 }
 
 impl Entry {
     /// May it be that a resume comes of this?
-    fn may_lead_to_a_resume(&self) -> bool {
+    fn may_lead_to_resume(&self) -> bool {
         match &self.heard {
-            Heard::Look(look) => look.may_lead_to_a_resume(),
-            Heard::Answer(_) => false,
+            Answer::Poll(poll) => poll.may_lead_to_resume(),
+            Answer::Resume(_) => false,
         }
     }
 
@@ -56,14 +59,14 @@ impl Entry {
     #[must_use]
     pub fn is_urgent(&self) -> bool {
         match &self.heard {
-            Heard::Look(look) => !look.can_wait(),
-            Heard::Answer(_) => true,
+            Answer::Poll(poll) => !poll.can_wait(),
+            Answer::Resume(_) => true,
         }
     }
 }
 
 /// What a batch is judged by.
-pub struct Terms {
+pub struct BatchContext {
     /// The configuration.
     pub policy: Policy,
     /// The daemon is stopping: nothing new is begun.
@@ -79,7 +82,7 @@ pub struct Terms {
 /// What the transaction did; to be believed once it is committed.
 pub struct Written {
     /// For each entry, in their order, the resume to send.
-    pub orders: Vec<Option<Order>>,
+    pub orders: Vec<Option<ResumePermit>>,
     /// What is worth telling.
     pub told: Vec<(Option<TaskId>, Event)>,
     /// The gate after it.
@@ -95,20 +98,20 @@ pub async fn write(
     connection: &mut SqliteConnection,
     entries: &[Entry],
     gate: &Gate,
-    terms: &Terms,
+    context: &BatchContext,
 ) -> Result<Written, StoreError> {
     let ids: Vec<&TaskId> = entries.iter().map(|entry| &entry.id).collect();
     let tasks = load::load(connection, &ids).await?;
     // Read only where it may matter: it is a sum over all that a day saw.
-    let day = match terms.policy.growth.daily_limit {
+    let day = match context.policy.growth.daily_limit {
         0 => None,
         // As good as used up: nothing can be asked.
-        limit if !entries.iter().any(Entry::may_lead_to_a_resume) => Some((limit, None)),
-        _ => Some(ledger::asked_within(connection, terms.day, terms.now).await?),
+        limit if !entries.iter().any(Entry::may_lead_to_resume) => Some((limit, None)),
+        _ => Some(ledger::asked_within(connection, context.day, context.now).await?),
     };
     let mut batch = Batch {
         connection,
-        terms,
+        context,
         gate: gate.clone(),
         day,
     };
@@ -120,18 +123,18 @@ pub async fn write(
         let mut take = |at, step| taken.push(Taken { id, task, at, step });
         let mut order = None;
         match &entry.heard {
-            Heard::Look(look) => {
-                batch.learn(Request::Look, look.outcome.as_ref().err(), look.started_at);
+            Answer::Poll(poll) => {
+                batch.learn(Request::Poll, poll.outcome.as_ref().err(), poll.started_at);
                 if let Some(task) = task {
                     let step;
-                    (step, order) = batch.look(task, look).await?;
-                    take(look.answered_at, step);
+                    (step, order) = batch.poll(task, poll).await?;
+                    take(poll.answered_at, step);
                 } else {
                     // Removed while it was looked at: there is nothing left to know.
                     progress::put_away(batch.connection, id).await?;
                 }
             }
-            Heard::Answer(answer) => {
+            Answer::Resume(answer) => {
                 let answer = batch.attributed(id, task, answer).await?;
                 batch.learn(
                     Request::Resume,
@@ -159,8 +162,8 @@ pub async fn write(
                 .map(|event| (Some(id.clone()), event)),
         );
     }
-    let min_interval = terms.policy.polling.min_interval;
-    let event = store_gate(connection, gate, &after, min_interval, terms.now).await?;
+    let min_interval = context.policy.polling.min_interval;
+    let event = store_gate(connection, gate, &after, min_interval, context.now).await?;
     told.extend(event.map(|event| (None, event)));
     Ok(Written {
         orders,
@@ -182,7 +185,7 @@ struct Taken<'a> {
 /// A batch under way.
 struct Batch<'a> {
     connection: &'a mut SqliteConnection,
-    terms: &'a Terms,
+    context: &'a BatchContext,
     gate: Gate,
     /// With a daily limit: what counts towards it, and when some of that comes free.
     day: Option<(i64, Option<Timestamp>)>,
@@ -190,41 +193,41 @@ struct Batch<'a> {
 
 impl Batch<'_> {
     fn learn(&mut self, request: Request, failure: Option<&Failure>, started_at: Timestamp) {
-        let Terms { policy, now, .. } = self.terms;
+        let BatchContext { policy, now, .. } = self.context;
         self.gate
             .learn(request, failure, started_at, *now, policy, rand::random());
     }
 
-    async fn look(
+    async fn poll(
         &mut self,
         task: &Task,
-        look: &Look,
-    ) -> Result<(Step, Option<Order>), StoreError> {
-        let Terms {
+        poll: &PollAnswer,
+    ) -> Result<(Step, Option<ResumePermit>), StoreError> {
+        let BatchContext {
             policy,
             draining,
             now,
             send_within,
             ..
-        } = self.terms;
+        } = self.context;
         // The clock may have gone back since: then the poll's age is unknown, and it shows no time to come.
-        let age = since(look.started_at, *now);
-        let fresh = fresh_for(since(look.started_at, look.answered_at));
+        let age = since(poll.started_at, *now);
+        let fresh = fresh_for(since(poll.started_at, poll.answered_at));
         // Another daemon may have looked since it began, which the lock prevents as long as it is there; what was asked
         // after that look this one may not show.
         let overtaken = task
             .progress
             .polled_at
-            .is_some_and(|newest| look.started_at < newest && newest <= *now);
-        let stale = look.answered_at > *now || age > fresh || overtaken;
+            .is_some_and(|newest| poll.started_at < newest && newest <= *now);
+        let stale = poll.answered_at > *now || age > fresh || overtaken;
         let clamped;
-        let look = if look.started_at.max(look.answered_at) <= *now {
-            look
+        let poll = if poll.started_at.max(poll.answered_at) <= *now {
+            poll
         } else {
-            clamped = Look {
-                started_at: look.started_at.min(*now),
-                answered_at: look.answered_at.min(*now),
-                outcome: look.outcome.clone(),
+            clamped = PollAnswer {
+                started_at: poll.started_at.min(*now),
+                answered_at: poll.answered_at.min(*now),
+                outcome: poll.outcome.clone(),
             };
             &clamped
         };
@@ -244,9 +247,9 @@ impl Batch<'_> {
             draining: *draining,
             stale,
         };
-        let mut step = step::look(task, look, policy, &account, rand::random());
+        let mut step = step::poll_answered(task, poll, policy, &account, rand::random());
         self.settle(&step).await?;
-        let order = match (step.ask, &look.outcome) {
+        let order = match (step.ask, &poll.outcome) {
             (Some(requested), Ok(seen)) => {
                 let intent = ledger::Intent {
                     task_id: &task.id,
@@ -274,7 +277,7 @@ impl Batch<'_> {
                         "previous": previous.map(|resume| resume.state.as_str()),
                     }),
                 });
-                Some(Order {
+                Some(ResumePermit {
                     resume_id,
                     desired_new_results: requested,
                     send_before: Instant::now() + fresh.saturating_sub(age).min(*send_within),
@@ -291,8 +294,8 @@ impl Batch<'_> {
         &mut self,
         id: &TaskId,
         task: Option<&Task>,
-        answer: &'a Answer,
-    ) -> Result<Cow<'a, Answer>, StoreError> {
+        answer: &'a ResumeAnswer,
+    ) -> Result<Cow<'a, ResumeAnswer>, StoreError> {
         let Err(Failure::Forbidden { detail }) = &answer.outcome else {
             return Ok(Cow::Borrowed(answer));
         };
@@ -304,7 +307,7 @@ impl Batch<'_> {
                 status: 403,
                 detail: detail.clone(),
             });
-            Cow::Owned(Answer {
+            Cow::Owned(ResumeAnswer {
                 outcome,
                 ..answer.clone()
             })
@@ -317,20 +320,21 @@ impl Batch<'_> {
         &mut self,
         id: &TaskId,
         task: Option<&Task>,
-        answer: &Answer,
+        answer: &ResumeAnswer,
     ) -> Result<Option<Step>, StoreError> {
         let Some(resume) = ledger::find(self.connection, answer.resume_id).await? else {
             return Ok(None);
         };
-        let answer = &Answer {
-            started_at: answer.started_at.min(self.terms.now),
-            answered_at: answer.answered_at.min(self.terms.now),
+        let answer = &ResumeAnswer {
+            started_at: answer.started_at.min(self.context.now),
+            answered_at: answer.answered_at.min(self.context.now),
             ..answer.clone()
         };
-        let judge =
-            |task: &Task| step::answer(task, &resume, answer, &self.terms.policy, rand::random());
+        let judge = |task: &Task| {
+            step::resume_answered(task, &resume, answer, &self.context.policy, rand::random())
+        };
         let step = task.map_or_else(
-            || of_the_ledger_only(judge(&removed_task(id, &resume, self.terms.now))),
+            || of_the_ledger_only(judge(&removed_task(id, &resume, self.context.now))),
             judge,
         );
         self.settle(&step).await?;

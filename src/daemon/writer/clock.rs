@@ -13,7 +13,7 @@ const REMEMBERED: Duration = Duration::from_hours(24);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leap {
     /// By so much more than the time that passed.
-    Ahead(Duration),
+    ReadyQueue(Duration),
     /// By so much less.
     Back(Duration),
 }
@@ -23,7 +23,7 @@ pub enum Leap {
 pub struct Clock {
     wall: SystemTime,
     passed: Instant,
-    ahead: Vec<(Instant, Duration)>,
+    ready: Vec<(Instant, Duration)>,
 }
 
 impl Clock {
@@ -33,7 +33,7 @@ impl Clock {
         Self {
             wall: SystemTime::now(),
             passed: Instant::now(),
-            ahead: Vec::new(),
+            ready: Vec::new(),
         }
     }
 
@@ -45,14 +45,14 @@ impl Clock {
     fn observe(&mut self, wall: SystemTime, passed: Instant) -> Option<Leap> {
         let expected = self.wall + (passed - self.passed);
         let leap = match wall.duration_since(expected) {
-            Ok(ahead) if ahead > LEAP => Some(Leap::Ahead(ahead)),
+            Ok(ready) if ready > LEAP => Some(Leap::ReadyQueue(ready)),
             Err(behind) if behind.duration() > LEAP => Some(Leap::Back(behind.duration())),
             Ok(_) | Err(_) => None,
         };
-        if let Some(Leap::Ahead(by)) = leap {
-            self.ahead.push((passed, by));
+        if let Some(Leap::ReadyQueue(by)) = leap {
+            self.ready.push((passed, by));
         }
-        self.ahead
+        self.ready
             .retain(|(at, _)| passed.duration_since(*at) < REMEMBERED);
         self.wall = wall;
         self.passed = passed;
@@ -64,7 +64,7 @@ impl Clock {
     #[must_use]
     pub fn ahead_within(&self, span: Duration) -> Duration {
         let recent = self
-            .ahead
+            .ready
             .iter()
             .filter(|(at, _)| self.passed.duration_since(*at) < span);
         recent.fold(Duration::ZERO, |sum, (_, by)| sum.saturating_add(*by))
@@ -87,11 +87,11 @@ mod tests {
         let (wall, passed) = (wall + HOUR + 2 * SECOND, passed + 2 * SECOND);
         let leap = clock.observe(wall, passed);
         assert!(
-            matches!(leap, Some(Leap::Ahead(by)) if by == HOUR),
+            matches!(leap, Some(Leap::ReadyQueue(by)) if by == HOUR),
             "{leap:?}"
         );
         let leap = clock.observe(wall + 5 * SECOND, passed + SECOND);
-        assert!(matches!(leap, Some(Leap::Ahead(_))), "{leap:?}");
+        assert!(matches!(leap, Some(Leap::ReadyQueue(_))), "{leap:?}");
         assert_eq!(clock.ahead_within(MINUTE), HOUR + 4 * SECOND);
         let leap = clock.observe(wall, passed + 2 * SECOND);
         assert!(matches!(leap, Some(Leap::Back(_))), "{leap:?}");

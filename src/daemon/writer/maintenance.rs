@@ -2,7 +2,7 @@
 
 use super::batch;
 use crate::core::gate::Gate;
-use crate::core::model::Policy;
+use crate::core::policy::Policy;
 use crate::core::step::Event;
 use crate::core::{TaskId, after};
 use crate::crash::{self, Point};
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// One of these.
 #[derive(Debug, Clone)]
-pub enum Chore {
+pub enum Maintenance {
     /// Say that the daemon is well.
     Heartbeat,
     /// Remove a batch of history from before a time; the reply counts the rows.
@@ -32,7 +32,7 @@ pub enum Chore {
     Tell(Event),
 }
 
-impl Chore {
+impl Maintenance {
     /// What it is called in the log.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -56,15 +56,15 @@ impl Chore {
 /// What SQLite says; the transaction is then to be rolled back.
 pub async fn perform(
     connection: &mut SqliteConnection,
-    chore: &Chore,
+    maintenance: &Maintenance,
     gate: &mut Gate,
     policy: &Policy,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     let before = gate.clone();
     let min_interval = policy.polling.min_interval;
-    Ok(match chore {
-        Chore::Heartbeat => {
+    Ok(match maintenance {
+        Maintenance::Heartbeat => {
             daemon::heartbeat(&mut *connection, gate, now).await?;
             // No schedule is put off for longer than a day.
             let horizon = after(now, horizon(policy).max(Duration::from_hours(25)));
@@ -76,18 +76,18 @@ pub async fn perform(
             }
             0
         }
-        Chore::Prune(before) => {
+        Maintenance::Prune(before) => {
             let count = history::prune(&mut *connection, *before).await?;
             crash::at(Point::PruneWritten);
             count
         }
-        Chore::Adopt(_) => {
+        Maintenance::Adopt(_) => {
             gate.probe_now(now);
             batch::store_gate(&mut *connection, &before, gate, min_interval, now).await?;
             reschedule::wake_capped(&mut *connection, policy.growth.task_cap, min_interval, now)
                 .await?;
             let horizon = after(now, policy.polling.max_interval);
-            reschedule::look_sooner(&mut *connection, horizon).await?;
+            reschedule::poll_sooner(&mut *connection, horizon).await?;
             let idle = reschedule::take_up(&mut *connection, min_interval, now).await?;
             if idle > 0 {
                 tracing::warn!(
@@ -96,12 +96,12 @@ pub async fn perform(
             }
             idle
         }
-        Chore::PullBack => {
+        Maintenance::PullBack => {
             let restarted = ledger::pull_back(&mut *connection, now).await?;
             restarted
                 + reschedule::pull_back(&mut *connection, now, after(now, horizon(policy))).await?
         }
-        Chore::WentBack(by) => {
+        Maintenance::WentBack(by) => {
             gate.clock_went_back(*by);
             batch::store_gate(&mut *connection, &before, gate, min_interval, now).await?;
             let restarted = ledger::pull_back(&mut *connection, now).await?;
@@ -109,16 +109,18 @@ pub async fn perform(
             let horizon = after(now, policy.polling.max_interval);
             restarted + reschedule::pull_back(&mut *connection, now, horizon).await?
         }
-        Chore::Park(id) => progress::park(&mut *connection, id, now).await?,
-        Chore::SetAside(id, error) => progress::set_aside(&mut *connection, id, error, now).await?,
-        Chore::Tell(event) => {
+        Maintenance::Park(id) => progress::park(&mut *connection, id, now).await?,
+        Maintenance::SetAside(id, error) => {
+            progress::set_aside(&mut *connection, id, error, now).await?
+        }
+        Maintenance::Tell(event) => {
             history::add_events(&mut *connection, &[(now, None, event)]).await?;
             0
         }
     })
 }
 
-/// How far ahead the daemon puts a look, save for a daily limit.
+/// How far ahead the daemon puts a poll, save for a daily limit.
 fn horizon(policy: &Policy) -> Duration {
     policy
         .polling

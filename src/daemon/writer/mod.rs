@@ -8,20 +8,20 @@ mod task;
 mod thread;
 mod wal;
 
-pub use batch::Order;
-pub use maintenance::Chore;
+pub use batch::ResumePermit;
+pub use maintenance::Maintenance;
 
-use crate::daemon::event_log::Report;
+use crate::daemon::event_log::EventLog;
 use crate::daemon::supervision::health::Health;
-use batch::{Entry, Heard};
+use batch::{Answer, Entry};
 use clock::Clock;
-use task::Desk;
-use wal::LogWatch;
+use task::WriterTask;
+use wal::WalMonitor;
 
 use crate::core::TaskId;
 use crate::core::gate::Gate;
-use crate::core::model::Policy;
-use crate::core::step::{Answer, Look};
+use crate::core::policy::Policy;
+use crate::core::step::{PollAnswer, ResumeAnswer};
 use crate::store::{StoreError, ledger, wal as store_wal};
 use sqlx::sqlite::SqliteConnection;
 use std::io;
@@ -38,17 +38,17 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, Arc<StoreError>>>;
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub entry: Entry,
-    pub reply: Option<Reply<Option<Order>>>,
+    pub reply: Option<Reply<Option<ResumePermit>>>,
 }
 
 /// A task of which all that was [left](Writer::leave) is stored, or why it is not.
-pub type Landed = (TaskId, Result<(), Arc<StoreError>>);
+pub type Completed = (TaskId, Result<(), Arc<StoreError>>);
 
 /// What is asked of the writer.
 #[derive(Debug)]
 pub(super) enum Job {
     Entry(Box<Waiting>),
-    Chore(Chore, Option<Reply<u64>>),
+    Maintenance(Maintenance, Option<Reply<u64>>),
     /// Is this task to be looked at?
     Wanted(TaskId, Reply<bool>),
     /// The clock is looked at before each job; this one is nothing else.
@@ -61,7 +61,7 @@ impl Job {
     fn is_urgent(&self) -> bool {
         match self {
             Self::Entry(waiting) => waiting.entry.is_urgent(),
-            Self::Chore(..) | Self::Wanted(..) | Self::Clock | Self::Stop(_) => true,
+            Self::Maintenance(..) | Self::Wanted(..) | Self::Clock | Self::Stop(_) => true,
         }
     }
 }
@@ -73,12 +73,12 @@ impl Job {
 #[derive(Debug, Clone)]
 pub struct Writer {
     jobs: mpsc::UnboundedSender<Job>,
-    waits: Arc<Waits>,
+    shared: Arc<Shared>,
 }
 
 /// Which of the jobs that come at regular times still wait, and whether the writer gets on.
 #[derive(Debug, Default)]
-pub(super) struct Waits {
+pub(super) struct Shared {
     pub heart: AtomicBool,
     pub clock: AtomicBool,
     /// Goes up with each job, and with each try to write one.
@@ -86,7 +86,7 @@ pub(super) struct Waits {
     /// The database can't take something for the time being.
     pub is_stuck: AtomicBool,
     /// By how much the clock leapt ahead within a day, in milliseconds.
-    pub ahead: AtomicU64,
+    pub ready: AtomicU64,
     /// Something came that shall not wait for more to be gathered.
     pub urgent: Notify,
 }
@@ -104,13 +104,13 @@ pub enum WriteError {
 
 /// A writer at work.
 #[derive(Debug)]
-pub struct Started {
+pub struct StartedWriter {
     /// The way to it.
     pub writer: Writer,
     /// The account's gate, as the writer last left it.
     pub gate: watch::Receiver<Gate>,
     /// What was left to the writer, as it is stored, a batch at once.
-    pub landed: mpsc::UnboundedReceiver<Vec<Landed>>,
+    pub landed: mpsc::UnboundedReceiver<Vec<Completed>>,
     /// Ends with the writer.
     pub work: JoinHandle<()>,
 }
@@ -128,13 +128,13 @@ impl Writer {
         policy: Policy,
         draining: watch::Receiver<bool>,
         health: Health,
-    ) -> io::Result<Started> {
+    ) -> io::Result<StartedWriter> {
         let (jobs, inbox) = mpsc::unbounded_channel();
         let (published, watched) = watch::channel(gate.clone());
         let (landing, landed) = mpsc::unbounded_channel();
-        let waits = Arc::new(Waits::default());
-        let log = LogWatch::new(health.database(), store_wal::LARGE);
-        let desk = Desk {
+        let shared = Arc::new(Shared::default());
+        let log = WalMonitor::new(health.database(), store_wal::LARGE);
+        let task = WriterTask {
             connection,
             gate,
             policy,
@@ -143,16 +143,16 @@ impl Writer {
             published,
             landing,
             clock: Clock::start(),
-            waits: waits.clone(),
-            report: Report::default(),
+            shared: shared.clone(),
+            report: EventLog::default(),
             log,
             unrecorded: Vec::new(),
         };
-        Ok(Started {
-            writer: Self { jobs, waits },
+        Ok(StartedWriter {
+            writer: Self { jobs, shared },
             gate: watched,
             landed,
-            work: thread::spawn("growd-writer", desk.work(inbox))?,
+            work: thread::spawn("growd-writer", task.work(inbox))?,
         })
     }
 
@@ -161,22 +161,26 @@ impl Writer {
     /// # Errors
     ///
     /// [`WriteError`] where it is not stored.
-    pub async fn looked(&self, id: TaskId, look: Look) -> Result<Option<Order>, WriteError> {
-        self.heard(id, Heard::Look(look)).await
+    pub async fn store_poll(
+        &self,
+        id: TaskId,
+        poll: PollAnswer,
+    ) -> Result<Option<ResumePermit>, WriteError> {
+        self.heard(id, Answer::Poll(poll)).await
     }
 
     /// Has what a look brought stored without waiting for it; no resume is sent that comes of it. Once it is stored the
-    /// task is among those that [landed](Started::landed).
+    /// task is among those that [landed](StartedWriter::landed).
     ///
     /// # Errors
     ///
     /// [`WriteError::Stopped`] where nobody is left to store it.
-    pub fn leave(&self, id: TaskId, look: Look) -> Result<(), WriteError> {
+    pub fn leave(&self, id: TaskId, poll: PollAnswer) -> Result<(), WriteError> {
         debug_assert!(
-            look.can_wait(),
+            poll.can_wait(),
             "a resume may come of it, which nobody would send"
         );
-        let heard = Heard::Look(look);
+        let heard = Answer::Poll(poll);
         let entry = Entry { id, heard };
         self.send(Job::Entry(Box::new(Waiting { entry, reply: None })))
     }
@@ -186,8 +190,8 @@ impl Writer {
     /// # Errors
     ///
     /// [`WriteError`] where it is not stored; the resume then stays `intended` until it is looked for.
-    pub async fn answered(&self, id: TaskId, answer: Answer) -> Result<(), WriteError> {
-        self.heard(id, Heard::Answer(answer)).await.map(|_| ())
+    pub async fn store_resume(&self, id: TaskId, answer: ResumeAnswer) -> Result<(), WriteError> {
+        self.heard(id, Answer::Resume(answer)).await.map(|_| ())
     }
 
     /// Is a task still to be looked at: is it there, not paused, and the daemon not stopping?
@@ -206,48 +210,50 @@ impl Writer {
     /// # Errors
     ///
     /// [`WriteError`] where it was not done.
-    pub async fn chore(&self, chore: Chore) -> Result<u64, WriteError> {
+    pub async fn maintenance(&self, maintenance: Maintenance) -> Result<u64, WriteError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Chore(chore, Some(reply)))?;
+        self.send(Job::Maintenance(maintenance, Some(reply)))?;
         Ok(answer.await.map_err(|_| WriteError::Stopped)??)
     }
 
     /// Has a chore done without waiting for it. A heartbeat is left out where the writer is behind: it would say what
     /// is not so.
-    pub fn ask(&self, chore: Chore) {
-        if matches!(chore, Chore::Heartbeat) && self.waits.heart.swap(true, Ordering::Relaxed) {
+    pub fn ask(&self, maintenance: Maintenance) {
+        if matches!(maintenance, Maintenance::Heartbeat)
+            && self.shared.heart.swap(true, Ordering::Relaxed)
+        {
             return;
         }
         // Fails only once the writer has ended, and then the daemon ends too.
-        let _ = self.send(Job::Chore(chore, None));
+        let _ = self.send(Job::Maintenance(maintenance, None));
     }
 
     /// Has it see whether the clock has leapt, where it has had nothing to do for a while.
-    pub fn look_at_the_clock(&self) {
-        if self.waits.clock.swap(true, Ordering::Relaxed) {
+    pub fn check_clock(&self) {
+        if self.shared.clock.swap(true, Ordering::Relaxed) {
             return;
         }
         // Fails only once the writer has ended, and then the daemon ends too.
         let _ = self.send(Job::Clock);
     }
 
-    /// A number that goes up as long as the writer gets on and [has something to do](Self::look_at_the_clock).
+    /// A number that goes up as long as the writer gets on and [has something to do](Self::check_clock).
     #[must_use]
     pub fn pulse(&self) -> u64 {
-        self.waits.pulse.load(Ordering::Relaxed)
+        self.shared.pulse.load(Ordering::Relaxed)
     }
 
     /// Does the database refuse something for the time being, such as where the disk is full?
     #[must_use]
     pub fn is_stuck(&self) -> bool {
-        self.waits.is_stuck.load(Ordering::Relaxed)
+        self.shared.is_stuck.load(Ordering::Relaxed)
     }
 
     /// The window of `growth.daily_limit`: a day, and more where the clock leapt ahead.
     #[must_use]
     pub fn day(&self) -> Duration {
-        let ahead = self.waits.ahead.load(Ordering::Relaxed);
-        ledger::DAY.saturating_add(Duration::from_millis(ahead))
+        let ready = self.shared.ready.load(Ordering::Relaxed);
+        ledger::DAY.saturating_add(Duration::from_millis(ready))
     }
 
     /// Writes what is left, checkpoints, and closes the database.
@@ -263,16 +269,16 @@ impl Writer {
     pub(super) fn to_nobody() -> Self {
         Self {
             jobs: mpsc::unbounded_channel().0,
-            waits: Arc::default(),
+            shared: Arc::default(),
         }
     }
 
     #[cfg(test)]
     pub(super) fn set_stuck(&self, is_stuck: bool) {
-        self.waits.is_stuck.store(is_stuck, Ordering::Relaxed);
+        self.shared.is_stuck.store(is_stuck, Ordering::Relaxed);
     }
 
-    async fn heard(&self, id: TaskId, heard: Heard) -> Result<Option<Order>, WriteError> {
+    async fn heard(&self, id: TaskId, heard: Answer) -> Result<Option<ResumePermit>, WriteError> {
         let (reply, answer) = oneshot::channel();
         let entry = Entry { id, heard };
         let reply = Some(reply);
@@ -284,7 +290,7 @@ impl Writer {
         let is_urgent = job.is_urgent();
         self.jobs.send(job).map_err(|_| WriteError::Stopped)?;
         if is_urgent {
-            self.waits.urgent.notify_one();
+            self.shared.urgent.notify_one();
         }
         Ok(())
     }

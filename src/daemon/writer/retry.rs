@@ -10,15 +10,15 @@ use tokio::time::Instant;
 const RETRY_INITIAL: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
-/// Waits for what the database can't take for the time being, for as long as it takes.
-pub struct Patience {
+/// Shared for what the database can't take for the time being, for as long as it takes.
+pub struct WriteRetry {
     wait: Duration,
     /// The first failure that was waited for, and when that was.
     told: Option<(String, Instant)>,
     tried: bool,
 }
 
-impl Patience {
+impl WriteRetry {
     /// Before the first try.
     pub fn new() -> Self {
         Self {
@@ -38,7 +38,7 @@ impl Patience {
         self.tried && self.told.is_none()
     }
 
-    /// Waits a while; longer each time.
+    /// Shared a while; longer each time.
     pub async fn wait(&mut self, error: &StoreError) {
         if self.told.is_none() {
             tracing::error!("the database cannot be written; trying again until it can: {error}");

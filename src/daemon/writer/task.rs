@@ -8,19 +8,19 @@
 //! dropped, and nothing new is begun meanwhile. In a database that is damaged or no longer in its place nothing
 //! new is begun at all.
 
-use super::batch::{self, Entry, Heard, Order, Terms};
+use super::batch::{self, Answer, BatchContext, Entry, ResumePermit};
 use super::clock::{Clock, Leap};
-use super::maintenance::{self, Chore};
-use super::retry::Patience;
-use super::wal::LogWatch;
-use super::{Job, Landed, Waiting, Waits};
+use super::maintenance::{self, Maintenance};
+use super::retry::WriteRetry;
+use super::wal::WalMonitor;
+use super::{Completed, Job, Shared, Waiting};
 use crate::core::gate::{Gate, Kind};
-use crate::core::model::Policy;
+use crate::core::policy::Policy;
 use crate::core::settle::STALE_FACTOR;
 use crate::core::step::Event;
 use crate::crash::{self, Point};
 use crate::daemon::error::panic_message;
-use crate::daemon::event_log::Report;
+use crate::daemon::event_log::EventLog;
 use crate::daemon::supervision::health::Health;
 use crate::store::{self, StoreError, daemon, ledger, schema, tasks, values};
 use futures_util::FutureExt as _;
@@ -43,29 +43,29 @@ const BATCH_MAX: usize = 256;
 const GATHERING: Duration = Duration::from_millis(8);
 
 /// The writer at work.
-pub(super) struct Desk {
+pub(super) struct WriterTask {
     pub connection: SqliteConnection,
     pub gate: Gate,
     pub policy: Policy,
     pub draining: watch::Receiver<bool>,
     pub health: Health,
     pub published: watch::Sender<Gate>,
-    pub landing: mpsc::UnboundedSender<Vec<Landed>>,
+    pub landing: mpsc::UnboundedSender<Vec<Completed>>,
     pub clock: Clock,
-    pub waits: Arc<Waits>,
-    pub report: Report,
-    pub log: LogWatch,
+    pub shared: Arc<Shared>,
+    pub report: EventLog,
+    pub log: WalMonitor,
     /// Events of the database itself, which could not be recorded when they came up.
     pub unrecorded: Vec<Event>,
 }
 
-impl Desk {
+impl WriterTask {
     /// Does what comes in, until it is told to stop or nobody is left to ask.
     pub async fn work(mut self, mut inbox: mpsc::UnboundedReceiver<Job>) {
         let mut next = inbox.recv().await;
         let mut began_at: Option<Instant> = None;
         while let Some(job) = next.take() {
-            self.waits.pulse.fetch_add(1, Ordering::Relaxed);
+            self.shared.pulse.fetch_add(1, Ordering::Relaxed);
             self.mind_the_clock().await;
             self.report.sums();
             match job {
@@ -87,15 +87,15 @@ impl Desk {
                     }
                     self.serve(batch).await;
                 }
-                Job::Chore(chore, reply) => {
-                    if matches!(chore, Chore::Heartbeat) {
-                        self.waits.heart.store(false, Ordering::Relaxed);
+                Job::Maintenance(maintenance, reply) => {
+                    if matches!(maintenance, Maintenance::Heartbeat) {
+                        self.shared.heart.store(false, Ordering::Relaxed);
                     }
-                    let outcome = self.persist(&chore).await;
+                    let outcome = self.persist(&maintenance).await;
                     if let Some(reply) = reply {
                         let _ = reply.send(outcome.map_err(Arc::new));
                     } else if let Err(error) = outcome {
-                        self.refused(&chore, &error);
+                        self.refused(&maintenance, &error);
                     }
                 }
                 Job::Wanted(id, reply) => {
@@ -104,7 +104,7 @@ impl Desk {
                     let _ = reply.send(wanted.map(|wanted| wanted && !stopping).map_err(Arc::new));
                 }
                 Job::Clock => {
-                    self.waits.clock.store(false, Ordering::Relaxed);
+                    self.shared.clock.store(false, Ordering::Relaxed);
                     self.watch_the_log().await;
                 }
                 Job::Stop(done) => {
@@ -130,7 +130,7 @@ impl Desk {
             return;
         }
         tokio::select! {
-            () = self.waits.urgent.notified() => {}
+            () = self.shared.urgent.notified() => {}
             () = sleep_until(until) => {}
         }
     }
@@ -186,29 +186,32 @@ impl Desk {
         self.report.refused(Some(id), &text);
         tracing::debug!(task_id = %id, "{id}: not stored: {heard:?}");
         if self.health.was_well() {
-            let chore = Chore::SetAside(id.clone(), error.to_string());
-            if let Err(error) = self.persist(&chore).await {
+            let maintenance = Maintenance::SetAside(id.clone(), error.to_string());
+            if let Err(error) = self.persist(&maintenance).await {
                 tracing::debug!(task_id = %id, "{id}: nor could that be noted: {error}");
             }
         }
         error
     }
 
-    async fn persist(&mut self, chore: &Chore) -> Result<u64, StoreError> {
-        let mut patience = Patience::new();
+    async fn persist(&mut self, maintenance: &Maintenance) -> Result<u64, StoreError> {
+        let mut retry = WriteRetry::new();
         loop {
-            let outcome = self.do_chore(chore).await;
-            if let Some(outcome) = self.settle(&mut patience, outcome).await {
+            let outcome = self.do_chore(maintenance).await;
+            if let Some(outcome) = self.settle(&mut retry, outcome).await {
                 return outcome;
             }
         }
     }
 
-    async fn persist_batch(&mut self, batch: &[Entry]) -> Result<Vec<Option<Order>>, StoreError> {
-        let mut patience = Patience::new();
+    async fn persist_batch(
+        &mut self,
+        batch: &[Entry],
+    ) -> Result<Vec<Option<ResumePermit>>, StoreError> {
+        let mut retry = WriteRetry::new();
         loop {
             let outcome = self.write(batch).await;
-            if let Some(outcome) = self.settle(&mut patience, outcome).await {
+            if let Some(outcome) = self.settle(&mut retry, outcome).await {
                 return outcome;
             }
         }
@@ -217,32 +220,30 @@ impl Desk {
     /// The outcome of an attempt, where it is one; none, after a while, where it should be made again.
     async fn settle<T>(
         &mut self,
-        patience: &mut Patience,
+        retry: &mut WriteRetry,
         outcome: Result<T, StoreError>,
     ) -> Option<Result<T, StoreError>> {
         // A job can take many tries, and a batch be written one by one.
-        self.waits.pulse.fetch_add(1, Ordering::Relaxed);
+        self.shared.pulse.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = &outcome {
             store::rollback(&mut self.connection).await;
             self.health.heard(error, &mut self.connection).await;
         }
         match outcome {
-            Err(error)
-                if error.is_passing() && !self.health.gives_up(&error, patience.lasted()) =>
-            {
+            Err(error) if error.is_passing() && !self.health.gives_up(&error, retry.lasted()) => {
                 if !(error.is_out_of_room()
                     && self.give_room_back().await
-                    && patience.retries_at_once())
+                    && retry.retries_at_once())
                 {
-                    self.waits.is_stuck.store(true, Ordering::Relaxed);
-                    patience.wait(&error).await;
+                    self.shared.is_stuck.store(true, Ordering::Relaxed);
+                    retry.wait(&error).await;
                 }
                 None
             }
             outcome => {
-                self.waits.is_stuck.store(false, Ordering::Relaxed);
-                self.unrecorded.extend(patience.end(outcome.is_ok()));
-                if outcome.is_ok() && patience.was_quick() {
+                self.shared.is_stuck.store(false, Ordering::Relaxed);
+                self.unrecorded.extend(retry.end(outcome.is_ok()));
+                if outcome.is_ok() && retry.was_quick() {
                     self.report.disk_is_full();
                 }
                 Some(outcome)
@@ -256,31 +257,31 @@ impl Desk {
     }
 
     /// One transaction for a whole batch; what it did is told once it is durable.
-    async fn write(&mut self, batch: &[Entry]) -> Result<Vec<Option<Order>>, StoreError> {
+    async fn write(&mut self, batch: &[Entry]) -> Result<Vec<Option<ResumePermit>>, StoreError> {
         let mut tx = store::begin(&mut self.connection).await?;
         // Not before the transaction has begun, which may have taken a while.
-        let terms = Terms {
+        let context = BatchContext {
             policy: lengthened(self.policy, &self.clock),
             draining: *self.draining.borrow() || !self.health.is_well(),
             now: Timestamp::now(),
             day: ledger::DAY.saturating_add(self.clock.ahead_within(ledger::DAY)),
             send_within: self.policy.growth.settle / 2,
         };
-        crash::at(Point::LookStoring);
-        let judging = batch::write(&mut tx, batch, &self.gate, &terms);
+        crash::at(Point::PollStoring);
+        let judging = batch::write(&mut tx, batch, &self.gate, &context);
         // What a bug does to one task is not to be felt by others. Its transaction is rolled back.
         let judged = AssertUnwindSafe(judging).catch_unwind().await;
         let written = judged
             .map_err(|panic| StoreError::Panicked(panic_message(panic.as_ref()).to_owned()))??;
-        let at = |look, intent, answer| crash_at(batch, &written.orders, look, intent, answer);
+        let at = |poll, intent, answer| crash_at(batch, &written.orders, poll, intent, answer);
         at(
-            Point::LookWritten,
+            Point::PollWritten,
             Point::IntentWritten,
             Point::AnswerWritten,
         );
         tx.commit().await?;
         at(
-            Point::LookCommitted,
+            Point::PollCommitted,
             Point::IntentCommitted,
             Point::AnswerCommitted,
         );
@@ -290,17 +291,18 @@ impl Desk {
         Ok(written.orders)
     }
 
-    async fn do_chore(&mut self, chore: &Chore) -> Result<u64, StoreError> {
+    async fn do_chore(&mut self, maintenance: &Maintenance) -> Result<u64, StoreError> {
         let mut gate = self.gate.clone();
-        let policy = match chore {
-            Chore::Adopt(policy) => **policy,
+        let policy = match maintenance {
+            Maintenance::Adopt(policy) => **policy,
             _ => self.policy,
         };
         let mut tx = store::begin(&mut self.connection).await?;
         let count =
-            maintenance::perform(&mut tx, chore, &mut gate, &policy, Timestamp::now()).await?;
+            maintenance::perform(&mut tx, maintenance, &mut gate, &policy, Timestamp::now())
+                .await?;
         tx.commit().await?;
-        if matches!(chore, Chore::Prune(_)) {
+        if matches!(maintenance, Maintenance::Prune(_)) {
             crash::at(Point::PruneCommitted);
         }
         self.policy = policy;
@@ -311,14 +313,14 @@ impl Desk {
     /// Notices a leap of the clock before anything is judged by it.
     async fn mind_the_clock(&mut self) {
         let leap = self.clock.leap();
-        let ahead = self.clock.ahead_within(ledger::DAY).as_millis();
-        let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
-        self.waits.ahead.store(ahead, Ordering::Relaxed);
+        let ready = self.clock.ahead_within(ledger::DAY).as_millis();
+        let ready = u64::try_from(ready).unwrap_or(u64::MAX);
+        self.shared.ready.store(ready, Ordering::Relaxed);
         let Some(leap) = leap else {
             return;
         };
         let (what, by) = match leap {
-            Leap::Ahead(by) => ("leapt ahead", by),
+            Leap::ReadyQueue(by) => ("leapt ahead", by),
             Leap::Back(by) => ("went back", by),
         };
         let seconds = by.as_secs();
@@ -327,17 +329,17 @@ impl Desk {
             kind: "clock",
             detail: json!({"what": what, "seconds": seconds}),
         };
-        let back = matches!(leap, Leap::Back(_)).then_some(Chore::WentBack(by));
-        for chore in back.into_iter().chain([Chore::Tell(told)]) {
-            if let Err(error) = self.persist(&chore).await {
-                self.refused(&chore, &error);
+        let back = matches!(leap, Leap::Back(_)).then_some(Maintenance::WentBack(by));
+        for maintenance in back.into_iter().chain([Maintenance::Tell(told)]) {
+            if let Err(error) = self.persist(&maintenance).await {
+                self.refused(&maintenance, &error);
             }
         }
     }
 
     /// Has the log's file emptied where it is too large, or that reported.
     async fn watch_the_log(&mut self) {
-        match self.log.look(&mut self.connection).await {
+        match self.log.poll(&mut self.connection).await {
             Ok(event) => self.unrecorded.extend(event),
             // What matters about it the next job meets, too.
             Err(error) => tracing::debug!("the write-ahead log was not looked after: {error}"),
@@ -346,9 +348,9 @@ impl Desk {
 
     /// Records something that concerns no task.
     async fn record(&mut self, event: Event) {
-        let chore = Chore::Tell(event);
-        if let Err(error) = self.persist(&chore).await {
-            self.refused(&chore, &error);
+        let maintenance = Maintenance::Tell(event);
+        if let Err(error) = self.persist(&maintenance).await {
+            self.refused(&maintenance, &error);
         }
     }
 
@@ -361,9 +363,9 @@ impl Desk {
         self.gate = gate;
     }
 
-    fn refused(&mut self, chore: &Chore, error: &StoreError) {
-        tracing::debug!("not done: {chore:?}");
-        let text = format!("the database refused {}: {error}", chore.name());
+    fn refused(&mut self, maintenance: &Maintenance, error: &StoreError) {
+        tracing::debug!("not done: {maintenance:?}");
+        let text = format!("the database refused {}: {error}", maintenance.name());
         self.report.refused(None, &text);
     }
 
@@ -399,20 +401,26 @@ fn lengthened(mut policy: Policy, clock: &Clock) -> Policy {
 }
 
 /// Comes to the moments before or after the commit of a batch, one for each kind of thing in it.
-fn crash_at(batch: &[Entry], orders: &[Option<Order>], look: Point, intent: Point, answer: Point) {
+fn crash_at(
+    batch: &[Entry],
+    orders: &[Option<ResumePermit>],
+    poll: Point,
+    intent: Point,
+    answer: Point,
+) {
     if orders.iter().any(Option::is_some) {
         crash::at(intent);
     }
     if batch
         .iter()
-        .any(|entry| matches!(entry.heard, Heard::Answer(_)))
+        .any(|entry| matches!(entry.heard, Answer::Resume(_)))
     {
         crash::at(answer);
     }
     if batch
         .iter()
-        .any(|entry| matches!(entry.heard, Heard::Look(_)))
+        .any(|entry| matches!(entry.heard, Answer::Poll(_)))
     {
-        crash::at(look);
+        crash::at(poll);
     }
 }

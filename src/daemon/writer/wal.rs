@@ -11,7 +11,7 @@ const LOOKS: u32 = 2;
 
 /// The log of one database.
 #[derive(Debug)]
-pub struct LogWatch {
+pub struct WalMonitor {
     log: PathBuf,
     /// In bytes.
     bound: u64,
@@ -19,7 +19,7 @@ pub struct LogWatch {
     large: u32,
 }
 
-impl LogWatch {
+impl WalMonitor {
     /// Watches the log of `database`, which is too large above `bound` bytes.
     #[must_use]
     pub fn new(database: &Path, bound: u64) -> Self {
@@ -36,7 +36,7 @@ impl LogWatch {
     /// # Errors
     ///
     /// What SQLite says.
-    pub async fn look(
+    pub async fn poll(
         &mut self,
         connection: &mut SqliteConnection,
     ) -> Result<Option<Event>, StoreError> {
@@ -100,7 +100,7 @@ mod tests {
         let mut writer = store::open(&database, Mode::Write).await.expect("opens");
         let mut reader = store::open(&database, Mode::Read).await.expect("opens");
         let log = wal::beside(&database, "-wal");
-        let mut watch = LogWatch::new(&database, BOUND);
+        let mut watch = WalMonitor::new(&database, BOUND);
         let mut kinds = Vec::new();
         for _ in 0..2 {
             run(&mut reader, "BEGIN").await;
@@ -111,7 +111,7 @@ mod tests {
             write(&mut writer).await;
             for _ in 0..4 {
                 let begin = Instant::now();
-                let event = watch.look(&mut writer).await.expect("looks");
+                let event = watch.poll(&mut writer).await.expect("looks");
                 kinds.extend(event.map(|event| event.kind));
                 // A statement of the writer would wait for ten seconds.
                 assert!(begin.elapsed() < schema::BUSY_TIMEOUT / 2);
@@ -119,7 +119,7 @@ mod tests {
             assert!(wal::size(&log) > BOUND);
             run(&mut reader, "COMMIT").await;
             for _ in 0..2 {
-                let event = watch.look(&mut writer).await.expect("looks");
+                let event = watch.poll(&mut writer).await.expect("looks");
                 kinds.extend(event.map(|event| event.kind));
             }
             assert_eq!(wal::size(&log), 0);
@@ -137,11 +137,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let database = dir.path().join("growd.db");
         let mut writer = store::open(&database, Mode::Write).await.expect("opens");
-        let mut watch = LogWatch::new(&database, BOUND);
+        let mut watch = WalMonitor::new(&database, BOUND);
         write(&mut writer).await;
         let log = wal::beside(&database, "-wal");
         assert!(wal::size(&log) > BOUND);
-        assert_eq!(watch.look(&mut writer).await.expect("looks"), None);
+        assert_eq!(watch.poll(&mut writer).await.expect("looks"), None);
         assert_eq!(wal::size(&log), 0);
     }
 }

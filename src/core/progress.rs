@@ -1,118 +1,10 @@
-//! The nouns: what is wanted of it, what was seen of it, and what is kept.
+//! What growd keeps of a task between two polls, and the states of its growth.
 
-pub use super::policy::{Growth, Policy, Polling, Retry};
-pub use super::queue::Queue;
-pub use super::resume::{Idle, Resume, ResumeState};
-pub use super::task_id::{InvalidTaskId, TaskId};
-
+use super::observation::Observation;
 use super::pace::Memory;
+use super::queue::Queue;
 use jiff::Timestamp;
 use std::fmt;
-
-/// The most results one resume can ask for (docs.extruct.ai, "Resume discovery task").
-pub const RESUME_MAX: i64 = 250;
-
-/// `status`, as the service says it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
-    /// Accepted, not begun.
-    Created,
-    /// At work.
-    InProgress,
-    /// Finished: the only status from which a resume is asked.
-    Done,
-    /// Given up by the service.
-    Failed,
-    /// A word that growd does not know: treated as still running.
-    Unknown(String),
-}
-
-impl Status {
-    /// Reads the service's word; an unknown one is kept as it is.
-    #[must_use]
-    pub fn parse(word: &str) -> Self {
-        match word {
-            "created" => Self::Created,
-            "in_progress" => Self::InProgress,
-            "done" => Self::Done,
-            "failed" => Self::Failed,
-            other => Self::Unknown(other.to_owned()),
-        }
-    }
-
-    /// The service's word.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Created => "created",
-            Self::InProgress => "in_progress",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Unknown(word) => word,
-        }
-    }
-
-    /// Is the service still at work, as far as growd can tell?
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        match self {
-            Self::Created | Self::InProgress | Self::Unknown(_) => true,
-            Self::Done | Self::Failed => false,
-        }
-    }
-}
-
-/// One look at a task: what the service said of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Observation {
-    /// `status`.
-    pub status: Status,
-    /// `is_exhausted`: the pool of candidates is empty. Not an end while the task is running.
-    pub is_exhausted: bool,
-    /// `desired_num_results`.
-    pub desired: i64,
-    /// `num_results_discovered`: candidates found.
-    pub discovered: i64,
-    /// `num_results_enriched`.
-    pub enriched: i64,
-    /// `num_results_evaluated`.
-    pub evaluated: i64,
-    /// `num_results`: candidates that fit; what the target counts.
-    pub results: i64,
-    /// `query`, where the service told it.
-    pub query: Option<String>,
-}
-
-impl Observation {
-    /// Does `other` show other counters? A row of `samples` is written where this is true.
-    #[must_use]
-    pub fn counters_differ(&self, other: &Self) -> bool {
-        (
-            self.desired,
-            self.discovered,
-            self.enriched,
-            self.evaluated,
-            self.results,
-        ) != (
-            other.desired,
-            other.discovered,
-            other.enriched,
-            other.evaluated,
-            other.results,
-        )
-    }
-}
-
-/// What the user wants of a task: a row of `tasks`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
-    /// Total number of results wanted, at least 1.
-    pub target: i64,
-    /// Largest resume for this task, 1..=250; none: `growth.chunk`.
-    pub chunk: Option<i64>,
-    /// A paused task gets no request at all.
-    pub paused: bool,
-}
 
 /// `progress.state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -270,22 +162,4 @@ impl Progress {
             queue: Queue::New,
         }
     }
-}
-
-/// All that the rule needs to know of one task.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Task {
-    /// Its id.
-    pub id: TaskId,
-    /// What the user wants.
-    pub wanted: Wanted,
-    /// When a person last added or changed it; none where that is no time.
-    pub edited_at: Option<Timestamp>,
-    /// What was learnt.
-    pub progress: Progress,
-    /// Its newest resume, if there was one. Only the newest can be open.
-    pub resume: Option<Resume>,
-    /// How many resumes were taken for lost, or rejected for no documented reason, since one was last seen to arrive, or
-    /// forgiven by `growd retry`.
-    pub lost: u32,
 }
