@@ -20,7 +20,7 @@ pub enum Point {
     /// The database is open; the row `daemon` says nothing of this process yet.
     Opened,
     /// The row `daemon` says that this process runs; nothing was looked at yet.
-    StartedWriter,
+    Started,
     /// The schedule has found a due task, and is about to have it looked at.
     Scheduled,
     /// A task is about to be looked at.
@@ -75,7 +75,7 @@ impl Point {
         Self::MigrationUnderWay,
         Self::MigrationCommitted,
         Self::Opened,
-        Self::StartedWriter,
+        Self::Started,
         Self::Scheduled,
         Self::PollBegins,
         Self::PollAnswered,
@@ -109,7 +109,7 @@ impl Point {
             Self::MigrationUnderWay => "migration_under_way",
             Self::MigrationCommitted => "migration_committed",
             Self::Opened => "opened",
-            Self::StartedWriter => "started",
+            Self::Started => "started",
             Self::Scheduled => "scheduled",
             Self::PollBegins => "poll_begins",
             Self::PollAnswered => "poll_answered",

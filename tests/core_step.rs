@@ -2,6 +2,7 @@
 //! concern the account or one task only, and answers that say when to come back. Pure: no clock, no I/O.
 
 use growd::core::decide::Account;
+use growd::core::event::Event;
 use growd::core::gate::{Admission, Gate, Kind, Request};
 use growd::core::policy::{Growth, Policy, Polling, Retry};
 use growd::core::progress::Progress;
@@ -98,20 +99,22 @@ fn poll(task: &mut Task, at: Timestamp, outcome: Result<Observation, Failure>) -
         daily_frees_at: None,
         reachable_since: start(),
         draining: false,
-        stale: false,
+        now: at,
+        next_resume_id: 1,
     };
     let poll = PollAnswer {
         started_at: at,
         answered_at: at,
         outcome,
     };
-    let step = step::poll_answered(task, &poll, &policy(), &account, 0.5);
+    let step =
+        step::poll_answered(task, &poll, &policy(), &account, 0.5).expect("a legal transition");
     task.progress = step.progress.clone();
     step
 }
 
 fn kinds(step: &Step) -> Vec<&str> {
-    step.events.iter().map(|event| event.kind).collect()
+    step.events.iter().map(Event::kind).collect()
 }
 
 #[test]
@@ -355,7 +358,8 @@ fn answered(outcome: Result<Observation, Failure>) -> (Task, Step) {
         http_status: outcome.as_ref().err().and_then(Failure::status),
         outcome,
     };
-    let step = step::resume_answered(&task, &resume(), &answer, &policy(), 0.5);
+    let step = step::resume_answered(&task, &resume(), &answer, &policy(), 0.5)
+        .expect("a legal transition");
     (task, step)
 }
 

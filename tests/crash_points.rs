@@ -90,7 +90,7 @@ impl Case {
             | Point::MigrationBegins
             | Point::MigrationCommitted
             | Point::Opened
-            | Point::StartedWriter
+            | Point::Started
             | Point::Scheduled
             | Point::PruneWritten
             | Point::PruneCommitted => vec![plain],

@@ -2,8 +2,8 @@
 
 mod support;
 
+use growd::core::event::Event;
 use growd::core::gate::Gate;
-use growd::core::step::Event;
 use growd::daemon::supervision::health::Health;
 use growd::daemon::writer::maintenance::Maintenance;
 use growd::daemon::writer::{StartedWriter, Writer};
@@ -21,10 +21,9 @@ use tokio::sync::watch;
 /// As the minute of the daemon.
 const GRACE: Duration = Duration::from_millis(500);
 
-fn event(kind: &'static str) -> Maintenance {
-    Maintenance::Tell(Event {
-        kind,
-        detail: json!({}),
+fn event(reason: &str) -> Maintenance {
+    Maintenance::Record(Event::UnusableId {
+        reason: reason.to_owned(),
     })
 }
 
@@ -35,17 +34,13 @@ fn writer(bench: &Bench, connection: SqliteConnection) -> (StartedWriter, Health
     let gate = Gate::open(Timestamp::now());
     let policy = bench.settings.policy;
     let started = Writer::start(connection, gate, policy, draining, health.clone());
-    (started.unwrap(), health)
+    (started, health)
 }
 
 /// The writer has to try for as long as it should, and then to give up: at once with what comes after that.
 async fn gives_up(started: StartedWriter, health: &Health, path: &Path) {
     let begin = Instant::now();
-    started
-        .writer
-        .maintenance(event("first"))
-        .await
-        .unwrap_err();
+    started.writer.maintain(event("first")).await.unwrap_err();
     assert!(begin.elapsed() >= GRACE, "{:?}", begin.elapsed());
     assert!(begin.elapsed() < PATIENCE / 2);
     let error = health.verdict().unwrap_err();
@@ -60,11 +55,7 @@ async fn gives_up(started: StartedWriter, health: &Health, path: &Path) {
         assert!(text.contains(word), "no {word:?} in: {text}");
     }
     let begin = Instant::now();
-    started
-        .writer
-        .maintenance(event("second"))
-        .await
-        .unwrap_err();
+    started.writer.maintain(event("second")).await.unwrap_err();
     started.writer.stop().await;
     assert!(begin.elapsed() < PATIENCE / 2, "{:?}", begin.elapsed());
 }
@@ -97,7 +88,7 @@ async fn a_file_system_that_turns_read_only_is_given_up_after_a_while_and_shown_
     let path = bench.settings.database.clone();
     let connection = bench.connection().await;
     let (started, health) = writer(&bench, connection);
-    started.writer.maintenance(event("well")).await.unwrap();
+    started.writer.maintain(event("well")).await.unwrap();
     let status = || {
         let status = output(&bench, &["status", "--json"]);
         assert!(status.status.success(), "{status:?}");
@@ -129,11 +120,8 @@ async fn a_full_disk_may_last_and_is_recorded_once_it_is_over() {
         .unwrap();
     let (started, health) = writer(&bench, connection);
     let writer = started.writer.clone();
-    let large = Maintenance::Tell(Event {
-        kind: "large",
-        detail: json!({"text": "x".repeat(100_000)}),
-    });
-    let written = tokio::spawn(async move { writer.maintenance(large).await });
+    let large = event(&"x".repeat(100_000));
+    let written = tokio::spawn(async move { writer.maintain(large).await });
     let begin = Instant::now();
     while !(started.writer.is_stuck() && begin.elapsed() > GRACE * 2) {
         assert!(begin.elapsed() < PATIENCE);

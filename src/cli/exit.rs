@@ -92,6 +92,7 @@ impl Exit {
             | StoreError::Gone { .. }
             | StoreError::Unwritable { .. }
             | StoreError::Value(_)
+            | StoreError::Ledger(_)
             | StoreError::Panicked(_)
             | StoreError::Sqlite(_) => Self::Failed,
         }

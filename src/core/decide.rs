@@ -27,6 +27,8 @@ pub struct Ledger<'a> {
     pub waste: Waste,
     /// Resumes in a row were taken for lost, or rejected for no documented reason: nothing is asked before then.
     pub held_until: Option<Timestamp>,
+    /// The poll is [too old](fresh_for) to spend money on: the task may have changed since.
+    pub stale: bool,
 }
 
 /// What concluded resumes asked for and brought since the task was added, retried, or its target raised.
@@ -71,8 +73,10 @@ pub struct Account<'a> {
     pub reachable_since: Timestamp,
     /// The daemon is stopping: nothing new is begun.
     pub draining: bool,
-    /// The poll is [too old](fresh_for): the task may have changed since.
-    pub stale: bool,
+    /// The time.
+    pub now: Timestamp,
+    /// The id of the next row of the ledger.
+    pub next_resume_id: i64,
 }
 
 /// For how long, counted from its beginning, a poll is good enough to spend money on, unless it took long itself.
@@ -248,7 +252,7 @@ fn resume(
         let why = "a resume is due; the last ones did not arrive as far as can be seen: waiting longer each time";
         return waits(why.to_owned(), Next::At(until));
     }
-    if account.stale {
+    if ledger.stale {
         let why = "a resume is due; polling again, since the last poll is too old to go by";
         return waits(why.to_owned(), Next::Due);
     }

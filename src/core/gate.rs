@@ -8,6 +8,7 @@ use super::failure::{Failure, RetryAfter};
 use super::policy::{Policy, Retry};
 use super::{after, pace};
 use jiff::Timestamp;
+use serde::Serialize;
 use std::time::Duration;
 
 /// Failed connections in a row, over all tasks, that close the gate.
@@ -26,7 +27,8 @@ pub const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 /// Whether and why the account is refused: `daemon.gate`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Requests go through.
     Open,
@@ -69,12 +71,24 @@ impl Kind {
 }
 
 /// The two requests that growd makes of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Request {
     /// `GET /v1/discovery_tasks/{id}`.
     Poll,
     /// `POST /v1/discovery_tasks/{id}/resume`.
     Resume,
+}
+
+impl Request {
+    /// Returns its name in errors and events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::Resume => "resume",
+        }
+    }
 }
 
 /// May a request go out?

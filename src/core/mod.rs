@@ -5,8 +5,10 @@
 //! rule through every combination of the service's unknowns without a socket or a sleep.
 
 pub mod decide;
+pub mod event;
 pub mod failure;
 pub mod gate;
+pub mod ledger;
 pub mod observation;
 pub mod pace;
 pub mod policy;
@@ -17,23 +19,10 @@ pub mod settle;
 pub mod step;
 pub mod task;
 pub mod task_id;
+pub mod time;
 
 pub use failure::{Failure, RetryAfter};
 pub use observation::{Observation, Status};
 pub use progress::State;
 pub use task_id::TaskId;
-
-use jiff::Timestamp;
-use std::time::Duration;
-
-/// `at` plus `delay`, or the end of time where that is no timestamp any more.
-#[must_use]
-pub fn after(at: Timestamp, delay: Duration) -> Timestamp {
-    at.checked_add(delay).unwrap_or(Timestamp::MAX)
-}
-
-/// How long after `earlier` `later` comes; zero where the clock went back.
-#[must_use]
-pub fn since(earlier: Timestamp, later: Timestamp) -> Duration {
-    Duration::try_from(later.duration_since(earlier)).unwrap_or(Duration::ZERO)
-}
+pub use time::{after, since};

@@ -4,10 +4,12 @@ use super::observation::Observation;
 use super::pace::Memory;
 use super::queue::Queue;
 use jiff::Timestamp;
+use serde::Serialize;
 use std::fmt;
 
 /// `progress.state`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// Not looked at yet.
     Pending,

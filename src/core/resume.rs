@@ -1,12 +1,15 @@
 //! A row of the ledger: one resume, and how far it got as far as growd knows.
 
+use super::observation::Observation;
 use jiff::Timestamp;
+use serde::Serialize;
 
 /// The most results one resume can ask for (docs.extruct.ai, "Resume discovery task").
 pub const RESUME_MAX: i64 = 250;
 
 /// `resumes.state`: how far a resume got, as far as growd knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ResumeState {
     /// Written down, durable; sent or about to be; no answer yet.
     Intended,
@@ -93,6 +96,34 @@ pub struct Resume {
 }
 
 impl Resume {
+    /// Returns the row of a resume that is about to be sent, from what the newest poll shows.
+    #[must_use]
+    pub fn intended(
+        id: i64,
+        requested: i64,
+        seen: &Observation,
+        best_results: i64,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            requested,
+            baseline_desired: seen.desired,
+            baseline_results: seen.results,
+            best_results,
+            state: ResumeState::Intended,
+            http_status: None,
+            detail: None,
+            sent_at: now,
+            resolved_at: None,
+            effect_at: None,
+            shown_at: None,
+            idle: None,
+            refusal: false,
+            brought: None,
+        }
+    }
+
     /// Is it still to be seen what became of it?
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -32,9 +32,6 @@ pub enum RunError {
     /// The signal handlers.
     #[error("signals cannot be listened for: {0}")]
     Signals(#[from] std::io::Error),
-    /// The system has no thread left for the writer.
-    #[error("threads cannot be started: {0}")]
-    Threads(std::io::Error),
 }
 
 impl RunError {

@@ -1,15 +1,21 @@
-//! The daemon: takes due tasks from the database, looks at each, and has what it learnt written.
+//! The daemon: polls due tasks, and has what it learns judged and stored.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`scheduling`] | which task is polled when: due tasks, rate limit, one pass for one task |
+//! | [`writer`] | the only writer of the database: batches, ledger, maintenance |
+//! | [`event_log`] | a line of the log for each event, and log throttling |
+//! | [`supervision`] | the process: health of the database, systemd, signals, restart backoff |
 //!
 //! # Guarantees
 //!
-//! One task is never in flight twice. Nothing is kept in memory that a restart would miss: schedules, errors,
-//! the gate and every resume are in the database. What is in memory decides about no request, save to make growd more
-//! careful for a while: how often in a row an account was refused, and how far the clock leapt. The rest is what was
-//! read ahead, and what the log and the status line have told.
+//! At most one pass is in flight for a task. Schedules, errors, the gate and every resume are in the database, so that a
+//! restart misses nothing. What is in memory only makes growd more careful for a while (how often in a row the account was
+//! refused, how far the clock leapt), or is read ahead, or was logged.
 //!
 //! # Assumptions
 //!
-//! It is the only daemon of its database, which the [`Lock`] sees to.
+//! It is the only daemon of its database, which the [`Lock`] ensures.
 //!
 //! # Caveats
 //!
@@ -22,15 +28,15 @@ pub mod supervision;
 pub mod writer;
 
 use crate::config::{self, Settings, Source};
-use crate::core::step::Event;
+use crate::core::event::Event;
 use crate::crash::{self, Point};
 use crate::extruct::{Client, network};
 use crate::logging::LogHandle;
 use crate::store::{self, Lock, Mode, schema};
 use crate::token::Token;
+use event_log::EventLog;
 use jiff::Timestamp;
 use scheduling::{Context, RateLimiter, Scheduler};
-use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use supervision::health::Health;
@@ -43,10 +49,10 @@ use writer::{Maintenance, StartedWriter, Writer};
 
 pub use error::{ReloadError, RunError};
 
-/// How often the database is asked whether somebody else has written.
+/// How often the database is asked whether another connection has written.
 pub const TICK: Duration = Duration::from_secs(1);
 
-/// How often the daemon says that it is well.
+/// How often the daemon records that it is well.
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// How often history is pruned.
@@ -112,23 +118,21 @@ pub async fn serve(
     let reader = store::open(&settings.database, Mode::Read).await?;
     crash::at(Point::Opened);
     let gate = store::daemon::started(&mut connection, Timestamp::now()).await?;
-    crash::at(Point::StartedWriter);
-    // By now SQLite has made the log too.
+    crash::at(Point::Started);
+    // By now SQLite has created the write-ahead log too.
     let health = Health::of(&settings.database);
     let (drain, draining) = watch::channel(false);
     let StartedWriter {
         writer,
         gate,
-        landed,
-        mut work,
+        mut task,
     } = Writer::start(
         connection,
         gate,
         settings.policy,
         draining.clone(),
         health.clone(),
-    )
-    .map_err(RunError::Threads)?;
+    );
     let rate_limiter = Arc::new(RateLimiter::new(settings.limits.requests_per_second));
     let context = Context {
         client: Arc::new(client),
@@ -140,7 +144,6 @@ pub async fn serve(
     let mut scheduler = Scheduler::new(
         reader,
         context,
-        landed,
         health.clone(),
         settings.limits.concurrency,
         settings.policy,
@@ -149,8 +152,9 @@ pub async fn serve(
         settings,
         writer: writer.clone(),
         rate_limiter,
-        announcing: None,
-        is_outdated: false,
+        event_log: EventLog::default(),
+        announcement: None,
+        reload_failed: false,
     };
     daemon.begin();
 
@@ -159,21 +163,21 @@ pub async fn serve(
     let mut pruning = every(PRUNING);
     let mut watchdog = Watchdog::from_env();
     let mut ready = false;
-    // Looked at with each tick, and by the writer before it writes: not with each request.
+    // Checked with each tick, and by the writer before it writes; not with each request.
     while health.was_well() {
-        let wake = scheduler.launch().await;
+        let wake = scheduler.dispatch().await;
         if !ready {
             systemd::ready();
             ready = true;
         }
         tokio::select! {
-            () = scheduler.landed() => {}
+            () = scheduler.finished() => {}
             () = sleep_until(wake) => {}
             signal = signals.recv() => match signal {
                 Some(Signal::Reload) => {
                     if let Some(client) = daemon.reload(&mut reload) {
                         let settings = &daemon.settings;
-                        scheduler.adopt(client, settings.limits.concurrency, settings.policy);
+                        scheduler.reconfigure(client, settings.limits.concurrency, settings.policy);
                     }
                 }
                 Some(Signal::Stop) | None => break,
@@ -187,16 +191,16 @@ pub async fn serve(
                 watchdog.feed(writer.pulse());
             }
             _ = heartbeat.tick() => {
-                writer.ask(Maintenance::Heartbeat);
+                writer.request(Maintenance::Heartbeat);
                 systemd::status(&daemon.status(&mut scheduler).await);
             }
             _ = pruning.tick() => daemon.prune(),
-            broken = &mut work => return Err(RunError::of_the_writer(broken)),
+            broken = &mut task => return Err(RunError::of_the_writer(broken)),
         }
     }
 
-    daemon.announce_nothing_more();
-    daemon.wind_up(scheduler, &drain, work).await;
+    daemon.withdraw_announcement();
+    daemon.stop(scheduler, &drain, task).await;
     drop(lock);
     health.verdict().map_err(RunError::Unhealthy)
 }
@@ -206,167 +210,145 @@ struct Daemon {
     settings: Settings,
     writer: Writer,
     rate_limiter: Arc<RateLimiter>,
-    /// Tells systemd that a reload is over, once it is.
-    announcing: Option<AbortHandle>,
+    event_log: EventLog,
+    /// Announces the end of a reload to systemd.
+    announcement: Option<AbortHandle>,
     /// The newest configuration could not be used.
-    is_outdated: bool,
+    reload_failed: bool,
 }
 
 impl Daemon {
-    fn begin(&self) {
-        tracing::info!(
-            version = env!("CARGO_PKG_VERSION"),
-            database = %self.settings.database.display(),
-            base_url = %self.settings.api.base_url,
-            "started: version {}, database {}, service {}",
-            env!("CARGO_PKG_VERSION"),
-            self.settings.database.display(),
-            self.settings.api.base_url
-        );
-        let started = Event {
-            kind: "started",
-            detail: json!({"version": env!("CARGO_PKG_VERSION"), "pid": std::process::id()}),
+    fn begin(&mut self) {
+        let started = Event::Started {
+            version: env!("CARGO_PKG_VERSION"),
+            pid: std::process::id(),
+            database: self.settings.database.display().to_string(),
+            service: self.settings.api.base_url.to_string(),
         };
+        self.event_log.event(None, &started);
         // The configuration and the clock may have changed since the last daemon.
         for maintenance in [
-            Maintenance::Tell(started),
+            Maintenance::Record(started),
             Maintenance::PullBack,
-            Maintenance::Adopt(Box::new(self.settings.policy)),
+            Maintenance::ApplyPolicy(Box::new(self.settings.policy)),
         ] {
-            self.writer.ask(maintenance);
+            self.writer.request(maintenance);
         }
     }
 
-    /// Reads config and token again; what can't be used is told, and the old stays.
+    /// Reads config and token again. What cannot be used is reported, and the old stays.
     fn reload(
         &mut self,
         read: &mut impl FnMut() -> Result<(Settings, Client), ReloadError>,
     ) -> Option<Arc<Client>> {
-        // Not before the end of one that is under way is nobody's concern any more.
-        self.announce_nothing_more();
+        self.withdraw_announcement();
         systemd::reloading();
         let fresh = read();
         crash::at(Point::ReloadRead);
-        self.is_outdated = fresh.is_err();
-        let (told, client) = match fresh {
-            Ok((mut settings, client)) => {
-                if settings.database != self.settings.database {
-                    tracing::warn!("database.path has changed: that takes a restart");
-                    settings.database.clone_from(&self.settings.database);
-                }
-                if settings.log.format != self.settings.log.format {
-                    tracing::warn!("log.format has changed: that takes a restart");
-                }
-                let limits = [&self.settings, &settings].map(|s| s.policy.growth.daily_limit);
-                if limits[0] != limits[1] {
-                    tracing::warn!(
-                        "growth.daily_limit was {}, and is {} now (0 is none)",
-                        limits[0],
-                        limits[1]
-                    );
-                }
-                self.rate_limiter.set(settings.limits.requests_per_second);
-                self.writer
-                    .ask(Maintenance::Adopt(Box::new(settings.policy)));
-                crash::at(Point::ReloadAdopted);
-                self.settings = settings;
-                tracing::info!("reloaded");
-                (
-                    Event {
-                        kind: "reloaded",
-                        detail: json!({}),
-                    },
-                    Some(Arc::new(client)),
-                )
+        self.reload_failed = fresh.is_err();
+        let (event, client) = match fresh {
+            Ok((settings, client)) => {
+                self.apply(settings);
+                (Event::Reloaded {}, Some(Arc::new(client)))
             }
             Err(error) => {
-                tracing::error!("not reloaded: the old configuration stays: {error}");
-                let detail = json!({"error": error.to_string()});
-                (
-                    Event {
-                        kind: "reload_failed",
-                        detail,
-                    },
-                    None,
-                )
+                let error = error.to_string();
+                (Event::ReloadFailed { error }, None)
             }
         };
-        // systemd waits for the end of a reload; signals and looks do not.
+        self.event_log.event(None, &event);
+        // systemd waits for the end of a reload; signals and polls do not.
         let writer = self.writer.clone();
-        let announcing = tokio::spawn(async move {
-            let _ = writer.maintenance(Maintenance::Tell(told)).await;
+        let announcement = tokio::spawn(async move {
+            let _ = writer.maintain(Maintenance::Record(event)).await;
             systemd::ready();
         });
-        self.announcing = Some(announcing.abort_handle());
+        self.announcement = Some(announcement.abort_handle());
         client
     }
 
-    /// Lets requests under way end, writes what came of them, and closes the database.
-    async fn wind_up(
+    fn apply(&mut self, mut settings: Settings) {
+        if settings.database != self.settings.database {
+            tracing::warn!("database.path has changed: that takes a restart");
+            settings.database.clone_from(&self.settings.database);
+        }
+        if settings.log.format != self.settings.log.format {
+            tracing::warn!("log.format has changed: that takes a restart");
+        }
+        let [old, new] = [&self.settings, &settings].map(|s| s.policy.growth.daily_limit);
+        if old != new {
+            tracing::warn!("growth.daily_limit was {old}, and is {new} now (0: no limit)");
+        }
+        self.rate_limiter.set(settings.limits.requests_per_second);
+        let policy = Box::new(settings.policy);
+        self.writer.request(Maintenance::ApplyPolicy(policy));
+        crash::at(Point::ReloadAdopted);
+        self.settings = settings;
+    }
+
+    /// Lets requests in flight end, writes what they brought, and closes the database.
+    async fn stop(
         &self,
         mut scheduler: Scheduler,
         drain: &watch::Sender<bool>,
-        mut work: JoinHandle<()>,
+        mut task: JoinHandle<()>,
     ) {
-        let retry = self.settings.api.timeout + DRAIN_MARGIN;
+        let drain_timeout = self.settings.api.timeout + DRAIN_MARGIN;
         drain.send_replace(true);
-        scheduler.recall();
         let in_flight = scheduler.in_flight();
-        systemd::stopping(retry + CLOSING + LEEWAY);
-        systemd::status(&format!("stopping, {in_flight} tasks under way"));
+        systemd::stopping(drain_timeout + CLOSING + LEEWAY);
+        systemd::status(&format!("stopping, {in_flight} tasks in flight"));
         crash::at(Point::DrainBegins);
-        tracing::info!("stopping, with {in_flight} tasks under way");
+        tracing::info!("stopping, with {in_flight} tasks in flight");
         tokio::select! {
-            drained = timeout(retry, scheduler.drain()) => if drained.is_err() {
-                tracing::warn!("requests still under way are given up; the next start settles them");
+            drained = timeout(drain_timeout, scheduler.drain()) => if drained.is_err() {
+                tracing::warn!("requests still in flight are given up; the next start settles them");
             },
-            // Then what is under way has nobody to store it, and there is nobody to stop either.
-            _ = &mut work => tracing::error!("nothing can be stored any more; the next start settles the rest"),
+            // Then nothing is left to store what is in flight, nor to stop.
+            _ = &mut task => tracing::error!("nothing can be stored any more; the next start settles the rest"),
         }
         scheduler.close().await;
         crash::at(Point::Drained);
-        self.writer.ask(Maintenance::Tell(Event {
-            kind: "stopped",
-            detail: json!({}),
-        }));
+        let stopped = Event::Stopped {};
+        self.writer.request(Maintenance::Record(stopped.clone()));
         if timeout(CLOSING, self.writer.clone().stop()).await.is_err() {
             tracing::error!(
                 "the database could not be written before the end; the next start settles the rest"
             );
-            // Before the lock is given back: nobody else may be at work meanwhile.
-            work.abort();
-            let _ = work.await;
+            // Before the lock is released: no other daemon may write meanwhile.
+            task.abort();
+            let _ = task.await;
         }
-        tracing::info!("stopped");
+        EventLog::default().event(None, &stopped);
     }
 
-    /// One line for `systemctl status`.
+    /// Returns one line for `systemctl status`.
     async fn status(&self, scheduler: &mut Scheduler) -> String {
         let mut line = scheduler.status().await;
         if self.writer.is_stuck() {
             line += "; the database cannot be written: see the log";
         }
-        if self.is_outdated {
+        if self.reload_failed {
             line += "; the last reload failed, the configuration before it stays";
         }
         line
     }
 
-    /// The end of a reload that was followed by another, or by a stop, is nobody's concern.
-    fn announce_nothing_more(&mut self) {
-        if let Some(announcing) = self.announcing.take() {
-            announcing.abort();
+    /// Withdraws the announcement of a reload that was followed by another, or by a stop.
+    fn withdraw_announcement(&mut self) {
+        if let Some(announcement) = self.announcement.take() {
+            announcement.abort();
         }
     }
 
-    /// Prunes batch by batch, letting others write in between.
+    /// Prunes in batches, so that others write in between.
     fn prune(&self) {
         let writer = self.writer.clone();
         let before = Timestamp::now()
             .checked_sub(self.settings.history_keep)
             .unwrap_or(Timestamp::MIN);
         tokio::spawn(async move {
-            while let Ok(1..) = writer.maintenance(Maintenance::Prune(before)).await {}
+            while let Ok(1..) = writer.maintain(Maintenance::Prune(before)).await {}
         });
     }
 }

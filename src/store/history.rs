@@ -3,8 +3,8 @@
 use super::save::{self, Statements};
 use super::{StoreError, time};
 use crate::core::TaskId;
+use crate::core::event::Event;
 use crate::core::observation::Observation;
-use crate::core::step::Event;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnection;
@@ -71,8 +71,8 @@ pub async fn add_events(
             json!([
                 time::to_text(*at),
                 id.map(TaskId::as_str),
-                event.kind,
-                event.detail.to_string()
+                event.kind(),
+                event.detail()
             ])
         })
         .collect();

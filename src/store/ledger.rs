@@ -11,44 +11,44 @@ use sqlx::{AssertSqlSafe, Row as _};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-/// A resume to be written down before it is sent.
-#[derive(Debug, Clone)]
-pub struct Intent<'a> {
-    /// The task.
-    pub task_id: &'a TaskId,
-    /// `desired_new_results` of the request, 1..=250.
-    pub requested: i64,
-    /// `desired_num_results` before it.
-    pub baseline_desired: i64,
-    /// `num_results` before it.
-    pub baseline_results: i64,
-    /// The highest `num_results` seen before it.
-    pub best_results: i64,
-    /// Now.
-    pub sent_at: Timestamp,
+pub(super) const NEXT_ID: &str =
+    "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'resumes'";
+
+/// Returns the id of the next row. No id is given out twice, not even after its row was deleted.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn next_id(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(NEXT_ID).fetch_one(connection).await?)
 }
 
-pub(super) const INTEND: &str = "INSERT INTO resumes (task_id, requested, baseline_desired, baseline_results, best_results, state, sent_at)
-         VALUES (?, ?, ?, ?, ?, 'intended', ?) RETURNING id";
+pub(super) const INTEND: &str = "INSERT INTO resumes
+           (id, task_id, requested, baseline_desired, baseline_results, best_results, state, sent_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 
-/// Writes a resume down as `intended`; returns its id.
+/// Writes a new row down, before its resume is sent.
 ///
 /// # Errors
 ///
 /// What SQLite says; a second `intended` resume for a task violates a unique index.
 pub async fn intend(
     connection: &mut SqliteConnection,
-    intent: &Intent<'_>,
-) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar(INTEND)
-        .bind(intent.task_id.as_str())
-        .bind(intent.requested)
-        .bind(intent.baseline_desired)
-        .bind(intent.baseline_results)
-        .bind(intent.best_results)
-        .bind(time::to_text(intent.sent_at))
-        .fetch_one(connection)
-        .await?)
+    task_id: &TaskId,
+    resume: &Resume,
+) -> Result<(), StoreError> {
+    sqlx::query(INTEND)
+        .bind(resume.id)
+        .bind(task_id.as_str())
+        .bind(resume.requested)
+        .bind(resume.baseline_desired)
+        .bind(resume.baseline_results)
+        .bind(resume.best_results)
+        .bind(resume.state.as_str())
+        .bind(time::to_text(resume.sent_at))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 pub(super) const UPDATE: &str = "UPDATE resumes

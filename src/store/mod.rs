@@ -36,6 +36,7 @@ pub use save::{Saved, save};
 pub use schema::{Mode, open};
 pub use text::Text;
 
+use crate::core::ledger::IllegalTransition;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteConnection;
 use std::ops::{Deref, DerefMut};
@@ -166,6 +167,9 @@ pub enum StoreError {
     /// A value in the database that growd did not write.
     #[error("the database holds a value that growd cannot read: {0}")]
     Value(String),
+    /// The ledger's row does not allow what was to be recorded: it was changed by hand, or this is a bug.
+    #[error("the ledger: {0}; polls settle it")]
+    Ledger(#[from] IllegalTransition),
     /// growd itself panicked while it judged what was to be written: a bug.
     #[error("a bug: {0}")]
     Panicked(String),

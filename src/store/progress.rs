@@ -2,10 +2,9 @@
 
 use super::{StoreError, Text, history, time, values};
 use crate::core::TaskId;
+use crate::core::event::Event;
 use crate::core::queue::Queue;
-use crate::core::step::Event;
 use jiff::Timestamp;
-use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 
 /// What is due.
@@ -146,10 +145,7 @@ pub async fn park(
         .await?
         .rows_affected();
     if parked > 0 {
-        let event = Event {
-            kind: "unusable_id",
-            detail: json!({"reason": reason}),
-        };
+        let event = Event::UnusableId { reason };
         history::add_events(connection, &[(now, None, &event)]).await?;
     }
     Ok(parked)
@@ -178,9 +174,8 @@ pub async fn set_aside(
         .await?
         .rows_affected();
     if changed > 0 {
-        let event = Event {
-            kind: "not_stored",
-            detail: json!({"error": error}),
+        let event = Event::NotStored {
+            error: error.to_owned(),
         };
         history::add_events(connection, &[(now, Some(id), &event)]).await?;
     }

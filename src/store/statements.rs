@@ -21,6 +21,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("reschedule::TAKE_UP", reschedule::TAKE_UP),
         ("reschedule::PULL_BACK", reschedule::PULL_BACK),
         ("reschedule::PULL_BACK_HELD", reschedule::PULL_BACK_HELD),
+        ("ledger::NEXT_ID", ledger::NEXT_ID),
         ("ledger::INTEND", ledger::INTEND),
         ("ledger::UPDATE", ledger::UPDATE),
         ("ledger::FIND", ledger::FIND.as_str()),

@@ -40,7 +40,7 @@ pub fn advice(log: &Path, bytes: u64) -> String {
     )
 }
 
-/// Writes the log back into the database as far as readers allow, and empties its file if that was all of it. Shared for
+/// Writes the log back into the database as far as readers allow, and empties its file if that was all of it. Waits for
 /// no reader for longer than a moment. Returns whether the file is empty.
 ///
 /// # Errors

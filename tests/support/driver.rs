@@ -9,7 +9,7 @@
 #[path = "service_model.rs"]
 pub mod service_model;
 
-use growd::core::decide::Account;
+use growd::core::decide::{Account, FRESH};
 use growd::core::gate::{Admission, Gate, Request};
 use growd::core::policy::{Growth, Policy, Polling, Retry};
 use growd::core::progress::Progress;
@@ -335,21 +335,27 @@ impl Driver {
             daily_frees_at: self.daily_frees_at(),
             reachable_since: gate.reachable_since,
             draining: self.draining,
-            stale: fault == Fault::TooLate,
+            now: if fault == Fault::TooLate {
+                after(self.now, FRESH * 2)
+            } else {
+                self.now
+            },
+            next_resume_id: i64::try_from(self.ledger.len()).expect("few") + 1,
         };
         let poll = PollAnswer {
             started_at,
             answered_at: self.now,
             outcome,
         };
-        let step = step::poll_answered(&self.task, &poll, &self.policy, &account, self.spread);
+        let step = step::poll_answered(&self.task, &poll, &self.policy, &account, self.spread)
+            .expect("a legal transition");
         self.store(&step);
         self.soonest = Some(after(self.now, self.policy.polling.min_interval));
         self.check()?;
-        if let Some(n) = step.ask {
-            prop_assert!(fault != Fault::TooLate, "asked after a look that was old");
-            self.check_ask(n, &poll, daily_left)?;
-            self.resume(n)?;
+        if let Some(row) = step.intended {
+            prop_assert!(fault != Fault::TooLate, "asked after a poll that was old");
+            self.check_ask(row.requested, &poll, daily_left)?;
+            self.resume(&row)?;
         }
         if self.draining {
             self.dies();
@@ -357,25 +363,15 @@ impl Driver {
         Ok(())
     }
 
-    fn resume(&mut self, n: i64) -> Checked {
+    fn resume(&mut self, row: &Resume) -> Checked {
         let seen = self.task.progress.seen.clone().expect("seen");
-        let row = Resume {
-            id: i64::try_from(self.ledger.len()).expect("few") + 1,
-            requested: n,
-            baseline_desired: seen.desired,
-            baseline_results: seen.results,
-            best_results: self.task.progress.best_results,
-            state: ResumeState::Intended,
-            http_status: None,
-            detail: None,
-            sent_at: self.now,
-            resolved_at: None,
-            effect_at: None,
-            shown_at: None,
-            idle: None,
-            refusal: false,
-            brought: None,
-        };
+        prop_assert_eq!(row.state, ResumeState::Intended);
+        prop_assert_eq!(
+            (row.baseline_desired, row.baseline_results),
+            (seen.desired, seen.results)
+        );
+        prop_assert_eq!(row.best_results, self.task.progress.best_results);
+        prop_assert_eq!(row.sent_at, self.now);
         self.ledger.push(row.clone());
         self.task.resume = Some(row.clone());
         self.check()?;
@@ -390,7 +386,7 @@ impl Driver {
         let is_sent = fault.answer().is_none() && fault != Fault::TooLate;
         let reached = is_sent.then(|| {
             let arrives_at = after(started_at, QUICK / 2);
-            self.service.resume(arrives_at, n)
+            self.service.resume(arrives_at, row.requested)
         });
         self.now = after(self.now, fault.takes());
         if fault == Fault::DiesAfter {
@@ -411,8 +407,9 @@ impl Driver {
             },
             outcome,
         };
-        let step = step::resume_answered(&self.task, &row, &answer, &self.policy, self.spread);
-        prop_assert_eq!(step.ask, None);
+        let step = step::resume_answered(&self.task, row, &answer, &self.policy, self.spread)
+            .expect("a legal transition");
+        prop_assert_eq!(&step.intended, &None);
         self.store(&step);
         self.check()
     }

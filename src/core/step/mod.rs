@@ -1,18 +1,19 @@
-//! What one answer does to one task: the composition of settling, deciding and pacing.
+//! What one answer does to one task: settling, deciding and pacing, composed.
 //!
-//! Both functions take the task as it stands in the database and return the task as it shall stand there,
-//! with what is worth telling. The caller stores all of it in one transaction, and only then acts.
+//! Each function takes a task as it stands in the database, and returns the [`Step`]: the task as it shall stand there, the
+//! rows of the ledger, and the events. The caller stores all of it in one transaction, and only then acts.
 
 mod open_resume;
 mod poll_failed;
 mod resume_answered;
 
-pub use resume_answered::resume_answered;
+pub use resume_answered::{removed_task_answered, resume_answered};
 
-use super::after;
-use super::decide::{Account, Decision, Ledger, Next, Waste, decide};
+use super::decide::{Account, Decision, Ledger, Next, Waste, decide, fresh_for};
+use super::event::{ErrorClass, Event};
 use super::failure::Failure;
-use super::gate::RETRY_AFTER_MAX;
+use super::gate::{RETRY_AFTER_MAX, Request};
+use super::ledger::{self, IllegalTransition, Transition};
 use super::observation::{Observation, Status};
 use super::pace::{self, Run};
 use super::policy::Policy;
@@ -21,34 +22,47 @@ use super::queue::Queue;
 use super::resume::{Resume, ResumeState};
 use super::settle;
 use super::task::Task;
+use super::{after, since};
 use jiff::Timestamp;
 use open_resume::settle_open;
 use poll_failed::failed_poll;
-use serde_json::json;
 
-/// The answer to a look.
+/// The answer to a poll.
 #[derive(Debug, Clone)]
 pub struct PollAnswer {
     /// When the request was begun.
     pub started_at: Timestamp,
     /// When it was answered, or given up.
     pub answered_at: Timestamp,
-    /// What came of it.
+    /// The task, or why there is none.
     pub outcome: Result<Observation, Failure>,
 }
 
 impl PollAnswer {
-    /// Does it concern nobody but its own task, and is nothing to be done about it? What failed may close the gate.
-    #[must_use]
-    pub fn can_wait(&self) -> bool {
-        self.outcome.is_ok() && !self.may_lead_to_resume()
-    }
-
-    /// May it be that a resume comes of this?
+    /// Whether a resume may follow from this poll.
     #[must_use]
     pub fn may_lead_to_resume(&self) -> bool {
         let seen = self.outcome.as_ref();
         seen.is_ok_and(|seen| seen.status == Status::Done && !seen.is_exhausted)
+    }
+
+    /// Whether the task may have changed since this poll, so that no money is spent on it.
+    fn is_stale(&self, task: &Task, now: Timestamp) -> bool {
+        let fresh = fresh_for(since(self.started_at, self.answered_at));
+        // Another daemon may have polled since this poll began. The lock prevents that as long as its file is there.
+        let newest = task.progress.polled_at;
+        let is_overtaken = newest.is_some_and(|newest| self.started_at < newest && newest <= now);
+        // After the clock went back, the age of the poll is unknown.
+        self.answered_at > now || since(self.started_at, now) > fresh || is_overtaken
+    }
+
+    /// Returns the poll with no time after `now`: the clock may have gone back.
+    fn clamped(&self, now: Timestamp) -> Self {
+        Self {
+            started_at: self.started_at.min(now),
+            answered_at: self.answered_at.min(now),
+            outcome: self.outcome.clone(),
+        }
     }
 }
 
@@ -57,23 +71,14 @@ impl PollAnswer {
 pub struct ResumeAnswer {
     /// The row of the ledger.
     pub resume_id: i64,
-    /// When it was sent.
+    /// When the request was sent.
     pub started_at: Timestamp,
     /// When it was answered, or given up.
     pub answered_at: Timestamp,
-    /// The answer's status code, where there was one.
+    /// The status code, if there was an answer.
     pub http_status: Option<u16>,
-    /// What came of it.
+    /// The task, or why there is none.
     pub outcome: Result<Observation, Failure>,
-}
-
-/// Something worth telling: a row of `events`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Event {
-    /// What kind of thing.
-    pub kind: &'static str,
-    /// The particulars.
-    pub detail: serde_json::Value,
 }
 
 /// What is to be stored, and what is to be done once it is.
@@ -81,108 +86,120 @@ pub struct Event {
 pub struct Step {
     /// The new row of `progress`.
     pub progress: Progress,
-    /// The newest resume's row, where it changed.
+    /// The newest row of the ledger, if it changed.
     pub resume: Option<Resume>,
-    /// A resume to write down as intended, and to send: so many new results.
-    pub ask: Option<i64>,
-    /// Did a counter change?
+    /// A resume to write down as `intended`, and to send once that is durable.
+    pub intended: Option<Resume>,
+    /// Whether a counter changed: a row of `samples`.
     pub sample: bool,
-    /// What is worth telling.
+    /// Rows of `events`, in their order.
     pub events: Vec<Event>,
 }
 
 impl Step {
     fn of(task: &Task) -> Self {
         let mut progress = task.progress.clone();
-        // Whoever was new, or waited for the limit, has had its turn.
+        // A task that was polled returns to the regular queue.
         progress.queue = Queue::Regular;
         Self {
             progress,
             resume: None,
-            ask: None,
+            intended: None,
             sample: false,
             events: Vec::new(),
         }
     }
 
-    fn tell(&mut self, kind: &'static str, detail: serde_json::Value) {
-        self.events.push(Event { kind, detail });
+    fn record(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Takes a row of the ledger from one state to another, and records that.
+    fn transition(
+        &mut self,
+        row: &mut Resume,
+        transition: Transition,
+        at: Timestamp,
+    ) -> Result<(), IllegalTransition> {
+        let (new, event) = ledger::apply(row, transition, at)?;
+        *row = new;
+        self.record(event);
+        Ok(())
     }
 
     fn enter(&mut self, state: State, reason: Option<String>) {
-        if self.progress.state != state {
-            let from = self.progress.state.as_str();
-            self.tell(
-                "state",
-                json!({"from": from, "to": state.as_str(), "reason": reason}),
-            );
+        let from = self.progress.state;
+        if from != state {
+            self.record(Event::State {
+                from,
+                to: state,
+                reason: reason.clone(),
+            });
         }
         self.progress.state = state;
         self.progress.reason = reason;
     }
 
     fn store(&mut self, seen: &Observation, at: Timestamp) {
-        let progress = &mut self.progress;
-        let before = progress.seen.as_ref();
+        let before = self.progress.seen.as_ref();
         self.sample = before.is_none_or(|before| before.counters_differ(seen));
         let moved = before.is_none_or(|before| {
             before.status != seen.status || before.is_exhausted != seen.is_exhausted
         });
-        let told = before.is_some_and(|before| before.status == seen.status);
+        let is_known = before.is_some_and(|before| before.status == seen.status);
         if self.sample || moved {
-            progress.changed_at = Some(at);
+            self.progress.changed_at = Some(at);
         }
         let is_over = !seen.status.is_running();
-        if progress.quiet_at.is_some() && (self.sample || moved || is_over) {
-            let quiet_at = progress.quiet_at.take();
-            let detail = json!({"status": seen.status.as_str(), "quiet_at": quiet_at.map(|at| at.to_string())});
-            self.events.push(Event {
-                kind: "moved",
-                detail,
+        if (self.sample || moved || is_over)
+            && let Some(quiet_at) = self.progress.quiet_at.take()
+        {
+            self.record(Event::Moved {
+                status: seen.status.as_str().to_owned(),
+                quiet_at: Some(quiet_at),
             });
         }
-        let progress = &mut self.progress;
         let mut seen = seen.clone();
         if seen.query.is_none() {
-            seen.query = progress.seen.take().and_then(|before| before.query);
+            seen.query = self.progress.seen.take().and_then(|before| before.query);
         }
-        if let (Status::Unknown(word), false) = (&seen.status, told) {
-            let detail = json!({"status": word, "taken_as": "still running"});
-            self.events.push(Event {
-                kind: "unknown_status",
-                detail,
+        if let (Status::Unknown(word), false) = (&seen.status, is_known) {
+            self.record(Event::UnknownStatus {
+                status: word.clone(),
+                taken_as: "still running",
             });
         }
         self.progress.seen = Some(seen);
     }
 
-    /// Notes that all is well again; it is told where this task's own requests had failed. What the gate held
-    /// is told of the gate.
+    /// Clears the error. The recovery is recorded if requests of this task had failed; the gate records what it held.
     fn recover(&mut self) {
         if self.progress.failures > 0 {
-            let detail =
-                json!({"failures": self.progress.failures, "last_error": self.progress.last_error});
-            self.tell("recovered", detail);
+            self.record(Event::Recovered {
+                failures: self.progress.failures,
+                last_error: self.progress.last_error.clone(),
+            });
         }
         self.progress.failures = 0;
         self.progress.last_error = None;
     }
 
-    /// Notes an error of this request; it is told once, until what it says changes.
-    fn fail(&mut self, what: &'static str, failure: &Failure) {
-        let message = format!("{what}: {failure}");
+    /// Counts a failed request. Its error is recorded once, until the error changes.
+    fn fail(&mut self, request: Request, failure: &Failure) {
+        let message = format!("{}: {failure}", request.as_str());
         self.progress.failures = self.progress.failures.saturating_add(1);
         if self.progress.last_error.as_deref() != Some(&message) {
-            self.tell(
-                "error",
-                json!({"request": what, "error": failure.to_string()}),
-            );
+            self.record(Event::Error {
+                request,
+                error: failure.to_string(),
+                class: ErrorClass::from(failure),
+            });
         }
         self.progress.last_error = Some(message);
     }
 
-    fn back_off(&mut self, failure: &Failure, at: Timestamp, policy: &Policy, spread: f64) {
-        let delay = pace::retry_delay(self.progress.failures, &policy.retry, spread);
+    fn back_off(&mut self, failure: &Failure, at: Timestamp, policy: &Policy, jitter: f64) {
+        let delay = pace::retry_delay(self.progress.failures, &policy.retry, jitter);
         let asked = match failure {
             Failure::Unanswered { retry_after, .. } => {
                 retry_after.map(|retry_after| retry_after.wait(at).min(RETRY_AFTER_MAX))
@@ -195,44 +212,51 @@ impl Step {
     /// Reports a task once that the service calls running, or does not describe, and that has not changed for long.
     fn watch_quiet(&mut self, task: &Task, shows: &str, at: Timestamp, policy: &Policy) {
         let quiet_after = policy.polling.quiet_after;
-        // What a person does begins the wait anew.
+        // An edit by the operator begins the wait anew.
         let unchanged_since = self.progress.changed_at.max(task.edited_at);
-        let is_quiet = unchanged_since.is_some_and(|since| super::since(since, at) >= quiet_after);
+        let is_quiet = unchanged_since.is_some_and(|begin| since(begin, at) >= quiet_after);
         if quiet_after.is_zero() || !is_quiet || self.progress.quiet_at.is_some() {
             return;
         }
         self.progress.quiet_at = Some(at);
-        let since = unchanged_since.map(|at| at.to_string());
-        self.tell("quiet", json!({"shows": shows, "unchanged_since": since}));
+        self.record(Event::Quiet {
+            shows: shows.to_owned(),
+            unchanged_since,
+        });
     }
 
-    /// The bounds of whatever was decided: no task is polled more often than `min_interval`, and one that was
-    /// paused while a request was under way not at all.
+    /// Holds the next poll within the bounds: `min_interval` after the last one at the earliest, and never for a task that
+    /// was paused while its request was under way.
     fn bound_next_poll(&mut self, task: &Task, at: Timestamp, policy: &Policy) {
-        // Where the clock went back the last look lies ahead; it is not waited for.
+        // After the clock went back, the last poll lies ahead; it is not waited for.
         let last = self.progress.polled_at.map_or(at, |last| last.min(at));
         let soonest = after(last, policy.polling.min_interval);
         let next = self.progress.next_poll_at.filter(|_| !task.wanted.paused);
         self.progress.next_poll_at = next.map(|next| next.max(soonest));
     }
 
-    /// Marks the account's refusal: not this task's failure, so no back-off of its own. The task stays due,
-    /// behind the others that are, and the gate holds all of them.
-    fn held_by_gate(&mut self, what: &'static str, failure: &Failure, at: Timestamp) {
-        self.progress.last_error = Some(format!("{what}: {failure}"));
+    /// Marks a refusal of the account. It is no failure of this task, so the task does not back off: it stays due, behind
+    /// the others, and the gate holds all of them.
+    fn held_by_gate(&mut self, request: Request, failure: &Failure, at: Timestamp) {
+        self.progress.last_error = Some(format!("{}: {failure}", request.as_str()));
         self.progress.next_poll_at = Some(at);
     }
 }
 
-/// What a look does to a task. `spread` in `0.0..1.0` is the jitter for a retry.
-#[must_use]
+/// Returns what a poll does to a task. `jitter` in `0.0..1.0` spreads the delay after an error.
+///
+/// # Errors
+///
+/// [`IllegalTransition`] where the ledger's newest row does not allow what the poll shows.
 pub fn poll_answered(
     task: &Task,
     poll: &PollAnswer,
     policy: &Policy,
     account: &Account<'_>,
-    spread: f64,
-) -> Step {
+    jitter: f64,
+) -> Result<Step, IllegalTransition> {
+    let is_stale = poll.is_stale(task, account.now);
+    let poll = &poll.clamped(account.now);
     let mut step = Step::of(task);
     let at = poll.answered_at;
     step.progress.polls = step.progress.polls.saturating_add(1);
@@ -242,11 +266,11 @@ pub fn poll_answered(
         step.progress.absent_since = None;
     }
     match &poll.outcome {
-        Ok(seen) => seen_task(&mut step, task, poll, seen, policy, account),
-        Err(failure) => failed_poll(&mut step, task, poll, failure, policy, spread),
+        Ok(seen) => seen_task(&mut step, task, poll, seen, is_stale, policy, account)?,
+        Err(failure) => failed_poll(&mut step, task, poll, failure, policy, jitter),
     }
     step.bound_next_poll(task, at, policy);
-    step
+    Ok(step)
 }
 
 fn seen_task(
@@ -254,9 +278,10 @@ fn seen_task(
     task: &Task,
     poll: &PollAnswer,
     seen: &Observation,
+    is_stale: bool,
     policy: &Policy,
     account: &Account<'_>,
-) {
+) -> Result<(), IllegalTransition> {
     let at = poll.answered_at;
     let began = task.resume.as_ref().filter(|resume| resume.is_open());
     run_began(
@@ -268,12 +293,12 @@ fn seen_task(
     if seen.status.is_running() {
         step.watch_quiet(task, seen.status.as_str(), at, policy);
     }
-    // Of looks only: what the answer to a resume shows need not show in looks for long, and looks are what the next
-    // resume is asked by. Taken for progress, it would have the same results asked for again and again.
+    // Polls alone count. The answer to a resume may show results that polls do not show for a while, and the next resume
+    // goes by polls: taken for progress, those results would be asked for again and again.
     step.progress.best_results = step.progress.best_results.max(seen.results);
-    // Where the clock went back the last change lies ahead: from now on it counts as one of now.
+    // After the clock went back, the last change lies ahead; it counts as one of now.
     step.progress.changed_at = step.progress.changed_at.map(|changed| changed.min(at));
-    let poll = settle::Evidence {
+    let evidence = settle::Evidence {
         seen,
         started_at: poll.started_at,
         changed_at: step.progress.changed_at.unwrap_or(at),
@@ -283,12 +308,12 @@ fn seen_task(
             // What the gate holds is no failure of the task's.
             .max(i64::from(task.progress.last_error.is_some())),
     };
-    let open = settle_open(step, task, &poll, at, policy);
-    let current = step.resume.clone().or_else(|| task.resume.clone());
-    let current = current.as_ref();
-    let refusal = current.filter(|resume| resume.refusal && resume.id > step.progress.forgiven);
+    let open = settle_open(step, task, &evidence, at, policy)?;
+    let newest = step.resume.clone().or_else(|| task.resume.clone());
+    let newest = newest.as_ref();
+    let refusal = newest.filter(|resume| resume.refusal && resume.id > step.progress.forgiven);
     let ledger = Ledger {
-        open: open.and_then(|until| current.map(|resume| (resume, until))),
+        open: open.and_then(|until| newest.map(|resume| (resume, until))),
         refusal,
         recheck_at: refusal.and_then(|resume| recheck_at(resume, at, policy)),
         stalled: step.progress.stalled,
@@ -296,39 +321,28 @@ fn seen_task(
             requested: step.progress.waste_requested,
             brought: step.progress.waste_brought,
         },
-        held_until: current
-            .filter(|resume| resume.state == ResumeState::Lost || resume.was_turned_back())
-            .and_then(|resume| {
-                // The one that was just taken for lost is not counted yet.
-                let before = task.resume.as_ref().map(|before| before.state);
-                let is_new = resume.state == ResumeState::Lost && before != Some(resume.state);
-                let lost = task.lost.saturating_add(u32::from(is_new));
-                (lost > 0).then(|| settle::held_until(resume, lost, policy.growth.settle))
-            })
-            .filter(|until| *until > at),
+        held_until: newest.and_then(|resume| held_until(resume, task, at, policy)),
+        stale: is_stale,
     };
     let Decision {
         state,
         reason,
         next,
     } = decide(&task.wanted, seen, &ledger, account, &policy.growth);
-    // Looks that succeed are no reason to ask sooner again for what keeps failing.
+    // Polls that succeed are no reason to ask sooner again for what keeps failing.
     let asks = matches!(
         next,
         Next::Resume(_) | Next::At(_) | Next::Limit(_) | Next::Due
     );
-    if !(asks && current.is_some_and(Resume::went_wrong)) {
+    if !(asks && newest.is_some_and(Resume::went_wrong)) {
         step.recover();
     }
     let polling = &policy.polling;
     step.progress.next_poll_at = match next {
-        Next::Resume(n) => {
-            step.ask = Some(n);
-            // Should the process die before the answer is stored, the look that settles it is due soon.
-            Some(at)
-        }
-        Next::Pace => Some(paced(&mut step.progress, current, seen, at, policy)),
-        Next::Settle(until) => current.map(|resume| {
+        // If the process dies before the answer is stored, the poll that settles the resume is due soon.
+        Next::Resume(_) | Next::Due => Some(at),
+        Next::Pace => Some(paced(&mut step.progress, newest, seen, at, policy)),
+        Next::Settle(until) => newest.map(|resume| {
             settle::next_poll(
                 resume,
                 at,
@@ -342,17 +356,57 @@ fn seen_task(
             step.progress.queue = Queue::Limit;
             Some(then)
         }
-        Next::Due => Some(at),
         Next::Stop => None,
     };
     if !seen.status.is_running() {
         run_ended(&mut step.progress);
     }
     step.enter(state, Some(reason));
+    if let Next::Resume(requested) = next {
+        intend(step, requested, seen, newest, account);
+    }
+    Ok(())
 }
 
-/// When to poll a refused task once more, where that is still ahead: the polls before and after the refusal may have been
-/// stale, or a colleague may have resumed the task.
+/// Writes down a resume that is to be sent.
+fn intend(
+    step: &mut Step,
+    requested: i64,
+    seen: &Observation,
+    previous: Option<&Resume>,
+    account: &Account<'_>,
+) {
+    let resume = Resume::intended(
+        account.next_resume_id,
+        requested,
+        seen,
+        step.progress.best_results,
+        account.now,
+    );
+    step.record(Event::ResumeIntended {
+        resume: resume.id,
+        requested,
+        baseline_results: resume.baseline_results,
+        previous: previous.map(|resume| resume.state),
+    });
+    step.intended = Some(resume);
+}
+
+/// Returns until when nothing is asked, because resumes in a row were taken for lost or rejected for no documented reason.
+fn held_until(resume: &Resume, task: &Task, at: Timestamp, policy: &Policy) -> Option<Timestamp> {
+    if resume.state != ResumeState::Lost && !resume.was_turned_back() {
+        return None;
+    }
+    // The one that this poll has taken for lost is not counted yet.
+    let before = task.resume.as_ref().map(|before| before.state);
+    let is_new = resume.state == ResumeState::Lost && before != Some(resume.state);
+    let lost = task.lost.saturating_add(u32::from(is_new));
+    let until = (lost > 0).then(|| settle::held_until(resume, lost, policy.growth.settle));
+    until.filter(|until| *until > at)
+}
+
+/// Returns when to poll a refused task once more, if that is still ahead. The polls before and after the refusal may have
+/// been stale, or another client may have resumed the task.
 fn recheck_at(resume: &Resume, at: Timestamp, policy: &Policy) -> Option<Timestamp> {
     let recheck_at = after(resume.resolved_at?, policy.growth.settle);
     (recheck_at > at).then_some(recheck_at)
@@ -374,7 +428,7 @@ fn run_ended(progress: &mut Progress) {
     progress.pace = None;
 }
 
-/// When to look again at a run; what that look is to know of this one is noted.
+/// Returns when to poll a run again, and keeps what that poll is to know of this one.
 fn paced(
     progress: &mut Progress,
     resume: Option<&Resume>,
@@ -382,7 +436,7 @@ fn paced(
     at: Timestamp,
     policy: &Policy,
 ) -> Timestamp {
-    // The wish need not rise with a resume; what was asked for is then the better guess.
+    // `desired_num_results` need not rise with a resume; the sum that was asked for is then the better guess.
     let asked = resume
         .filter(|resume| resume.state == ResumeState::Accepted && resume.is_open())
         .map_or(0, |resume| {

@@ -2,6 +2,7 @@
 
 use super::{PollAnswer, Step, run_ended};
 use crate::core::failure::Failure;
+use crate::core::gate::Request;
 use crate::core::policy::Policy;
 use crate::core::progress::State;
 use crate::core::task::Task;
@@ -20,7 +21,7 @@ pub(super) fn failed_poll(
     poll: &PollAnswer,
     failure: &Failure,
     policy: &Policy,
-    spread: f64,
+    jitter: f64,
 ) {
     let at = poll.answered_at;
     match failure {
@@ -29,19 +30,19 @@ pub(super) fn failed_poll(
         | Failure::Forbidden { .. }
         | Failure::PaymentRequired { .. }
         | Failure::Superseded { .. }
-        | Failure::RateLimited { .. } => step.held_by_gate("poll", failure, at),
+        | Failure::RateLimited { .. } => step.held_by_gate(Request::Poll, failure, at),
         Failure::Refused { .. }
         | Failure::Unexpected { .. }
         | Failure::Unanswered { .. }
         | Failure::NotUnderstood { .. }
         | Failure::NotConnected { .. }
         | Failure::Withheld { .. } => {
-            step.fail("poll", failure);
+            step.fail(Request::Poll, failure);
             if step.progress.state == State::Pending {
                 let reason = format!("no poll has succeeded yet: {failure}");
                 step.enter(State::Pending, Some(reason));
             }
-            step.back_off(failure, at, policy, spread);
+            step.back_off(failure, at, policy, jitter);
             if let Failure::NotUnderstood { .. } = failure {
                 step.watch_quiet(task, &failure.to_string(), at, policy);
             }

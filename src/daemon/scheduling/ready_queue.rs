@@ -1,57 +1,53 @@
-//! What is due, read ahead from the database, and whose turn it is.
+//! The ready queue: due tasks that are read ahead from the database, in the order in which they are polled.
 
 use crate::core::policy::Policy;
 use crate::core::queue::{FairQueue, Queue};
 use crate::core::{TaskId, after};
-use crate::store::progress::{self, End};
+use crate::store::progress::{self, Due, End};
 use crate::store::{StoreError, ledger};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// How many due tasks of a queue are read at once. What a person changes is felt soon all the same: what was read is
-/// forgotten whenever somebody has written, a second later at the most.
-const AHEAD: usize = 512;
+/// How many due tasks of a queue are read at once. An edit by the operator takes effect soon all the same: what was read is
+/// forgotten within a second after another connection has written.
+const PREFETCH: usize = 512;
 
-/// The longest that nothing is read where nothing is due.
+/// The longest time without a read while nothing is due.
 const QUIET_MAX: Duration = Duration::from_mins(1);
 
-/// What is known of the queues.
+/// Due tasks that are known.
 #[derive(Debug, Default)]
 pub(super) struct ReadyQueue {
     queue: FairQueue<(Queue, TaskId)>,
-    /// The tasks in `turns`. A task that was edited since it was read is in another queue of the database, and would be
+    /// The tasks in `queue`. A task that was edited since it was read is in another queue of the database, and would be
     /// read a second time.
     queued: HashSet<TaskId>,
-    /// The queues that had more than was read of them.
-    cut: HashSet<Queue>,
-    /// When the next one is due, where none is.
+    /// The queues of the database that had more than was read of them.
+    truncated: HashSet<Queue>,
+    /// When the next task is due, if none is.
     pub next_due: Option<Timestamp>,
-    /// Nothing has to be read before then, unless somebody writes.
+    /// Nothing has to be read before then, unless another connection writes.
     quiet_until: Option<Timestamp>,
 }
 
-/// What is in the way, as the schedule has it.
-pub(super) struct Taken<'a> {
-    /// Is a task in flight, or left alone for a while?
-    pub is_out: &'a (dyn Fn(&TaskId) -> bool + Sync),
-    /// How many those are.
+/// Tasks that are not to be read.
+pub(super) struct Excluded<'a> {
+    /// Whether a task is one of them.
+    pub contains: &'a (dyn Fn(&TaskId) -> bool + Sync),
+    /// How many they are.
     pub count: usize,
     /// How many of those in flight waited for the daily limit.
     pub of_the_limit: usize,
 }
 
-/// What was found that is none that can be asked for.
-pub(super) type Unusable = Vec<Vec<u8>>;
-
 impl ReadyQueue {
-    /// Takes the task whose turn it is, or, for `probing`, the task to try a closed gate with. Tasks that are out are
-    /// skipped.
+    /// Takes the next task, or, for `probing`, the next task to try a closed gate with. Tasks in flight are skipped.
     pub fn take(
         &mut self,
         probing: bool,
-        is_out: impl Fn(&TaskId) -> bool,
+        is_in_flight: impl Fn(&TaskId) -> bool,
     ) -> Option<(Queue, TaskId)> {
         loop {
             let (queue, id) = if probing {
@@ -60,78 +56,80 @@ impl ReadyQueue {
                 self.queue.take()?
             };
             self.queued.remove(&id);
-            if !is_out(&id) {
+            if !is_in_flight(&id) {
                 return Some((queue, id));
             }
         }
     }
 
-    /// Is nothing known that is due?
+    /// Returns whether no due task is known.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// Somebody has written: what was read may not hold any more.
-    pub fn forget(&mut self) {
+    /// Forgets everything: it may not hold any more.
+    pub fn clear(&mut self) {
         self.queue.clear();
         self.queued.clear();
-        self.cut.clear();
-        self.landed();
+        self.truncated.clear();
+        self.expect_more();
     }
 
-    /// A task is no longer in flight: it may be due again, and was left out of what was read.
-    pub fn landed(&mut self) {
+    /// Ends the time in which nothing has to be read: a task is no longer in flight, and may be due again.
+    pub fn expect_more(&mut self) {
         self.next_due = None;
         self.quiet_until = None;
     }
 
-    /// Has a queue run out of which there was more, or all of them?
-    pub fn is_to_be_read(&self, now: Timestamp) -> bool {
+    /// Returns whether a queue has run out of which there was more, or all of them have.
+    pub fn needs_refill(&self, now: Timestamp) -> bool {
         if self.queue.is_empty() {
             return self.quiet_until.is_none_or(|until| until <= now);
         }
-        self.cut.iter().any(|queue| self.queue.len(*queue) == 0)
+        self.truncated
+            .iter()
+            .any(|queue| self.queue.len(*queue) == 0)
     }
 
-    /// Reads the queues that have run out.
-    pub async fn read(
+    /// Reads the queues that have run out. Returns ids, as their bytes, that cannot be asked for.
+    pub async fn refill(
         &mut self,
         reader: &mut SqliteConnection,
-        taken: &Taken<'_>,
+        excluded: &Excluded<'_>,
         policy: &Policy,
-        day: Duration,
+        daily_window: Duration,
         now: Timestamp,
-    ) -> Result<Unusable, StoreError> {
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut unusable = Vec::new();
         let all = self.queue.is_empty();
-        let limit = AHEAD + taken.count;
+        let limit = PREFETCH + excluded.count;
         let mut frees_at = None;
         for queue in Queue::ALL {
             let has_run_out = self.queue.len(queue) == 0;
-            if !(has_run_out && (all || self.cut.contains(&queue))) {
+            if !(has_run_out && (all || self.truncated.contains(&queue))) {
                 continue;
             }
-            let (read, of) = match queue {
+            let (due, limit) = match queue {
                 Queue::Regular => {
                     let due = progress::due(reader, queue, End::Oldest, now, limit).await?;
                     (due, limit)
                 }
                 Queue::New => (new(reader, now, limit).await?, limit),
                 Queue::Limit => {
-                    let (read, of, until) = held(reader, taken, policy, day, now).await?;
-                    frees_at = until;
-                    (read, of)
+                    let held = held(reader, excluded, policy, daily_window, now).await?;
+                    frees_at = held.frees_at;
+                    (held.due, held.limit)
                 }
             };
-            let is_cut = read.tasks.len() + read.unusable.len() >= of && of > 0;
-            if is_cut {
-                self.cut.insert(queue);
+            let is_truncated = due.tasks.len() + due.unusable.len() >= limit && limit > 0;
+            if is_truncated {
+                self.truncated.insert(queue);
             } else {
-                self.cut.remove(&queue);
+                self.truncated.remove(&queue);
             }
-            unusable.extend(read.unusable);
-            for id in read.tasks {
-                if !(taken.is_out)(&id) && self.queued.insert(id.clone()) {
+            unusable.extend(due.unusable);
+            for id in due.tasks {
+                if !(excluded.contains)(&id) && self.queued.insert(id.clone()) {
                     self.queue.push(queue, (queue, id));
                 }
             }
@@ -139,7 +137,7 @@ impl ReadyQueue {
         if self.queue.is_empty() {
             let due = progress::next_due(reader, now).await?;
             self.next_due = due.into_iter().chain(frees_at).min();
-            // Not for ever: the limit, too, frees by itself.
+            // The daily limit frees by itself, without any write.
             let soon = after(now, QUIET_MAX);
             self.quiet_until = Some(self.next_due.map_or(soon, |at| at.min(soon)));
         }
@@ -147,12 +145,12 @@ impl ReadyQueue {
     }
 }
 
-/// The new ones: both ends of their queue, where it is long.
+/// Reads the new tasks: both ends of their queue, if it is long.
 async fn new(
     reader: &mut SqliteConnection,
     now: Timestamp,
     limit: usize,
-) -> Result<progress::Due, StoreError> {
+) -> Result<Due, StoreError> {
     let mut due = progress::due(reader, Queue::New, End::Oldest, now, limit).await?;
     if due.tasks.len() + due.unusable.len() >= limit {
         let newest = progress::due(reader, Queue::New, End::Newest, now, limit).await?;
@@ -164,41 +162,52 @@ async fn new(
     Ok(due)
 }
 
-/// As many of those that wait for the daily limit as it has room for; how many that are at the most; and where it has
-/// none, when it will.
+/// Tasks that wait for the daily limit, as many as it has room for.
+#[derive(Default)]
+struct Held {
+    due: Due,
+    /// The most that it has room for.
+    limit: usize,
+    /// When it has room again, if it has none.
+    frees_at: Option<Timestamp>,
+}
+
 async fn held(
     reader: &mut SqliteConnection,
-    taken: &Taken<'_>,
+    excluded: &Excluded<'_>,
     policy: &Policy,
-    day: Duration,
+    daily_window: Duration,
     now: Timestamp,
-) -> Result<(progress::Due, usize, Option<Timestamp>), StoreError> {
+) -> Result<Held, StoreError> {
     let growth = &policy.growth;
-    let none = progress::Due::default();
-    // Nothing is asked of the ledger where nobody waits.
-    if progress::held(reader, Timestamp::MAX, now, 1)
-        .await?
-        .is_empty()
-    {
-        return Ok((none, 0, None));
+    // The sum over the ledger is not needed while no task waits.
+    let waiting = progress::held(reader, Timestamp::MAX, now, 1).await?;
+    if waiting.is_empty() {
+        return Ok(Held::default());
     }
-    let (asked, frees_at) = ledger::asked_within(reader, day, now).await?;
+    let (asked, frees_at) = ledger::asked_within(reader, daily_window, now).await?;
     let room = match growth.daily_limit {
         0 => i64::MAX,
         limit => limit.saturating_sub(asked),
     };
     if room <= 0 {
-        return Ok((none, 0, frees_at));
+        return Ok(Held {
+            frees_at,
+            ..Held::default()
+        });
     }
-    let serves = room.saturating_add(growth.chunk - 1) / growth.chunk.max(1);
-    let serves = usize::try_from(serves).unwrap_or(AHEAD).min(AHEAD);
-    let serves = serves.saturating_sub(taken.of_the_limit);
+    let served = room.saturating_add(growth.chunk - 1) / growth.chunk.max(1);
+    let served = usize::try_from(served).unwrap_or(PREFETCH).min(PREFETCH);
+    let limit = served.saturating_sub(excluded.of_the_limit);
     let min_interval = policy.polling.min_interval;
     let polled_before = now.checked_sub(min_interval).unwrap_or(Timestamp::MIN);
-    let found = progress::held(reader, polled_before, now, serves + taken.count).await?;
-    // Where all have just been looked at: once that is long enough ago.
-    let again = after(now, min_interval);
-    Ok((found.at_most(serves, taken.is_out), serves, Some(again)))
+    let found = progress::held(reader, polled_before, now, limit + excluded.count).await?;
+    Ok(Held {
+        due: found.at_most(limit, excluded.contains),
+        limit,
+        // If all were polled just now: once that is long enough ago.
+        frees_at: Some(after(now, min_interval)),
+    })
 }
 
 #[cfg(test)]
@@ -228,14 +237,14 @@ mod tests {
 
         let mut ready = ReadyQueue::default();
         let mut read = async |ready: &mut ReadyQueue| {
-            let taken = Taken {
-                is_out: &|_| false,
+            let excluded = Excluded {
+                contains: &|_| false,
                 count: 0,
                 of_the_limit: 0,
             };
             let now = after(Timestamp::now(), Duration::from_secs(1));
             ready
-                .read(&mut connection, &taken, &policy, ledger::DAY, now)
+                .refill(&mut connection, &excluded, &policy, ledger::DAY, now)
                 .await
                 .expect("reads");
             sqlx::query("UPDATE progress SET turn = 'new'")
@@ -245,7 +254,7 @@ mod tests {
         };
         read(&mut ready).await;
         // As where the queue of the new tasks had more than was read of it.
-        ready.cut.insert(Queue::New);
+        ready.truncated.insert(Queue::New);
         read(&mut ready).await;
         assert_eq!(ready.take(false, |_| false), Some((Queue::Regular, id)));
         assert_eq!(ready.take(false, |_| false), None);

@@ -1,10 +1,10 @@
-//! One pass for one task: poll, have it judged and stored, and send the resume that comes of it.
+//! One pass for one task: poll it, have the answer judged and stored, and send the resume that follows.
 //!
 //! # Guarantees
 //!
-//! A resume is sent only on an [`ResumePermit`], which is given once the intention is durable, and which this uses up. It is
-//! not sent once the order's time has passed. Dropping this future at any point is safe: the next look settles what
-//! was under way.
+//! A resume is sent only on a [`ResumePermit`], which the writer gives once the intention is durable. Sending uses the permit
+//! up, and an expired permit is not used. Dropping this future at any point is safe: the next poll settles what was under
+//! way.
 
 use super::rate_limiter::RateLimiter;
 use crate::core::decide::fresh_for;
@@ -19,80 +19,64 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// What a pass is made with.
+/// What a pass needs.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// The way to the service.
+    /// The service.
     pub client: Arc<Client>,
-    /// The way to the database.
+    /// The database.
     pub writer: Writer,
-    /// When requests may go.
+    /// When requests may be sent.
     pub rate_limiter: Arc<RateLimiter>,
-    /// Whether they may go at all.
+    /// Whether they may be sent at all.
     pub gate: watch::Receiver<Gate>,
     /// The daemon is stopping: nothing new is begun.
     pub draining: watch::Receiver<bool>,
 }
 
-/// How far a pass has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// All that it learnt is stored.
-    Stored,
-    /// What it learnt is the writer's to store, who will say when it [is](crate::daemon::writer::Completed).
-    Left,
-}
-
-/// Looks at a task once, and resumes it where that is due.
+/// Polls a task once, and resumes it if that is due.
 ///
 /// # Errors
 ///
-/// [`WriteError`] where what was learnt could not be stored.
-pub async fn cycle(id: &TaskId, context: &Context) -> Result<Outcome, WriteError> {
-    let Context {
-        client,
-        writer,
-        rate_limiter,
-        gate,
-        draining,
-    } = context;
-    let mut seen = poll(id, context).await;
-    if seen.can_wait() {
-        // Storing it takes its time, which others can use. What may close the gate is stored before anybody else begins.
-        writer.leave(id.clone(), seen)?;
-        return Ok(Outcome::Left);
-    }
-    // A resume may come of this. Its slot is taken before it is written down, for the time in which an unanswered one
-    // is looked for begins then.
-    let slot = if seen.may_lead_to_resume() {
-        let mut draining = draining.clone();
+/// [`WriteError`] if what was learnt could not be stored.
+pub async fn reconcile(id: &TaskId, context: &Context) -> Result<(), WriteError> {
+    let mut answer = poll(id, context).await;
+    // The slot of a resume is taken before the resume is written down: its settling time begins then.
+    let slot = if answer.may_lead_to_resume() {
+        let mut draining = context.draining.clone();
         tokio::select! {
-            slot = rate_limiter.take() => Some(slot),
+            slot = context.rate_limiter.take() => Some(slot),
             _ = draining.wait_for(|draining| *draining) => None,
         }
     } else {
         None
     };
-    let now = Timestamp::now();
-    let fresh = fresh_for(since(seen.started_at, seen.answered_at));
-    if slot.is_some() && since(seen.started_at, now) > fresh {
-        // With a low limit the wait was long: it may be done no more, or wanted no more.
-        let is_free = gate.borrow().admits(Request::Poll, now) == Admission::Free;
-        if is_free && writer.is_wanted(id.clone()).await? {
-            rate_limiter.spend_out_of_turn();
-            seen = poll(id, context).await;
+    if slot.is_some() && is_old(&answer) {
+        // With a low limit the wait was long: the task may have changed, or may be wanted no more.
+        let admission = context
+            .gate
+            .borrow()
+            .admits(Request::Poll, Timestamp::now());
+        if admission == Admission::Free && context.writer.is_wanted(id.clone()).await? {
+            context.rate_limiter.spend_out_of_turn();
+            answer = poll(id, context).await;
         }
     }
-    let Some(order) = writer.store_poll(id.clone(), seen).await? else {
-        return Ok(Outcome::Stored);
+    let Some(permit) = context.writer.store_poll(id.clone(), answer).await? else {
+        return Ok(());
     };
     crash::at(Point::ResumeBegins);
     if let Some(slot) = slot {
         slot.spend();
     }
-    let answer = resume(id, client, order).await;
-    writer.store_resume(id.clone(), answer).await?;
-    Ok(Outcome::Stored)
+    let answer = resume(id, &context.client, permit).await;
+    context.writer.store_resume(id.clone(), answer).await
+}
+
+/// Whether a poll is too old to spend money on.
+fn is_old(poll: &PollAnswer) -> bool {
+    let fresh = fresh_for(since(poll.started_at, poll.answered_at));
+    since(poll.started_at, Timestamp::now()) > fresh
 }
 
 async fn poll(id: &TaskId, context: &Context) -> PollAnswer {
@@ -111,26 +95,26 @@ async fn poll(id: &TaskId, context: &Context) -> PollAnswer {
     }
 }
 
-/// Asks whose token it is where a refusal can concern the account or this task only.
+/// Asks the service for the account, if a refusal can concern the account or only this task.
 async fn explained(failure: Failure, context: &Context) -> Failure {
     if !failure.is_ambiguous() {
         return failure;
     }
     context.rate_limiter.spend_out_of_turn();
     let user = context.client.user().await;
-    tracing::debug!("{failure}: asked whose token it is: {user:?}");
+    tracing::debug!("{failure}: asked for the account: {user:?}");
     failure.explained_by(user)
 }
 
-async fn resume(id: &TaskId, client: &Client, order: ResumePermit) -> ResumeAnswer {
+async fn resume(id: &TaskId, client: &Client, permit: ResumePermit) -> ResumeAnswer {
     let started_at = Timestamp::now();
     let Answered {
         http_status,
         outcome,
-    } = if Instant::now() < order.send_before {
-        client.resume(id, order.desired_new_results).await
+    } = if Instant::now() < permit.send_before {
+        client.resume(id, permit.desired_new_results).await
     } else {
-        let detail = "storing it took too long for what it was decided by; looking again";
+        let detail = "storing it took too long for what it was decided by; polling again";
         Answered {
             http_status: None,
             outcome: Err(Failure::Withheld {
@@ -139,9 +123,9 @@ async fn resume(id: &TaskId, client: &Client, order: ResumePermit) -> ResumeAnsw
         }
     };
     crash::at(Point::ResumeAnswered);
-    tracing::debug!(task_id = %id, resume = order.resume_id, "{id}: resumed: {outcome:?}");
+    tracing::debug!(task_id = %id, resume = permit.resume_id, "{id}: resumed: {outcome:?}");
     ResumeAnswer {
-        resume_id: order.resume_id,
+        resume_id: permit.resume_id,
         started_at,
         answered_at: Timestamp::now(),
         http_status,

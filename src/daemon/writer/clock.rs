@@ -1,43 +1,43 @@
-//! Leaps of the clock: times in the database are the clock's, so what is counted from them has to know.
+//! Leaps of the system clock. Times in the database are the clock's, so whatever is counted from them has to know.
 
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// A difference between the clock and the time that has passed which is a leap, and no delay.
+/// A difference between the clock and the time that has passed: more than this is a leap, less is a delay.
 const LEAP: Duration = Duration::from_secs(2);
 
-/// For how long a leap ahead is remembered: nothing is counted over a longer time.
+/// How long a leap ahead is remembered. Nothing is counted over a longer time.
 const REMEMBERED: Duration = Duration::from_hours(24);
 
 /// What the clock did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leap {
-    /// By so much more than the time that passed.
-    ReadyQueue(Duration),
-    /// By so much less.
+    /// It advanced by this much more than the time that passed.
+    Ahead(Duration),
+    /// It advanced by this much less.
     Back(Duration),
 }
 
-/// Watches the clock against the time that passes.
+/// Compares the clock with the time that passes.
 #[derive(Debug)]
 pub struct Clock {
     wall: SystemTime,
     passed: Instant,
-    ready: Vec<(Instant, Duration)>,
+    ahead: Vec<(Instant, Duration)>,
 }
 
 impl Clock {
-    /// Begins to watch.
+    /// Starts the comparison.
     #[must_use]
     pub fn start() -> Self {
         Self {
             wall: SystemTime::now(),
             passed: Instant::now(),
-            ready: Vec::new(),
+            ahead: Vec::new(),
         }
     }
 
-    /// What the clock did since the last call, where that was a leap.
+    /// Returns the leap since the last call, if there was one.
     pub fn leap(&mut self) -> Option<Leap> {
         self.observe(SystemTime::now(), Instant::now())
     }
@@ -45,26 +45,26 @@ impl Clock {
     fn observe(&mut self, wall: SystemTime, passed: Instant) -> Option<Leap> {
         let expected = self.wall + (passed - self.passed);
         let leap = match wall.duration_since(expected) {
-            Ok(ready) if ready > LEAP => Some(Leap::ReadyQueue(ready)),
+            Ok(ahead) if ahead > LEAP => Some(Leap::Ahead(ahead)),
             Err(behind) if behind.duration() > LEAP => Some(Leap::Back(behind.duration())),
             Ok(_) | Err(_) => None,
         };
-        if let Some(Leap::ReadyQueue(by)) = leap {
-            self.ready.push((passed, by));
+        if let Some(Leap::Ahead(by)) = leap {
+            self.ahead.push((passed, by));
         }
-        self.ready
+        self.ahead
             .retain(|(at, _)| passed.duration_since(*at) < REMEMBERED);
         self.wall = wall;
         self.passed = passed;
         leap
     }
 
-    /// By how much the clock leapt ahead within the last `span`: what is counted from a time before that seems older by
-    /// as much.
+    /// Returns by how much the clock leapt ahead within the last `span`. What is counted from a time before that seems older
+    /// by as much.
     #[must_use]
     pub fn ahead_within(&self, span: Duration) -> Duration {
         let recent = self
-            .ready
+            .ahead
             .iter()
             .filter(|(at, _)| self.passed.duration_since(*at) < span);
         recent.fold(Duration::ZERO, |sum, (_, by)| sum.saturating_add(*by))
@@ -87,11 +87,11 @@ mod tests {
         let (wall, passed) = (wall + HOUR + 2 * SECOND, passed + 2 * SECOND);
         let leap = clock.observe(wall, passed);
         assert!(
-            matches!(leap, Some(Leap::ReadyQueue(by)) if by == HOUR),
+            matches!(leap, Some(Leap::Ahead(by)) if by == HOUR),
             "{leap:?}"
         );
         let leap = clock.observe(wall + 5 * SECOND, passed + SECOND);
-        assert!(matches!(leap, Some(Leap::ReadyQueue(_))), "{leap:?}");
+        assert!(matches!(leap, Some(Leap::Ahead(_))), "{leap:?}");
         assert_eq!(clock.ahead_within(MINUTE), HOUR + 4 * SECOND);
         let leap = clock.observe(wall, passed + 2 * SECOND);
         assert!(matches!(leap, Some(Leap::Back(_))), "{leap:?}");

@@ -1,9 +1,9 @@
-//! What the writer does besides storing what was learnt: heartbeat, pruning, a new config, a clock that went back.
+//! What the writer does besides storing answers: heartbeat, pruning, a new config, a clock that went back.
 
 use super::batch;
+use crate::core::event::Event;
 use crate::core::gate::Gate;
 use crate::core::policy::Policy;
-use crate::core::step::Event;
 use crate::core::{TaskId, after};
 use crate::crash::{self, Point};
 use crate::store::{StoreError, daemon, history, ledger, progress, reschedule};
@@ -11,49 +11,49 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use std::time::Duration;
 
-/// One of these.
+/// One piece of maintenance.
 #[derive(Debug, Clone)]
 pub enum Maintenance {
-    /// Say that the daemon is well.
+    /// Record that the daemon is well.
     Heartbeat,
-    /// Remove a batch of history from before a time; the reply counts the rows.
+    /// Remove a batch of history from before a time. The reply counts the rows.
     Prune(Timestamp),
-    /// Go by a new configuration, and let it be felt at once.
-    Adopt(Box<Policy>),
-    /// The clock may have gone back while no daemon ran.
+    /// Apply a new configuration, and reschedule what it changes.
+    ApplyPolicy(Box<Policy>),
+    /// Reschedule what lies in the future: the clock may have gone back while no daemon ran.
     PullBack,
-    /// The clock went back by so much.
-    WentBack(Duration),
-    /// Park a task whose id, as these bytes, is none that can be asked for.
+    /// Reschedule after the clock went back by this much.
+    ClockWentBack(Duration),
+    /// Park a task whose id, as these bytes, is not UTF-8 text.
     Park(Vec<u8>),
     /// Note at a task why what was learnt of it cannot be stored.
     SetAside(TaskId, String),
-    /// Write down something worth telling that concerns no task.
-    Tell(Event),
+    /// Record an event that concerns no task.
+    Record(Event),
 }
 
 impl Maintenance {
-    /// What it is called in the log.
+    /// Returns its name in the log.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Heartbeat => "the heartbeat",
             Self::Prune(_) => "pruning old history",
-            Self::Adopt(_) => "adopting the configuration",
-            Self::PullBack | Self::WentBack(_) => "rescheduling after a change of the clock",
+            Self::ApplyPolicy(_) => "applying the configuration",
+            Self::PullBack | Self::ClockWentBack(_) => "rescheduling after a change of the clock",
             Self::Park(_) => "parking a task whose id is not UTF-8",
             Self::SetAside(..) => "noting an error at its task",
-            Self::Tell(_) => "recording an event",
+            Self::Record(_) => "recording an event",
         }
     }
 }
 
-/// Does a chore in the transaction that `connection` has begun, by `policy`, which may be a new one; `gate` is changed
-/// where the chore changes it. Returns the number of rows that it removed or changed, where it counts them.
+/// Does maintenance in the transaction that `connection` has begun, under `policy`, which may be a new one. `gate` is
+/// changed if the maintenance changes it. Returns the number of rows that it removed or changed, if it counts them.
 ///
 /// # Errors
 ///
-/// What SQLite says; the transaction is then to be rolled back.
+/// What SQLite says. The transaction is then to be rolled back.
 pub async fn perform(
     connection: &mut SqliteConnection,
     maintenance: &Maintenance,
@@ -66,13 +66,11 @@ pub async fn perform(
     Ok(match maintenance {
         Maintenance::Heartbeat => {
             daemon::heartbeat(&mut *connection, gate, now).await?;
-            // No schedule is put off for longer than a day.
+            // No poll is scheduled further ahead than a day.
             let horizon = after(now, horizon(policy).max(Duration::from_hours(25)));
             let astray = reschedule::pull_back(&mut *connection, now, horizon).await?;
             if astray > 0 {
-                tracing::warn!(
-                    "{astray} tasks were put off beyond all measure: looking at them now"
-                );
+                tracing::warn!("{astray} tasks were scheduled too far ahead: polling them now");
             }
             0
         }
@@ -81,7 +79,7 @@ pub async fn perform(
             crash::at(Point::PruneWritten);
             count
         }
-        Maintenance::Adopt(_) => {
+        Maintenance::ApplyPolicy(_) => {
             gate.probe_now(now);
             batch::store_gate(&mut *connection, &before, gate, min_interval, now).await?;
             reschedule::wake_capped(&mut *connection, policy.growth.task_cap, min_interval, now)
@@ -91,21 +89,21 @@ pub async fn perform(
             let idle = reschedule::take_up(&mut *connection, min_interval, now).await?;
             if idle > 0 {
                 tracing::warn!(
-                    "{idle} tasks were in no queue, by somebody's hand: looking at them now"
+                    "{idle} tasks had no next poll, after an edit by hand: polling them now"
                 );
             }
             idle
         }
         Maintenance::PullBack => {
             let restarted = ledger::pull_back(&mut *connection, now).await?;
-            restarted
-                + reschedule::pull_back(&mut *connection, now, after(now, horizon(policy))).await?
+            let horizon = after(now, horizon(policy));
+            restarted + reschedule::pull_back(&mut *connection, now, horizon).await?
         }
-        Maintenance::WentBack(by) => {
+        Maintenance::ClockWentBack(by) => {
             gate.clock_went_back(*by);
             batch::store_gate(&mut *connection, &before, gate, min_interval, now).await?;
             let restarted = ledger::pull_back(&mut *connection, now).await?;
-            // Running tasks least of all may be left unseen; what else was put off is looked at once more.
+            // Running tasks least of all may be left unseen; the others are polled once more.
             let horizon = after(now, policy.polling.max_interval);
             restarted + reschedule::pull_back(&mut *connection, now, horizon).await?
         }
@@ -113,14 +111,14 @@ pub async fn perform(
         Maintenance::SetAside(id, error) => {
             progress::set_aside(&mut *connection, id, error, now).await?
         }
-        Maintenance::Tell(event) => {
+        Maintenance::Record(event) => {
             history::add_events(&mut *connection, &[(now, None, event)]).await?;
             0
         }
     })
 }
 
-/// How far ahead the daemon puts a poll, save for a daily limit.
+/// Returns how far ahead the daemon schedules a poll, except for a daily limit.
 fn horizon(policy: &Policy) -> Duration {
     policy
         .polling

@@ -1,67 +1,70 @@
-//! What the database can't take for the time being, a lock or a full disk: told once, and again when it is over.
+//! Retries writes while the database is locked or the disk is full.
 
-use crate::core::step::Event;
+use crate::core::event::Event;
 use crate::store::StoreError;
-use serde_json::json;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the writer waits before it tries again what could not be written: first, and at most.
-const RETRY_INITIAL: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(5);
+/// The first delay between two attempts, and the longest.
+const INITIAL: Duration = Duration::from_millis(100);
+const MAX: Duration = Duration::from_secs(5);
 
-/// Shared for what the database can't take for the time being, for as long as it takes.
+/// The attempts at one write. The first failure is logged at once; the recovery is an event.
+#[derive(Debug)]
 pub struct WriteRetry {
-    wait: Duration,
+    delay: Duration,
     /// The first failure that was waited for, and when that was.
-    told: Option<(String, Instant)>,
-    tried: bool,
+    first_failure: Option<(String, Instant)>,
+    retried_at_once: bool,
 }
 
 impl WriteRetry {
-    /// Before the first try.
+    /// Returns the state before the first attempt.
+    #[must_use]
     pub fn new() -> Self {
         Self {
-            wait: RETRY_INITIAL,
-            told: None,
-            tried: false,
+            delay: INITIAL,
+            first_failure: None,
+            retried_at_once: false,
         }
     }
 
-    /// May it be tried again without waiting? Once only, after something was done about it.
+    /// Returns whether to try again without a delay: once only, after room was made.
     pub fn retries_at_once(&mut self) -> bool {
-        !std::mem::replace(&mut self.tried, true)
+        !std::mem::replace(&mut self.retried_at_once, true)
     }
 
-    /// Was it over without a wait?
-    pub fn was_quick(&self) -> bool {
-        self.tried && self.told.is_none()
+    /// Returns whether the write needed a second attempt, but no delay.
+    #[must_use]
+    pub fn needed_no_delay(&self) -> bool {
+        self.retried_at_once && self.first_failure.is_none()
     }
 
-    /// Shared a while; longer each time.
+    /// Waits before the next attempt; longer each time.
     pub async fn wait(&mut self, error: &StoreError) {
-        if self.told.is_none() {
+        if self.first_failure.is_none() {
             tracing::error!("the database cannot be written; trying again until it can: {error}");
-            self.told = Some((error.to_string(), Instant::now()));
+            self.first_failure = Some((error.to_string(), Instant::now()));
         }
-        tokio::time::sleep(self.wait).await;
-        self.wait = (self.wait * 2).min(RETRY_MAX);
+        tokio::time::sleep(self.delay).await;
+        self.delay = (self.delay * 2).min(MAX);
     }
 
-    /// Returns since when it has been waited.
+    /// Returns how long ago the first failure was.
+    #[must_use]
     pub fn lasted(&self) -> Duration {
-        self.told
+        self.first_failure
             .as_ref()
             .map_or(Duration::ZERO, |(_, since)| since.elapsed())
     }
 
-    /// The last try is over. Returns what is to be recorded, now that it can be.
-    pub fn end(&self, well: bool) -> Option<Event> {
-        let (error, since) = self.told.as_ref().filter(|_| well)?;
-        tracing::info!("the database can be written again");
-        Some(Event {
-            kind: "unwritable",
-            detail: json!({"error": error, "seconds": since.elapsed().as_secs()}),
+    /// Returns the event of the recovery, after a write that succeeded late.
+    #[must_use]
+    pub fn recovered(&self) -> Option<Event> {
+        let (error, since) = self.first_failure.as_ref()?;
+        Some(Event::Unwritable {
+            error: error.clone(),
+            seconds: since.elapsed().as_secs(),
         })
     }
 }

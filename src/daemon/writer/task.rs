@@ -1,23 +1,22 @@
-//! The only writer: gathers what many tasks learnt into one transaction, judges it there, and tells what to do.
+//! The writer's task: gathers the answers of many tasks into one transaction, judges them there, and permits resumes.
 //!
 //! # Guarantees
 //!
-//! The judgement is made on rows read in the very transaction that stores it, so that a change by hand is
-//! either seen or comes after. An order to send a resume is given only once its `intended` row is durable.
-//! What can't be written for the time being (a lock, a full disk) is tried again until it can; nothing is
-//! dropped, and nothing new is begun meanwhile. In a database that is damaged or no longer in its place nothing
-//! new is begun at all.
+//! Answers are judged on rows read in the transaction that stores the outcome, so that an edit by hand is either seen or
+//! comes after. A permit to send a resume is given only once its `intended` row is durable. A write that fails for the time
+//! being (a lock, a full disk) is retried until it succeeds; nothing is dropped, and nothing new is begun meanwhile. In a
+//! database that is damaged, or no longer in its place, nothing new is begun at all.
 
-use super::batch::{self, Answer, BatchContext, Entry, ResumePermit};
+use super::batch::{self, Answer, BatchContext, ResumePermit, Update};
 use super::clock::{Clock, Leap};
 use super::maintenance::{self, Maintenance};
+use super::message::{Message, Reply, Shared};
 use super::retry::WriteRetry;
-use super::wal::WalMonitor;
-use super::{Completed, Job, Shared, Waiting};
+use super::wal_monitor::WalMonitor;
+use crate::core::event::Event;
 use crate::core::gate::{Gate, Kind};
 use crate::core::policy::Policy;
 use crate::core::settle::STALE_FACTOR;
-use crate::core::step::Event;
 use crate::crash::{self, Point};
 use crate::daemon::error::panic_message;
 use crate::daemon::event_log::EventLog;
@@ -25,24 +24,17 @@ use crate::daemon::supervision::health::Health;
 use crate::store::{self, StoreError, daemon, ledger, schema, tasks, values};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use serde_json::json;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
 
 /// The most answers that go into one transaction.
 const BATCH_MAX: usize = 256;
 
-/// A transaction begins no sooner than so long after the one before it began, unless something in it may lead to a
-/// resume or close the gate: looks are gathered meanwhile.
-const GATHERING: Duration = Duration::from_millis(8);
-
-/// The writer at work.
+/// The writer.
 pub(super) struct WriterTask {
     pub connection: SqliteConnection,
     pub gate: Gate,
@@ -50,34 +42,30 @@ pub(super) struct WriterTask {
     pub draining: watch::Receiver<bool>,
     pub health: Health,
     pub published: watch::Sender<Gate>,
-    pub landing: mpsc::UnboundedSender<Vec<Completed>>,
     pub clock: Clock,
     pub shared: Arc<Shared>,
-    pub report: EventLog,
-    pub log: WalMonitor,
+    pub event_log: EventLog,
+    pub wal_monitor: WalMonitor,
     /// Events of the database itself, which could not be recorded when they came up.
     pub unrecorded: Vec<Event>,
 }
 
+type QueuedUpdate = (Update, Reply<Option<ResumePermit>>);
+
 impl WriterTask {
-    /// Does what comes in, until it is told to stop or nobody is left to ask.
-    pub async fn work(mut self, mut inbox: mpsc::UnboundedReceiver<Job>) {
+    /// Handles messages until it is told to stop, or all handles are dropped.
+    pub async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
         let mut next = inbox.recv().await;
-        let mut began_at: Option<Instant> = None;
-        while let Some(job) = next.take() {
+        while let Some(message) = next.take() {
             self.shared.pulse.fetch_add(1, Ordering::Relaxed);
-            self.mind_the_clock().await;
-            self.report.sums();
-            match job {
-                Job::Entry(first) => {
-                    if let Some(at) = began_at {
-                        self.gather(&first, &inbox, at + GATHERING).await;
-                    }
-                    began_at = Some(Instant::now());
-                    let mut batch = vec![*first];
-                    while batch.len() < BATCH_MAX {
+            self.observe_clock().await;
+            self.event_log.summarize();
+            match message {
+                Message::Update(first, reply) => {
+                    let mut queued = vec![(*first, reply)];
+                    while queued.len() < BATCH_MAX {
                         match inbox.try_recv() {
-                            Ok(Job::Entry(entry)) => batch.push(*entry),
+                            Ok(Message::Update(update, reply)) => queued.push((*update, reply)),
                             Ok(other) => {
                                 next = Some(other);
                                 break;
@@ -85,29 +73,31 @@ impl WriterTask {
                             Err(_) => break,
                         }
                     }
-                    self.serve(batch).await;
+                    self.store(queued).await;
                 }
-                Job::Maintenance(maintenance, reply) => {
+                Message::Maintain(maintenance, reply) => {
                     if matches!(maintenance, Maintenance::Heartbeat) {
-                        self.shared.heart.store(false, Ordering::Relaxed);
+                        self.shared.heartbeat_waits.store(false, Ordering::Relaxed);
                     }
-                    let outcome = self.persist(&maintenance).await;
+                    let outcome = self.maintain(&maintenance).await;
                     if let Some(reply) = reply {
                         let _ = reply.send(outcome.map_err(Arc::new));
                     } else if let Err(error) = outcome {
-                        self.refused(&maintenance, &error);
+                        self.report_refusal(&maintenance, &error);
                     }
                 }
-                Job::Wanted(id, reply) => {
+                Message::IsWanted(id, reply) => {
                     let wanted = tasks::is_growing(&mut self.connection, &id).await;
-                    let stopping = *self.draining.borrow() || !self.health.is_well();
+                    let stopping = self.is_stopping();
                     let _ = reply.send(wanted.map(|wanted| wanted && !stopping).map_err(Arc::new));
                 }
-                Job::Clock => {
-                    self.shared.clock.store(false, Ordering::Relaxed);
-                    self.watch_the_log().await;
+                Message::CheckClock => {
+                    self.shared
+                        .clock_check_waits
+                        .store(false, Ordering::Relaxed);
+                    self.check_log_size().await;
                 }
-                Job::Stop(done) => {
+                Message::Stop(done) => {
                     self.close().await;
                     let _ = done.send(());
                     return;
@@ -123,157 +113,138 @@ impl WriterTask {
         self.close().await;
     }
 
-    /// Lets more come in while there is no hurry.
-    async fn gather(&self, first: &Waiting, inbox: &mpsc::UnboundedReceiver<Job>, until: Instant) {
-        let is_full = inbox.len() >= BATCH_MAX;
-        if first.entry.is_urgent() || is_full || until <= Instant::now() {
-            return;
-        }
-        tokio::select! {
-            () = self.shared.urgent.notified() => {}
-            () = sleep_until(until) => {}
-        }
+    /// Whether nothing new is to be begun.
+    fn is_stopping(&self) -> bool {
+        *self.draining.borrow() || !self.health.is_well()
     }
 
-    /// Writes a batch, and answers each of its entries.
-    async fn serve(&mut self, waiting: Vec<Waiting>) {
-        let (batch, replies): (Vec<_>, Vec<_>) = waiting
-            .into_iter()
-            .map(|waiting| (waiting.entry, waiting.reply))
-            .unzip();
-        let outcomes = match self.persist_batch(&batch).await {
-            Ok(orders) => orders.into_iter().map(Ok).collect(),
-            Err(error) if batch.len() == 1 => vec![Err(error)],
-            // One of them is to blame; the others shall not suffer for it.
+    /// Writes a batch, and answers each of its updates.
+    async fn store(&mut self, queued: Vec<QueuedUpdate>) {
+        let (updates, replies): (Vec<_>, Vec<_>) = queued.into_iter().unzip();
+        let outcomes = match self.write_batch(&updates).await {
+            Ok(permits) => permits.into_iter().map(Ok).collect(),
+            Err(error) if updates.len() == 1 => vec![Err(error)],
+            // One update is to blame. The others are stored one by one.
             Err(_) => {
-                let mut outcomes = Vec::with_capacity(batch.len());
-                for entry in &batch {
-                    let alone = self.persist_batch(std::slice::from_ref(entry)).await;
-                    outcomes.push(alone.map(|orders| orders.into_iter().flatten().next()));
+                let mut outcomes = Vec::with_capacity(updates.len());
+                for update in &updates {
+                    let alone = self.write_batch(std::slice::from_ref(update)).await;
+                    outcomes.push(alone.map(|permits| permits.into_iter().flatten().next()));
                 }
                 outcomes
             }
         };
-        let mut landed = Vec::with_capacity(batch.len());
-        for ((entry, reply), outcome) in batch.into_iter().zip(replies).zip(outcomes) {
+        for ((update, reply), outcome) in updates.iter().zip(replies).zip(outcomes) {
             let outcome = match outcome {
-                Ok(order) => Ok(order),
-                Err(error) => Err(Arc::new(self.set_aside(&entry, error).await)),
+                Ok(permit) => Ok(permit),
+                Err(error) => Err(Arc::new(self.set_aside(update, error).await)),
             };
-            let id = entry.id;
-            if let Some(reply) = reply {
-                // Nobody waits any more where the daemon gave up a drain; the next start settles the order.
-                let _ = reply.send(outcome);
-            } else {
-                landed.push((id, outcome.map(|_| ())));
-            }
-        }
-        if !landed.is_empty() {
-            // As above.
-            let _ = self.landing.send(landed);
+            // Fails where the daemon gave up a drain; the next start settles what the permit was for.
+            let _ = reply.send(outcome);
         }
     }
 
-    /// Says what is wrong where what was learnt of a task cannot be stored, in the log and at the task.
-    async fn set_aside(&mut self, entry: &Entry, error: StoreError) -> StoreError {
-        let Entry { id, heard } = entry;
+    /// Reports, in the log and at the task, why what was learnt of a task cannot be stored.
+    async fn set_aside(&mut self, update: &Update, error: StoreError) -> StoreError {
+        let Update { id, answer } = update;
         let error = values::explain(&mut self.connection, id, error).await;
         let what = match error {
             StoreError::Panicked(_) => "it is left alone for a while",
             _ => "the database refused what was learnt of it",
         };
         let text = format!("{id}: {what}: {error}");
-        self.report.refused(Some(id), &text);
-        tracing::debug!(task_id = %id, "{id}: not stored: {heard:?}");
+        self.event_log.refused(Some(id), &text);
+        tracing::debug!(task_id = %id, "{id}: not stored: {answer:?}");
         if self.health.was_well() {
-            let maintenance = Maintenance::SetAside(id.clone(), error.to_string());
-            if let Err(error) = self.persist(&maintenance).await {
-                tracing::debug!(task_id = %id, "{id}: nor could that be noted: {error}");
+            let note = Maintenance::SetAside(id.clone(), error.to_string());
+            if let Err(error) = self.maintain(&note).await {
+                tracing::debug!(task_id = %id, "{id}: the error cannot be noted at the task: {error}");
             }
         }
         error
     }
 
-    async fn persist(&mut self, maintenance: &Maintenance) -> Result<u64, StoreError> {
+    async fn maintain(&mut self, maintenance: &Maintenance) -> Result<u64, StoreError> {
         let mut retry = WriteRetry::new();
         loop {
-            let outcome = self.do_chore(maintenance).await;
-            if let Some(outcome) = self.settle(&mut retry, outcome).await {
+            let outcome = self.try_maintain(maintenance).await;
+            if let Some(outcome) = self.final_outcome(&mut retry, outcome).await {
                 return outcome;
             }
         }
     }
 
-    async fn persist_batch(
+    async fn write_batch(
         &mut self,
-        batch: &[Entry],
+        batch: &[Update],
     ) -> Result<Vec<Option<ResumePermit>>, StoreError> {
         let mut retry = WriteRetry::new();
         loop {
-            let outcome = self.write(batch).await;
-            if let Some(outcome) = self.settle(&mut retry, outcome).await {
+            let outcome = self.try_write_batch(batch).await;
+            if let Some(outcome) = self.final_outcome(&mut retry, outcome).await {
                 return outcome;
             }
         }
     }
 
-    /// The outcome of an attempt, where it is one; none, after a while, where it should be made again.
-    async fn settle<T>(
+    /// Returns the outcome of an attempt if it is final; otherwise waits, and returns none.
+    async fn final_outcome<T>(
         &mut self,
         retry: &mut WriteRetry,
         outcome: Result<T, StoreError>,
     ) -> Option<Result<T, StoreError>> {
-        // A job can take many tries, and a batch be written one by one.
+        // A message can take many attempts, and a batch be written one by one.
         self.shared.pulse.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = &outcome {
-            store::rollback(&mut self.connection).await;
-            self.health.heard(error, &mut self.connection).await;
-        }
-        match outcome {
-            Err(error) if error.is_passing() && !self.health.gives_up(&error, retry.lasted()) => {
-                if !(error.is_out_of_room()
-                    && self.give_room_back().await
-                    && retry.retries_at_once())
-                {
-                    self.shared.is_stuck.store(true, Ordering::Relaxed);
-                    retry.wait(&error).await;
-                }
-                None
-            }
-            outcome => {
+        let error = match outcome {
+            Ok(value) => {
                 self.shared.is_stuck.store(false, Ordering::Relaxed);
-                self.unrecorded.extend(retry.end(outcome.is_ok()));
-                if outcome.is_ok() && retry.was_quick() {
-                    self.report.disk_is_full();
+                if let Some(event) = retry.recovered() {
+                    self.event_log.event(None, &event);
+                    self.unrecorded.push(event);
+                } else if retry.needed_no_delay() {
+                    self.event_log.disk_is_full();
                 }
-                Some(outcome)
+                return Some(Ok(value));
             }
+            Err(error) => error,
+        };
+        store::rollback(&mut self.connection).await;
+        self.health.heard(&error, &mut self.connection).await;
+        if !error.is_passing() || self.health.gives_up(&error, retry.lasted()) {
+            self.shared.is_stuck.store(false, Ordering::Relaxed);
+            return Some(Err(error));
         }
+        // On a small disk the log alone may be what fills it. A checkpoint empties it.
+        let has_made_room =
+            error.is_out_of_room() && schema::checkpoint(&mut self.connection).await.is_ok();
+        if !(has_made_room && retry.retries_at_once()) {
+            self.shared.is_stuck.store(true, Ordering::Relaxed);
+            retry.wait(&error).await;
+        }
+        None
     }
 
-    /// On a small disk the log alone may be what fills it: writes it into the database's file and empties it.
-    async fn give_room_back(&mut self) -> bool {
-        schema::checkpoint(&mut self.connection).await.is_ok()
-    }
-
-    /// One transaction for a whole batch; what it did is told once it is durable.
-    async fn write(&mut self, batch: &[Entry]) -> Result<Vec<Option<ResumePermit>>, StoreError> {
+    /// Writes a batch in one transaction. Its events are logged once it is durable.
+    async fn try_write_batch(
+        &mut self,
+        batch: &[Update],
+    ) -> Result<Vec<Option<ResumePermit>>, StoreError> {
         let mut tx = store::begin(&mut self.connection).await?;
-        // Not before the transaction has begun, which may have taken a while.
+        // The time is taken after the transaction has begun, which may have taken a while.
         let context = BatchContext {
             policy: lengthened(self.policy, &self.clock),
             draining: *self.draining.borrow() || !self.health.is_well(),
             now: Timestamp::now(),
-            day: ledger::DAY.saturating_add(self.clock.ahead_within(ledger::DAY)),
+            daily_window: ledger::DAY.saturating_add(self.clock.ahead_within(ledger::DAY)),
             send_within: self.policy.growth.settle / 2,
         };
         crash::at(Point::PollStoring);
         let judging = batch::write(&mut tx, batch, &self.gate, &context);
-        // What a bug does to one task is not to be felt by others. Its transaction is rolled back.
+        // A bug that one task meets is not felt by others: the transaction is rolled back.
         let judged = AssertUnwindSafe(judging).catch_unwind().await;
-        let written = judged
+        let outcome = judged
             .map_err(|panic| StoreError::Panicked(panic_message(panic.as_ref()).to_owned()))??;
-        let at = |poll, intent, answer| crash_at(batch, &written.orders, poll, intent, answer);
+        let at = |poll, intent, answer| crash_at(batch, &outcome.permits, poll, intent, answer);
         at(
             Point::PollWritten,
             Point::IntentWritten,
@@ -286,21 +257,20 @@ impl WriterTask {
             Point::AnswerCommitted,
         );
         let probing = self.gate.kind != Kind::Open;
-        self.publish(written.gate);
-        self.report.events(&written.told, probing);
-        Ok(written.orders)
+        self.publish(outcome.gate);
+        self.event_log.transaction(&outcome.events, probing);
+        Ok(outcome.permits)
     }
 
-    async fn do_chore(&mut self, maintenance: &Maintenance) -> Result<u64, StoreError> {
+    async fn try_maintain(&mut self, maintenance: &Maintenance) -> Result<u64, StoreError> {
         let mut gate = self.gate.clone();
         let policy = match maintenance {
-            Maintenance::Adopt(policy) => **policy,
+            Maintenance::ApplyPolicy(policy) => **policy,
             _ => self.policy,
         };
         let mut tx = store::begin(&mut self.connection).await?;
-        let count =
-            maintenance::perform(&mut tx, maintenance, &mut gate, &policy, Timestamp::now())
-                .await?;
+        let now = Timestamp::now();
+        let count = maintenance::perform(&mut tx, maintenance, &mut gate, &policy, now).await?;
         tx.commit().await?;
         if matches!(maintenance, Maintenance::Prune(_)) {
             crash::at(Point::PruneCommitted);
@@ -311,46 +281,46 @@ impl WriterTask {
     }
 
     /// Notices a leap of the clock before anything is judged by it.
-    async fn mind_the_clock(&mut self) {
+    async fn observe_clock(&mut self) {
         let leap = self.clock.leap();
-        let ready = self.clock.ahead_within(ledger::DAY).as_millis();
-        let ready = u64::try_from(ready).unwrap_or(u64::MAX);
-        self.shared.ready.store(ready, Ordering::Relaxed);
+        let ahead = self.clock.ahead_within(ledger::DAY).as_millis();
+        let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
+        self.shared.clock_ahead.store(ahead, Ordering::Relaxed);
         let Some(leap) = leap else {
             return;
         };
         let (what, by) = match leap {
-            Leap::ReadyQueue(by) => ("leapt ahead", by),
+            Leap::Ahead(by) => ("leapt ahead", by),
             Leap::Back(by) => ("went back", by),
         };
-        let seconds = by.as_secs();
-        tracing::warn!(seconds, "the clock {what} by {seconds} s");
-        let told = Event {
-            kind: "clock",
-            detail: json!({"what": what, "seconds": seconds}),
+        let event = Event::Clock {
+            what,
+            seconds: by.as_secs(),
         };
-        let back = matches!(leap, Leap::Back(_)).then_some(Maintenance::WentBack(by));
-        for maintenance in back.into_iter().chain([Maintenance::Tell(told)]) {
-            if let Err(error) = self.persist(&maintenance).await {
-                self.refused(&maintenance, &error);
+        self.event_log.event(None, &event);
+        if let Leap::Back(by) = leap {
+            let reschedule = Maintenance::ClockWentBack(by);
+            if let Err(error) = self.maintain(&reschedule).await {
+                self.report_refusal(&reschedule, &error);
             }
         }
+        self.record(event).await;
     }
 
-    /// Has the log's file emptied where it is too large, or that reported.
-    async fn watch_the_log(&mut self) {
-        match self.log.poll(&mut self.connection).await {
+    /// Empties a log that is too large, or reports it.
+    async fn check_log_size(&mut self) {
+        match self.wal_monitor.check(&mut self.connection).await {
             Ok(event) => self.unrecorded.extend(event),
-            // What matters about it the next job meets, too.
-            Err(error) => tracing::debug!("the write-ahead log was not looked after: {error}"),
+            // The next write meets the same error, and reports it.
+            Err(error) => tracing::debug!("the write-ahead log was not checked: {error}"),
         }
     }
 
-    /// Records something that concerns no task.
+    /// Records an event that concerns no task.
     async fn record(&mut self, event: Event) {
-        let maintenance = Maintenance::Tell(event);
-        if let Err(error) = self.persist(&maintenance).await {
-            self.refused(&maintenance, &error);
+        let record = Maintenance::Record(event);
+        if let Err(error) = self.maintain(&record).await {
+            self.report_refusal(&record, &error);
         }
     }
 
@@ -363,28 +333,23 @@ impl WriterTask {
         self.gate = gate;
     }
 
-    fn refused(&mut self, maintenance: &Maintenance, error: &StoreError) {
+    fn report_refusal(&mut self, maintenance: &Maintenance, error: &StoreError) {
         tracing::debug!("not done: {maintenance:?}");
         let text = format!("the database refused {}: {error}", maintenance.name());
-        self.report.refused(None, &text);
+        self.event_log.refused(None, &text);
     }
 
     async fn close(mut self) {
-        self.report.end();
-        let now = Timestamp::now();
-        let stopped = async {
-            daemon::stopped(&mut self.connection, now).await?;
+        self.event_log.summarize_last();
+        let closed = async {
+            daemon::stopped(&mut self.connection, Timestamp::now()).await?;
             crash::at(Point::CheckpointBegins);
             schema::checkpoint(&mut self.connection).await?;
             crash::at(Point::CheckpointDone);
+            self.connection.close().await?;
             Ok::<_, StoreError>(())
         };
-        if let Err(error) = stopped.await {
-            tracing::warn!(
-                "the database was not closed in order; the next start makes up for that: {error}"
-            );
-        }
-        if let Err(error) = self.connection.close().await {
+        if let Err(error) = closed.await {
             tracing::warn!(
                 "the database was not closed in order; the next start makes up for that: {error}"
             );
@@ -392,7 +357,7 @@ impl WriterTask {
     }
 }
 
-/// The policy with more settling time where the clock leapt ahead within the longest time that a resume is waited for.
+/// Returns the policy with more settling time if the clock leapt ahead within the longest time that a resume is waited for.
 fn lengthened(mut policy: Policy, clock: &Clock) -> Policy {
     let settle = &mut policy.growth.settle;
     let longest = settle.saturating_mul(STALE_FACTOR);
@@ -400,27 +365,22 @@ fn lengthened(mut policy: Policy, clock: &Clock) -> Policy {
     policy
 }
 
-/// Comes to the moments before or after the commit of a batch, one for each kind of thing in it.
+/// Reaches the crash points around the commit of a batch, one for each kind of thing in it.
 fn crash_at(
-    batch: &[Entry],
-    orders: &[Option<ResumePermit>],
+    batch: &[Update],
+    permits: &[Option<ResumePermit>],
     poll: Point,
     intent: Point,
     answer: Point,
 ) {
-    if orders.iter().any(Option::is_some) {
+    if permits.iter().any(Option::is_some) {
         crash::at(intent);
     }
-    if batch
-        .iter()
-        .any(|entry| matches!(entry.heard, Answer::Resume(_)))
-    {
+    let has = |wanted: fn(&Answer) -> bool| batch.iter().any(|update| wanted(&update.answer));
+    if has(|answer| matches!(answer, Answer::Resume(_))) {
         crash::at(answer);
     }
-    if batch
-        .iter()
-        .any(|entry| matches!(entry.heard, Answer::Poll(_)))
-    {
+    if has(|answer| matches!(answer, Answer::Poll(_))) {
         crash::at(poll);
     }
 }

@@ -1,13 +1,12 @@
 //! Watches the size of the write-ahead log: a reader that keeps a transaction open makes it grow without bound.
 
-use crate::core::step::Event;
+use crate::core::event::Event;
 use crate::store::{StoreError, schema, wal};
-use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 use std::path::{Path, PathBuf};
 
-/// A log that is too large is reported when it is so for this many looks in a row: a reader of a moment is no trouble.
-const LOOKS: u32 = 2;
+/// Checks in a row that have to find the log too large before that is reported: a short read is no trouble.
+const CHECKS: u32 = 2;
 
 /// The log of one database.
 #[derive(Debug)]
@@ -15,8 +14,8 @@ pub struct WalMonitor {
     log: PathBuf,
     /// In bytes.
     bound: u64,
-    /// How many looks in a row have found it too large.
-    large: u32,
+    /// How many checks in a row have found it too large.
+    too_large: u32,
 }
 
 impl WalMonitor {
@@ -26,17 +25,17 @@ impl WalMonitor {
         Self {
             log: wal::beside(database, "-wal"),
             bound,
-            large: 0,
+            too_large: 0,
         }
     }
 
-    /// Looks at the size, and empties a log that is too large if no reader is in the way. Returns what is to be recorded.
-    /// To be called about once a second.
+    /// Checks the size, and empties a log that is too large if no reader is in the way. Returns the event to record. Call
+    /// this about once a second.
     ///
     /// # Errors
     ///
     /// What SQLite says.
-    pub async fn poll(
+    pub async fn check(
         &mut self,
         connection: &mut SqliteConnection,
     ) -> Result<Option<Event>, StoreError> {
@@ -44,27 +43,18 @@ impl WalMonitor {
         if bytes > self.bound && wal::shrink(connection, schema::BUSY_TIMEOUT).await? {
             bytes = wal::size(&self.log);
         }
-        let reported = self.large >= LOOKS;
+        let reported = self.too_large >= CHECKS;
         if bytes <= self.bound {
-            self.large = 0;
-            return Ok(reported.then(|| {
-                tracing::info!("the write-ahead log is small again: {bytes} bytes");
-                event("wal_small", bytes)
-            }));
+            self.too_large = 0;
+            return Ok(reported.then_some(Event::WalSmall { bytes }));
         }
-        self.large = self.large.saturating_add(1);
-        let reports = !reported && self.large >= LOOKS;
+        self.too_large = self.too_large.saturating_add(1);
+        let reports = !reported && self.too_large >= CHECKS;
         Ok(reports.then(|| {
+            // The advice names the file, which the event does not.
             tracing::warn!("{}", wal::advice(&self.log, bytes));
-            event("wal_large", bytes)
+            Event::WalLarge { bytes }
         }))
-    }
-}
-
-fn event(kind: &'static str, bytes: u64) -> Event {
-    Event {
-        kind,
-        detail: json!({"bytes": bytes}),
     }
 }
 
@@ -100,7 +90,7 @@ mod tests {
         let mut writer = store::open(&database, Mode::Write).await.expect("opens");
         let mut reader = store::open(&database, Mode::Read).await.expect("opens");
         let log = wal::beside(&database, "-wal");
-        let mut watch = WalMonitor::new(&database, BOUND);
+        let mut monitor = WalMonitor::new(&database, BOUND);
         let mut kinds = Vec::new();
         for _ in 0..2 {
             run(&mut reader, "BEGIN").await;
@@ -111,16 +101,16 @@ mod tests {
             write(&mut writer).await;
             for _ in 0..4 {
                 let begin = Instant::now();
-                let event = watch.poll(&mut writer).await.expect("looks");
-                kinds.extend(event.map(|event| event.kind));
+                let event = monitor.check(&mut writer).await.expect("looks");
+                kinds.extend(event.map(|event| event.kind()));
                 // A statement of the writer would wait for ten seconds.
                 assert!(begin.elapsed() < schema::BUSY_TIMEOUT / 2);
             }
             assert!(wal::size(&log) > BOUND);
             run(&mut reader, "COMMIT").await;
             for _ in 0..2 {
-                let event = watch.poll(&mut writer).await.expect("looks");
-                kinds.extend(event.map(|event| event.kind));
+                let event = monitor.check(&mut writer).await.expect("looks");
+                kinds.extend(event.map(|event| event.kind()));
             }
             assert_eq!(wal::size(&log), 0);
         }
@@ -137,11 +127,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let database = dir.path().join("growd.db");
         let mut writer = store::open(&database, Mode::Write).await.expect("opens");
-        let mut watch = WalMonitor::new(&database, BOUND);
+        let mut monitor = WalMonitor::new(&database, BOUND);
         write(&mut writer).await;
         let log = wal::beside(&database, "-wal");
         assert!(wal::size(&log) > BOUND);
-        assert_eq!(watch.poll(&mut writer).await.expect("looks"), None);
+        assert_eq!(monitor.check(&mut writer).await.expect("looks"), None);
         assert_eq!(wal::size(&log), 0);
     }
 }

@@ -1,0 +1,320 @@
+//! The line of each event: its level, its text, and how it is throttled.
+
+use crate::core::event::{ErrorClass, Event, Resolution};
+use crate::core::gate::{self, Request};
+use crate::core::progress::State;
+use crate::core::resume::ResumeState;
+use crate::core::time;
+use tracing::Level;
+
+/// The kinds of lines that are throttled, each by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Trouble {
+    /// A task ended in this state.
+    Ended(State),
+    /// A request of this kind failed.
+    Failed(Request, ErrorClass),
+    /// A resume was rejected with this status code.
+    Rejected(Option<u16>),
+    ResumeUnsent,
+    ResumeLost,
+    /// A resume follows one that failed, or probes a closed gate.
+    Repeated,
+    WaitsForAccount,
+    Recovered,
+    Quiet,
+    UnknownStatus,
+    Gate(gate::Kind),
+    /// The database refused something.
+    Refused,
+    DiskFull,
+}
+
+/// A line of the log.
+#[derive(Debug, PartialEq)]
+pub(super) struct Line {
+    pub level: Level,
+    pub text: String,
+    /// How it is throttled, if it is.
+    pub trouble: Option<Trouble>,
+}
+
+/// Returns the line of an event.
+#[allow(clippy::too_many_lines, reason = "one arm for each kind of event")]
+pub(super) fn line(event: &Event) -> Line {
+    let debug = |text| Line {
+        level: Level::DEBUG,
+        text,
+        trouble: None,
+    };
+    let info = |text| Line {
+        level: Level::INFO,
+        ..debug(text)
+    };
+    let warn = |text, trouble| Line {
+        level: Level::WARN,
+        text,
+        trouble: Some(trouble),
+    };
+    match event {
+        Event::State { from, to, reason } => state_line(*from, *to, reason.as_deref()),
+        Event::ResumeIntended {
+            resume,
+            requested,
+            baseline_results,
+            ..
+        } => info(format!(
+            "asking for {requested} more, at {baseline_results} (resume {resume})"
+        )),
+        Event::ResumeAccepted(row) => debug(format!("resume {} arrived", row.resume)),
+        Event::ResumeDone {
+            resume,
+            requested,
+            brought,
+        } => info(format!(
+            "{requested} asked for, {brought} came (resume {resume})"
+        )),
+        Event::ResumeRejected(row) => rejected_line(row),
+        Event::ResumeUnsent(row) => warn(
+            format!("resume {} was not sent: {}", row.resume, detail(row)),
+            Trouble::ResumeUnsent,
+        ),
+        Event::ResumeUnanswered {
+            resume,
+            error,
+            class,
+        } => warn(
+            format!("resume {resume} was not answered ({error}): looking whether it arrived"),
+            Trouble::Failed(Request::Resume, *class),
+        ),
+        Event::ResumeLost(row) => warn(
+            format!("resume {} never arrived: it may be asked again", row.resume),
+            Trouble::ResumeLost,
+        ),
+        Event::RefusalLifted { resume } => info(format!(
+            "the refusal of resume {resume} is lifted: the task may be asked again"
+        )),
+        Event::Quiet {
+            shows,
+            unchanged_since,
+        } => {
+            let since = unchanged_since.map(time::to_text);
+            warn(
+                format!(
+                    "nothing has changed since {}, and the service says {shows:?}; polling goes on",
+                    since.unwrap_or_default()
+                ),
+                Trouble::Quiet,
+            )
+        }
+        Event::Moved { status, .. } => {
+            info(format!("no longer quiet: the service says {status:?}"))
+        }
+        Event::UnknownStatus { status, taken_as } => warn(
+            format!("unknown status {status:?}, taken as {taken_as}"),
+            Trouble::UnknownStatus,
+        ),
+        Event::Error {
+            request,
+            error,
+            class,
+        } => warn(
+            format!("{} failed: {error}", request.as_str()),
+            Trouble::Failed(*request, *class),
+        ),
+        Event::Recovered { failures, .. } => Line {
+            trouble: Some(Trouble::Recovered),
+            ..info(format!("recovered after {failures} failures"))
+        },
+        Event::Gate {
+            to: gate::Kind::Open,
+            ..
+        } => Line {
+            trouble: Some(Trouble::Gate(gate::Kind::Open)),
+            ..info("gate open: requests go on".to_owned())
+        },
+        Event::Gate {
+            to, reason, until, ..
+        } => {
+            let until = until.map(time::to_text).unwrap_or_default();
+            let reason = reason.as_deref().unwrap_or_default();
+            warn(
+                format!("gate {}: {reason}; the next try is at {until}", to.as_str()),
+                Trouble::Gate(*to),
+            )
+        }
+        Event::Started {
+            version,
+            database,
+            service,
+            ..
+        } => info(format!(
+            "started: version {version}, database {database}, service {service}"
+        )),
+        Event::Stopped {} => info("stopped".to_owned()),
+        Event::Reloaded {} => info("reloaded".to_owned()),
+        Event::ReloadFailed { error } => Line {
+            level: Level::ERROR,
+            ..debug(format!(
+                "not reloaded: the old configuration stays: {error}"
+            ))
+        },
+        Event::Clock { what, seconds } => Line {
+            level: Level::WARN,
+            ..debug(format!("the clock {what} by {seconds} s"))
+        },
+        Event::Unwritable { .. } => info("the database can be written again".to_owned()),
+        Event::WalLarge { bytes } => Line {
+            level: Level::WARN,
+            ..debug(format!("the write-ahead log has {bytes} bytes"))
+        },
+        Event::WalSmall { bytes } => {
+            info(format!("the write-ahead log is small again: {bytes} bytes"))
+        }
+        Event::UnusableId { reason } => info(reason.clone()),
+        Event::NotStored { error } => debug(error.clone()),
+    }
+}
+
+fn state_line(from: State, to: State, reason: Option<&str>) -> Line {
+    let ended_short = matches!(
+        to,
+        State::Refused | State::Stalled | State::Failed | State::Missing
+    );
+    let level = match to {
+        _ if ended_short => Level::WARN,
+        // A task that was just added is at work: logged for each of a thousand tasks, that is no news.
+        State::Growing if from == State::Pending => Level::DEBUG,
+        _ => Level::INFO,
+    };
+    Line {
+        level,
+        text: format!("{to}: {}", reason.unwrap_or_default()),
+        trouble: ended_short.then_some(Trouble::Ended(to)),
+    }
+}
+
+fn rejected_line(row: &Resolution) -> Line {
+    let status = row.http_status.map(|status| status.to_string());
+    let text = format!(
+        "resume {} was rejected: {}: {}",
+        row.resume,
+        status.unwrap_or_default(),
+        detail(row)
+    );
+    // Refusals of the account are logged by the gate, once.
+    let is_of_account = matches!(row.http_status, Some(401 | 402 | 403 | 429));
+    Line {
+        level: if is_of_account {
+            Level::DEBUG
+        } else {
+            Level::WARN
+        },
+        text,
+        trouble: (!is_of_account).then_some(Trouble::Rejected(row.http_status)),
+    }
+}
+
+fn detail(row: &Resolution) -> &str {
+    row.detail.as_deref().unwrap_or_default()
+}
+
+/// Returns the trouble that a step towards a resume belongs to: it repeats one that failed, or probes a closed gate.
+pub(super) fn trouble_of_another(event: &Event, probing: bool) -> Option<Trouble> {
+    match event {
+        Event::ResumeIntended { previous, .. } => {
+            let has_failed = matches!(
+                previous,
+                Some(ResumeState::Lost | ResumeState::Rejected | ResumeState::Unsent)
+            );
+            (probing || has_failed).then_some(Trouble::Repeated)
+        }
+        Event::State { to, .. } if probing && *to == State::Growing => {
+            Some(Trouble::WaitsForAccount)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intended(previous: Option<ResumeState>) -> Event {
+        Event::ResumeIntended {
+            resume: 7,
+            requested: 20,
+            baseline_results: 25,
+            previous,
+        }
+    }
+
+    #[test]
+    fn errors_are_throttled_by_status_code_and_not_by_the_services_words() {
+        let trouble = |error: &str, class| {
+            let request = Request::Poll;
+            let error = error.to_owned();
+            line(&Event::Error {
+                request,
+                error,
+                class,
+            })
+            .trouble
+        };
+        let status = ErrorClass::Status;
+        assert_eq!(
+            trouble("500: request 1 failed", status(500)),
+            trouble("500: request 2 failed", status(500))
+        );
+        assert_ne!(trouble("x", status(500)), trouble("x", status(502)));
+        assert_ne!(
+            trouble("x", status(500)),
+            trouble("x", ErrorClass::Unanswered)
+        );
+    }
+
+    #[test]
+    fn a_refusal_of_the_account_is_logged_by_the_gate_and_not_for_each_resume() {
+        for (status, level) in [(402, Level::DEBUG), (429, Level::DEBUG), (400, Level::WARN)] {
+            let rejected = Event::ResumeRejected(Resolution {
+                resume: 1,
+                requested: 5,
+                http_status: Some(status),
+                detail: Some("x".to_owned()),
+            });
+            assert_eq!(line(&rejected).level, level);
+        }
+    }
+
+    #[test]
+    fn a_transition_is_no_trouble_and_always_logged() {
+        let to = |from, to| Event::State {
+            from,
+            to,
+            reason: Some("r".to_owned()),
+        };
+        let reached = line(&to(State::Growing, State::Reached));
+        assert_eq!((reached.level, reached.trouble), (Level::INFO, None));
+        let at_work = line(&to(State::Pending, State::Growing));
+        assert_eq!(at_work.level, Level::DEBUG);
+        let asked = line(&intended(None));
+        assert_eq!((asked.level, asked.trouble), (Level::INFO, None));
+        assert_eq!(asked.text, "asking for 20 more, at 25 (resume 7)");
+    }
+
+    #[test]
+    fn a_resume_after_a_failed_one_belongs_to_the_trouble() {
+        let trouble = |previous, probing| trouble_of_another(&intended(previous), probing);
+        assert_eq!(trouble(None, false), None);
+        assert_eq!(trouble(Some(ResumeState::Accepted), false), None);
+        let repeated = Some(Trouble::Repeated);
+        for previous in [
+            ResumeState::Lost,
+            ResumeState::Rejected,
+            ResumeState::Unsent,
+        ] {
+            assert_eq!(trouble(Some(previous), false), repeated);
+        }
+        assert_eq!(trouble(Some(ResumeState::Accepted), true), repeated);
+    }
+}

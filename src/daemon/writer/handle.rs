@@ -1,0 +1,191 @@
+//! The handle of the writer: starts it, and sends it requests.
+
+use super::batch::{Answer, ResumePermit, Update};
+use super::clock::Clock;
+use super::maintenance::Maintenance;
+use super::message::{Message, Reply, Shared};
+use super::task::WriterTask;
+use super::wal_monitor::WalMonitor;
+use crate::core::TaskId;
+use crate::core::gate::Gate;
+use crate::core::policy::Policy;
+use crate::core::step::{PollAnswer, ResumeAnswer};
+use crate::daemon::event_log::EventLog;
+use crate::daemon::supervision::health::Health;
+use crate::store::{StoreError, ledger, wal};
+use sqlx::sqlite::SqliteConnection;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// The handle of the writer; cheap to clone.
+///
+/// Its queue has no bound of its own. Each task in flight has one update in it at most, and the scheduler bounds those. A
+/// heartbeat or a check of the clock is left out while the last one still waits. The rest is rare.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    messages: mpsc::UnboundedSender<Message>,
+    shared: Arc<Shared>,
+}
+
+/// Why the writer did not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WriteError {
+    /// The database refused it.
+    #[error(transparent)]
+    Store(#[from] Arc<StoreError>),
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    Stopped,
+}
+
+/// A running writer.
+#[derive(Debug)]
+pub struct StartedWriter {
+    /// Its handle.
+    pub writer: Writer,
+    /// The account's gate, as the writer last left it.
+    pub gate: watch::Receiver<Gate>,
+    /// Ends with the writer.
+    pub task: JoinHandle<()>,
+}
+
+impl Writer {
+    /// Starts the writer on a connection to the database.
+    #[must_use]
+    pub fn start(
+        connection: SqliteConnection,
+        gate: Gate,
+        policy: Policy,
+        draining: watch::Receiver<bool>,
+        health: Health,
+    ) -> StartedWriter {
+        let (messages, inbox) = mpsc::unbounded_channel();
+        let (published, gate_of_others) = watch::channel(gate.clone());
+        let shared = Arc::new(Shared::default());
+        let wal_monitor = WalMonitor::new(health.database(), wal::LARGE);
+        let task = WriterTask {
+            connection,
+            gate,
+            policy,
+            draining,
+            health,
+            published,
+            clock: Clock::start(),
+            shared: shared.clone(),
+            event_log: EventLog::default(),
+            wal_monitor,
+            unrecorded: Vec::new(),
+        };
+        StartedWriter {
+            writer: Self { messages, shared },
+            gate: gate_of_others,
+            task: tokio::spawn(task.run(inbox)),
+        }
+    }
+
+    /// Stores what a poll brought. Returns the permit for the resume that follows from it, if one does.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] if it is not stored.
+    pub async fn store_poll(
+        &self,
+        id: TaskId,
+        poll: PollAnswer,
+    ) -> Result<Option<ResumePermit>, WriteError> {
+        self.update(id, Answer::Poll(poll)).await
+    }
+
+    /// Stores what the answer to a resume brought.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] if it is not stored; the resume then stays `intended` until polls settle it.
+    pub async fn store_resume(&self, id: TaskId, answer: ResumeAnswer) -> Result<(), WriteError> {
+        self.update(id, Answer::Resume(answer)).await.map(|_| ())
+    }
+
+    /// Returns whether a task is still to be polled: it exists, is not paused, and the daemon is not stopping.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] if that cannot be read.
+    pub async fn is_wanted(&self, id: TaskId) -> Result<bool, WriteError> {
+        self.ask(|reply| Message::IsWanted(id, reply)).await
+    }
+
+    /// Has maintenance done. Returns the number of rows that it removed or changed, if it counts them.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] if it was not done.
+    pub async fn maintain(&self, maintenance: Maintenance) -> Result<u64, WriteError> {
+        self.ask(|reply| Message::Maintain(maintenance, Some(reply)))
+            .await
+    }
+
+    /// Requests maintenance without waiting for it. A heartbeat is left out while the last one still waits: the daemon is
+    /// not well then.
+    pub fn request(&self, maintenance: Maintenance) {
+        let waits = &self.shared.heartbeat_waits;
+        if matches!(maintenance, Maintenance::Heartbeat) && waits.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        // Fails only once the writer has ended, and then the daemon ends too.
+        let _ = self.send(Message::Maintain(maintenance, None));
+    }
+
+    /// Requests a check of the clock and of the write-ahead log, in case no other message comes.
+    pub fn check_clock(&self) {
+        if !self.shared.clock_check_waits.swap(true, Ordering::Relaxed) {
+            // As above.
+            let _ = self.send(Message::CheckClock);
+        }
+    }
+
+    /// Returns a number that goes up as long as the writer makes progress. [`check_clock`](Self::check_clock) keeps it
+    /// going while nothing else is to be written.
+    #[must_use]
+    pub fn pulse(&self) -> u64 {
+        self.shared.pulse.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether the database cannot be written for the time being, for example because the disk is full.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.shared.is_stuck.load(Ordering::Relaxed)
+    }
+
+    /// Returns the window of `growth.daily_limit`: a day, and more if the clock leapt ahead.
+    #[must_use]
+    pub fn daily_window(&self) -> Duration {
+        let ahead = self.shared.clock_ahead.load(Ordering::Relaxed);
+        ledger::DAY.saturating_add(Duration::from_millis(ahead))
+    }
+
+    /// Writes what is left, checkpoints, and closes the database.
+    pub async fn stop(self) {
+        let (reply, done) = oneshot::channel();
+        if self.send(Message::Stop(reply)).is_ok() {
+            let _ = done.await;
+        }
+    }
+
+    async fn update(&self, id: TaskId, answer: Answer) -> Result<Option<ResumePermit>, WriteError> {
+        let update = Box::new(Update { id, answer });
+        self.ask(|reply| Message::Update(update, reply)).await
+    }
+
+    async fn ask<T>(&self, message: impl FnOnce(Reply<T>) -> Message) -> Result<T, WriteError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(message(reply))?;
+        Ok(answer.await.map_err(|_| WriteError::Stopped)??)
+    }
+
+    fn send(&self, message: Message) -> Result<(), WriteError> {
+        self.messages.send(message).map_err(|_| WriteError::Stopped)
+    }
+}
