@@ -552,12 +552,16 @@ async fn resumed(case: Case) {
         meant,
         timeout,
     } = case;
-    // What the looks show: nothing new for as long as the test wants.
+    // Polls show nothing new until the test wants it. A rejection is followed by one poll, and the next comes an hour
+    // later: what ends the task has to show in the first.
     let arrived = Arc::new(AtomicBool::new(false));
     let shown = Arc::clone(&arrived);
     let fight = Fight::begin(timeout, move |request| {
         match (request.is_resume(), shown.load(Ordering::Relaxed)) {
-            (true, _) => reply.clone(),
+            (true, _) => {
+                shown.fetch_or(meant == Meant::Refusal, Ordering::Relaxed);
+                reply.clone()
+            }
             (false, false) => ok(task("done", 50, "25")),
             (false, true) => ok(task("done", 85, "60")),
         }
