@@ -5,9 +5,9 @@ use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, plenty};
 use growd_simulator::Scenario;
 use sqlx::AssertSqlSafe;
-use sqlx::ConnectOptions;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use std::path::Path;
 use std::process::Command;
 
@@ -156,7 +156,8 @@ async fn an_insert_of_another_form_is_refused_with_the_canonical_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shell_of_the_system_says_so_too() {
     let bench = bench().await;
-    bench.connection().await;
+    // Closed for good before the shell opens it: the last one to close a database locks it for a moment.
+    bench.connection().await.close().await.unwrap();
     let shell = |sql: &str| {
         let mut shell = Command::new("sqlite3");
         shell.arg(&bench.settings.database).arg(sql).output()
