@@ -1,0 +1,19 @@
+//! Tests of the database: its schema, its queries, values written by hand, and failures of its files and disks.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod database_trouble;
+mod hostile_database;
+mod hostile_sql;
+mod log_size;
+mod migrations;
+mod pace_memory;
+mod query_plans;
+mod queues;
+mod read_only;
+mod schema_doc;
+mod second_daemon;
+mod task_ids;
+mod unreadable_values;
+mod wakes;

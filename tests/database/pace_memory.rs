@@ -1,0 +1,65 @@
+//! What the pace remembers is in the database: a restart goes on from it, and nonsense there does no harm.
+
+use crate::support::Bench;
+use growd_simulator::Scenario;
+
+/// A search that takes about two seconds of the tests' time.
+fn unhurried() -> Scenario {
+    Scenario {
+        desired_num_results: Some(100),
+        pool: Some(5_000),
+        fit_rate: Some(0.5),
+        rate_per_minute: Some(7.0),
+        ..Scenario::default()
+    }
+}
+
+const REMEMBERS: &str =
+    "SELECT EXISTS (SELECT 1 FROM progress WHERE pace ->> 'recent_results' > 0)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_in_the_middle_of_a_run_goes_on_with_what_earlier_looks_showed() {
+    let mut bench = Bench::new().await;
+    bench.grow(&unhurried(), 100).await;
+    bench.start();
+    bench.until(REMEMBERS).await;
+    bench.abort().await;
+    let before: f64 = bench.value("SELECT pace ->> 'age' FROM progress").await;
+    let began: String = bench.value("SELECT run_started_at FROM progress").await;
+    bench.start();
+    bench
+        .until("SELECT EXISTS (SELECT 1 FROM progress WHERE polls > 0 AND pace ->> 'recent_seconds' > 0)")
+        .await;
+    let after: f64 = bench
+        .value("SELECT coalesce(pace ->> 'age', 1e9) FROM progress")
+        .await;
+    let still: Option<String> = bench.value("SELECT run_started_at FROM progress").await;
+    assert!(after >= before, "{after} after {before}");
+    assert!(still.is_none_or(|still| still == began), "another run");
+    bench.until_all_ended().await;
+    let kept: Option<String> = bench.value("SELECT pace FROM progress").await;
+    assert_eq!(kept, None, "of a run that is over nothing is kept");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nonsense_in_what_the_pace_remembers_stops_nothing() {
+    for nonsense in [
+        "UPDATE progress SET pace = 'nonsense'",
+        "UPDATE progress SET pace = json_set(pace, '$.rate', 1e308, '$.recent_seconds', -1e308)",
+        "UPDATE progress SET pace = json_set(pace, '$.position', 1e308, '$.age', 1e308)",
+        "UPDATE progress SET pace = '{}'",
+    ] {
+        let mut bench = Bench::new().await;
+        bench.grow(&unhurried(), 100).await;
+        bench.start();
+        bench.until(REMEMBERS).await;
+        bench.abort().await;
+        bench.execute(nonsense).await;
+        bench.start();
+        bench.until_all_ended().await;
+        let looks: i64 = bench.value("SELECT polls FROM progress").await;
+        assert!(looks > 2, "{nonsense}: {looks} looks");
+        bench.stop().await;
+    }
+}

@@ -1,0 +1,142 @@
+//! The queues of due tasks in the database: who is put where, and who waits for the daily limit without being asked.
+
+use crate::support::Bench;
+use growd::store::progress;
+use growd_simulator::Scenario;
+use jiff::Timestamp;
+use std::time::Duration;
+
+fn plenty() -> Scenario {
+    Scenario {
+        pool: Some(1_000),
+        fit_rate: Some(1.0),
+        ..Scenario::done(25)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_daily_limit_has_room_again_only_those_are_looked_at_that_it_serves() {
+    let mut bench = Bench::new().await;
+    bench.settings.policy.growth.daily_limit = 35;
+    for _ in 0..12 {
+        bench.grow(&plenty(), 60).await;
+    }
+    bench.start();
+    bench
+        .until("SELECT count(*) = 11 FROM progress WHERE turn = 'limit'")
+        .await;
+    bench
+        .until("SELECT count(*) = 1 FROM progress WHERE state = 'reached' AND next_poll_at IS NULL")
+        .await;
+    for served in 2..=3_i64 {
+        // A day passes for all that was asked.
+        bench
+            .execute("UPDATE resumes SET sent_at = '2020-01-01T00:00:00.000Z'")
+            .await;
+        let sql = match served {
+            2 => {
+                "SELECT count(*) = 2 FROM progress WHERE state = 'reached' AND next_poll_at IS NULL"
+            }
+            _ => {
+                "SELECT count(*) = 3 FROM progress WHERE state = 'reached' AND next_poll_at IS NULL"
+            }
+        };
+        bench.until(sql).await;
+        let waiting: i64 = bench
+            .value("SELECT count(*) FROM progress WHERE turn = 'limit' AND polls = 1")
+            .await;
+        assert_eq!(waiting, 12 - served, "{}", bench.dump().await);
+    }
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_changes_is_new_until_it_was_looked_at() {
+    let mut bench = Bench::new().await;
+    let id = bench.grow(&Scenario::done(100), 50).await;
+    let is_new = "SELECT turn = 'new' AND next_poll_at IS NOT NULL FROM progress";
+    assert_eq!(bench.value::<i64>(is_new).await, 1);
+    bench.start();
+    bench
+        .until("SELECT turn = 'look' AND state = 'reached' FROM progress")
+        .await;
+    bench.stop().await;
+    for change in [
+        "UPDATE tasks SET target = 60",
+        "UPDATE tasks SET chunk = 7",
+        "UPDATE tasks SET paused = 1",
+        "UPDATE tasks SET paused = 0",
+    ] {
+        bench.execute("UPDATE progress SET turn = 'look'").await;
+        bench.execute(change).await;
+        let turn: String = bench.value("SELECT turn FROM progress").await;
+        assert_eq!(turn, "new", "{change}");
+    }
+    assert_eq!(bench.state(&id).await, "reached");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_that_is_deleted_begins_anew_where_its_task_is_there_and_only_there() {
+    let bench = Bench::new().await;
+    let id = bench.grow(&plenty(), 60).await;
+    bench
+        .execute("UPDATE progress SET state = 'growing', polls = 9")
+        .await;
+    bench.execute("DELETE FROM progress").await;
+    assert_eq!(bench.state(&id).await, "pending");
+    let is_due = "SELECT turn = 'new' AND polls = 0 AND next_poll_at IS NOT NULL FROM progress";
+    assert_eq!(bench.value::<i64>(is_due).await, 1);
+    let told = "SELECT count(*) FROM events WHERE kind = 'restored'";
+    assert_eq!(bench.value::<i64>(told).await, 1);
+    bench.execute("UPDATE tasks SET paused = 1").await;
+    bench.execute("DELETE FROM progress").await;
+    let rests = "SELECT next_poll_at IS NULL FROM progress";
+    assert_eq!(bench.value::<i64>(rests).await, 1);
+    bench.execute("DELETE FROM tasks").await;
+    let left = "SELECT count(*) FROM progress";
+    assert_eq!(bench.value::<i64>(left).await, 0);
+    bench
+        .execute("INSERT INTO progress (task_id) VALUES ('nobodys')")
+        .await;
+    bench.execute("DELETE FROM progress").await;
+    assert_eq!(bench.value::<i64>(left).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_limit_is_not_held_by_a_look_that_the_clock_has_put_ahead() {
+    let bench = Bench::new().await;
+    let mut connection = bench.connection().await;
+    let rows = [
+        ("long-ago", Some("2026-11-24T11:00:00.000Z"), true),
+        ("just-now", Some("2026-11-24T11:59:59.000Z"), false),
+        ("next-month", Some("2026-12-24T12:00:00.000Z"), true),
+        ("never", None, true),
+        ("no-time", Some("yesterday"), true),
+    ];
+    for (id, polled_at, _) in rows {
+        for sql in [
+            "INSERT INTO tasks (task_id, target) VALUES (?1, 100)",
+            "UPDATE progress SET turn = 'limit', polled_at = ?2 WHERE task_id = ?1",
+        ] {
+            let query = sqlx::query(sql).bind(id).bind(polled_at);
+            query.execute(&mut connection).await.unwrap();
+        }
+    }
+    let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+    let before = now - Duration::from_secs(5);
+    let held = progress::held(&mut connection, before, now, 9).await;
+    let mut held: Vec<String> = held
+        .unwrap()
+        .tasks
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    held.sort();
+    let mut expected: Vec<_> = rows
+        .iter()
+        .filter(|(.., is_held)| *is_held)
+        .map(|(id, ..)| (*id).to_owned())
+        .collect();
+    expected.sort();
+    assert_eq!(held, expected);
+}

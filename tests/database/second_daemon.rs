@@ -1,0 +1,50 @@
+//! A second daemon on one database, where somebody took the lock away: it is noticed, and a look that another has
+//! overtaken buys nothing.
+
+use crate::support::program::{Daemon, write_config};
+use crate::support::{Bench, PATIENCE, plenty};
+use growd_simulator::{Fault, On, Rule};
+use std::fs;
+use std::time::{Duration, Instant};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_whose_lock_is_taken_away_says_so_and_ends() {
+    for replaced in [false, true] {
+        let bench = Bench::new().await;
+        write_config(&bench, &[]);
+        let mut daemon = Daemon::start(&bench);
+        daemon.logs("started").await;
+        let mut lock = bench.settings.database.clone().into_os_string();
+        lock.push(".lock");
+        fs::remove_file(&lock).expect("the lock is there");
+        if replaced {
+            fs::write(&lock, "").expect("a file");
+        }
+        assert_eq!(daemon.ended().await, Some(1));
+        let logged = daemon.logged();
+        assert!(logged.contains("keeps other daemons away"), "{logged}");
+    }
+}
+
+/// The other daemon is a look of its own that is stored while this one's is under way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_that_another_has_overtaken_leads_to_no_resume() {
+    let mut bench = Bench::new().await;
+    let held = Fault::Delay { ms: 1_000 };
+    bench.service.script(Rule::once(On::Get, held));
+    bench.grow(&plenty(), 50).await;
+    bench.start();
+    let begin = Instant::now();
+    while bench.service.requests().in_flight == 0 {
+        assert!(begin.elapsed() < PATIENCE, "nothing was looked at");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    bench
+        .execute("UPDATE progress SET polled_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')")
+        .await;
+    bench.until_all_ended().await;
+    let requests = bench.service.requests();
+    let kinds: Vec<&str> = requests.last.iter().map(|r| r.kind.as_str()).collect();
+    assert_eq!(kinds[..3], ["get", "get", "resume"], "{kinds:?}");
+    bench.assert_ledgers_agree().await;
+}

@@ -1,0 +1,133 @@
+//! Tasks that are made due before their time: never sooner than the shortest interval after their last look.
+
+use crate::support::{Bench, plenty};
+use growd::daemon::supervision::signals::Signal;
+use growd::store::{reschedule, time};
+use jiff::Timestamp;
+use std::time::Duration;
+
+const INTERVAL: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_is_woken_is_due_now_but_not_sooner_than_an_interval_after_its_last_look() {
+    let bench = Bench::new().await;
+    let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+    for a_cap_was_raised in [false, true] {
+        let mut connection = bench.connection().await;
+        sqlx::query("DELETE FROM tasks")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        for (id, polled_at) in [
+            ("just", "2026-11-24T11:59:58.000Z"),
+            ("long-ago", "2026-11-24T11:00:00.000Z"),
+        ] {
+            sqlx::query("INSERT INTO tasks (task_id, target) VALUES (?, 100)")
+                .bind(id)
+                .execute(&mut connection)
+                .await
+                .unwrap();
+            sqlx::query(
+                "UPDATE progress SET state = ?3, status = 'done', num_results = 240, polled_at = ?2,
+                                     turn = 'look', next_poll_at = '2026-11-24T13:00:00.000Z' WHERE task_id = ?1",
+            )
+            .bind(id)
+            .bind(polled_at)
+            .bind(if a_cap_was_raised { "capped" } else { "growing" })
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        }
+        if a_cap_was_raised {
+            reschedule::wake_capped(&mut connection, 250, INTERVAL, now)
+                .await
+                .unwrap();
+        } else {
+            reschedule::wake_waiting(&mut connection, false, INTERVAL, now)
+                .await
+                .unwrap();
+        }
+        let due: Vec<(String, String)> =
+            sqlx::query_as("SELECT task_id, next_poll_at FROM progress ORDER BY task_id")
+                .fetch_all(&mut connection)
+                .await
+                .unwrap();
+        let expected = [
+            ("just".to_owned(), "2026-11-24T12:00:03.000Z".to_owned()),
+            ("long-ago".to_owned(), time::to_text(now)),
+        ];
+        assert_eq!(due, expected, "a cap was raised: {a_cap_was_raised}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_went_back_makes_due_what_it_left_behind_and_holds_nothing_for_more_than_a_day()
+ {
+    let bench = Bench::new().await;
+    let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+    let mut connection = bench.connection().await;
+    // Names in their order, so that the rows come in it.
+    let rows = [
+        ("a-new-one", "new", "2026-11-24T13:00:00.000Z"),
+        ("at-work", "look", "2026-11-24T13:00:00.000Z"),
+        ("at-work-soon", "look", "2026-11-24T12:00:30.000Z"),
+        ("held", "limit", "2026-11-25T11:00:00.000Z"),
+        ("held-for-too-long", "limit", "2026-11-25T13:00:00.000Z"),
+        ("held-until-no-time", "limit", "tomorrow"),
+    ];
+    for (id, turn, at) in rows {
+        for sql in [
+            "INSERT INTO tasks (task_id, target) VALUES (?1, 100)",
+            "UPDATE progress SET turn = ?2, next_poll_at = ?3 WHERE task_id = ?1",
+        ] {
+            let query = sqlx::query(sql).bind(id).bind(turn).bind(at);
+            query.execute(&mut connection).await.unwrap();
+        }
+    }
+    let horizon = now + Duration::from_mins(1);
+    let count = reschedule::pull_back(&mut connection, now, horizon).await;
+    assert_eq!(count.unwrap(), 2);
+    let due: Vec<String> = sqlx::query_scalar("SELECT next_poll_at FROM progress ORDER BY task_id")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    let expected = [
+        "2026-11-24T12:00:00.000Z",
+        "2026-11-24T12:00:00.000Z",
+        "2026-11-24T12:00:30.000Z",
+        "2026-11-25T11:00:00.000Z",
+        "2026-11-25T12:00:00.000Z",
+        "2026-11-25T12:00:00.000Z",
+    ];
+    assert_eq!(due, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_was_taken_out_of_its_queue_by_hand_is_taken_up_by_the_next_start_and_by_a_reload()
+ {
+    let mut bench = Bench::new().await;
+    for target in [60, 60, 61] {
+        bench.grow(&plenty(), target).await;
+    }
+    bench
+        .execute("UPDATE tasks SET paused = 1 WHERE target = 61")
+        .await;
+    bench
+        .execute("UPDATE progress SET next_poll_at = NULL")
+        .await;
+    bench.start();
+    let both = "SELECT count(*) = 2 FROM progress WHERE state = 'reached'";
+    bench.until(both).await;
+    bench
+        .execute(
+            "UPDATE progress SET state = 'growing', next_poll_at = NULL WHERE state = 'reached'",
+        )
+        .await;
+    bench.signal(Signal::Reload).await;
+    bench.until(both).await;
+    let looks: i64 = bench
+        .value("SELECT sum(polls) FROM progress JOIN tasks USING (task_id) WHERE paused")
+        .await;
+    assert_eq!(looks, 0, "one that is paused stays so");
+    bench.stop().await;
+}

@@ -1,0 +1,433 @@
+//! The log of the real program: its forms, what a resume says in it, and that neither a quiet hour nor a bad one of a
+//! thousand tasks fills it.
+
+use crate::support::program::{Daemon, growd, write_config};
+use crate::support::{Bench, PATIENCE, from_env, mounts, plenty};
+use growd_simulator::{Fault, On, Rule, Scenario};
+use nix::fcntl::{FcntlArg, fcntl};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+const TASKS: i64 = 1_000;
+
+fn status(code: u16, body: Option<Value>) -> Fault {
+    Fault::Status {
+        code,
+        headers: BTreeMap::new(),
+        body,
+        text: None,
+        takes_effect: false,
+    }
+}
+
+/// A search that is at work for as long as any test is.
+fn at_work() -> Scenario {
+    Scenario {
+        pool: Some(5_000),
+        desired_num_results: Some(100),
+        rate_per_minute: Some(0.000_1),
+        ..Scenario::default()
+    }
+}
+
+/// Adds so many of one kind, all at once.
+async fn many(bench: &Bench, scenario: &Scenario, count: i64, target: i64) {
+    let ids: Vec<String> = (0..count)
+        .map(|_| bench.service.add_task(scenario))
+        .collect();
+    sqlx::query("INSERT INTO tasks (task_id, target) SELECT value, ? FROM json_each(?)")
+        .bind(target)
+        .bind(json!(ids).to_string())
+        .execute(&mut bench.connection().await)
+        .await
+        .unwrap();
+}
+
+/// The lines of a JSON log; each has to be one object.
+fn lines(daemon: &Daemon) -> Vec<Value> {
+    let log = daemon.logged();
+    log.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+fn is_told(line: &Value) -> bool {
+    matches!(line["level"].as_str(), Some("INFO" | "WARN" | "ERROR"))
+}
+
+fn told(daemon: &Daemon) -> Vec<Value> {
+    lines(daemon).into_iter().filter(is_told).collect()
+}
+
+fn with(lines: &[Value], words: &str) -> usize {
+    let has = |line: &&Value| line["message"].as_str().unwrap().contains(words);
+    lines.iter().filter(has).count()
+}
+
+async fn end(daemon: &mut Daemon) {
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_hour_of_a_thousand_tasks_is_told_in_a_few_lines() {
+    // The hour is counted in looks: 60 at each running task is one with the default `polling.max_interval`.
+    let looks: i64 = from_env("GROWD_QUIET_LOOKS", 5);
+    let bench = Bench::new().await;
+    write_config(
+        &bench,
+        &[
+            ("log.format", r#""json""#),
+            ("polling.max_interval", r#""500ms""#),
+        ],
+    );
+    many(&bench, &Scenario::done(25), TASKS, 25).await;
+    many(&bench, &at_work(), TASKS, 100).await;
+    let mut daemon = Daemon::start(&bench);
+    bench
+        .until(
+            "SELECT (SELECT count(*) FROM progress WHERE state = 'reached') = 1000
+                AND (SELECT count(*) FROM progress WHERE state = 'growing') = 1000",
+        )
+        .await;
+    let before = told(&daemon).len();
+    sqlx::query("CREATE TABLE hour AS SELECT task_id, polls + ? AS enough FROM progress")
+        .bind(looks)
+        .execute(&mut bench.connection().await)
+        .await
+        .unwrap();
+    bench
+        .until(
+            "SELECT NOT EXISTS (SELECT 1 FROM progress JOIN hour USING (task_id)
+                                 WHERE state = 'growing' AND polls < enough)",
+        )
+        .await;
+    end(&mut daemon).await;
+    let after: Vec<Value> = told(&daemon).split_off(before);
+    println!("lines in the quiet hour: {}", after.len());
+    assert!(after.len() < 20, "{after:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_of_500s_is_told_in_a_few_lines_and_counted() {
+    let bench = Bench::new().await;
+    write_config(&bench, &[("log.format", r#""json""#)]);
+    many(&bench, &at_work(), TASKS, 100).await;
+    bench
+        .service
+        .script(Rule::always(On::Any, status(500, None)));
+    let mut daemon = Daemon::start(&bench);
+    bench
+        .until("SELECT count(*) = 1000 FROM progress WHERE failures > 2")
+        .await;
+    bench.service.clear_script();
+    bench
+        .until("SELECT count(*) = 1000 FROM progress WHERE failures = 0 AND state = 'growing'")
+        .await;
+    end(&mut daemon).await;
+    let told = told(&daemon);
+    let of_trouble: Vec<Value> = told
+        .iter()
+        .filter(|line| matches!(line["event"].as_str(), Some("error" | "recovered" | "sum")))
+        .cloned()
+        .collect();
+    assert_eq!(with(&of_trouble, "poll failed: 500"), 6, "{of_trouble:#?}");
+    assert_eq!(of_trouble.len(), 12, "{of_trouble:#?}");
+    assert_eq!(
+        with(&of_trouble, "995 more like this"),
+        2,
+        "{of_trouble:#?}"
+    );
+    let events: i64 = bench
+        .value("SELECT count(*) FROM events WHERE kind = 'error'")
+        .await;
+    assert_eq!(events, TASKS, "each is in the events");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_refused_is_told_once_and_its_probes_in_a_few_lines() {
+    for (on, code, gate) in [
+        (On::Resume, 402, "payment_required"),
+        (On::Any, 401, "unauthorized"),
+        (On::Any, 429, "rate_limited"),
+    ] {
+        let bench = Bench::new().await;
+        write_config(
+            &bench,
+            &[
+                ("log.format", r#""json""#),
+                ("gate.probe_interval", r#""10ms""#),
+            ],
+        );
+        many(&bench, &plenty(), 200, 60).await;
+        bench.service.script(Rule::always(on, status(code, None)));
+        let mut daemon = Daemon::start(&bench);
+        daemon.logs(&format!("gate {gate}")).await;
+        if code == 402 {
+            bench
+                .until("SELECT count(*) > 100 FROM resumes WHERE state = 'rejected'")
+                .await;
+        }
+        end(&mut daemon).await;
+        let told = told(&daemon);
+        assert_eq!(with(&told, &format!("gate {gate}")), 1, "{told:#?}");
+        // Before the gate closes as many may have asked as requests go at a time.
+        assert!(told.len() < 40, "{code}: {told:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_away_is_told_in_a_few_lines() {
+    let bench = Bench::new().await;
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("\"http://{}\"", gone.local_addr().unwrap());
+    drop(gone);
+    write_config(
+        &bench,
+        &[("log.format", r#""json""#), ("api.base_url", &url)],
+    );
+    many(&bench, &at_work(), 200, 100).await;
+    let mut daemon = Daemon::start(&bench);
+    daemon.logs("gate unreachable").await;
+    bench
+        .until("SELECT count(*) > 40 FROM progress WHERE failures > 0")
+        .await;
+    end(&mut daemon).await;
+    let told = told(&daemon);
+    assert!(told.len() < 20, "{told:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resume_is_one_line_and_what_came_of_it_another() {
+    let bench = Bench::new().await;
+    write_config(&bench, &[("log.format", r#""json""#)]);
+    let id = bench.grow(&plenty(), 60).await;
+    let mut daemon = Daemon::start(&bench);
+    bench.until_all_ended().await;
+    end(&mut daemon).await;
+    let of_task: Vec<Value> = told(&daemon)
+        .into_iter()
+        .filter(|line| line["task_id"] == id.as_str())
+        .collect();
+    let messages: Vec<&str> = of_task
+        .iter()
+        .map(|line| line["message"].as_str().unwrap())
+        .collect();
+    let [asked, came, reached] = messages[..] else {
+        panic!("{messages:#?}");
+    };
+    assert_eq!(asked, format!("{id}: asking for 35 more, at 25 (resume 1)"));
+    let prefix = format!("{id}: 35 asked for, ");
+    assert!(came.starts_with(&prefix), "{came}");
+    assert!(
+        reached.starts_with(&format!("{id}: reached: ")),
+        "{reached}"
+    );
+    assert_eq!(of_task[0]["resume"], 1);
+    for line in lines(&daemon) {
+        assert!(line["timestamp"].is_string(), "{line}");
+        assert!(line["level"].is_string() && line["message"].is_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_services_words_break_no_line_and_the_id_is_in_it_once() {
+    let hostile = json!({"detail": "no\r\n<0>forged\u{1b}[2J\u{9b}31m\u{202e}\u{2028}\u{0}end"});
+    for (format, is_journal) in [("text", false), ("text", true), ("json", false)] {
+        let bench = Bench::new().await;
+        write_config(&bench, &[("log.format", &format!("{format:?}"))]);
+        let id = bench.grow(&plenty(), 60).await;
+        bench
+            .service
+            .script(Rule::always(On::Resume, status(422, Some(hostile.clone()))));
+        // The journal is known by the file that stderr is.
+        let log = File::create(bench.dir.path().join("growd.log")).unwrap();
+        let file = log.metadata().unwrap();
+        let inode = file.ino() + u64::from(!is_journal);
+        let stream = format!("{}:{inode}", file.dev());
+        let mut daemon = Daemon::start_with(&bench, &[("JOURNAL_STREAM", &stream)]);
+        bench.until("SELECT state = 'refused' FROM progress").await;
+        end(&mut daemon).await;
+        let log = daemon.logged();
+        assert!(log.contains("forged"), "{log}");
+        assert!(
+            !log.contains(|c: char| c != '\n' && (c.is_control() || c == '\u{202e}')),
+            "{log:?}"
+        );
+        for line in log.lines() {
+            let begins_well = match (format, is_journal) {
+                ("json", _) => serde_json::from_str::<Value>(line).is_ok(),
+                (_, true) => matches!(line.as_bytes(), [b'<', b'3'..=b'7', b'>', ..]),
+                // 2026-11-24T02:22:00.123Z
+                (_, false) => line.as_bytes()[10] == b'T' && line.as_bytes()[23] == b'Z',
+            };
+            assert!(begins_well, "{line}");
+            if format == "text" {
+                assert!(line.matches(id.as_str()).count() <= 1, "{line}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_terminal_lines_are_short_and_coloured_unless_that_is_not_welcome() {
+    let script = std::process::Command::new("script")
+        .arg("--version")
+        .output();
+    if !script.is_ok_and(|script| script.status.success()) {
+        mounts::skipped("terminal", "there is no `script` to make one");
+        return;
+    }
+    for no_color in ["", "1"] {
+        let bench = Bench::new().await;
+        write_config(&bench, &[]);
+        let run = growd(&bench, &["run"]);
+        let words: Vec<_> = std::iter::once(run.get_program())
+            .chain(run.get_args())
+            .map(|word| format!("'{}'", word.to_str().unwrap()))
+            .collect();
+        let log = bench.dir.path().join("growd.log");
+        let child = std::process::Command::new("script")
+            .args(["-qec", &format!("exec {}", words.join(" ")), "/dev/null"])
+            .env("NO_COLOR", no_color)
+            .env("TERM", "xterm")
+            .stdin(std::process::Stdio::null())
+            .stdout(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut daemon = Daemon { child, log };
+        daemon.logs("started").await;
+        let pid: i64 = bench.value("SELECT pid FROM daemon").await;
+        let ended = std::process::Command::new("kill")
+            .arg(pid.to_string())
+            .status()
+            .unwrap();
+        assert!(ended.success());
+        daemon.logs("stopped").await;
+        daemon.ended().await;
+        let log = fs::read_to_string(&daemon.log).unwrap();
+        let first = log.lines().find(|line| line.contains("started")).unwrap();
+        let is_coloured = first.contains("\u{1b}[32m INFO\u{1b}[0m");
+        assert_eq!(is_coloured, no_color.is_empty(), "{first:?}");
+        assert_eq!(first.contains('\u{1b}'), no_color.is_empty(), "{first:?}");
+        // The rest names a directory, which may have any letter.
+        let (time, _) = first.split_once("started").unwrap();
+        assert!(!time.contains('T'), "no date: {first:?}");
+    }
+}
+
+/// A pipe with room for a page, and that full; how much that is.
+fn full_pipe() -> (PipeReader, PipeWriter, usize) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let size = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4_096)).unwrap();
+    let size = usize::try_from(size).unwrap();
+    writer.write_all(&vec![b'.'; size]).unwrap();
+    (reader, writer, size)
+}
+
+/// `growd run` with a log that nobody reads, and somebody who could; how much there was to be read before.
+fn unread(bench: &Bench) -> (Daemon, PipeReader, usize) {
+    let (reader, writer, size) = full_pipe();
+    let child = growd(bench, &["run"])
+        .stdout(Stdio::null())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    let log = bench.dir.path().join("none.log");
+    (Daemon { child, log }, reader, size)
+}
+
+fn rest(mut reader: PipeReader) -> String {
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_nobody_reads_holds_up_neither_the_searches_nor_the_end() {
+    for signals in [&["TERM"][..], &["TERM", "INT"]] {
+        let bench = Bench::new().await;
+        write_config(
+            &bench,
+            &[
+                ("log.level", r#""debug""#),
+                // The end that one signal leads to waits for it, and the second signal comes before.
+                ("api.timeout", r#""1h""#),
+            ],
+        );
+        bench.grow(&plenty(), 100).await;
+        bench.grow(&at_work(), 200).await;
+        let (mut daemon, reader, size) = unread(&bench);
+        bench
+            .until("SELECT count(*) = 1 FROM progress WHERE state = 'reached'")
+            .await;
+        bench.until("SELECT max(polls) > 20 FROM progress").await;
+        let is_second = signals.len() > 1;
+        if is_second {
+            let hang = Fault::Hang { ms: 600_000 };
+            bench.service.script(Rule::always(On::Any, hang));
+            let before = bench.service.requests().total;
+            let begin = Instant::now();
+            while bench.service.requests().total == before {
+                assert!(begin.elapsed() < PATIENCE, "no request");
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+        for signal in signals {
+            daemon.signal(signal);
+        }
+        assert_eq!(daemon.ended().await, Some(i32::from(is_second)));
+        assert_eq!(
+            rest(reader),
+            ".".repeat(size),
+            "the pipe was full throughout"
+        );
+        bench.assert_ledgers_agree().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_read_too_late_says_how_many_lines_it_lacks() {
+    let bench = Bench::new().await;
+    write_config(
+        &bench,
+        &[("log.level", r#""debug""#), ("log.format", r#""json""#)],
+    );
+    many(&bench, &at_work(), TASKS, 100).await;
+    let (mut daemon, reader, size) = unread(&bench);
+    // A line for each look, of far more than 100 bytes, and room for two mebibytes.
+    bench.until("SELECT sum(polls) > 25000 FROM progress").await;
+    let missing = "lines of the log are missing here";
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let reading = std::thread::spawn(move || {
+        let (mut lines, mut tell) = (Vec::new(), Some(tell));
+        for line in BufReader::new(reader).lines() {
+            let line = line.unwrap();
+            if line.contains(missing) {
+                tell.take().map(|tell| tell.send(()));
+            }
+            lines.push(line);
+        }
+        lines
+    });
+    tokio::time::timeout(PATIENCE, told)
+        .await
+        .expect("it is told in time")
+        .unwrap();
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+    let mut lines = reading.join().unwrap();
+    // The first follows what the pipe was full of.
+    lines[0].drain(..size);
+    let lines: Vec<Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    assert!(with(&lines, missing) >= 1);
+    assert_eq!(with(&lines[lines.len() - 1..], "stopped"), 1);
+}

@@ -1,0 +1,18 @@
+//! Tests of the binary as an operator runs it: commands, configuration, signals, logs, and kills at any moment.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod clock;
+mod commands;
+mod crash_points;
+mod hostile_config;
+mod kill;
+mod logs;
+mod manual;
+mod many_tasks;
+mod notify;
+mod owner;
+mod program;
+mod secrets;
+mod watch_width;

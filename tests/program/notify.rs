@@ -1,0 +1,162 @@
+//! What systemd hears of the real program over a socket of the kind that it listens to: ready, reloading, stopping,
+//! the status line, and a watchdog that goes hungry once the writer or the schedule stands still.
+
+use crate::support::program::{Daemon, output, write_config};
+use crate::support::{Bench, PATIENCE};
+use growd_simulator::Scenario;
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+/// A socket in place of systemd's.
+struct Ear {
+    socket: UnixDatagram,
+    path: String,
+}
+
+impl Ear {
+    fn of(bench: &Bench) -> Self {
+        let path = bench.dir.path().join("notify");
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        socket
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a time limit");
+        let path = path.to_str().expect("a path in UTF-8").to_owned();
+        Self { socket, path }
+    }
+
+    fn hear(&self) -> String {
+        let mut bytes = [0; 4096];
+        let size = self.socket.recv(&mut bytes).expect("something in time");
+        String::from_utf8_lossy(&bytes[..size]).into_owned()
+    }
+
+    /// Shared for a message that begins so.
+    fn wait_for(&self, beginning: &str) -> String {
+        loop {
+            let message = self.hear();
+            if message.starts_with(beginning) {
+                return message;
+            }
+        }
+    }
+
+    fn start(&self, bench: &Bench, variables: &[(&str, &str)]) -> Daemon {
+        let mut all = vec![("NOTIFY_SOCKET", self.path.as_str())];
+        all.extend(variables);
+        Daemon::start_with(bench, &all)
+    }
+}
+
+async fn bench() -> Bench {
+    let bench = Bench::new().await;
+    write_config(&bench, &[("api.timeout", r#""5s""#)]);
+    bench
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn systemd_hears_of_the_start_of_reloads_of_the_stop_and_how_it_goes() {
+    let bench = bench().await;
+    let ear = Ear::of(&bench);
+    let mut daemon = ear.start(&bench, &[]);
+    assert_eq!(ear.hear(), "READY=1\n", "the first word");
+    assert_eq!(
+        ear.wait_for("STATUS="),
+        "STATUS=no tasks, nothing is due, gate open\n"
+    );
+
+    daemon.signal("HUP");
+    let reloading = ear.wait_for("RELOADING=1\n");
+    assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
+    ear.wait_for("READY=1\n");
+    assert!(!ear.wait_for("STATUS=").contains("reload failed"));
+
+    let toml = bench.dir.path().join("growd.toml");
+    let good = std::fs::read_to_string(&toml).expect("the config");
+    std::fs::write(&toml, "growth.chunk = 0").expect("a config that can't be used");
+    daemon.signal("HUP");
+    ear.wait_for("RELOADING=1\n");
+    ear.wait_for("READY=1\n");
+    let status = ear.wait_for("STATUS=");
+    assert!(status.contains("the last reload failed"), "{status}");
+    std::fs::write(&toml, good).expect("the config");
+
+    daemon.signal("TERM");
+    // The request's time limit, 5 s here, and what comes after it.
+    assert_eq!(
+        ear.wait_for("STOPPING=1\n"),
+        "STOPPING=1\nEXTEND_TIMEOUT_USEC=35000000\n"
+    );
+    assert_eq!(daemon.ended().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_says_how_many_tasks_are_in_which_state() {
+    let bench = bench().await;
+    let mut ids = Vec::new();
+    for target in ["5", "5", "100"] {
+        let id = bench.service.add_task(&Scenario::done(10));
+        let added = output(&bench, &["add", &id, "--target", target]);
+        assert!(added.status.success());
+        ids.push(id);
+    }
+    assert!(output(&bench, &["pause", &ids[2]]).status.success());
+    let ear = Ear::of(&bench);
+    let _daemon = ear.start(&bench, &[]);
+    let begin = Instant::now();
+    loop {
+        let status = ear.wait_for("STATUS=");
+        if status.starts_with("STATUS=1 paused, 2 reached, nothing is due, gate open") {
+            break;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{status}");
+    }
+}
+
+/// Once one who does the work stands still, the watchdog is not fed any more; before that it is, again and again.
+async fn the_watchdog_goes_hungry(stall: &str) {
+    let bench = bench().await;
+    let id = bench.service.add_task(&Scenario::done(10));
+    let ear = Ear::of(&bench);
+    let limit = Duration::from_secs(2);
+    let micros = limit.as_micros().to_string();
+    let _daemon = ear.start(
+        &bench,
+        &[("WATCHDOG_USEC", &micros), ("GROWD_STALL_AT", stall)],
+    );
+    // With nothing to look at it does not come to its moment.
+    for _ in 0..3 {
+        ear.wait_for("WATCHDOG=1\n");
+    }
+    let added = output(&bench, &["add", &id, "--target", "5"]);
+    assert!(added.status.success());
+    ear.socket
+        .set_read_timeout(Some(limit / 4))
+        .expect("a time limit");
+    let begin = Instant::now();
+    let mut fed = begin;
+    while fed.elapsed() < limit * 2 {
+        let mut bytes = [0; 4096];
+        if ear.socket.recv(&mut bytes).is_ok() && bytes.starts_with(b"WATCHDOG") {
+            fed = Instant::now();
+        }
+        assert!(begin.elapsed() < PATIENCE, "it is fed still");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(
+    not(debug_assertions),
+    ignore = "a build without debug assertions has no moments to stand still at"
+)]
+async fn the_watchdog_goes_hungry_once_the_writer_stands_still() {
+    the_watchdog_goes_hungry("poll_storing").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(
+    not(debug_assertions),
+    ignore = "a build without debug assertions has no moments to stand still at"
+)]
+async fn the_watchdog_goes_hungry_once_the_schedule_stands_still() {
+    the_watchdog_goes_hungry("scheduled").await;
+}

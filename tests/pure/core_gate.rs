@@ -1,0 +1,505 @@
+//! The account's gate, under any interleaving of requests and answers, in virtual time.
+
+use crate::cases::{Checked, for_each};
+use growd::core::failure::{Failure, RetryAfter};
+use growd::core::gate::{Admission, Gate, Kind, RETRY_AFTER_MAX, Request, UNREACHABLE_AFTER};
+use growd::core::policy::{Growth, Policy, Polling, Retry};
+use growd::core::{after, since};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use std::time::Duration;
+
+const PROBE: Duration = Duration::from_mins(5);
+
+fn policy() -> Policy {
+    Policy {
+        growth: Growth {
+            chunk: 250,
+            task_cap: 250,
+            max_stalled: 2,
+            max_waste: 250,
+            daily_limit: 0,
+            settle: Duration::from_mins(1),
+        },
+        polling: Polling {
+            min_interval: Duration::from_secs(5),
+            max_interval: Duration::from_mins(1),
+            quiet_after: Duration::from_hours(6),
+        },
+        retry: Retry {
+            initial: Duration::from_secs(2),
+            max: Duration::from_mins(5),
+        },
+        probe_interval: PROBE,
+    }
+}
+
+fn start() -> Timestamp {
+    "2026-11-24T02:22:00Z".parse().expect("a time")
+}
+
+fn detail() -> String {
+    "injected".to_owned()
+}
+
+fn unauthorized() -> Failure {
+    Failure::Unauthorized {
+        status: 401,
+        detail: detail(),
+    }
+}
+
+fn payment() -> Failure {
+    Failure::PaymentRequired {
+        status: 402,
+        detail: detail(),
+    }
+}
+
+fn rate_limited(seconds: Option<u64>) -> Failure {
+    Failure::RateLimited {
+        detail: detail(),
+        retry_after: seconds.map(RetryAfter::Seconds),
+    }
+}
+
+fn not_connected() -> Failure {
+    Failure::NotConnected { detail: detail() }
+}
+
+fn unanswered() -> Failure {
+    Failure::Unanswered {
+        status: Some(503),
+        detail: detail(),
+        retry_after: None,
+    }
+}
+
+fn refused() -> Failure {
+    Failure::Refused {
+        status: 400,
+        detail: detail(),
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    /// Begin a request, where the gate lets it through.
+    Begin(Request),
+    /// Answer one of those that are under way.
+    Answer(prop::sample::Index, Option<Failure>),
+    /// Let so many seconds pass.
+    Wait(u64),
+}
+
+fn answers() -> impl Strategy<Value = Option<Failure>> {
+    prop_oneof![
+        3 => Just(None),
+        2 => Just(Some(unauthorized())),
+        2 => Just(Some(payment())),
+        2 => prop::option::of(0_u64..=200_000).prop_map(|s| Some(rate_limited(s))),
+        3 => Just(Some(not_connected())),
+        1 => Just(Some(unanswered())),
+        1 => Just(Some(refused())),
+    ]
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let request = prop_oneof![Just(Request::Poll), Just(Request::Resume)];
+    let op = prop_oneof![
+        4 => request.prop_map(Op::Begin),
+        4 => (any::<prop::sample::Index>(), answers()).prop_map(|(i, f)| Op::Answer(i, f)),
+        1 => (0_u64..=20).prop_map(Op::Wait),
+        1 => (200_u64..=400).prop_map(Op::Wait),
+    ];
+    prop::collection::vec(op, 0..=60)
+}
+
+/// The gate, and what an onlooker knows of it.
+struct World {
+    now: Timestamp,
+    gate: Gate,
+    under_way: Vec<(Request, Timestamp)>,
+    /// When the gate came to be of its present kind.
+    closed_at: Timestamp,
+    /// When the last probe of this kind was admitted, or the gate closed.
+    last_probe: Timestamp,
+    /// The same for the last time that it had to be paid: another kind may come in between.
+    last_payment_probe: Timestamp,
+    /// No request before then, and when the request was begun that was told so.
+    forbidden: Option<(Timestamp, Timestamp)>,
+}
+
+impl World {
+    fn new() -> Self {
+        let now = start();
+        Self {
+            now,
+            gate: Gate::open(now),
+            under_way: Vec::new(),
+            closed_at: now,
+            last_probe: now,
+            last_payment_probe: now,
+            forbidden: None,
+        }
+    }
+
+    fn apply(&mut self, op: Op) -> Checked {
+        // Time never stands still between two things that happen.
+        self.now = after(self.now, Duration::from_millis(10));
+        match op {
+            Op::Wait(seconds) => self.now = after(self.now, Duration::from_secs(seconds)),
+            Op::Begin(request) => self.begin(request)?,
+            Op::Answer(index, failure) if !self.under_way.is_empty() => {
+                let (request, started_at) = self
+                    .under_way
+                    .swap_remove(index.index(self.under_way.len()));
+                self.answer(request, failure.as_ref(), started_at)?;
+            }
+            Op::Answer(..) => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, request: Request) -> Checked {
+        let admission = self.gate.admits(request, self.now);
+        let is_free = match (self.gate.kind, request) {
+            (Kind::Open, _) | (Kind::PaymentRequired, Request::Poll) => true,
+            (_, _) => false,
+        };
+        prop_assert_eq!(admission == Admission::Free, is_free);
+        if let Admission::Wait(until) = admission {
+            prop_assert!(until > self.now);
+            prop_assert!(since(self.now, until) <= RETRY_AFTER_MAX);
+            return Ok(());
+        }
+        if let Some((until, _)) = self.forbidden {
+            prop_assert!(self.now >= until, "begun before Retry-After was over");
+        }
+        if admission == Admission::Probe {
+            let waited = since(self.last_probe, self.now);
+            if matches!(self.gate.kind, Kind::Unauthorized | Kind::PaymentRequired) {
+                prop_assert!(waited >= PROBE, "a probe after {:?}", waited);
+            }
+            self.last_probe = self.now;
+            self.gate.probe_sent(self.now, &policy());
+        }
+        self.under_way.push((request, self.now));
+        Ok(())
+    }
+
+    fn answer(
+        &mut self,
+        request: Request,
+        failure: Option<&Failure>,
+        started_at: Timestamp,
+    ) -> Checked {
+        let before = self.gate.kind;
+        self.gate
+            .learn(request, failure, started_at, self.now, &policy(), 0.5);
+        let is_open = self.gate.kind == Kind::Open;
+        prop_assert_eq!(self.gate.until.is_none(), is_open);
+        let holds_all = |kind| !matches!(kind, Kind::Open | Kind::PaymentRequired);
+        if holds_all(before) && !holds_all(self.gate.kind) || before != Kind::Open && is_open {
+            prop_assert!(started_at >= self.closed_at, "opened by an old answer");
+            if let Some((_, told)) = self.forbidden {
+                prop_assert!(started_at >= told, "opened by an older answer than the 429");
+            }
+            self.forbidden = None;
+        }
+        if let Some(Failure::RateLimited { retry_after, .. }) = failure {
+            let seconds = match retry_after {
+                Some(RetryAfter::Seconds(seconds)) => (*seconds).min(RETRY_AFTER_MAX.as_secs()),
+                _ => 60,
+            };
+            let until = after(self.now, Duration::from_secs(seconds));
+            let forbidden = (until, started_at);
+            self.forbidden = Some(self.forbidden.map_or(forbidden, |held| held.max(forbidden)));
+            prop_assert_eq!(self.gate.kind, Kind::RateLimited);
+        }
+        if before == Kind::PaymentRequired {
+            self.last_payment_probe = self.last_probe;
+        }
+        if self.gate.kind != before {
+            self.closed_at = self.now;
+            self.last_probe = match (self.gate.kind, failure) {
+                (_, Some(Failure::PaymentRequired { .. })) => self.now,
+                (Kind::PaymentRequired, _) => self.last_payment_probe,
+                (_, _) => self.now,
+            };
+        }
+        Ok(())
+    }
+}
+
+/// While the account is refused at most one probe goes in each interval; looks go on while it has to pay;
+/// nothing at all goes before a 429's time; and what was asked before the gate closed never opens it.
+#[test]
+fn a_closed_gate_lets_through_only_what_its_kind_allows() {
+    for_each(1_500, &ops(), |ops| {
+        let mut world = World::new();
+        ops.into_iter().try_for_each(|op| world.apply(op))
+    });
+}
+
+/// Whatever happened, once the service accepts again the gate opens by itself: at the first probe, which
+/// comes within the longest wait.
+#[test]
+fn after_any_sequence_of_answers_a_success_opens_the_gate() {
+    for_each(1_000, &ops(), |ops| {
+        let mut world = World::new();
+        for op in ops {
+            world.apply(op)?;
+        }
+        world.under_way.clear();
+        if let Some(until) = world.gate.until {
+            world.now = world.now.max(until);
+        }
+        let request = Request::Resume;
+        prop_assert!(!matches!(
+            world.gate.admits(request, world.now),
+            Admission::Wait(_)
+        ));
+        world.begin(request)?;
+        world.answer(request, None, world.now)?;
+        prop_assert_eq!(world.gate.kind, Kind::Open);
+        Ok(())
+    });
+}
+
+fn learn(gate: &mut Gate, failure: Option<&Failure>, started_at: Timestamp, now: Timestamp) {
+    gate.learn(Request::Poll, failure, started_at, now, &policy(), 0.0);
+}
+
+fn at(seconds: i64) -> Timestamp {
+    let seconds = Duration::from_secs(u64::try_from(seconds).expect("not before the start"));
+    after(start(), seconds)
+}
+
+/// Four failed connections are a hiccup, and so are any number with an answer in between.
+#[test]
+fn the_fifth_failed_connection_in_a_row_closes_the_gate() {
+    let mut gate = Gate::open(at(0));
+    for round in 0..3 {
+        for _ in 1..UNREACHABLE_AFTER {
+            learn(&mut gate, Some(&not_connected()), at(round), at(round));
+            assert_eq!(gate.kind, Kind::Open);
+        }
+        learn(&mut gate, Some(&unanswered()), at(round), at(round));
+    }
+    for n in 1..=UNREACHABLE_AFTER {
+        assert_eq!(gate.kind, Kind::Open, "before failure {n}");
+        learn(&mut gate, Some(&not_connected()), at(4), at(4));
+    }
+    assert_eq!(gate.kind, Kind::Unreachable);
+}
+
+/// Sixteen requests under way that fail together say once that the service is away, not twelve times: the
+/// first probe follows after `retry.initial`, not after `retry.max`.
+#[test]
+fn connections_that_fail_together_do_not_lengthen_the_wait() {
+    let mut gate = Gate::open(at(0));
+    for _ in 0..16 {
+        learn(&mut gate, Some(&not_connected()), at(1), at(2));
+    }
+    assert_eq!(gate.kind, Kind::Unreachable);
+    assert_eq!(gate.until, Some(at(3)), "half of 2 s, as spread is 0");
+
+    let mut now = at(3);
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        assert_eq!(gate.admits(Request::Poll, now), Admission::Probe);
+        gate.probe_sent(now, &policy());
+        assert!(matches!(
+            gate.admits(Request::Poll, now),
+            Admission::Wait(_)
+        ));
+        learn(&mut gate, Some(&not_connected()), now, now);
+        let until = gate.until.expect("closed");
+        waits.push(since(now, until).as_secs());
+        now = until;
+    }
+    assert_eq!(waits[..4], [2, 4, 8, 16]);
+    assert_eq!(waits[11], 150, "half of retry.max");
+}
+
+/// A probe answered with a 429 waits as long as that says, not for the probe interval.
+#[test]
+fn each_429_is_believed_for_as_long_as_it_says_within_bounds() {
+    let mut gate = Gate::open(at(0));
+    learn(&mut gate, Some(&rate_limited(Some(10))), at(0), at(0));
+    assert_eq!(gate.until, Some(at(10)));
+    gate.probe_sent(at(10), &policy());
+    learn(&mut gate, Some(&rate_limited(Some(10))), at(10), at(11));
+    assert_eq!(gate.until, Some(at(21)));
+
+    // An older request's 429 lengthens the wait, and never shortens it.
+    learn(&mut gate, Some(&rate_limited(Some(1))), at(0), at(12));
+    assert_eq!(gate.until, Some(at(21)));
+    learn(&mut gate, Some(&rate_limited(Some(60))), at(0), at(12));
+    assert_eq!(gate.until, Some(at(72)));
+
+    let day = i64::try_from(RETRY_AFTER_MAX.as_secs()).expect("small");
+    let dated = |at| Failure::RateLimited {
+        detail: detail(),
+        retry_after: Some(RetryAfter::At(at)),
+    };
+    for (failure, wait) in [
+        (rate_limited(Some(0)), 1),
+        (rate_limited(Some(u64::MAX)), day),
+        (dated(at(130)), 30),
+        (dated(at(99)), 1),
+        (dated(Timestamp::MAX), day),
+        (rate_limited(None), 60),
+    ] {
+        let mut gate = Gate::open(at(0));
+        learn(&mut gate, Some(&failure), at(100), at(100));
+        assert_eq!(gate.until, Some(at(100 + wait)), "{failure:?}");
+    }
+}
+
+/// Without a time the wait starts at a minute, whatever closed the gate before, and doubles to an hour.
+#[test]
+fn a_429_without_a_time_backs_off_from_a_minute() {
+    let mut gate = Gate::open(at(0));
+    for _ in 0..12 {
+        learn(&mut gate, Some(&not_connected()), at(1), at(1));
+    }
+    let mut now = at(2);
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        gate.probe_sent(now, &policy());
+        learn(&mut gate, Some(&rate_limited(None)), now, now);
+        let until = gate.until.expect("closed");
+        waits.push(since(now, until).as_secs());
+        now = until;
+    }
+    assert_eq!(waits, [60, 120, 240, 480, 960, 1920, 3600, 3600]);
+}
+
+/// Requests that were under way when a 429 closed the gate come back with other failures: none of those may
+/// shorten the wait or let looks through again.
+#[test]
+fn late_failures_do_not_loosen_a_gate() {
+    for late in [payment(), unauthorized(), not_connected()] {
+        let mut gate = Gate::open(at(0));
+        learn(&mut gate, Some(&rate_limited(Some(3_600))), at(1), at(2));
+        for _ in 0..UNREACHABLE_AFTER {
+            gate.learn(Request::Resume, Some(&late), at(1), at(3), &policy(), 0.0);
+        }
+        assert_eq!(gate.kind, Kind::RateLimited, "{late:?}");
+        assert_eq!(gate.until, Some(at(3_602)), "{late:?}");
+    }
+    let mut gate = Gate::open(at(0));
+    learn(&mut gate, Some(&unauthorized()), at(1), at(2));
+    gate.learn(
+        Request::Resume,
+        Some(&payment()),
+        at(1),
+        at(3),
+        &policy(),
+        0.0,
+    );
+    assert_eq!(gate.kind, Kind::Unauthorized);
+    // But one that holds back more counts, however old it is.
+    let mut gate = Gate::open(at(0));
+    gate.learn(
+        Request::Resume,
+        Some(&payment()),
+        at(1),
+        at(2),
+        &policy(),
+        0.0,
+    );
+    learn(&mut gate, Some(&unauthorized()), at(1), at(3));
+    assert_eq!(gate.kind, Kind::Unauthorized);
+}
+
+/// A 402 to a look concerns the whole account; one to a resume leaves the looks alone. What a probe that was
+/// turned down for the task's sake says of the money is nothing.
+#[test]
+fn a_402_closes_for_looks_only_where_a_look_met_it() {
+    let mut gate = Gate::open(at(0));
+    learn(&mut gate, Some(&payment()), at(1), at(1));
+    assert_eq!(gate.kind, Kind::Unauthorized);
+
+    let mut gate = Gate::open(at(0));
+    let resume = Request::Resume;
+    gate.learn(resume, Some(&payment()), at(1), at(1), &policy(), 0.0);
+    assert_eq!(gate.kind, Kind::PaymentRequired);
+    assert_eq!(gate.reason.as_deref(), Some("injected"));
+    assert_eq!(gate.admits(Request::Poll, at(2)), Admission::Free);
+    learn(&mut gate, None, at(2), at(3));
+    assert_eq!(gate.admits(resume, at(3)), Admission::Wait(at(301)));
+    assert_eq!(gate.admits(resume, at(301)), Admission::Probe);
+    gate.probe_sent(at(301), &policy());
+    gate.learn(resume, Some(&refused()), at(301), at(302), &policy(), 0.0);
+    assert_eq!(gate.admits(resume, at(302)), Admission::Wait(at(601)));
+    gate.probe_sent(at(601), &policy());
+    gate.learn(resume, None, at(601), at(602), &policy(), 0.0);
+    assert_eq!(gate.kind, Kind::Open);
+}
+
+/// After a start, what an operator may have mended is tried at once; a 429's time is kept, within bounds.
+/// What has to be paid is not forgotten while the service can't be reached, or asks to be left alone.
+#[test]
+fn a_402_outlasts_the_other_reasons_that_close_the_gate() {
+    let mut gate = Gate::open(start());
+    let mut answer = |request, failure: Option<Failure>, seconds| {
+        let now = at(seconds);
+        gate.learn(request, failure.as_ref(), now, now, &policy(), 0.5);
+        gate.clone()
+    };
+    let until = answer(Request::Resume, Some(payment()), 0).until;
+    let limited = answer(Request::Poll, Some(rate_limited(Some(30))), 1);
+    assert_eq!(limited.kind, Kind::RateLimited);
+    let owing = answer(Request::Poll, None, 40);
+    assert_eq!((owing.kind, owing.until), (Kind::PaymentRequired, until));
+    assert_eq!(owing.reason, Some(detail()));
+    assert_eq!(answer(Request::Resume, None, 400).kind, Kind::Open);
+}
+
+#[test]
+fn a_restored_gate_keeps_a_429s_time_and_tries_the_rest_at_once() {
+    for kind in [Kind::Unauthorized, Kind::PaymentRequired, Kind::Unreachable] {
+        let mut gate = Gate::restored(kind, None, Some(at(900)), at(10));
+        assert_eq!(gate.admits(Request::Resume, at(10)), Admission::Probe);
+        gate.probe_sent(at(10), &policy());
+        gate.learn(Request::Resume, None, at(10), at(11), &policy(), 0.0);
+        assert_eq!(gate.kind, Kind::Open, "{kind:?}");
+    }
+    let gate = Gate::restored(Kind::RateLimited, None, Some(at(900)), at(10));
+    assert_eq!(gate.until, Some(at(900)));
+    let gate = Gate::restored(Kind::RateLimited, None, Some(Timestamp::MAX), at(10));
+    assert_eq!(gate.until, Some(after(at(10), RETRY_AFTER_MAX)));
+    let gate = Gate::restored(Kind::Open, None, Some(at(900)), at(10));
+    assert_eq!(gate, Gate::open(at(10)));
+}
+
+/// After a reload the next probe is due at once, save where the service named a time.
+#[test]
+fn a_reload_makes_the_next_probe_due() {
+    let mut gate = Gate::open(at(0));
+    learn(&mut gate, Some(&unauthorized()), at(1), at(1));
+    gate.probe_now(at(5));
+    assert_eq!(gate.admits(Request::Poll, at(5)), Admission::Probe);
+    let mut gate = Gate::open(at(0));
+    learn(&mut gate, Some(&rate_limited(Some(60))), at(1), at(1));
+    gate.probe_now(at(5));
+    assert_eq!(gate.admits(Request::Poll, at(5)), Admission::Wait(at(61)));
+}
+
+/// The words in the database are read back as what they were.
+#[test]
+fn each_kind_of_gate_is_read_back_from_its_word() {
+    for kind in [
+        Kind::Open,
+        Kind::Unauthorized,
+        Kind::PaymentRequired,
+        Kind::RateLimited,
+        Kind::Unreachable,
+    ] {
+        assert_eq!(Kind::parse(kind.as_str()), Some(kind));
+    }
+    assert_eq!(Kind::parse("ajar"), None);
+}

@@ -1,0 +1,305 @@
+//! The rule against every service that there could be, drawn at random, in virtual time.
+
+use crate::cases::for_each;
+use crate::driver::service_model::{Busy, CapOn, TooMuch, Unknowns, Wish};
+use crate::driver::{Act, Driver, Fault, Scenario};
+use growd::core::policy::Growth;
+use growd::core::resume::{Resume, ResumeState};
+use growd::core::task::Wanted;
+use growd::core::{State, Status};
+use proptest::prelude::*;
+use std::time::Duration;
+
+const SETTLE: Duration = Duration::from_mins(1);
+
+// --- what is drawn ---
+
+fn seconds(range: std::ops::RangeInclusive<u64>) -> impl Strategy<Value = Duration> {
+    range.prop_map(Duration::from_secs)
+}
+
+/// Any service whose delays stay within the settling time.
+fn unknowns() -> impl Strategy<Value = Unknowns> {
+    let rules = (
+        prop_oneof![Just(Wish::Rises), Just(Wish::IsSet), Just(Wish::Stays)],
+        prop_oneof![Just(CapOn::Desired), Just(CapOn::Results)],
+        prop_oneof![Just(TooMuch::Clamped), Just(TooMuch::Refused)],
+        prop_oneof![Just(Busy::Queued), Just(Busy::Refused), Just(Busy::Added)],
+        50_i64..=600,
+    );
+    let lateness = (
+        prop_oneof![Just(Duration::ZERO), seconds(1..=45)],
+        prop_oneof![2 => Just(Duration::ZERO), 1 => seconds(1..=13)],
+        any::<bool>(),
+    );
+    let runs = (
+        20_i64..=800,
+        any::<bool>(),
+        30_i64..=100,
+        prop_oneof![1 => seconds(0..=3), 3 => seconds(4..=900)],
+        prop::collection::vec(0_usize..=12, 0..=3),
+        prop_oneof![9 => Just(None), 1 => (0_usize..=4).prop_map(Some)],
+    );
+    let counters = (prop_oneof![2 => Just(0_i64), 1 => 1_i64..=5], 10_i64..=50);
+    (rules, lateness, runs, counters).prop_map(|(rules, lateness, runs, counters)| {
+        let (wish, cap_on, too_much, busy, cap) = rules;
+        let (late, begins_later, answer_is_late) = lateness;
+        let (pool, tells_early, percent, run, empty_runs, failing_run) = runs;
+        let (drop, desired) = counters;
+        Unknowns {
+            wish,
+            cap_on,
+            too_much,
+            busy,
+            cap,
+            late,
+            begins_later,
+            answer_is_late,
+            pool,
+            tells_early,
+            percent,
+            run,
+            empty_runs,
+            failing_run,
+            drop,
+            swing: 0,
+            desired,
+            done_early: Duration::ZERO,
+            lull: None,
+            stale: Duration::ZERO,
+        }
+    })
+}
+
+/// Faults that pass: a task that meets them can still be grown.
+fn passing() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        4 => Just(Fault::Fine),
+        1 => Just(Fault::LostBefore),
+        1 => Just(Fault::LostAfter),
+        1 => Just(Fault::Unavailable),
+        1 => Just(Fault::NotUnderstood),
+        1 => Just(Fault::NotConnected),
+        1 => Just(Fault::Unauthorized),
+        1 => Just(Fault::Payment),
+        1 => prop::option::of(0_u64..=600).prop_map(Fault::RateLimited),
+        1 => Just(Fault::Redirected),
+        1 => Just(Fault::DiesBefore),
+        1 => Just(Fault::DiesAfter),
+        1 => Just(Fault::TooLate),
+    ]
+}
+
+fn any_fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        80 => passing(),
+        1 => Just(Fault::Refused),
+        1 => Just(Fault::NotFound),
+    ]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        12 => Just(Act::Nothing),
+        1 => (1_u64..=200).prop_map(Act::Pause),
+        1 => (1_i64..=60).prop_map(Act::Raise),
+        1 => Just(Act::Stop),
+    ]
+}
+
+fn scenario_of(
+    unknowns: impl Strategy<Value = Unknowns>,
+    fault: impl Strategy<Value = Fault> + Clone,
+) -> impl Strategy<Value = Scenario> {
+    let wanted = (1_i64..=500, prop::option::of(20_i64..=250));
+    let growth = (
+        20_i64..=250,
+        1_i64..=3,
+        prop_oneof![3 => Just(0_i64), 1 => 50_i64..=400],
+    );
+    let script = (
+        prop::collection::vec(fault.clone(), 0..=30),
+        prop::collection::vec(fault, 0..=8),
+        prop::collection::vec(act(), 0..=30),
+        0.0..1.0,
+    );
+    (unknowns, wanted, growth, script).prop_map(|(unknowns, wanted, growth, script)| {
+        let (looks, resumes, acts, spread) = script;
+        let (chunk, max_stalled, daily_limit) = growth;
+        Scenario {
+            growth: Growth {
+                chunk,
+                task_cap: unknowns.cap,
+                max_stalled,
+                max_waste: 250,
+                daily_limit,
+                settle: SETTLE,
+            },
+            wanted: Wanted {
+                target: wanted.0,
+                chunk: wanted.1,
+                paused: false,
+            },
+            unknowns,
+            looks,
+            resumes,
+            acts,
+            outage: None,
+            outage_fault: Fault::Unavailable,
+            spread,
+        }
+    })
+}
+
+fn scenario() -> impl Strategy<Value = Scenario> {
+    scenario_of(unknowns(), any_fault().boxed())
+}
+
+// --- what must hold ---
+
+/// The driver checks each ask against the look it came from: `done`, not exhausted, not paused, nothing open;
+/// and its amount against the target, both chunks, the cap and the daily limit.
+#[test]
+fn a_resume_is_asked_only_from_a_done_task_and_never_for_too_much() {
+    for_each(300, &scenario(), |scenario| {
+        Driver::run(&scenario).map(|_| ())
+    });
+}
+
+/// Whatever the service does, the growing ends by itself, in a state that says why, and the ledger has no
+/// loose ends then.
+#[test]
+fn every_run_ends_in_a_state_of_the_table_with_no_resume_left_open() {
+    for_each(300, &scenario(), |scenario| {
+        let end = Driver::run(&scenario)?;
+        prop_assert!(end.state().is_end());
+        prop_assert_eq!(end.task.progress.next_poll_at, None);
+        prop_assert_eq!(end.count(Resume::is_open), 0);
+        let (seen, growth) = (end.task.progress.seen.as_ref(), &scenario.growth);
+        let target = end.task.wanted.target;
+        let is_true = match (end.state(), seen) {
+            (State::Missing, _) => true,
+            (State::Pending | State::Growing, _) | (_, None) => false,
+            (State::Reached, Some(seen)) => seen.results >= target,
+            (State::Exhausted, Some(seen)) => seen.is_exhausted && seen.status == Status::Done,
+            (State::Capped, Some(seen)) => seen.results >= growth.task_cap,
+            (State::Failed, Some(seen)) => seen.status == Status::Failed,
+            (State::Stalled, Some(_)) => {
+                let none = end.count(|row| row.brought.is_some());
+                let wasted = end.task.progress.waste_requested - end.task.progress.waste_brought;
+                i64::try_from(none).expect("few") >= growth.max_stalled
+                    || wasted > growth.max_waste - growth.max_waste / 10
+            }
+            (State::Refused, Some(_)) => end.ledger.last().is_some_and(|row| row.refusal),
+        };
+        prop_assert!(
+            is_true,
+            "{} is not so: {:?}",
+            end.state(),
+            end.task.progress
+        );
+        Ok(())
+    });
+}
+
+/// Where nothing stands in the way for good, nothing that passes keeps a task from its target: the pool is
+/// large enough, the cap is not in the way, no run fails, the runs that bring nothing are fewer in a row than
+/// it takes to stall, the counters never fall, and whatever is late shows within the settling time.
+#[test]
+fn the_target_is_reached_whenever_the_service_can_deliver_it() {
+    let able = unknowns().prop_map(|mut unknowns| {
+        unknowns.pool = 2_000;
+        unknowns.cap = 100_000;
+        unknowns.failing_run = None;
+        unknowns.drop = 0;
+        // One at most, of which it takes two to stall.
+        unknowns.empty_runs.truncate(1);
+        unknowns
+    });
+    let scenarios = scenario_of(able, passing().boxed()).prop_map(|mut scenario| {
+        scenario.growth.max_stalled = 2;
+        // A service that brings a part of what it is asked for, for ever, is another test's.
+        scenario.growth.max_waste = 1_000_000;
+        scenario
+    });
+    for_each(300, &scenarios, |scenario| {
+        let end = Driver::run(&scenario)?;
+        prop_assert_eq!(end.state(), State::Reached, "{:?}", end.task.progress);
+        Ok(())
+    });
+}
+
+/// The money: no resume takes effect while an earlier one is at work or yet to begin, however answers are
+/// lost and wherever the process dies, as long as what is late shows within the settling time.
+#[test]
+fn no_resume_takes_effect_twice_while_what_is_late_shows_within_the_settling_time() {
+    let scenarios = prop_oneof![scenario(), scenario_of(unknowns(), passing().boxed())];
+    for_each(500, &scenarios, |scenario| {
+        let end = Driver::run(&scenario)?;
+        prop_assert_eq!(end.service.most_unfinished(), 0, "{:?}", end.ledger);
+        Ok(())
+    });
+}
+
+/// Counters that swing for ever are no progress: a resume has to beat the best count ever seen, or counts
+/// towards stalling. So there are at most `max_stalled` of them for each result gained.
+#[test]
+fn counters_that_fall_and_rise_for_ever_do_not_make_it_ask_for_ever() {
+    let swinging = (unknowns(), 1_i64..=20).prop_map(|(mut unknowns, swing)| {
+        unknowns.swing = swing;
+        unknowns.percent = unknowns.percent.min(40);
+        unknowns.pool = unknowns.pool.min(60);
+        // The pool never looks empty: nothing but the stalling ends it.
+        unknowns.empty_runs = (2..200).collect();
+        unknowns
+    });
+    for_each(
+        200,
+        &scenario_of(swinging, any_fault().boxed()),
+        |scenario| {
+            let end = Driver::run(&scenario)?;
+            let gained = end.task.progress.best_results;
+            let accepted = end.count(|row| row.state == ResumeState::Accepted);
+            let most = scenario.growth.max_stalled * (gained + 1);
+            prop_assert!(i64::try_from(accepted).expect("few") <= most);
+            let others = end.ledger.len() - accepted;
+            // Each new best count lifts a refusal, so that the task is asked once more.
+            let lifted = usize::try_from(gained).expect("not negative");
+            prop_assert!(
+                others <= scenario.resumes.len() + 1 + lifted,
+                "{:?}",
+                end.ledger
+            );
+            let accepted = end
+                .ledger
+                .iter()
+                .filter(|row| row.state == ResumeState::Accepted);
+            let sum: i64 = accepted.map(|row| row.requested).sum();
+            prop_assert!(sum <= most * scenario.growth.chunk);
+            Ok(())
+        },
+    );
+}
+
+/// Beyond the settling time nothing can be known, so the task may be asked again; but each repetition is paid
+/// for by a row of the ledger that says so: `lost`, or accepted and yet without any effect.
+#[test]
+fn each_repeated_resume_stands_in_the_ledger_as_lost_or_without_effect() {
+    let late = (unknowns(), seconds(61..=400)).prop_map(|(mut unknowns, late)| {
+        unknowns.late = late;
+        unknowns.drop = 0;
+        unknowns
+    });
+    for_each(300, &scenario_of(late, any_fault().boxed()), |scenario| {
+        let end = Driver::run(&scenario)?;
+        let lost = end.count(|row| row.state == ResumeState::Lost);
+        let without_effect = end.count(|row| row.brought == Some(0));
+        prop_assert!(
+            end.service.most_unfinished() <= lost + without_effect,
+            "{:?} {:?}",
+            end.service.taken,
+            end.ledger
+        );
+        Ok(())
+    });
+}

@@ -1,0 +1,898 @@
+//! Whatever the service sends, the real program lives, a task that is well gets to its target all the same, the task
+//! that is not backs off and says why, no resume is sent twice, and no other host sees the token.
+//!
+//! The service here is a bare socket. It passes on what is about the task that is well, and answers for the other one
+//! with bytes of its own.
+
+use crate::support::door::{Door, Handshake, Reply, Request};
+use crate::support::program::{Daemon, write_config};
+use crate::support::{Bench, PATIENCE, plenty};
+use futures_util::StreamExt;
+use futures_util::stream;
+use growd::core::TaskId;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+/// How many cases run side by side.
+const AT_ONCE: usize = 4;
+
+/// The task that is answered for.
+const HOSTILE: &str = "the-hostile-one";
+
+/// What is in the file that the daemon reads its token from.
+const TOKEN: &str = "a-token-for-tests";
+
+/// The most memory that the daemon may ever have had, in kilobytes.
+const MEMORY_MAX: u64 = 100_000;
+
+// --- bytes ---
+
+/// A task in the service's JSON.
+fn task(status: &str, desired: i64, results: &str) -> String {
+    format!(
+        r#"{{"id":"{HOSTILE}","status":"{status}","is_exhausted":false,"desired_num_results":{desired},"num_results":{results}}}"#
+    )
+}
+
+/// A whole answer with a status, more headers (each with its line's end) and a body.
+fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
+    );
+    [head.as_bytes(), body].concat()
+}
+
+fn ok(body: impl AsRef<[u8]>) -> Reply {
+    Reply::Bytes(answer("200 OK", "", body.as_ref()))
+}
+
+fn bytes(bytes: impl AsRef<[u8]>) -> Reply {
+    Reply::Bytes(bytes.as_ref().to_vec())
+}
+
+/// A task with this for `num_results`.
+fn counted(results: &str) -> Reply {
+    ok(task("done", 50, results))
+}
+
+/// An answer that promises more than it brings.
+fn promising(length: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes()
+}
+
+// --- the cases ---
+
+/// What a hostile answer is to be taken for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Meant {
+    /// Something that says nothing of whether a resume arrived.
+    Nothing,
+    /// A refusal to do it.
+    Refusal,
+}
+
+struct Case {
+    name: &'static str,
+    reply: Reply,
+    /// A part of what growd says of it.
+    error: &'static str,
+    meant: Meant,
+    /// `api.timeout`.
+    timeout: &'static str,
+}
+
+const MIB: u64 = 1 << 20;
+
+const LONG: &str = r#""30s""#;
+const SHORT: &str = r#""1s""#;
+
+fn case(name: &'static str, reply: Reply, error: &'static str) -> Case {
+    Case {
+        name,
+        reply,
+        error,
+        meant: Meant::Nothing,
+        timeout: LONG,
+    }
+}
+
+/// Answers that say nothing of what became of a request.
+#[allow(clippy::too_many_lines, reason = "it is a table")]
+fn nothing_said() -> Vec<Case> {
+    let whole = task("done", 50, "25");
+    let half = &whole[..whole.len() / 2];
+    let no_body = "error decoding response body";
+    let slow = |name, reply| Case {
+        timeout: SHORT,
+        ..case(name, reply, "timeout")
+    };
+    let flood = |head: &str, piece: &str, most| {
+        Reply::Flood(head.into(), piece.repeat(65_536 / piece.len()).into(), most)
+    };
+    vec![
+        // Bodies that are no task.
+        case("no JSON", ok("It works!"), "expected value"),
+        case(
+            "an HTML page",
+            ok("<html>It works!</html>"),
+            "not understood: an HTML page, not JSON",
+        ),
+        case("no body", ok(""), "EOF while parsing"),
+        case("a body that breaks off", ok(half), "EOF while parsing"),
+        case("a list", ok("[]"), "not understood"),
+        case(
+            "an error with status 200",
+            ok(r#"{"detail":"no"}"#),
+            "missing field",
+        ),
+        case("text for a number", counted("\"many\""), "invalid type"),
+        case("no text for a number", counted("\"\""), "invalid type"),
+        case("a fraction as text", counted("\"25.5\""), "invalid type"),
+        case(
+            "a long text for a number",
+            counted(&format!("{:?}", "x".repeat(900_000))),
+            "invalid type",
+        ),
+        case(
+            "a number beyond i64",
+            counted("9223372036854775808"),
+            "invalid",
+        ),
+        case(
+            "a number beyond u64",
+            counted("99999999999999999999"),
+            "invalid",
+        ),
+        case("NaN", counted("NaN"), "expected value"),
+        case("Infinity", counted("Infinity"), "expected value"),
+        case("1e400", counted("1e400"), "number out of range"),
+        case("a fraction", counted("25.5"), "invalid type"),
+        case(
+            "a negative counter",
+            counted("-1"),
+            "num_results is negative",
+        ),
+        case(
+            "the counter twice",
+            counted("25,\"num_results\":26"),
+            "duplicate field",
+        ),
+        case(
+            "nesting without end",
+            ok("[".repeat(500_000)),
+            "not understood",
+        ),
+        case(
+            "no UTF-8",
+            ok([br#"{"id":""#.as_slice(), b"\xff\xfe\"}"].concat()),
+            "not understood",
+        ),
+        case(
+            "another task",
+            ok(whole.replace(HOSTILE, "the-other-one")),
+            "it is another task than the one asked for",
+        ),
+        case(
+            "garbage said to be compressed",
+            Reply::Bytes(answer(
+                "200 OK",
+                "content-encoding: gzip\r\n",
+                b"\x1f\x8b\x08\0garbage",
+            )),
+            "not understood",
+        ),
+        case(
+            "no content",
+            bytes("HTTP/1.1 204 No Content\r\n\r\n"),
+            "204: not understood",
+        ),
+        // Refusals that are not the service's own, or that need not be one.
+        case(
+            "a proxy's page with 403",
+            Reply::Bytes(answer("403 Forbidden", "", b"<html>Blocked</html>")),
+            "403: an HTML page",
+        ),
+        case(
+            "a proxy's page with 404",
+            Reply::Bytes(answer("404 Not Found", "", b"<!DOCTYPE html>Gone")),
+            "404: an HTML page",
+        ),
+        case(
+            "a proxy that wants to be paid",
+            Reply::Bytes(answer("402 Payment Required", "", b"{\"error\":\"pay\"}")),
+            "402: ",
+        ),
+        case(
+            "a redirect after the request was processed",
+            Reply::Bytes(answer("303 See Other", "location: /v1/other\r\n", b"")),
+            "303: a redirect, which is not followed",
+        ),
+        case(
+            "a conflict",
+            Reply::Bytes(answer("409 Conflict", "", br#"{"detail":"busy"}"#)),
+            "409: busy",
+        ),
+        // Bodies without end, or without bounds.
+        case(
+            "a body of 1 GiB",
+            flood(
+                "HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n",
+                " ",
+                1024 * MIB,
+            ),
+            "the answer is over 1048576 bytes",
+        ),
+        case(
+            "a body of 1 GiB in chunks",
+            flood(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+                "5\r\n[[[[[\r\n",
+                1024 * MIB,
+            ),
+            "the answer is over 1048576 bytes",
+        ),
+        case(
+            "a failure of 1 GiB",
+            flood(
+                "HTTP/1.1 500 Oh\r\ncontent-length: 1073741824\r\n\r\n",
+                "x",
+                1024 * MIB,
+            ),
+            "500: xxx",
+        ),
+        slow(
+            "a body that does not come",
+            Reply::Hold(promising("100", "")),
+        ),
+        slow(
+            "one byte a second",
+            Reply::Drip(promising("100", &whole), Duration::from_secs(1)),
+        ),
+        slow("no answer at all", Reply::Hold(Vec::new())),
+        // Lengths that are not true.
+        case(
+            "a length that is too long",
+            bytes(promising("5000", &whole)),
+            no_body,
+        ),
+        case(
+            "a length that is too short",
+            bytes(promising("20", &whole)),
+            "EOF while parsing",
+        ),
+        case(
+            "a negative length",
+            bytes(promising("-5", &whole)),
+            "invalid content-length",
+        ),
+        case(
+            "two lengths",
+            bytes(promising("20\r\ncontent-length: 30", &whole)),
+            "invalid content-length",
+        ),
+        case(
+            "chunks of no size",
+            bytes("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n"),
+            no_body,
+        ),
+        // Heads that are none.
+        case(
+            "no HTTP",
+            bytes("SSH-2.0-OpenSSH_9.9\r\n\r\n"),
+            "invalid HTTP version",
+        ),
+        case(
+            "nothing",
+            bytes(""),
+            "connection closed before message completed",
+        ),
+        case(
+            "half a status line",
+            bytes("HTTP/1.1 200"),
+            "connection closed before message completed",
+        ),
+        case(
+            "a status line without end",
+            flood("HTTP/1.1 200 ", "OK", 64 * MIB),
+            "error sending request",
+        ),
+        case(
+            "headers without end",
+            flood("HTTP/1.1 200 OK\r\n", "x: y\r\n", 64 * MIB),
+            "error sending request",
+        ),
+        case(
+            "a header without end",
+            flood("HTTP/1.1 200 OK\r\nx: ", "y", 64 * MIB),
+            "error sending request",
+        ),
+        case(
+            "a status of 999",
+            bytes("HTTP/1.1 999 No\r\ncontent-length: 0\r\n\r\n"),
+            "999: ",
+        ),
+        case(
+            "a switch to another protocol",
+            bytes("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"),
+            "101: ",
+        ),
+        slow(
+            "interim answers without end",
+            Reply::Drip(
+                b"HTTP/1.1 100 Continue\r\n\r\n".repeat(200),
+                Duration::from_millis(1),
+            ),
+        ),
+    ]
+}
+
+/// Answers that say that nothing was done.
+fn refusals() -> Vec<Case> {
+    let redirect = |name, location: &str| Case {
+        meant: Meant::Refusal,
+        ..case(
+            name,
+            Reply::Bytes(answer(
+                "307 Temporary Redirect",
+                &format!("location: {location}\r\n"),
+                b"",
+            )),
+            "a redirect",
+        )
+    };
+    vec![
+        redirect("a redirect within the host", "/v1/elsewhere"),
+        redirect("a redirect to nowhere", "http://["),
+        redirect("a redirect to another scheme", "file:///etc/passwd"),
+    ]
+}
+
+// --- a bench with a hostile task ---
+
+struct Fight {
+    bench: Bench,
+    door: Door,
+    well: TaskId,
+    daemon: Daemon,
+}
+
+impl Fight {
+    /// Starts the daemon with a task that is well and one that is answered by `reply`.
+    async fn begin(
+        timeout: &str,
+        reply: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        // Longer than any test: whatever is not seen to arrive stays open.
+        Self::begin_with(timeout, r#""1h""#, reply).await
+    }
+
+    async fn begin_with(
+        timeout: &str,
+        settle: &str,
+        reply: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let bench = Bench::new().await;
+        let door = Door::to(bench.service.addr(), move |request| {
+            if request.path.contains(HOSTILE) {
+                reply(request)
+            } else {
+                Reply::Pass
+            }
+        })
+        .opened();
+        let url = door.url();
+        write_config(
+            &bench,
+            &[
+                ("api.base_url", &url),
+                ("api.timeout", timeout),
+                ("growth.settle", settle),
+                ("polling.min_interval", r#""20ms""#),
+                ("retry.initial", r#""100ms""#),
+                ("retry.max", r#""400ms""#),
+            ],
+        );
+        let well = bench.grow(&plenty(), 60).await;
+        bench.want(&HOSTILE.parse().unwrap(), 60, None).await;
+        let daemon = Daemon::start(&bench);
+        Self {
+            bench,
+            door,
+            well,
+            daemon,
+        }
+    }
+
+    /// Shared until a query about the hostile task says 1.
+    async fn until(&self, name: &str, sql: &'static str) {
+        let begin = Instant::now();
+        let mut connection = self.bench.connection().await;
+        loop {
+            let holds: i64 = sqlx::query_scalar(sql)
+                .bind(HOSTILE)
+                .fetch_one(&mut connection)
+                .await
+                .expect(sql);
+            if holds == 1 {
+                return;
+            }
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "{name}: never true: {sql}\n{}\n{}",
+                self.bench.dump().await,
+                self.daemon.logged()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// One text about the hostile task.
+    async fn text(&self, sql: &'static str) -> String {
+        let text: Option<String> = sqlx::query_scalar(sql)
+            .bind(HOSTILE)
+            .fetch_one(&mut self.bench.connection().await)
+            .await
+            .expect(sql);
+        text.unwrap_or_default()
+    }
+
+    fn resumes(&self) -> Vec<Request> {
+        let mut seen = self.door.seen(HOSTILE);
+        seen.retain(Request::is_resume);
+        seen
+    }
+
+    /// That the other task got to its target, that the daemon lives, and never took much memory; and its end.
+    async fn end(mut self, name: &str) {
+        self.bench
+            .until("SELECT count(*) = 1 FROM progress WHERE state = 'reached' AND task_id != 'the-hostile-one'")
+            .await;
+        assert_eq!(self.bench.state(&self.well).await, "reached", "{name}");
+        let memory = peak_memory(self.daemon.child.id());
+        assert!(memory < MEMORY_MAX, "{name}: {memory} kB");
+        self.daemon.signal("TERM");
+        assert_eq!(
+            self.daemon.ended().await,
+            Some(0),
+            "{name}: {}",
+            self.daemon.logged()
+        );
+        let log = self.daemon.logged();
+        assert!(!log.contains("panicked"), "{name}: {log}");
+        assert!(!log.contains(&TOKEN[..6]), "{name}: {log}");
+        let longest = log.lines().map(str::len).max().unwrap_or_default();
+        assert!(longest < 4_000, "{name}: a line of {longest} bytes");
+    }
+}
+
+/// The most memory that a process ever had in use, in kilobytes.
+fn peak_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .expect("a peak");
+    let peak = peak.trim().trim_end_matches(" kB");
+    peak.parse().expect("a number")
+}
+
+/// The most tries that backing off allows in a time, with the delays of [`Fight::begin`] at their shortest.
+fn most_tries(elapsed: Duration) -> usize {
+    let (mut delay, mut at, mut tries) = (50, 0, 1);
+    while at + delay <= elapsed.as_millis() {
+        at += delay;
+        delay = (delay * 2).min(200);
+        tries += 1;
+    }
+    tries
+}
+
+async fn each(cases: Vec<Case>, check: impl AsyncFn(Case) + Copy) {
+    stream::iter(cases)
+        .map(|case| check(case))
+        .buffer_unordered(AT_ONCE)
+        .collect::<Vec<()>>()
+        .await;
+}
+
+// --- polls ---
+
+async fn polled(case: Case) {
+    let Case {
+        name, reply, error, ..
+    } = case;
+    let begin = Instant::now();
+    let fight = Fight::begin(case.timeout, move |_| reply.clone()).await;
+    fight
+        .until(name, "SELECT failures >= 2 FROM progress WHERE task_id = ?")
+        .await;
+    let tries = fight.door.seen(HOSTILE).len();
+    let most = most_tries(begin.elapsed());
+    assert!(tries <= most, "{name}: {tries} polls of at most {most}");
+    let next = fight
+        .text("SELECT next_poll_at FROM progress WHERE task_id = ?")
+        .await;
+    assert!(!next.is_empty(), "{name}: it has to be polled again");
+    let said = fight
+        .text("SELECT last_error FROM progress WHERE task_id = ?")
+        .await;
+    assert!(
+        said.starts_with("poll: ") && said.contains(error),
+        "{name}: {said}"
+    );
+    assert!(said.len() < 2_500, "{name}: {} bytes of error", said.len());
+    let state = fight
+        .text("SELECT state FROM progress WHERE task_id = ?")
+        .await;
+    assert_eq!(state, "pending", "{name}");
+    assert!(fight.resumes().is_empty(), "{name}");
+    fight.end(name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_answer_to_a_poll_makes_its_task_back_off_and_no_other() {
+    let mut cases = nothing_said();
+    cases.extend(refusals());
+    assert!(cases.len() > 35, "{}", cases.len());
+    each(cases, polled).await;
+}
+
+// --- resumes ---
+
+async fn resumed(case: Case) {
+    let Case {
+        name,
+        reply,
+        error,
+        meant,
+        timeout,
+    } = case;
+    // Polls show nothing new until the test wants it. A rejection is followed by one poll, and the next comes an hour
+    // later: what ends the task has to show in the first.
+    let arrived = Arc::new(AtomicBool::new(false));
+    let shown = Arc::clone(&arrived);
+    let fight = Fight::begin(timeout, move |request| {
+        match (request.is_resume(), shown.load(Ordering::Relaxed)) {
+            (true, _) => {
+                shown.fetch_or(meant == Meant::Refusal, Ordering::Relaxed);
+                reply.clone()
+            }
+            (false, false) => ok(task("done", 50, "25")),
+            (false, true) => ok(task("done", 85, "60")),
+        }
+    })
+    .await;
+    fight
+        .until(name, "SELECT count(*) > 0 FROM events WHERE task_id = ? AND kind IN ('resume_unanswered', 'resume_rejected')")
+        .await;
+    let told = fight
+        .text("SELECT detail FROM events WHERE task_id = ? AND kind IN ('resume_unanswered', 'resume_rejected')")
+        .await;
+    assert!(told.contains(error), "{name}: {told}");
+    if meant == Meant::Nothing {
+        let looks = fight.door.seen(HOSTILE).len();
+        let begin = Instant::now();
+        while fight.door.seen(HOSTILE).len() < looks + 3 {
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "{name}: it has to be looked for"
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(fight.resumes().len(), 1, "{name}: sent twice");
+        let state = fight
+            .text("SELECT group_concat(state) FROM resumes WHERE task_id = ?")
+            .await;
+        assert_eq!(state, "intended", "{name}");
+    }
+    arrived.store(true, Ordering::Relaxed);
+    fight
+        .until(
+            name,
+            "SELECT state = 'reached' FROM progress WHERE task_id = ?",
+        )
+        .await;
+    let ends = fight
+        .text("SELECT group_concat(DISTINCT state) FROM resumes WHERE task_id = ?")
+        .await;
+    match meant {
+        Meant::Nothing => assert_eq!(
+            (ends.as_str(), fight.resumes().len()),
+            ("accepted", 1),
+            "{name}"
+        ),
+        // What the last one was answered need not have come in before the target was met.
+        Meant::Refusal => assert!(ends.starts_with("rejected"), "{name}: {ends}"),
+    }
+    fight.end(name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resume_with_a_hostile_answer_is_looked_for_and_not_sent_twice() {
+    each(nothing_said(), resumed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resume_that_is_redirected_is_rejected_and_goes_nowhere_else() {
+    each(refusals(), resumed).await;
+}
+
+// --- the token ---
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_reaches_no_other_host_wherever_a_redirect_points() {
+    let name = "redirects to another host";
+    let bench = Bench::new().await;
+    let other = Door::to(bench.service.addr(), |_| ok("{}")).opened();
+    let to = other.addr();
+    let (polls, resumes) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    // Each resume that is redirected has the next one wait twice as long.
+    let fight = Fight::begin_with(r#""1400ms""#, r#""1500ms""#, move |request| {
+        // The last one leaves open what became of the resume, so that there is no other.
+        let codes = ["301 a", "302 a", "307 a", "308 a", "303 a"];
+        let count = if request.is_resume() {
+            &resumes
+        } else {
+            &polls
+        };
+        let at = count.fetch_add(1, Ordering::Relaxed);
+        // Every other look is good, so that resumes are redirected too.
+        if !request.is_resume() && at.is_multiple_of(2) {
+            return ok(task("done", 50, "25"));
+        }
+        let location = format!("location: http://{to}{}\r\n", request.path);
+        let at = if request.is_resume() { at } else { at / 2 };
+        Reply::Bytes(answer(codes[at % codes.len()], &location, b""))
+    })
+    .await;
+    fight
+        .until(
+            name,
+            "SELECT count(*) FILTER (WHERE state = 'rejected') = 4 AND count(*) FILTER (WHERE state = 'intended') = 1 FROM resumes WHERE task_id = ?",
+        )
+        .await;
+    fight
+        .until(
+            name,
+            "SELECT count(*) > 0 FROM events WHERE task_id = ? AND kind = 'resume_unanswered'",
+        )
+        .await;
+    assert!(other.seen("").is_empty(), "{:?}", other.seen(""));
+    let bearer = format!("authorization: Bearer {TOKEN}");
+    for request in fight.door.seen("") {
+        let head = request.head.to_lowercase();
+        assert!(head.contains(&bearer.to_lowercase()), "{}", request.head);
+    }
+    fight.end(name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn not_even_a_part_of_a_token_that_is_echoed_is_kept() {
+    let name = "the token at every place of an error";
+    // Where a text is cut to length the token may lie across the cut.
+    let count = AtomicUsize::new(0);
+    let fight = Fight::begin(LONG, move |_| {
+        let at = count.fetch_add(1, Ordering::Relaxed);
+        let start = "x".repeat(500 - TOKEN.len() / 2 - at % 3);
+        match at % 2 {
+            0 => Reply::Bytes(answer("500 Oh", "", format!("{start}{TOKEN}").as_bytes())),
+            _ => counted(&format!("\"{start}{TOKEN}\"")),
+        }
+    })
+    .await;
+    fight
+        .until(name, "SELECT failures >= 4 FROM progress WHERE task_id = ?")
+        .await;
+    let told = fight
+        .text("SELECT group_concat(detail) FROM events WHERE task_id = ?")
+        .await;
+    assert!(told.contains("xxxx"), "{told}");
+    assert!(!told.contains(&TOKEN[..6]), "{told}");
+    fight.end(name).await;
+}
+
+// --- answers that can be read and make no sense ---
+
+/// What the looks show before the first resume, after it, after the second and so on: status and results, the last of
+/// each for ever. Each resume is granted.
+type Shown = Vec<Vec<(&'static str, i64)>>;
+
+async fn shown(shown: Shown, state: &'static str, asked: &[i64]) {
+    let name = format!("{shown:?}");
+    let place = Mutex::new((0_usize, 0_usize));
+    let fight = Fight::begin_with(r#""400ms""#, r#""500ms""#, move |request| {
+        let (resumes, looks) = &mut *place.lock().unwrap();
+        if request.is_resume() {
+            (*resumes, *looks) = (*resumes + 1, 0);
+            return ok(task("in_progress", 85, "0"));
+        }
+        let shown = &shown[(*resumes).min(shown.len() - 1)];
+        let (status, results) = shown[(*looks).min(shown.len() - 1)];
+        *looks += 1;
+        ok(task(status, 50, &results.to_string()))
+    })
+    .await;
+    fight
+        .until(
+            &name,
+            "SELECT next_poll_at IS NULL FROM progress WHERE task_id = ?",
+        )
+        .await;
+    let ended = fight
+        .text("SELECT state FROM progress WHERE task_id = ?")
+        .await;
+    assert_eq!(ended, state, "{name}");
+    let amount = |resume: &Request| {
+        let body: serde_json::Value = serde_json::from_slice(&resume.body).unwrap();
+        body["desired_new_results"].as_i64().unwrap()
+    };
+    let amounts: Vec<i64> = fight.resumes().iter().map(amount).collect();
+    assert_eq!(amounts, asked, "{name}");
+    let accepted = fight
+        .text("SELECT count(*) || '' FROM resumes WHERE task_id = ? AND state = 'accepted'")
+        .await;
+    assert_eq!(accepted, asked.len().to_string(), "{name}");
+    fight.end(&name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_that_fall_and_a_status_that_goes_back_are_paid_for_at_most_twice() {
+    tokio::join!(
+        // Counters that go down, and up again.
+        shown(
+            vec![
+                vec![("in_progress", 50), ("in_progress", 40), ("done", 40)],
+                vec![("in_progress", 30), ("done", 35)],
+                vec![("in_progress", 10), ("done", 60)],
+            ],
+            "reached",
+            &[20, 25],
+        ),
+        // From done to in_progress, and on, and never more.
+        shown(
+            vec![
+                vec![("done", 25)],
+                vec![
+                    ("done", 25),
+                    ("in_progress", 25),
+                    ("created", 25),
+                    ("done", 25)
+                ],
+            ],
+            "stalled",
+            &[35, 35],
+        ),
+        // Down and up for ever: the same results once more are no progress.
+        shown(
+            vec![
+                vec![("done", 30)],
+                vec![("in_progress", 1), ("done", 2)],
+                vec![("in_progress", 30), ("done", 30)],
+            ],
+            "stalled",
+            &[30, 58],
+        ),
+        // Words that nobody knows are no end, whatever the counters say.
+        shown(
+            vec![vec![("", 0), ("paused", 5), ("DONE", 70), ("done", 70)]],
+            "reached",
+            &[],
+        ),
+        shown(vec![vec![("done", i64::MAX)]], "reached", &[]),
+        shown(
+            vec![vec![("in_progress", 10), ("failed", 5)]],
+            "failed",
+            &[]
+        ),
+    );
+}
+
+// --- TLS ---
+
+/// What a server needs to speak TLS as 127.0.0.1 with a certificate of its own making; and that certificate.
+fn certificate() -> (TlsAcceptor, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![made.cert.der().clone()],
+            PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into()),
+        )
+        .unwrap();
+    (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
+}
+
+/// A service whose connections come about, or begin with `otherwise`: first so for a poll, then for the resume that
+/// comes of a good look, and then no more. `error` is a part of what growd says of it.
+async fn connects_or(otherwise: Handshake, connect_timeout: &str, error: &str) {
+    let (fitting, trusted) = certificate();
+    let fits = Arc::new(AtomicBool::new(false));
+    let bench = Bench::new().await;
+    let (turns, shows) = (Arc::clone(&fits), Arc::clone(&fits));
+    let first = AtomicBool::new(true);
+    let door = Door::with_tls(
+        bench.service.addr(),
+        move |request| {
+            // After the first good look all is different, before the resume comes.
+            if !request.is_resume() && first.swap(false, Ordering::Relaxed) {
+                turns.store(false, Ordering::Relaxed);
+            }
+            Reply::Pass
+        },
+        move || {
+            if shows.load(Ordering::Relaxed) {
+                Handshake::With(fitting.clone())
+            } else {
+                otherwise.clone()
+            }
+        },
+    )
+    .opened();
+    let url = door.url();
+    write_config(
+        &bench,
+        &[
+            ("api.base_url", &url),
+            ("api.timeout", LONG),
+            ("api.connect_timeout", connect_timeout),
+            ("limits.concurrency", "1"),
+            ("retry.initial", r#""1s""#),
+            ("retry.max", r#""2s""#),
+        ],
+    );
+    bench.grow(&plenty(), 60).await;
+    let roots = bench.dir.path().join("roots.pem");
+    std::fs::write(&roots, trusted).unwrap();
+    let roots = roots.to_str().unwrap();
+    let mut daemon = Daemon::start_with(&bench, &[("SSL_CERT_FILE", roots)]);
+
+    bench.until("SELECT failures >= 1 FROM progress").await;
+    let said: String = bench.value("SELECT last_error FROM progress").await;
+    assert!(said.starts_with("poll: not connected: "), "{said}");
+    assert!(said.contains(error), "{said}");
+    assert!(door.seen("").is_empty(), "{:?}", door.seen(""));
+
+    fits.store(true, Ordering::Relaxed);
+    bench
+        .until("SELECT count(*) = 1 FROM resumes WHERE state = 'unsent'")
+        .await;
+    let detail: String = bench.value("SELECT detail FROM resumes").await;
+    assert!(detail.contains(error), "{detail}");
+    assert!(!door.seen("").iter().any(Request::is_resume));
+    assert!(bench.service.ledger().is_empty());
+
+    fits.store(true, Ordering::Relaxed);
+    bench.until("SELECT state = 'reached' FROM progress").await;
+    bench.until_all_ended().await;
+    bench.assert_ledgers_agree().await;
+    let states: String = bench
+        .value("SELECT group_concat(state) FROM (SELECT state FROM resumes ORDER BY id)")
+        .await;
+    assert_eq!(states, "unsent,accepted");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_without_the_right_certificate_carries_no_request_and_leaves_a_resume_unsent()
+{
+    let (other, _) = certificate();
+    tokio::join!(
+        connects_or(Handshake::With(other), LONG, "certificate"),
+        connects_or(
+            Handshake::Bytes(b"HTTP/1.1 200 OK\r\n\r\n"),
+            LONG,
+            "corrupt message"
+        ),
+        connects_or(Handshake::Bytes(b""), LONG, "handshake eof"),
+        connects_or(Handshake::Silent, r#""2s""#, "timed out"),
+    );
+}

@@ -1,0 +1,19 @@
+//! Tests of the exchange with the service: the client, the stand-in, and what growd does with each answer.
+
+#[path = "../support/cases.rs"]
+mod cases;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod answer_table;
+mod chaos;
+mod client;
+mod growth;
+mod hostile_service;
+mod runway;
+mod semantics_service;
+mod simulator;
+mod simulator_faults;
+mod simulator_results;
+mod spend;
+mod wire_fuzz;
