@@ -1,39 +1,42 @@
-//! growd grows each Extruct Deep Search task to its target size.
+//! growd grows each Extruct Deep Search task to its target number of results.
 //!
-//! A Deep Search task stops at the size it was created with. growd is told the total that is wanted of each,
-//! polls it until the service says `done`, asks for more with `POST …/resume`, and goes on until the target is
-//! reached or the service has no more to give. All that it learns is in one SQLite file.
+//! The service stops a task at the size it was created with. growd polls each task until it is `done`, asks for more
+//! with `POST …/resume`, and repeats this until the target is reached or the service has no more results. One SQLite
+//! file holds everything that it learns.
 //!
-//! It is a level-triggered controller: the table `tasks` says what is wanted, the service says what is, and one
-//! pure rule, [`core::decide`], picks the next step from those two and the clock. Forgetting everything but the
-//! database at any moment is always safe.
+//! growd is a level-triggered controller. The table `tasks` holds the wanted state, the service reports the actual
+//! state, and one pure function, [`core::decide`], picks the next step from both, the ledger and the clock. A restart
+//! at any moment is safe, because every decision depends on the database and the service only.
 //!
-//! # The map
+//! `docs/architecture.md` explains the parts, what is durable when, and where to add what. `docs/guarantees.md` lists
+//! the guarantees and their tests.
 //!
-//! | module | owns | knows of |
+//! # Modules
+//!
+//! | module | owns | uses |
 //! | --- | --- | --- |
-//! | [`core`] | the judgement: what to do next, and what a look proves; pure | nothing else |
-//! | [`extruct`] | the service as a Rust API: one request, one classed answer | `core` |
+//! | [`core`] | decisions: what to do next, and what a poll proves; pure | nothing else |
+//! | [`extruct`] | the HTTP client of the service: one request, one classified answer | `core` |
 //! | [`store`] | all SQL: tasks, progress, the ledger, history | `core` |
-//! | [`daemon`] | the loop: due tasks into flight, what they learnt through the one writer | all of these |
-//! | [`cli`] | a file for each command | `store`; all others for `run`, `check` and `demo` |
-//! | [`config`], [`token`], [`logging`] | what the process is told, and where it tells | the nouns of `core` |
-//! | [`growd_simulator`] (a crate of its own) | a stand-in for the service, for tests and for trying out | nothing else |
-//! | [`crash`] | the moments at which the tests kill the program; nothing in a real build | |
+//! | [`daemon`] | the running process: scheduler, requests, the only writer, supervision, event log | all of these |
+//! | [`cli`] | the commands, one file each | `store`; all others for `run`, `check` and `demo` |
+//! | [`config`], [`token`], [`logging`] | the configuration, the API token, and the log output | types of `core` |
+//! | [`growd_simulator`] (a crate of its own) | a local stand-in for the service, for tests and trials | nothing else |
+//! | [`crash`] | the points at which tests kill the program; none in a release build | |
 //!
 //! # One pass
 //!
 //! ```text
 //!   store            daemon                extruct               core
-//!   due tasks  -->   schedule  -->  GET /discovery_tasks/{id}
+//!   due tasks  -->   scheduler -->  GET /discovery_tasks/{id}
 //!                    writer   <--         answer
 //!   BEGIN IMMEDIATE    |  ------------------------------->  settle, decide, pace
 //!   progress, samples  |  <-------------------------------  Step
 //!   resumes: intended  |
 //!   COMMIT (fsync)     |
-//!                    cycle     -->  POST …/resume
+//!                    reconcile -->  POST …/resume
 //!                    writer   <--         answer
-//!   resumes: accepted, rejected, unsent; or still intended, until a look settles it
+//!   resumes: accepted, rejected, unsent; or still intended, until a poll settles it
 //! ```
 //!
 //! Start reading at [`core::decide`], then [`core::step`], then [`daemon::scheduling::reconcile`].
