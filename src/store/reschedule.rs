@@ -1,10 +1,10 @@
 //! Tasks that are made due before their time: the gate has opened, the configuration or the clock has changed.
 
-use super::save::Bound;
 use super::{StoreError, ledger, time};
 use crate::core::after;
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 use std::time::Duration;
 
 /// The statement that makes the tasks of a condition due: now (`?1`), but none sooner than an interval (`?2`) after its
@@ -21,7 +21,11 @@ macro_rules! make_due {
 }
 
 /// One of these statements with what all of them are bound to.
-fn made_due(sql: &'static str, min_interval: Duration, now: Timestamp) -> Bound<'static> {
+fn made_due(
+    sql: &'static str,
+    min_interval: Duration,
+    now: Timestamp,
+) -> Query<'static, Sqlite, SqliteArguments> {
     // As a modifier of SQLite's date functions.
     let interval = format!("{:+.3} seconds", min_interval.as_secs_f64());
     sqlx::query(sql).bind(time::to_text(now)).bind(interval)

@@ -28,7 +28,10 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("ledger::ASKED_WITHIN", ledger::ASKED_WITHIN),
         ("ledger::FORBIDDEN_ALONE", ledger::FORBIDDEN_ALONE),
         ("ledger::PULL_BACK", ledger::PULL_BACK),
-        ("history::ADD_EVENTS", history::ADD_EVENTS),
+        ("save::UPDATE", save::UPDATE),
+        ("save::UPDATE_STATE", save::UPDATE_STATE),
+        ("history::ADD_SAMPLE", history::ADD_SAMPLE),
+        ("history::ADD_EVENT", history::ADD_EVENT),
         ("history::PRUNE_SAMPLES", history::PRUNE_SAMPLES),
         ("history::PRUNE_EVENTS", history::PRUNE_EVENTS),
         ("daemon::READ", daemon::READ),
@@ -61,9 +64,6 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("overview::IS_OPEN", overview::IS_OPEN),
         ("overview::SHOW", overview::SHOW),
     ];
-    all.extend(save::all().map(|sql| ("save", sql)));
-    let samples = history::ADD_SAMPLES.iter().map(String::as_str);
-    all.extend(samples.map(|sql| ("history::ADD_SAMPLES", sql)));
     all.extend(
         values::FIND
             .iter()
