@@ -41,7 +41,6 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("daemon::SAVE_GATE", daemon::SAVE_GATE),
         ("tasks::UPSERT", tasks::UPSERT),
         ("tasks::COUNT_KNOWN", tasks::COUNT_KNOWN),
-        ("tasks::UPSERT_ALL", tasks::UPSERT_ALL),
         ("tasks::KNOWN", tasks::KNOWN),
         ("tasks::OTHER_FORMS", tasks::OTHER_FORMS),
         ("tasks::SET_PAUSED_IN", tasks::SET_PAUSED_IN),
