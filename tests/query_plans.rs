@@ -76,7 +76,7 @@ async fn what_is_due_is_read_from_its_index_in_its_order() {
     for (name, sql) in statements::all() {
         if name.starts_with("progress::DUE") {
             let plan = plan(&mut connection, sql).await;
-            let first = "SEARCH progress USING INDEX progress_turn (turn=? AND next_poll_at<?)";
+            let first = "SEARCH progress USING INDEX progress_queue (queue=? AND next_poll_at<?)";
             let first = plan[0].replace("COVERING ", "") == first;
             assert!(first, "{name}: {plan:#?}");
         }

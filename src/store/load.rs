@@ -89,7 +89,7 @@ fn task(row: &SqliteRow, id: TaskId) -> Result<Task, StoreError> {
 
 fn progress(row: &SqliteRow) -> Result<Progress, StoreError> {
     let state: Text = row.try_get("state")?;
-    let queue: Text = row.try_get("turn")?;
+    let queue: Text = row.try_get("queue")?;
     let pace: Option<Text> = row.try_get("pace")?;
     Ok(Progress {
         state: State::parse(&state)

@@ -32,7 +32,7 @@ fn made_due(
 }
 
 pub(super) const WAKE_WAITING: &str = make_due!(
-    "turn IN ('new', 'look') AND next_poll_at > ?1
+    "queue IN ('new', 'regular') AND next_poll_at > ?1
      AND ((?3 AND failures > 0) OR (state = 'growing' AND status = 'done' AND failures = 0))"
 );
 
@@ -81,7 +81,7 @@ pub async fn wake_capped(
 }
 
 pub(super) const POLL_SOONER: &str = "UPDATE progress SET next_poll_at = ?1
-      WHERE turn IN ('new', 'look') AND next_poll_at > ?1 AND failures = 0 AND status NOT IN ('done', 'failed')
+      WHERE queue IN ('new', 'regular') AND next_poll_at > ?1 AND failures = 0 AND status NOT IN ('done', 'failed')
         AND state <> 'missing'";
 
 /// Looks at running tasks no later than at `horizon`: the configuration has changed. Those that are backing off after
@@ -127,11 +127,11 @@ pub async fn take_up(
 const LONGEST_WAIT: Duration = Duration::from_hours(25);
 
 pub(super) const PULL_BACK: &str = "UPDATE progress SET next_poll_at = ?1
-      WHERE turn IN ('new', 'look') AND next_poll_at > ?2
+      WHERE queue IN ('new', 'regular') AND next_poll_at > ?2
         AND (next_poll_at > ?3 OR polled_at > ?1 OR (state <> 'missing' AND failures = 0) IS NOT FALSE)";
 
 pub(super) const PULL_BACK_HELD: &str = "UPDATE progress SET next_poll_at = ?1
-      WHERE turn = 'limit' AND next_poll_at > ?1";
+      WHERE queue = 'limit' AND next_poll_at > ?1";
 
 /// Makes tasks due at once that the clock left behind, or somebody by hand: no schedule lies further ahead than
 /// `horizon`, and what sorts behind it may be no time at all. Returns how many those are.

@@ -20,7 +20,7 @@ pub struct Saved<'a> {
 /// All columns that the daemon writes but `state`. An `UPDATE` that names a column of an index rewrites the index's entry
 /// even where the value is the same, and the entry of each task is on another page.
 pub(super) const UPDATE: &str = "UPDATE progress
-        SET polls = ?2, polled_at = ?3, next_poll_at = ?4, pace = ?5, turn = ?6, reason = ?7, status = ?8,
+        SET polls = ?2, polled_at = ?3, next_poll_at = ?4, pace = ?5, queue = ?6, reason = ?7, status = ?8,
             is_exhausted = ?9, desired_num_results = ?10, num_results_discovered = ?11, num_results_enriched = ?12,
             num_results_evaluated = ?13, num_results = ?14, query = ?15, failures = ?16, last_error = ?17,
             changed_at = ?18, best_results = ?19, stalled = ?20, run_started_at = ?21, run_results = ?22,
