@@ -112,7 +112,7 @@ async fn start(place: &Place, standin: &Standin) -> (Process, f64) {
     place
         .execute(
             "UPDATE progress SET next_poll_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-              WHERE turn IN ('new', 'look') AND next_poll_at IS NOT NULL",
+              WHERE queue IN ('new', 'regular') AND next_poll_at IS NOT NULL",
         )
         .await;
     let before = standin.looks().await;

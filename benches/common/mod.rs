@@ -220,7 +220,7 @@ impl Place {
                         desired_num_results = 212, num_results_discovered = 400, num_results_enriched = 400,
                         num_results_evaluated = 400, num_results = 212, best_results = 212, polls = 20,
                         query = 'bakeries in the south that deliver by bicycle', polled_at = {now},
-                        changed_at = {now}, next_poll_at = NULL, turn = 'look'"
+                        changed_at = {now}, next_poll_at = NULL, queue = 'regular'"
             ),
         )
         .await;
@@ -230,7 +230,7 @@ impl Place {
                 "UPDATE progress
                     SET state = 'growing', reason = 'the service is at work', status = 'created',
                         desired_num_results = 100, num_results_discovered = 0, num_results_enriched = 0,
-                        num_results_evaluated = 0, num_results = 0, best_results = 0, next_poll_at = {now}, turn = 'look'
+                        num_results_evaluated = 0, num_results = 0, best_results = 0, next_poll_at = {now}, queue = 'regular'
                   WHERE task_id IN (WITH RECURSIVE numbers (n) AS
                             (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {running})
                         SELECT {NAME} FROM numbers)"

@@ -24,13 +24,13 @@ impl Queue {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::New, Self::Limit, Self::Regular];
 
-    /// The word in `progress.turn`.
+    /// The word in `progress.queue`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
             Self::Limit => "limit",
-            Self::Regular => "look",
+            Self::Regular => "regular",
         }
     }
 }

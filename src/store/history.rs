@@ -1,29 +1,21 @@
 //! `samples` and `events`: what happened, for people; pruned by age in small batches.
 
-use super::save::{self, Statements};
 use super::{StoreError, time};
 use crate::core::TaskId;
 use crate::core::event::Event;
 use crate::core::observation::Observation;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnection;
-use std::sync::LazyLock;
 
 /// The most rows of one table that one call of [`prune`] removes: it never holds the writer for long.
 pub const PRUNE_BATCH: u32 = 500;
 
-pub(super) static ADD_SAMPLES: LazyLock<Statements> = LazyLock::new(|| {
-    save::sized(7, |rows| {
-        format!(
-            "INSERT INTO samples (task_id, at, desired_num_results, num_results_discovered, num_results_enriched,
-                                  num_results_evaluated, num_results)
-             SELECT * FROM ({rows}) WHERE column1 IS NOT NULL"
-        )
-    })
-});
+pub(super) const ADD_SAMPLE: &str =
+    "INSERT INTO samples (task_id, at, desired_num_results, num_results_discovered, num_results_enriched,
+                          num_results_evaluated, num_results)
+         VALUES (?, ?, ?, ?, ?, ?, ?)";
 
-/// Writes the counters of many tasks as they were seen.
+/// Writes the counters of many tasks as they were observed.
 ///
 /// # Errors
 ///
@@ -32,28 +24,25 @@ pub async fn add_samples(
     connection: &mut SqliteConnection,
     samples: &[(&TaskId, Timestamp, &Observation)],
 ) -> Result<(), StoreError> {
-    save::write(
-        connection,
-        samples,
-        &ADD_SAMPLES,
-        |query, (id, at, seen)| {
-            query
-                .bind(id.as_str().to_owned())
-                .bind(time::to_text(*at))
-                .bind(seen.desired)
-                .bind(seen.discovered)
-                .bind(seen.enriched)
-                .bind(seen.evaluated)
-                .bind(seen.results)
-        },
-    )
-    .await
+    for (id, at, seen) in samples {
+        sqlx::query(ADD_SAMPLE)
+            .bind(id.as_str())
+            .bind(time::to_text(*at))
+            .bind(seen.desired)
+            .bind(seen.discovered)
+            .bind(seen.enriched)
+            .bind(seen.evaluated)
+            .bind(seen.results)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
 }
 
-pub(super) const ADD_EVENTS: &str = "INSERT INTO events (at, task_id, kind, detail)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)";
+pub(super) const ADD_EVENT: &str =
+    "INSERT INTO events (at, task_id, kind, detail) VALUES (?, ?, ?, ?)";
 
-/// Writes many events; those of no task concern the daemon or the account.
+/// Writes many events; an event without a task concerns the daemon or the account.
 ///
 /// # Errors
 ///
@@ -62,24 +51,15 @@ pub async fn add_events(
     connection: &mut SqliteConnection,
     events: &[(Timestamp, Option<&TaskId>, &Event)],
 ) -> Result<(), StoreError> {
-    if events.is_empty() {
-        return Ok(());
+    for (at, id, event) in events {
+        sqlx::query(ADD_EVENT)
+            .bind(time::to_text(*at))
+            .bind(id.map(TaskId::as_str))
+            .bind(event.kind())
+            .bind(event.detail())
+            .execute(&mut *connection)
+            .await?;
     }
-    let rows: Vec<Value> = events
-        .iter()
-        .map(|(at, id, event)| {
-            json!([
-                time::to_text(*at),
-                id.map(TaskId::as_str),
-                event.kind(),
-                event.detail()
-            ])
-        })
-        .collect();
-    sqlx::query(ADD_EVENTS)
-        .bind(Value::from(rows).to_string())
-        .execute(connection)
-        .await?;
     Ok(())
 }
 

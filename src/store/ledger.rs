@@ -1,14 +1,12 @@
 //! `resumes`, the ledger: each resume that was asked or was about to be. Rows are added and settled, never removed.
 
-use super::array::{self, array};
 use super::{StoreError, Text, time};
 use crate::core::failure::PAYMENT_ERRORS;
 use crate::core::resume::{Idle, Resume, ResumeState};
 use crate::core::{TaskId, after};
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Row as _};
-use std::sync::LazyLock;
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::time::Duration;
 
 pub(super) const NEXT_ID: &str =
@@ -80,8 +78,7 @@ pub async fn update(connection: &mut SqliteConnection, resume: &Resume) -> Resul
     Ok(())
 }
 
-pub(super) static FIND: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {} FROM resumes AS r WHERE r.id = ?", Row::SQL));
+pub(super) const FIND: &str = "SELECT * FROM resumes WHERE id = ?";
 
 /// Reads one resume.
 ///
@@ -92,12 +89,11 @@ pub async fn find(
     connection: &mut SqliteConnection,
     id: i64,
 ) -> Result<Option<Resume>, StoreError> {
-    let row: Option<Vec<u8>> = sqlx::query_scalar(AssertSqlSafe(FIND.as_str()))
+    let row = sqlx::query(FIND)
         .bind(id)
         .fetch_optional(connection)
         .await?;
-    row.map(|row| array::read::<Row>(&row)?.resume())
-        .transpose()
+    row.as_ref().map(resume).transpose()
 }
 
 /// The window of `growth.daily_limit`.
@@ -182,59 +178,38 @@ pub async fn was_forbidden_alone(
         .await?)
 }
 
-array! {
-    /// A resume as its table, by the name of `r`, has it.
-    struct Row {
-        id: i64 = "r.id",
-        requested: i64 = "r.requested",
-        baseline_desired: i64 = "r.baseline_desired",
-        baseline_results: i64 = "r.baseline_results",
-        best_results: i64 = "r.best_results",
-        state: String = "r.state",
-        http_status: Option<u16> = "r.http_status",
-        detail: Option<String> = "r.detail",
-        sent_at: String = "r.sent_at",
-        resolved_at: Option<String> = "r.resolved_at",
-        effect_at: Option<String> = "r.effect_at",
-        shown_at: Option<String> = "r.shown_at",
-        idle_since: Option<String> = "r.idle_since",
-        idle_until: Option<String> = "r.idle_until",
-        refusal: Option<i64> = "r.refusal",
-        brought: Option<i64> = "r.brought",
-    }
-}
-
-impl Row {
-    pub(super) fn resume(self) -> Result<Resume, StoreError> {
-        let id = self.id;
-        let at = |column, text: &str| -> Result<Timestamp, StoreError> {
-            time::from_text(text).ok_or_else(|| {
-                StoreError::Value(format!(
-                    "resumes.{column} where id = {id} is '{text}', which is not a time"
-                ))
-            })
-        };
-        let maybe = |column, text: Option<String>| text.map(|text| at(column, &text)).transpose();
-        Ok(Resume {
-            id,
-            requested: self.requested,
-            baseline_desired: self.baseline_desired,
-            baseline_results: self.baseline_results,
-            best_results: self.best_results,
-            state: ResumeState::parse(&self.state).ok_or_else(|| {
-                StoreError::Value(format!("resumes.state where id = {id} is '{}'", self.state))
-            })?,
-            http_status: self.http_status,
-            detail: self.detail,
-            sent_at: at("sent_at", &self.sent_at)?,
-            resolved_at: maybe("resolved_at", self.resolved_at)?,
-            effect_at: maybe("effect_at", self.effect_at)?,
-            shown_at: maybe("shown_at", self.shown_at)?,
-            idle: maybe("idle_since", self.idle_since)?
-                .zip(maybe("idle_until", self.idle_until)?)
-                .map(|(since, until)| Idle { since, until }),
-            refusal: self.refusal == Some(1),
-            brought: self.brought,
-        })
-    }
+/// Reads a row of `resumes`.
+pub(super) fn resume(row: &SqliteRow) -> Result<Resume, StoreError> {
+    let id: i64 = row.try_get("id")?;
+    let unreadable = |column: &str, text: &str, fault: &str| {
+        StoreError::Value(format!(
+            "resumes.{column} where id = {id} is '{text}', which is not {fault}"
+        ))
+    };
+    let time = |column: &str| -> Result<Option<Timestamp>, StoreError> {
+        let text: Option<Text> = row.try_get(column)?;
+        text.map(|text| time::from_text(&text).ok_or_else(|| unreadable(column, &text, "a time")))
+            .transpose()
+    };
+    let state: Text = row.try_get("state")?;
+    Ok(Resume {
+        id,
+        requested: row.try_get("requested")?,
+        baseline_desired: row.try_get("baseline_desired")?,
+        baseline_results: row.try_get("baseline_results")?,
+        best_results: row.try_get("best_results")?,
+        state: ResumeState::parse(&state)
+            .ok_or_else(|| unreadable("state", &state, "a known state"))?,
+        http_status: row.try_get("http_status")?,
+        detail: Text::nullable(row, "detail")?,
+        sent_at: time("sent_at")?.ok_or_else(|| unreadable("sent_at", "", "a time"))?,
+        resolved_at: time("resolved_at")?,
+        effect_at: time("effect_at")?,
+        shown_at: time("shown_at")?,
+        idle: time("idle_since")?
+            .zip(time("idle_until")?)
+            .map(|(since, until)| Idle { since, until }),
+        refusal: row.try_get::<Option<bool>, _>("refusal")? == Some(true),
+        brought: row.try_get("brought")?,
+    })
 }

@@ -11,7 +11,6 @@
 //! Writers must begin with `BEGIN IMMEDIATE` ([`begin`]): a deferred transaction that reads first fails at
 //! once where another process wrote in between, however long the busy timeout.
 
-mod array;
 pub mod daemon;
 pub mod disk;
 pub mod history;
@@ -219,10 +218,10 @@ impl Part {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        if is_damage(&error) {
-            Self::Damaged(error.to_string())
-        } else {
-            Self::Sqlite(error)
+        match error {
+            sqlx::Error::ColumnDecode { .. } => Self::Value(error.to_string()),
+            error if is_damage(&error) => Self::Damaged(error.to_string()),
+            error => Self::Sqlite(error),
         }
     }
 }

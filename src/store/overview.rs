@@ -127,7 +127,7 @@ pub async fn named(
 
 pub(super) const IS_OPEN: &str =
     "SELECT EXISTS (SELECT 1 FROM progress p CROSS JOIN tasks t ON t.task_id = p.task_id
-                      WHERE p.turn IN ('new', 'limit', 'look') AND p.next_poll_at IS NOT NULL AND p.state <> 'missing')
+                      WHERE p.queue IN ('new', 'limit', 'regular') AND p.next_poll_at IS NOT NULL AND p.state <> 'missing')
           OR EXISTS (SELECT 1 FROM progress p CROSS JOIN tasks t ON t.task_id = p.task_id
                       WHERE p.state IN ('pending', 'growing') AND NOT t.paused)";
 

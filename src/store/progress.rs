@@ -30,7 +30,7 @@ macro_rules! due {
     ($order:literal) => {
         concat!(
             "SELECT CAST(task_id AS BLOB) FROM progress
-              WHERE turn = ?1 AND next_poll_at <= ?2
+              WHERE queue = ?1 AND next_poll_at <= ?2
               ORDER BY next_poll_at ",
             $order,
             " LIMIT ?3"
@@ -68,7 +68,7 @@ pub async fn due(
 }
 
 pub(super) const HELD: &str = "SELECT CAST(task_id AS BLOB) FROM progress
-      WHERE turn = 'limit' AND next_poll_at IS NOT NULL AND (polled_at BETWEEN ?1 AND ?2) IS NOT TRUE
+      WHERE queue = 'limit' AND next_poll_at IS NOT NULL AND (polled_at BETWEEN ?1 AND ?2) IS NOT TRUE
       ORDER BY next_poll_at LIMIT ?3";
 
 /// The tasks that wait for the daily limit and were not looked at since `polled_before`, at most `limit`. A look after
@@ -183,10 +183,10 @@ pub async fn set_aside(
 }
 
 pub(super) const NEXT_DUE: &str = "SELECT min(at) FROM (
-        SELECT * FROM (SELECT next_poll_at AS at FROM progress WHERE turn = 'new' AND next_poll_at > ?1
+        SELECT * FROM (SELECT next_poll_at AS at FROM progress WHERE queue = 'new' AND next_poll_at > ?1
                         ORDER BY next_poll_at LIMIT 1)
         UNION ALL
-        SELECT * FROM (SELECT next_poll_at AS at FROM progress WHERE turn = 'look' AND next_poll_at > ?1
+        SELECT * FROM (SELECT next_poll_at AS at FROM progress WHERE queue = 'regular' AND next_poll_at > ?1
                         ORDER BY next_poll_at LIMIT 1))";
 
 pub(super) const PUT_AWAY: &str = "UPDATE progress SET next_poll_at = NULL

@@ -1,10 +1,10 @@
 //! Tasks that are made due before their time: the gate has opened, the configuration or the clock has changed.
 
-use super::save::Bound;
 use super::{StoreError, ledger, time};
 use crate::core::after;
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 use std::time::Duration;
 
 /// The statement that makes the tasks of a condition due: now (`?1`), but none sooner than an interval (`?2`) after its
@@ -21,14 +21,18 @@ macro_rules! make_due {
 }
 
 /// One of these statements with what all of them are bound to.
-fn made_due(sql: &'static str, min_interval: Duration, now: Timestamp) -> Bound<'static> {
+fn made_due(
+    sql: &'static str,
+    min_interval: Duration,
+    now: Timestamp,
+) -> Query<'static, Sqlite, SqliteArguments> {
     // As a modifier of SQLite's date functions.
     let interval = format!("{:+.3} seconds", min_interval.as_secs_f64());
     sqlx::query(sql).bind(time::to_text(now)).bind(interval)
 }
 
 pub(super) const WAKE_WAITING: &str = make_due!(
-    "turn IN ('new', 'look') AND next_poll_at > ?1
+    "queue IN ('new', 'regular') AND next_poll_at > ?1
      AND ((?3 AND failures > 0) OR (state = 'growing' AND status = 'done' AND failures = 0))"
 );
 
@@ -77,7 +81,7 @@ pub async fn wake_capped(
 }
 
 pub(super) const POLL_SOONER: &str = "UPDATE progress SET next_poll_at = ?1
-      WHERE turn IN ('new', 'look') AND next_poll_at > ?1 AND failures = 0 AND status NOT IN ('done', 'failed')
+      WHERE queue IN ('new', 'regular') AND next_poll_at > ?1 AND failures = 0 AND status NOT IN ('done', 'failed')
         AND state <> 'missing'";
 
 /// Looks at running tasks no later than at `horizon`: the configuration has changed. Those that are backing off after
@@ -123,11 +127,11 @@ pub async fn take_up(
 const LONGEST_WAIT: Duration = Duration::from_hours(25);
 
 pub(super) const PULL_BACK: &str = "UPDATE progress SET next_poll_at = ?1
-      WHERE turn IN ('new', 'look') AND next_poll_at > ?2
+      WHERE queue IN ('new', 'regular') AND next_poll_at > ?2
         AND (next_poll_at > ?3 OR polled_at > ?1 OR (state <> 'missing' AND failures = 0) IS NOT FALSE)";
 
 pub(super) const PULL_BACK_HELD: &str = "UPDATE progress SET next_poll_at = ?1
-      WHERE turn = 'limit' AND next_poll_at > ?1";
+      WHERE queue = 'limit' AND next_poll_at > ?1";
 
 /// Makes tasks due at once that the clock left behind, or somebody by hand: no schedule lies further ahead than
 /// `horizon`, and what sorts behind it may be no time at all. Returns how many those are.

@@ -14,7 +14,8 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("progress::SET_ASIDE", progress::SET_ASIDE),
         ("progress::PUT_AWAY", progress::PUT_AWAY),
         ("progress::NEXT_DUE", progress::NEXT_DUE),
-        ("load::LOAD", load::LOAD.as_str()),
+        ("load::TASKS", load::TASKS),
+        ("load::NEWEST_RESUMES", load::NEWEST_RESUMES),
         ("reschedule::WAKE_WAITING", reschedule::WAKE_WAITING),
         ("reschedule::WAKE_CAPPED", reschedule::WAKE_CAPPED),
         ("reschedule::POLL_SOONER", reschedule::POLL_SOONER),
@@ -24,11 +25,14 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("ledger::NEXT_ID", ledger::NEXT_ID),
         ("ledger::INTEND", ledger::INTEND),
         ("ledger::UPDATE", ledger::UPDATE),
-        ("ledger::FIND", ledger::FIND.as_str()),
+        ("ledger::FIND", ledger::FIND),
         ("ledger::ASKED_WITHIN", ledger::ASKED_WITHIN),
         ("ledger::FORBIDDEN_ALONE", ledger::FORBIDDEN_ALONE),
         ("ledger::PULL_BACK", ledger::PULL_BACK),
-        ("history::ADD_EVENTS", history::ADD_EVENTS),
+        ("save::UPDATE", save::UPDATE),
+        ("save::UPDATE_STATE", save::UPDATE_STATE),
+        ("history::ADD_SAMPLE", history::ADD_SAMPLE),
+        ("history::ADD_EVENT", history::ADD_EVENT),
         ("history::PRUNE_SAMPLES", history::PRUNE_SAMPLES),
         ("history::PRUNE_EVENTS", history::PRUNE_EVENTS),
         ("daemon::READ", daemon::READ),
@@ -38,7 +42,6 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("daemon::SAVE_GATE", daemon::SAVE_GATE),
         ("tasks::UPSERT", tasks::UPSERT),
         ("tasks::COUNT_KNOWN", tasks::COUNT_KNOWN),
-        ("tasks::UPSERT_ALL", tasks::UPSERT_ALL),
         ("tasks::KNOWN", tasks::KNOWN),
         ("tasks::OTHER_FORMS", tasks::OTHER_FORMS),
         ("tasks::SET_PAUSED_IN", tasks::SET_PAUSED_IN),
@@ -61,9 +64,6 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("overview::IS_OPEN", overview::IS_OPEN),
         ("overview::SHOW", overview::SHOW),
     ];
-    all.extend(save::all().map(|sql| ("save", sql)));
-    let samples = history::ADD_SAMPLES.iter().map(String::as_str);
-    all.extend(samples.map(|sql| ("history::ADD_SAMPLES", sql)));
     all.extend(
         values::FIND
             .iter()

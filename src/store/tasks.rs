@@ -27,16 +27,6 @@ pub enum Added {
     Unchanged,
 }
 
-pub(super) const UPSERT: &str =
-    "INSERT INTO tasks (task_id, target, chunk, note) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (task_id) DO UPDATE
-            SET target = excluded.target,
-                chunk = coalesce(excluded.chunk, chunk),
-                note = coalesce(excluded.note, note)
-          WHERE target IS NOT excluded.target
-             OR chunk IS NOT coalesce(excluded.chunk, chunk)
-             OR note IS NOT coalesce(excluded.note, note)";
-
 /// Adds a task, or changes it.
 ///
 /// # Errors
@@ -47,19 +37,11 @@ pub async fn upsert(
     id: &TaskId,
     new: &NewTask<'_>,
 ) -> Result<Added, StoreError> {
-    let known = exists(connection, id).await?;
-    let changed = sqlx::query(UPSERT)
-        .bind(id.as_str())
-        .bind(new.target)
-        .bind(new.chunk)
-        .bind(new.note)
-        .execute(connection)
-        .await?
-        .rows_affected();
-    Ok(match (known, changed) {
-        (false, _) => Added::New,
-        (true, 0) => Added::Unchanged,
-        (true, _) => Added::Changed,
+    let sums = upsert_all(connection, &[(id.clone(), new.clone())]).await?;
+    Ok(match (sums.new, sums.changed) {
+        (0, 0) => Added::Unchanged,
+        (0, _) => Added::Changed,
+        (_, _) => Added::New,
     })
 }
 
@@ -80,7 +62,7 @@ const BATCH: usize = 10_000;
 pub(super) const COUNT_KNOWN: &str = "SELECT count(*) FROM json_each(?) AS wanted
        JOIN tasks AS t ON t.task_id = wanted.value ->> 0";
 
-pub(super) const UPSERT_ALL: &str = "INSERT INTO tasks (task_id, target, chunk, note)
+pub(super) const UPSERT: &str = "INSERT INTO tasks (task_id, target, chunk, note)
      SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
          ON CONFLICT (task_id) DO UPDATE
             SET target = excluded.target,
@@ -90,7 +72,7 @@ pub(super) const UPSERT_ALL: &str = "INSERT INTO tasks (task_id, target, chunk, 
              OR chunk IS NOT coalesce(excluded.chunk, chunk)
              OR note IS NOT coalesce(excluded.note, note)";
 
-/// Adds many tasks, or changes them, as [`upsert`] does each; no id comes twice.
+/// Adds many tasks, or changes them; no id comes twice.
 ///
 /// # Errors
 ///
@@ -110,7 +92,7 @@ pub async fn upsert_all(
             .bind(&rows)
             .fetch_one(&mut *connection)
             .await?;
-        let written = sqlx::query(UPSERT_ALL)
+        let written = sqlx::query(UPSERT)
             .bind(&rows)
             .execute(&mut *connection)
             .await?

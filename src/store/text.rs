@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use sqlx::error::BoxDynError;
-use sqlx::sqlite::{SqliteTypeInfo, SqliteValueRef};
-use sqlx::{Decode, Sqlite, Type};
+use sqlx::sqlite::{SqliteRow, SqliteTypeInfo, SqliteValueRef};
+use sqlx::{Decode, Row as _, Sqlite, Type};
 use std::fmt;
 use std::ops::Deref;
 
@@ -11,6 +11,13 @@ use std::ops::Deref;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Text(String);
+
+impl Text {
+    /// Reads a column that may be null.
+    pub(super) fn nullable(row: &SqliteRow, column: &str) -> Result<Option<String>, sqlx::Error> {
+        Ok(row.try_get::<Option<Self>, _>(column)?.map(String::from))
+    }
+}
 
 impl Deref for Text {
     type Target = str;

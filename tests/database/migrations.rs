@@ -154,3 +154,54 @@ async fn what_an_earlier_version_refused_or_gave_up_is_treated_by_the_new_rules(
             .unwrap();
     assert_eq!(refused, 1);
 }
+
+#[tokio::test]
+async fn each_task_keeps_its_queue_and_its_place_in_it_when_turn_becomes_queue() {
+    const ROWS: &str = "
+        INSERT INTO tasks (task_id, target) VALUES ('new', 100), ('limit', 100), ('look', 100), ('ended', 100);
+        UPDATE progress SET next_poll_at = '2026-11-24T02:22:00.123Z', num_results = length(task_id);
+        UPDATE progress SET turn = task_id WHERE task_id <> 'ended';
+        UPDATE progress SET turn = 'look', state = 'reached', next_poll_at = NULL WHERE task_id = 'ended';";
+    let migrations = migrations();
+    let renames = |file: &PathBuf| file.to_string_lossy().contains("rename_turn_to_queue");
+    let introduces = |file: &PathBuf| file.to_string_lossy().contains("queue_by_turns");
+    let first = migrations.iter().position(introduces).unwrap() + 1;
+    let last = migrations.iter().position(renames).unwrap();
+    for known in first..=last {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("growd.db");
+        let mut connection = older(&path, &migrations[..known]).await;
+        sqlx::raw_sql(ROWS).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+
+        let mut connection = store::open(&path, Mode::Write).await.unwrap();
+        let queues = texts(
+            &mut connection,
+            "SELECT concat_ws(' ', task_id, queue, next_poll_at, num_results) FROM progress ORDER BY task_id",
+        )
+        .await;
+        let expected = [
+            "ended regular 5",
+            "limit limit 2026-11-24T02:22:00.123Z 5",
+            "look regular 2026-11-24T02:22:00.123Z 4",
+            "new new 2026-11-24T02:22:00.123Z 3",
+        ];
+        assert_eq!(queues, expected, "from {known} migrations");
+        let refused = sqlx::query("UPDATE progress SET queue = 'look'")
+            .execute(&mut connection)
+            .await
+            .unwrap_err();
+        assert!(refused.to_string().contains("queue_is_known"), "{refused}");
+        // The triggers write the new column.
+        sqlx::query("UPDATE tasks SET target = 200 WHERE task_id = 'ended'")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        let changed = texts(
+            &mut connection,
+            "SELECT queue FROM progress WHERE task_id = 'ended'",
+        )
+        .await;
+        assert_eq!(changed, ["new"]);
+    }
+}

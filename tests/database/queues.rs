@@ -23,7 +23,7 @@ async fn when_the_daily_limit_has_room_again_only_those_are_looked_at_that_it_se
     }
     bench.start();
     bench
-        .until("SELECT count(*) = 11 FROM progress WHERE turn = 'limit'")
+        .until("SELECT count(*) = 11 FROM progress WHERE queue = 'limit'")
         .await;
     bench
         .until("SELECT count(*) = 1 FROM progress WHERE state = 'reached' AND next_poll_at IS NULL")
@@ -43,7 +43,7 @@ async fn when_the_daily_limit_has_room_again_only_those_are_looked_at_that_it_se
         };
         bench.until(sql).await;
         let waiting: i64 = bench
-            .value("SELECT count(*) FROM progress WHERE turn = 'limit' AND polls = 1")
+            .value("SELECT count(*) FROM progress WHERE queue = 'limit' AND polls = 1")
             .await;
         assert_eq!(waiting, 12 - served, "{}", bench.dump().await);
     }
@@ -54,11 +54,11 @@ async fn when_the_daily_limit_has_room_again_only_those_are_looked_at_that_it_se
 async fn what_a_person_changes_is_new_until_it_was_looked_at() {
     let mut bench = Bench::new().await;
     let id = bench.grow(&Scenario::done(100), 50).await;
-    let is_new = "SELECT turn = 'new' AND next_poll_at IS NOT NULL FROM progress";
+    let is_new = "SELECT queue = 'new' AND next_poll_at IS NOT NULL FROM progress";
     assert_eq!(bench.value::<i64>(is_new).await, 1);
     bench.start();
     bench
-        .until("SELECT turn = 'look' AND state = 'reached' FROM progress")
+        .until("SELECT queue = 'regular' AND state = 'reached' FROM progress")
         .await;
     bench.stop().await;
     for change in [
@@ -67,10 +67,10 @@ async fn what_a_person_changes_is_new_until_it_was_looked_at() {
         "UPDATE tasks SET paused = 1",
         "UPDATE tasks SET paused = 0",
     ] {
-        bench.execute("UPDATE progress SET turn = 'look'").await;
+        bench.execute("UPDATE progress SET queue = 'regular'").await;
         bench.execute(change).await;
-        let turn: String = bench.value("SELECT turn FROM progress").await;
-        assert_eq!(turn, "new", "{change}");
+        let queue: String = bench.value("SELECT queue FROM progress").await;
+        assert_eq!(queue, "new", "{change}");
     }
     assert_eq!(bench.state(&id).await, "reached");
 }
@@ -84,7 +84,7 @@ async fn progress_that_is_deleted_begins_anew_where_its_task_is_there_and_only_t
         .await;
     bench.execute("DELETE FROM progress").await;
     assert_eq!(bench.state(&id).await, "pending");
-    let is_due = "SELECT turn = 'new' AND polls = 0 AND next_poll_at IS NOT NULL FROM progress";
+    let is_due = "SELECT queue = 'new' AND polls = 0 AND next_poll_at IS NOT NULL FROM progress";
     assert_eq!(bench.value::<i64>(is_due).await, 1);
     let told = "SELECT count(*) FROM events WHERE kind = 'restored'";
     assert_eq!(bench.value::<i64>(told).await, 1);
@@ -116,7 +116,7 @@ async fn what_waits_for_the_limit_is_not_held_by_a_look_that_the_clock_has_put_a
     for (id, polled_at, _) in rows {
         for sql in [
             "INSERT INTO tasks (task_id, target) VALUES (?1, 100)",
-            "UPDATE progress SET turn = 'limit', polled_at = ?2 WHERE task_id = ?1",
+            "UPDATE progress SET queue = 'limit', polled_at = ?2 WHERE task_id = ?1",
         ] {
             let query = sqlx::query(sql).bind(id).bind(polled_at);
             query.execute(&mut connection).await.unwrap();

@@ -29,7 +29,7 @@ async fn a_task_that_is_woken_is_due_now_but_not_sooner_than_an_interval_after_i
                 .unwrap();
             sqlx::query(
                 "UPDATE progress SET state = ?3, status = 'done', num_results = 240, polled_at = ?2,
-                                     turn = 'look', next_poll_at = '2026-11-24T13:00:00.000Z' WHERE task_id = ?1",
+                                     queue = 'regular', next_poll_at = '2026-11-24T13:00:00.000Z' WHERE task_id = ?1",
             )
             .bind(id)
             .bind(polled_at)
@@ -69,18 +69,18 @@ async fn a_clock_that_went_back_makes_due_what_it_left_behind_and_holds_nothing_
     // Names in their order, so that the rows come in it.
     let rows = [
         ("a-new-one", "new", "2026-11-24T13:00:00.000Z"),
-        ("at-work", "look", "2026-11-24T13:00:00.000Z"),
-        ("at-work-soon", "look", "2026-11-24T12:00:30.000Z"),
+        ("at-work", "regular", "2026-11-24T13:00:00.000Z"),
+        ("at-work-soon", "regular", "2026-11-24T12:00:30.000Z"),
         ("held", "limit", "2026-11-25T11:00:00.000Z"),
         ("held-for-too-long", "limit", "2026-11-25T13:00:00.000Z"),
         ("held-until-no-time", "limit", "tomorrow"),
     ];
-    for (id, turn, at) in rows {
+    for (id, queue, at) in rows {
         for sql in [
             "INSERT INTO tasks (task_id, target) VALUES (?1, 100)",
-            "UPDATE progress SET turn = ?2, next_poll_at = ?3 WHERE task_id = ?1",
+            "UPDATE progress SET queue = ?2, next_poll_at = ?3 WHERE task_id = ?1",
         ] {
-            let query = sqlx::query(sql).bind(id).bind(turn).bind(at);
+            let query = sqlx::query(sql).bind(id).bind(queue).bind(at);
             query.execute(&mut connection).await.unwrap();
         }
     }

@@ -148,7 +148,7 @@ async fn a_config_from_a_pipe_cannot_be_read_again_and_stays() {
     bench
         .until("SELECT sum(requested) = 25 AND sum(state = 'accepted') > 0 FROM resumes")
         .await;
-    bench.until("SELECT turn = 'limit' FROM progress").await;
+    bench.until("SELECT queue = 'limit' FROM progress").await;
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
 }
@@ -202,7 +202,7 @@ async fn a_config_that_is_emptied_or_breaks_a_rule_at_sighup_lifts_no_limit() {
     bench
         .until("SELECT sum(requested) = 25 AND sum(state = 'accepted') > 0 FROM resumes")
         .await;
-    bench.until("SELECT turn = 'limit' FROM progress").await;
+    bench.until("SELECT queue = 'limit' FROM progress").await;
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
 }

@@ -230,7 +230,7 @@ mod tests {
         };
         let id: TaskId = "edited".parse().expect("an id");
         upsert(&mut connection, &id, &new).await.expect("an upsert");
-        sqlx::query("UPDATE progress SET turn = 'look'")
+        sqlx::query("UPDATE progress SET queue = 'regular'")
             .execute(&mut connection)
             .await
             .expect("as after a poll");
@@ -247,7 +247,7 @@ mod tests {
                 .refill(&mut connection, &excluded, &policy, ledger::DAY, now)
                 .await
                 .expect("reads");
-            sqlx::query("UPDATE progress SET turn = 'new'")
+            sqlx::query("UPDATE progress SET queue = 'new'")
                 .execute(&mut connection)
                 .await
                 .expect("as after an edit");
