@@ -1,7 +1,7 @@
 //! `growd run`: the daemon, in the foreground.
 
 use super::{Context, Exit, owner};
-use crate::daemon::supervision::restart_backoff::{RestartBackoff, Turn};
+use crate::daemon::supervision::restart_backoff::{RestartBackoff, Waited};
 use crate::daemon::supervision::signals;
 use crate::daemon::{self, RunError};
 use crate::extruct::network;
@@ -45,14 +45,14 @@ impl Run {
 async fn serve(mut context: Context, log: LogHandle) -> anyhow::Result<()> {
     let mut signals = signals::listen().map_err(RunError::from)?;
     let restarts = RestartBackoff::of_this_unit();
-    match restarts.turn(&mut signals).await {
-        Turn::AtOnce => {}
-        // The wait may have been for somebody to mend it.
-        Turn::Later => {
+    match restarts.wait(&mut signals).await {
+        Waited::No => {}
+        // The operator may have fixed the config meanwhile.
+        Waited::Yes => {
             context = Context::load(context.source)?;
             log.set_level(&context.settings.log);
         }
-        Turn::Never => return Ok(()),
+        Waited::Stopped => return Ok(()),
     }
     network::check()?;
     let token = Token::find(&context.settings.api)?;

@@ -1,4 +1,4 @@
-//! Why the daemon did not run, or ended, and why a reload kept what was there.
+//! Errors of the daemon, and of a reload.
 
 use crate::config::ConfigError;
 use crate::extruct::ClientError;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::task::JoinError;
 
-/// Why the daemon did not run, or ended.
+/// Why the daemon did not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The database.
@@ -21,16 +21,16 @@ pub enum RunError {
     /// The HTTP client.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The writer has broken off: nothing can be recorded any more.
+    /// The writer ended: nothing can be recorded any more.
     #[error(
-        "the writer broke off ({0}): this is a bug in growd; what was under way is settled by the next start"
+        "the writer ended ({0}): this is a bug in growd; the next start settles what was in flight"
     )]
     Writer(String),
-    /// The database, while it ran.
+    /// A problem of the database while the daemon ran.
     #[error(transparent)]
     Unhealthy(Arc<StoreError>),
     /// The signal handlers.
-    #[error("signals cannot be listened for: {0}")]
+    #[error("signal handlers cannot be installed: {0}")]
     Signals(#[from] std::io::Error),
 }
 
@@ -46,12 +46,12 @@ pub enum ReloadError {
     /// The configuration is not usable.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The config file that was there is not there any more: the defaults are not what it said.
+    /// The config file is gone. Its settings are not the defaults.
     #[error(
         "the config file {0} is gone: put it back, or restart growd to go on with the defaults"
     )]
     Gone(PathBuf),
-    /// What is read out of it is gone from it: another look finds nothing, or waits for ever.
+    /// The config is a pipe: a second read finds nothing, or waits for ever.
     #[error(
         "the config {0} is a pipe, which cannot be read twice: put it in a file, and restart growd with that"
     )]
@@ -59,16 +59,16 @@ pub enum ReloadError {
     /// There is no usable token.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// A proxy or a certificate file of the environment can't be used.
+    /// A proxy or a certificate file that the environment names cannot be used.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// The HTTP client can't be set up.
+    /// The HTTP client cannot be set up.
     #[error(transparent)]
     Client(#[from] ClientError),
 }
 
 impl ReloadError {
-    /// Can the config file of the start be read again, and the one of now?
+    /// Checks whether the config file of the start, and the one of now, can be read again.
     pub(super) fn check(then: Option<&Path>, now: Option<&Path>) -> Result<(), Self> {
         match (then, now) {
             (Some(then), None) => Err(Self::Gone(then.to_owned())),
@@ -78,12 +78,12 @@ impl ReloadError {
     }
 }
 
-/// What cannot be asked is not one: reading it says why.
+/// Whether a path is a pipe. If that cannot be told, reading it says why.
 fn is_pipe(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo())
 }
 
-/// The message of a panic.
+/// Returns the message of a panic.
 pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());

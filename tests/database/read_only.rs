@@ -27,7 +27,7 @@ fn event(reason: &str) -> Maintenance {
 
 /// Starts a writer on a database of `bench`.
 fn writer(bench: &Bench, connection: SqliteConnection) -> (StartedWriter, Health) {
-    let health = Health::with_patience(&bench.settings.database, GRACE);
+    let health = Health::with_read_only_max(&bench.settings.database, GRACE);
     let (_, draining) = watch::channel(false);
     let gate = Gate::open(Timestamp::now());
     let policy = bench.settings.policy;

@@ -1,16 +1,16 @@
-//! `limits.requests_per_second`: when the next request may go, over all tasks.
+//! The rate limiter: `limits.requests_per_second`, over all tasks.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// How far requests may run ahead of their even spacing: what a late timer may make up for.
-const SLACK: Duration = Duration::from_millis(50);
+/// Burst allowance, so that a late timer does not lower the rate.
+const BURST: Duration = Duration::from_millis(50);
 
 /// Spaces requests evenly.
 ///
-/// Resumes reserve the next slot and wait for it; looks take a slot only where one is free. So a resume never
-/// waits behind looks: a search that is done earns nothing by waiting.
+/// Resumes reserve the next slot and wait for it; polls take a slot only if one is free. So a resume never waits behind
+/// polls: a task that is done gains nothing by waiting.
 #[derive(Debug)]
 pub struct RateLimiter {
     state: Mutex<State>,
@@ -21,12 +21,12 @@ struct State {
     spacing: Duration,
     /// When the next slot begins.
     next: Instant,
-    /// Reserved slots that were not spent: each can be used by another request within its own time.
+    /// Reserved slots that were not used. Another request can use each within its own time.
     free: Vec<Instant>,
 }
 
 impl RateLimiter {
-    /// So many requests a second; 0 is no limit.
+    /// Returns a limiter of `per_second` requests a second; 0: no limit.
     #[must_use]
     pub fn new(per_second: f64) -> Self {
         Self {
@@ -50,30 +50,21 @@ impl RateLimiter {
     ///
     /// # Errors
     ///
-    /// When the next slot is free.
+    /// The time at which the next slot is free.
     pub fn try_take(&self) -> Result<(), Instant> {
         let mut state = self.lock();
         let now = Instant::now();
         if state.take_free(now).is_some() {
             return Ok(());
         }
-        if state.next > now + SLACK.min(state.spacing / 2) && !state.spacing.is_zero() {
+        if state.next > now + BURST.min(state.spacing / 2) && !state.spacing.is_zero() {
             return Err(state.next);
         }
         state.next = state.next.max(now) + state.spacing;
         Ok(())
     }
 
-    /// How many slots there are within a moment that nobody notices; any number where there is no limit.
-    pub fn slots_of_a_moment(&self) -> usize {
-        let spacing = self.lock().spacing;
-        let slots = SLACK.as_nanos().checked_div(spacing.as_nanos());
-        slots.map_or(usize::MAX, |slots| {
-            usize::try_from(slots).unwrap_or(usize::MAX)
-        })
-    }
-
-    /// Reserves the next slot and waits for it. It goes to somebody else unless it is [spent](Slot::spend).
+    /// Reserves the next slot and waits for it. Another request gets it, unless the slot is spent before it is dropped.
     pub async fn take(&self) -> Slot<'_> {
         let slot = Slot {
             rate_limiter: self,
@@ -84,8 +75,8 @@ impl RateLimiter {
         slot
     }
 
-    /// Sends one request out of turn: those that follow wait for it.
-    pub fn spend_out_of_turn(&self) {
+    /// Counts a request that does not wait for a slot. The requests after it wait longer.
+    pub fn spend_at_once(&self) {
         self.reserve();
     }
 
@@ -106,7 +97,7 @@ impl RateLimiter {
 }
 
 impl State {
-    /// Takes a slot of now that somebody has given back, if there is one.
+    /// Takes a slot that was given back and is current, if there is one.
     fn take_free(&mut self, now: Instant) -> Option<Instant> {
         let spacing = self.spacing;
         self.free.retain(|begins| *begins + spacing > now);
@@ -124,7 +115,7 @@ pub struct Slot<'a> {
 }
 
 impl Slot<'_> {
-    /// The request is sent.
+    /// Uses the slot up: its request is sent.
     pub fn spend(mut self) {
         self.is_spent = true;
     }
@@ -162,7 +153,7 @@ mod tests {
             }
         }
         assert!((49..=51).contains(&taken), "{taken}");
-        // A reservation moves the next free slot away from the looks.
+        // A reservation moves the next free slot away from the polls.
         let (one, other) = tokio::join!(rate_limiter.take(), rate_limiter.take());
         assert!(rate_limiter.try_take().is_err());
         one.spend();

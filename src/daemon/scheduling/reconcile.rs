@@ -58,7 +58,7 @@ pub async fn reconcile(id: &TaskId, context: &Context) -> Result<(), WriteError>
             .borrow()
             .admits(Request::Poll, Timestamp::now());
         if admission == Admission::Free && context.writer.is_wanted(id.clone()).await? {
-            context.rate_limiter.spend_out_of_turn();
+            context.rate_limiter.spend_at_once();
             answer = poll(id, context).await;
         }
     }
@@ -100,7 +100,7 @@ async fn explained(failure: Failure, context: &Context) -> Failure {
     if !failure.is_ambiguous() {
         return failure;
     }
-    context.rate_limiter.spend_out_of_turn();
+    context.rate_limiter.spend_at_once();
     let user = context.client.user().await;
     tracing::debug!("{failure}: asked for the account: {user:?}");
     failure.explained_by(user)

@@ -267,7 +267,7 @@ impl Scheduler {
             tracing::error!("the database cannot be read; trying again: {text}");
             self.read_error = Some(text);
         }
-        self.health.heard(error, &mut self.reader).await;
+        self.health.note(error, &mut self.reader).await;
     }
 
     /// Aborts the passes in flight, and closes the connection to the database.

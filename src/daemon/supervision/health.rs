@@ -1,9 +1,8 @@
-//! Can what happens still be recorded? Not in a damaged database, and not in a file that is no longer in its place:
-//! then nothing new is begun, and the daemon ends.
+//! The health of the database. In a damaged database, or one whose files are no longer in their place, nothing more can be
+//! recorded: nothing new is begun, and the daemon ends.
 //!
-//! SQLite goes on with a file that was moved away or removed, as does every program that has one open. So the
-//! files at the paths are compared with those that were there when the database was opened. They are never opened
-//! for that: closing one again would drop SQLite's own locks.
+//! SQLite keeps writing to a file that was moved away or removed. So the files at the paths are compared with those that
+//! were there when the database was opened. They are never opened for that: closing one again would drop SQLite's locks.
 
 use crate::store::lock::lock_path;
 use crate::store::{Part, StoreError, schema, wal};
@@ -14,10 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// For how long a database that refuses to be written may do so before the daemon ends. A full disk and a lock may last.
+/// How long a database may be read-only before the daemon ends. A full disk or a lock may last longer.
 pub const READ_ONLY_MAX: Duration = Duration::from_mins(1);
 
-/// The state of the daemon's database; cheap to clone. What is found wrong once stays wrong.
+/// The health of the daemon's database; cheap to clone. A problem that was found once stays.
 #[derive(Debug, Clone)]
 pub struct Health(Arc<Inner>);
 
@@ -39,17 +38,16 @@ struct Watched {
 }
 
 impl Health {
-    /// Takes down which files a database that is open for writing has now: itself, its log, the index of that, and the
-    /// lock.
+    /// Remembers the files of a database that is open for writing: itself, its log, the index of the log, and the lock.
     #[must_use]
     pub fn of(database: &Path) -> Self {
-        Self::with_patience(database, READ_ONLY_MAX)
+        Self::with_read_only_max(database, READ_ONLY_MAX)
     }
 
-    /// The same with another time than [`READ_ONLY_MAX`].
+    /// Does the same with another time than [`READ_ONLY_MAX`].
     #[must_use]
-    pub fn with_patience(database: &Path, read_only_max: Duration) -> Self {
-        // Without the index of the log two processes overwrite what each other committed to it.
+    pub fn with_read_only_max(database: &Path, read_only_max: Duration) -> Self {
+        // Without a common index of the log, two processes overwrite each other's commits.
         let files = [
             (database.to_owned(), Part::Database),
             (wal::beside(database, "-wal"), Part::Log),
@@ -67,13 +65,13 @@ impl Health {
         }))
     }
 
-    /// Was nothing found wrong yet? Unlike [`is_well`](Self::is_well) this looks at no file.
+    /// Returns whether no problem was found so far. Unlike [`is_well`](Self::is_well), it checks no file.
     #[must_use]
     pub fn was_well(&self) -> bool {
         self.0.found.get().is_none()
     }
 
-    /// Is everything in its place, and nothing known to be damaged?
+    /// Checks the files, and returns whether no problem was found.
     #[must_use]
     pub fn is_well(&self) -> bool {
         if self.0.found.get().is_none() {
@@ -84,12 +82,12 @@ impl Health {
         self.0.found.get().is_none()
     }
 
-    /// Takes note of an error of the database's, which `connection` is open on.
-    pub async fn heard(&self, error: &StoreError, connection: &mut SqliteConnection) {
+    /// Takes note of an error of the database that `connection` is open on.
+    pub async fn note(&self, error: &StoreError, connection: &mut SqliteConnection) {
         if let StoreError::Damaged(detail) = error {
             self.found(StoreError::Damaged(detail.clone()));
         } else if error.names_what_is_not_there() {
-            // It may be a trigger of somebody's own that asks for what is not there: then the schema is whole.
+            // If the schema is whole, a trigger of the operator's own names what does not exist.
             if let Err(error @ StoreError::Schema { .. }) =
                 schema::assert_whole(connection, &self.0.database).await
             {
@@ -98,14 +96,14 @@ impl Health {
         }
     }
 
-    /// Takes note that the database has refused to be written for `lasted`; returns whether to give up trying.
+    /// Takes note that a write has failed for `lasted`. Returns whether to give up: the database is read-only for too long.
     pub(crate) fn gives_up(&self, error: &StoreError, lasted: Duration) -> bool {
         if !error.is_read_only(&self.0.database) {
             return false;
         }
         if lasted.is_zero() {
             tracing::error!(
-                "the database {} refuses to be written: growd ends if that lasts for {} s",
+                "the database {} is read-only: growd ends if that lasts for {} s",
                 self.0.database.display(),
                 self.0.read_only_max.as_secs()
             );
@@ -120,16 +118,16 @@ impl Health {
         !self.was_well()
     }
 
-    /// The path of the database.
+    /// Returns the path of the database.
     pub(crate) fn database(&self) -> &Path {
         &self.0.database
     }
 
-    /// What was found wrong.
+    /// Returns an error if a problem was found.
     ///
     /// # Errors
     ///
-    /// That.
+    /// The problem.
     pub fn verdict(&self) -> Result<(), Arc<StoreError>> {
         match self.0.found.get() {
             Some(error) => Err(error.clone()),
@@ -168,12 +166,12 @@ impl Watched {
             Ok(now) if (now.dev(), now.ino()) != (self.device, self.inode) => {
                 gone("was replaced by another file")
             }
-            // It has something in it as long as it is used; the log need not.
+            // The database is never empty while it is used; its log may be.
             Ok(now) if self.part == Part::Database && now.len() == 0 => gone("was emptied"),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 gone("was removed or moved away")
             }
-            // As it was; or not to be seen just now, such as where a network file system is away, which proves nothing.
+            // It is the same file, or it cannot be checked now (a network file system may be away), which proves nothing.
             Ok(_) | Err(_) => None,
         }
     }

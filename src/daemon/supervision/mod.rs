@@ -1,4 +1,4 @@
-//! The process: its database's health, systemd, signals, and the delay after a daemon that ended badly.
+//! Supervision of the process: health of the database, systemd, signals, and the restart backoff.
 
 pub mod health;
 pub mod restart_backoff;

@@ -1,8 +1,8 @@
-//! The growing delay of a daemon that ends badly again and again, counted in the unit's runtime directory.
+//! Restart backoff: a daemon that fails again and again waits longer before each start.
 //!
-//! systemd restarts it after a short and constant `RestartSec=`; its own growing delay (`RestartSteps=`) is not in
-//! every version that is in use. The directory has to outlive a restart (`RuntimeDirectoryPreserve=restart`), and goes
-//! with a stop.
+//! systemd restarts it after a short, constant `RestartSec=`. Its own backoff (`RestartSteps=`) is missing in systemd 252.
+//! The failures are counted in the unit's runtime directory, which has to outlive a restart
+//! (`RuntimeDirectoryPreserve=restart`), and is removed by a stop.
 
 use super::signals::Signal;
 use super::systemd;
@@ -14,52 +14,52 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// The file's name in the runtime directory.
+/// The file in the runtime directory that counts the failures.
 const FILE: &str = "failures";
 
-/// The file that says which database the daemon before this one ended for.
+/// The file that names the database because of which the last daemon ended.
 const LOST: &str = "lost";
 
-/// So many failures in a row are answered by systemd's own `RestartSec=` alone.
-const FORGIVEN: u32 = 3;
+/// Failures in a row after which only systemd's own `RestartSec=` applies.
+const WITHOUT_DELAY: u32 = 3;
 
-/// The delay after the next one.
+/// The delay after the next failure. It doubles with each that follows.
 const FIRST: Duration = Duration::from_secs(4);
 
 /// The longest delay.
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// A daemon that ran for so long had begun well: what ends it then is a first failure again.
+/// A daemon that ran for this long has started well: its end counts as a first failure.
 const STEADY: Duration = Duration::from_mins(2);
 
-/// What a start may take after the delay: migrating the database.
+/// How long a start may take after the delay, for migrating the database.
 const STARTING: Duration = Duration::from_mins(5);
 
-/// When a daemon may begin.
+/// How the wait before a start ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// It did not have to wait.
-    AtOnce,
-    /// It has waited: the configuration may be another by now.
-    Later,
-    /// It was told to stop meanwhile.
-    Never,
+pub enum Waited {
+    /// There was no delay.
+    No,
+    /// The delay is over. The configuration may have changed meanwhile.
+    Yes,
+    /// A signal to stop came.
+    Stopped,
 }
 
-/// How often in a row the daemons of this unit ended badly, this one included should it.
+/// The count of failures in a row of this unit.
 #[derive(Debug)]
 pub struct RestartBackoff {
-    /// None without a runtime directory: then nobody restarts it.
+    /// None without a runtime directory: then systemd does not restart the daemon.
     file: Option<PathBuf>,
     failures: u32,
 }
 
 impl RestartBackoff {
-    /// Those of the unit that this process belongs to.
+    /// Reads the count of the unit that this process belongs to.
     #[must_use]
     pub fn of_this_unit() -> Self {
         let directories = std::env::var_os("RUNTIME_DIRECTORY").unwrap_or_default();
-        // systemd names all of them, the first first.
+        // systemd lists all runtime directories of the unit, in order.
         match std::env::split_paths(&directories).next() {
             Some(directory) if directory.is_absolute() => {
                 Self::in_directory(&directory, SystemTime::now())
@@ -79,11 +79,11 @@ impl RestartBackoff {
         }
     }
 
-    /// Waits where daemons before this one ended badly, and counts this one as another until it
-    /// [has not](Self::ended_well). A reload ends the wait.
-    pub async fn turn(&self, signals: &mut mpsc::Receiver<Signal>) -> Turn {
+    /// Waits if the daemons before this one failed, and counts this one as another failure until it
+    /// [ends well](Self::ended_well). A reload ends the wait.
+    pub async fn wait(&self, signals: &mut mpsc::Receiver<Signal>) -> Waited {
         let delay = self.delay();
-        let mut turn = Turn::AtOnce;
+        let mut waited = Waited::No;
         if !delay.is_zero() {
             let (failures, seconds) = (self.failures, delay.as_secs());
             tracing::warn!(
@@ -93,24 +93,24 @@ impl RestartBackoff {
             systemd::status(&format!(
                 "ended badly {failures} times in a row, the next try is in {seconds} s"
             ));
-            turn = match timeout(delay, signals.recv()).await {
-                Err(_) | Ok(Some(Signal::Reload)) => Turn::Later,
-                Ok(Some(Signal::Stop) | None) => Turn::Never,
+            waited = match timeout(delay, signals.recv()).await {
+                Err(_) | Ok(Some(Signal::Reload)) => Waited::Yes,
+                Ok(Some(Signal::Stop) | None) => Waited::Stopped,
             };
         }
-        if turn == Turn::Never {
+        if waited == Waited::Stopped {
             self.forget();
         } else if let Err(error) = self.begun() {
             tracing::warn!(
                 "restarts will not be delayed: the runtime directory cannot be written: {error}"
             );
         }
-        turn
+        waited
     }
 
-    /// How long to wait before anything is begun.
+    /// Returns how long to wait before the start.
     fn delay(&self) -> Duration {
-        match self.failures.checked_sub(FORGIVEN + 1) {
+        match self.failures.checked_sub(WITHOUT_DELAY + 1) {
             None => Duration::ZERO,
             Some(more) => FIRST.saturating_mul(1 << more.min(16)).min(LONGEST),
         }
@@ -123,16 +123,16 @@ impl RestartBackoff {
         }
     }
 
-    /// This daemon ends because of its database. The next one does not make another in its place, should it be gone by
-    /// then: that would look like one with nothing to do.
+    /// Records that this daemon ends because of its database. If the file is gone by the next start, that start does not
+    /// create an empty one, which would look like a daemon with nothing to do.
     pub fn lost(&self, database: &Path) {
         if let Some(file) = &self.file {
-            // Without it a restart makes an empty one, as a first start does.
+            // If this fails, a restart creates an empty one, as a first start does.
             let _ = fs::write(file.with_file_name(LOST), database.as_os_str().as_bytes());
         }
     }
 
-    /// Did a daemon before this one end because of the database at this path, and nobody stop and start it since?
+    /// Returns whether a daemon before this one ended because of the database at this path, and was not stopped since.
     #[must_use]
     pub fn has_lost(&self, database: &Path) -> bool {
         let noted = |file: &PathBuf| fs::read(file.with_file_name(LOST)).ok();
@@ -141,7 +141,7 @@ impl RestartBackoff {
                 == Some(database.as_os_str().as_bytes())
     }
 
-    /// This daemon ended as it was told to.
+    /// Clears the count: this daemon ended as it was told to.
     pub fn ended_well(self) {
         self.forget();
     }
@@ -149,14 +149,14 @@ impl RestartBackoff {
     fn forget(&self) {
         if let Some(file) = &self.file {
             for file in [file, &file.with_file_name(LOST)] {
-                // There is none to remove where it could not be written.
+                // Fails if it could not be written either.
                 let _ = fs::remove_file(file);
             }
         }
     }
 }
 
-/// What the last daemon left, where it had not begun well.
+/// Returns the count that the last daemon left; 1 if that daemon had started well.
 fn failures(file: &Path, now: SystemTime) -> Option<u32> {
     let begun_at = fs::metadata(file).ok()?.modified().ok()?;
     let ran = now.duration_since(begun_at).unwrap_or_default();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_holds_anything_else_and_a_clock_that_went_back_delay_nobody_for_ever() {
+    fn a_damaged_file_and_a_clock_that_went_back_do_not_delay_a_start_for_ever() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         fs::write(directory.path().join(FILE), "-1 or so").expect("a file");
         assert_eq!(delays(directory.path(), Duration::ZERO, 1), [0]);

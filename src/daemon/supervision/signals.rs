@@ -5,10 +5,10 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-/// What the daemon can be told from outside.
+/// A request from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGTERM or SIGINT: take no new work, finish what is under way, stop.
+    /// SIGTERM or SIGINT: take no new work, finish what is in flight, stop.
     Stop,
     /// SIGHUP: read config and token again.
     Reload,
@@ -16,15 +16,15 @@ pub enum Signal {
 
 /// Listens for the process's signals.
 ///
-/// A second request to stop ends the process with status 1, at once, or within 2 s where nobody reads the log. That is
-/// safe at any moment: whatever was under way is settled by the next start.
+/// A second request to stop ends the process with status 1, at once, or within 2 s if its log is a full pipe. That is safe at
+/// any moment: the next start settles what was in flight.
 ///
-/// They are heard by the thread that does all else but writing: a file system that hangs while a reload reads config and
-/// token from it holds up signals too, until the watchdog ends the daemon.
+/// One thread handles signals and everything else. If a file system hangs while a reload reads config and token from it,
+/// signals wait too, until the watchdog ends the daemon.
 ///
 /// # Errors
 ///
-/// Where the handlers can't be installed.
+/// If the handlers cannot be installed.
 pub fn listen() -> io::Result<mpsc::Receiver<Signal>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -44,8 +44,8 @@ pub fn listen() -> io::Result<mpsc::Receiver<Signal>> {
                 logging::flush();
                 std::process::exit(1);
             }
-            // The daemon may be past listening, or have as many reloads before it as it can hold: one more changes
-            // nothing then. A stop always finds room.
+            // The daemon may have ended, or have a queue full of reloads: one more changes nothing then. There is always
+            // room for a stop.
             match signal {
                 Signal::Reload if sender.capacity() <= 1 => {}
                 signal => drop(sender.try_send(signal)),

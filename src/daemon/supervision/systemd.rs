@@ -1,15 +1,15 @@
-//! What systemd is told: ready, reloading, stopping, alive, and a status line. Without systemd nothing is said.
+//! Notifications to systemd (`sd_notify`): ready, reloading, stopping, watchdog, status line. Without systemd they do nothing.
 
 use sd_notify::NotifyState;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The daemon is at work.
+/// Notifies that the daemon is ready.
 pub fn ready() {
     send(&[NotifyState::Ready]);
 }
 
-/// The configuration is read again; [`ready`] says when that is done.
+/// Notifies that the configuration is being read again; [`ready`] ends that.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => send(&[NotifyState::Reloading, now]),
@@ -17,47 +17,45 @@ pub fn reloading() {
     }
 }
 
-/// The daemon drains, which takes `patience` at most, however short the unit's `TimeoutStopSec=` is.
-pub fn stopping(retry: Duration) {
-    send(&[NotifyState::Stopping, more_time(retry)]);
+/// Notifies that the daemon stops, within `timeout`, even if the unit's `TimeoutStopSec=` is shorter.
+pub fn stopping(timeout: Duration) {
+    send(&[NotifyState::Stopping, more_time(timeout)]);
 }
 
-/// The daemon begins after a wait of `patience` at most, however short the unit's `TimeoutStartSec=` is.
-pub fn starting(retry: Duration) {
-    send(&[more_time(retry)]);
+/// Notifies that the daemon starts within `timeout`, even if the unit's `TimeoutStartSec=` is shorter.
+pub fn starting(timeout: Duration) {
+    send(&[more_time(timeout)]);
 }
 
-/// One line for `systemctl status`.
+/// Sets the line that `systemctl status` shows.
 pub fn status(line: &str) {
     send(&[NotifyState::Status(line)]);
 }
 
-/// systemd's watchdog (`WatchdogSec=`), which restarts a daemon that is not heard of in time.
+/// systemd's watchdog (`WatchdogSec=`), which restarts a daemon that does not feed it in time.
 ///
-/// # Guarantees
-///
-/// It is fed only where somebody who works has got on since it was fed before.
+/// It is fed only if the writer made progress since it was fed before.
 #[derive(Debug)]
 pub struct Watchdog {
-    /// How often it is fed at the most; none: nobody waits to hear.
+    /// The shortest time between two notifications; none: systemd has set no watchdog.
     every: Option<Duration>,
     fed_at: Instant,
     pulse: u64,
 }
 
 impl Watchdog {
-    /// The one that systemd has set on this process, if it has.
+    /// Returns the watchdog that systemd has set on this process, if any.
     #[must_use]
     pub fn from_env() -> Self {
         Self {
-            // Twice would do; one that is late now and then shall not be the end of it.
+            // Twice in the time would do. More often, so that one late notification does not end the daemon.
             every: sd_notify::watchdog_enabled().map(|limit| limit / 4),
             fed_at: Instant::now(),
             pulse: 0,
         }
     }
 
-    /// Feeds it, unless `pulse` is what it was when it was last fed: then the one whose pulse this is stands still.
+    /// Feeds the watchdog if that is due, unless `pulse` has not changed since: then the writer hangs.
     pub fn feed(&mut self, pulse: u64) {
         let is_due = self
             .every
@@ -70,9 +68,9 @@ impl Watchdog {
     }
 }
 
-/// More time for a start or a stop; as much as the message can hold, which is over an hour.
-fn more_time(retry: Duration) -> NotifyState<'static> {
-    NotifyState::ExtendTimeoutUsec(u32::try_from(retry.as_micros()).unwrap_or(u32::MAX))
+/// Extends the timeout of a start or a stop, by at most what the message can hold, which is over an hour.
+fn more_time(timeout: Duration) -> NotifyState<'static> {
+    NotifyState::ExtendTimeoutUsec(u32::try_from(timeout.as_micros()).unwrap_or(u32::MAX))
 }
 
 fn send(states: &[NotifyState<'_>]) {

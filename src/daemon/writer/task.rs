@@ -209,7 +209,7 @@ impl WriterTask {
             Err(error) => error,
         };
         store::rollback(&mut self.connection).await;
-        self.health.heard(&error, &mut self.connection).await;
+        self.health.note(&error, &mut self.connection).await;
         if !error.is_passing() || self.health.gives_up(&error, retry.lasted()) {
             self.shared.is_stuck.store(false, Ordering::Relaxed);
             return Some(Err(error));
