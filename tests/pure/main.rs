@@ -15,6 +15,7 @@ mod runs;
 #[allow(dead_code, reason = "the bench uses more of it")]
 mod standin;
 
+mod architecture_doc;
 mod core_gate;
 mod core_growth;
 mod core_pace;
