@@ -12,9 +12,9 @@ use crate::crash::{self, Point};
 use crate::daemon::TICK;
 use crate::daemon::error::panic_message;
 use crate::daemon::supervision::health::Health;
-use crate::daemon::supervision::state_counts::StateCounts;
 use crate::daemon::writer::{Completed, Maintenance};
 use crate::extruct::Client;
+use crate::store::state_counts::StateCounts;
 use crate::store::{StoreError, schema};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
@@ -141,8 +141,9 @@ impl Scheduler {
 
     /// One line for people, such as `12 growing, 3 reached, next poll in 4 s, gate open`.
     pub async fn status(&mut self) -> String {
-        if let Err(error) = self.counts.take(&mut self.reader).await {
-            self.unreadable(&error).await;
+        match StateCounts::read(&mut self.reader).await {
+            Ok(counts) => self.counts = counts,
+            Err(error) => self.unreadable(&error).await,
         }
         let now = Timestamp::now();
         let gate = self.context.gate.borrow();
