@@ -5,9 +5,9 @@ mod support;
 
 use growd_simulator::Scenario;
 use sqlx::AssertSqlSafe;
-use sqlx::ConnectOptions;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use std::path::Path;
 use std::process::Command;
 use support::program::{Daemon, output, write_config};
@@ -98,7 +98,7 @@ async fn add_names_the_first_character_that_does_not_belong() {
         ("task_id,target".to_owned(), "',' does not belong"),
         (
             format!("https://evil.example/tasks/{UUID}"),
-            "the host evil.example: accepted are links to app.extruct.ai and 127.0.0.1",
+            "the host evil.example: give a link to app.extruct.ai or 127.0.0.1",
         ),
     ] {
         let said = run(&bench, &["add", &id, "--target", "5"], 2);
@@ -158,7 +158,8 @@ async fn an_insert_of_another_form_is_refused_with_the_canonical_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shell_of_the_system_says_so_too() {
     let bench = bench().await;
-    bench.connection().await;
+    // Dropped, the connection would still hold its lock while the shell opens the database.
+    bench.connection().await.close().await.unwrap();
     let shell = |sql: &str| {
         let mut shell = Command::new("sqlite3");
         shell.arg(&bench.settings.database).arg(sql).output()

@@ -3,27 +3,27 @@
 //! Results go to stdout, messages to stderr. Commands write to the database and never contact a running daemon, which
 //! reads their changes within 2 s.
 
-pub mod add;
+mod add;
 mod attention;
-pub mod backup;
-pub mod check;
-pub mod demo;
-pub mod exit;
+mod backup;
+mod check;
+mod demo;
+mod exit;
 
 pub mod output;
-pub mod pause;
-pub mod privileges;
+mod pause;
+mod privileges;
 mod rate;
-pub mod remove;
-pub mod retry;
-pub mod run;
-pub mod show;
-pub mod simulate;
-pub mod status;
+mod remove;
+mod retry;
+mod run;
+mod show;
+mod simulate;
+mod status;
 
 mod task_list;
-pub mod tasks;
-pub mod watch;
+mod tasks;
+mod watch;
 
 pub use exit::Exit;
 
@@ -56,7 +56,7 @@ file that api.token_file names, $EXTRUCT_API_TOKEN.";
     long_about = "Grows each Extruct Deep Search task to its target size.\n\n\
         Each task has a target: the total number of results wanted. growd polls the task and requests more results \
         until the target is reached or the service has no more. All state is in one SQLite file, so growd can be \
-        stopped at any moment; after a restart it does not repeat, or pay for, a request that was already sent.",
+        stopped at any moment without requesting, and paying for, the same results twice.",
     after_help = EXAMPLES,
     subcommand_required = true,
     arg_required_else_help = true
@@ -164,7 +164,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`privileges::PrivilegeError`] if this user may not write it; [`store::StoreError`] from the database.
+    /// `PrivilegeError` if this user may not write it; [`store::StoreError`] from the database.
     pub async fn open_to_write(&self, mode: Mode<'_>) -> anyhow::Result<SqliteConnection> {
         privileges::drop_to_owner(self.database())?;
         Ok(store::open(self.database(), mode).await?)

@@ -21,7 +21,7 @@ pub struct Pause {
     selection: Selection,
 }
 
-/// Resume growing paused tasks
+/// Continue growing paused tasks
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -107,7 +107,7 @@ impl Hosts {
         if !self.0.iter().any(|accepted| accepted == host) {
             return Err(format!(
                 "{link:?} is a link to the host {host}: give a link to {}, or the id alone",
-                self.0.join(" and ")
+                self.0.join(" or ")
             ));
         }
         if !matches!(url.scheme(), "https" | "http") {
