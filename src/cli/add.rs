@@ -109,7 +109,7 @@ impl Add {
                  {cap} results ends as `capped`"
             ));
         }
-        context.hint_at_daemon();
+        context.hint_if_no_daemon();
         let mut stdout = io::stdout().lock();
         stdout.write_all(&out)?;
         stdout.flush()?;

@@ -171,7 +171,7 @@ impl Context {
     }
 
     /// Prints a hint if no daemon runs on this database.
-    pub fn hint_at_daemon(&self) {
+    pub fn hint_if_no_daemon(&self) {
         if Lock::is_held(self.database()) == Some(false) {
             output::print_message(
                 "no daemon runs on this database: the change takes effect when `growd run` is started",

@@ -42,7 +42,7 @@ impl Pause {
 impl Unpause {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         set(context, &self.selection, false).await?;
-        context.hint_at_daemon();
+        context.hint_if_no_daemon();
         Ok(Exit::Done)
     }
 }

@@ -73,7 +73,7 @@ impl Retry {
         }
         out.flush()?;
         if retried {
-            context.hint_at_daemon();
+            context.hint_if_no_daemon();
         }
         Ok(Exit::Done)
     }
@@ -96,7 +96,7 @@ async fn retry_state(context: &Context, state: State) -> anyhow::Result<Exit> {
         output::count(retried, "task")
     )?;
     if retried > 0 {
-        context.hint_at_daemon();
+        context.hint_if_no_daemon();
     }
     Ok(Exit::Done)
 }

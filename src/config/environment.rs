@@ -5,13 +5,13 @@ use crate::crash;
 use std::collections::HashMap;
 use std::ffi::OsString;
 
-/// The environment variable that names the configuration file where `--config` is not given.
+/// The environment variable that names the configuration file if `--config` is not given.
 pub const FILE_VARIABLE: &str = "GROWD_CONFIG";
 
 /// The prefix of the variables that override a key. With a single underscore it would match `GROWD_CONFIG` too.
 pub(super) const PREFIX: &str = "GROWD";
 
-/// Stands between the prefix, the section and the key.
+/// The separator between the prefix, the section and the key.
 pub(super) const SEPARATOR: &str = "__";
 
 /// The environment variable that can hold the token.
@@ -25,8 +25,7 @@ pub(super) fn variable(key: &str) -> String {
     )
 }
 
-/// Returns the variables that override keys. Bytes that are not UTF-8 become replacement characters, which no key
-/// accepts.
+/// Returns the variables that override keys. Bytes that are not UTF-8 become replacement characters.
 pub(super) fn overrides(
     all: impl Iterator<Item = (OsString, OsString)>,
 ) -> HashMap<String, String> {
