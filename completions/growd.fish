@@ -24,68 +24,68 @@ function __fish_growd_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c growd -n "__fish_growd_needs_command" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
-complete -c growd -n "__fish_growd_needs_command" -l database -d 'The database [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_needs_command" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_needs_command" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c growd -n "__fish_growd_needs_command" -s V -l version -d 'Print version'
 complete -c growd -n "__fish_growd_needs_command" -f -a "run" -d 'Run the daemon, in the foreground, until SIGTERM or SIGINT'
 complete -c growd -n "__fish_growd_needs_command" -f -a "add" -d 'Start growing tasks, or change them'
 complete -c growd -n "__fish_growd_needs_command" -f -a "pause" -d 'Stop growing tasks for now'
-complete -c growd -n "__fish_growd_needs_command" -f -a "unpause" -d 'Go on with paused tasks'
-complete -c growd -n "__fish_growd_needs_command" -f -a "retry" -d 'Look again at tasks that ended short of their target'
+complete -c growd -n "__fish_growd_needs_command" -f -a "unpause" -d 'Continue growing paused tasks'
+complete -c growd -n "__fish_growd_needs_command" -f -a "retry" -d 'Poll tasks again that ended short of their target'
 complete -c growd -n "__fish_growd_needs_command" -f -a "remove" -d 'Stop managing tasks'
-complete -c growd -n "__fish_growd_needs_command" -f -a "status" -d 'Show all tasks, and what the daemon is doing'
+complete -c growd -n "__fish_growd_needs_command" -f -a "status" -d 'Show all tasks and the daemon'
 complete -c growd -n "__fish_growd_needs_command" -f -a "show" -d 'Show one task in full: counters, resumes, recent events'
-complete -c growd -n "__fish_growd_needs_command" -f -a "watch" -d 'Show live progress, a line a task, until all are finished or Ctrl-C'
-complete -c growd -n "__fish_growd_needs_command" -f -a "check" -d 'Check config, database, token and service, and say what to do'
-complete -c growd -n "__fish_growd_needs_command" -f -a "backup" -d 'Write a consistent copy of the database, while it is in use'
+complete -c growd -n "__fish_growd_needs_command" -f -a "watch" -d 'Show live progress, one line per task, until all tasks have ended or Ctrl-C'
+complete -c growd -n "__fish_growd_needs_command" -f -a "check" -d 'Check config, database, token and service, and name the remedies'
+complete -c growd -n "__fish_growd_needs_command" -f -a "backup" -d 'Write a consistent copy of the database while it is in use'
 complete -c growd -n "__fish_growd_needs_command" -f -a "simulate" -d 'Run a local stand-in for the Extruct API, for trying things out'
-complete -c growd -n "__fish_growd_needs_command" -f -a "demo" -d 'See it work, without an account'
+complete -c growd -n "__fish_growd_needs_command" -f -a "demo" -d 'Show growd at work, without an account'
 complete -c growd -n "__fish_growd_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c growd -n "__fish_growd_using_subcommand run" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand run" -l database -d 'The database [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand run" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand run" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c growd -n "__fish_growd_using_subcommand add" -l csv -d 'Read the tasks from a CSV file, - for stdin. Its first row names the columns: task_id and, optionally, target, chunk and note. Others are ignored; for empty cells --target, --chunk and --note hold' -r -F
+complete -c growd -n "__fish_growd_using_subcommand add" -l csv -d 'Read the tasks from a CSV file, or from stdin if FILE is -. The first row names the columns: task_id and, optionally, target, chunk and note. Other columns are ignored. --target, --chunk and --note apply to empty cells' -r -F
 complete -c growd -n "__fish_growd_using_subcommand add" -l target -d 'The total number of results wanted' -r
-complete -c growd -n "__fish_growd_using_subcommand add" -l chunk -d 'The most results to ask for at a time, 1 to 250 [default: growth.chunk of the config]' -r
-complete -c growd -n "__fish_growd_using_subcommand add" -l note -d 'Anything you want to remember about them' -r
-complete -c growd -n "__fish_growd_using_subcommand add" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand add" -l database -d 'The database [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand add" -l chunk -d 'The largest number of results to request at a time, 1 to 250 [default: growth.chunk of the config]' -r
+complete -c growd -n "__fish_growd_using_subcommand add" -l note -d 'A note for the operator; growd does not use it' -r
+complete -c growd -n "__fish_growd_using_subcommand add" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand add" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand add" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c growd -n "__fish_growd_using_subcommand pause" -l state -d 'All tasks in this state, in place of TASK' -r
-complete -c growd -n "__fish_growd_using_subcommand pause" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand pause" -l database -d 'The database [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand pause" -l state -d 'All tasks in this state, instead of TASK' -r
+complete -c growd -n "__fish_growd_using_subcommand pause" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand pause" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand pause" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c growd -n "__fish_growd_using_subcommand unpause" -l state -d 'All tasks in this state, in place of TASK' -r
-complete -c growd -n "__fish_growd_using_subcommand unpause" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand unpause" -l database -d 'The database [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand unpause" -l state -d 'All tasks in this state, instead of TASK' -r
+complete -c growd -n "__fish_growd_using_subcommand unpause" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand unpause" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand unpause" -s h -l help -d 'Print help'
-complete -c growd -n "__fish_growd_using_subcommand retry" -l state -d 'All tasks in this state, in place of TASK' -r
-complete -c growd -n "__fish_growd_using_subcommand retry" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand retry" -l database -d 'The database [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand retry" -l state -d 'All tasks in this state, instead of TASK' -r
+complete -c growd -n "__fish_growd_using_subcommand retry" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand retry" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand retry" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c growd -n "__fish_growd_using_subcommand remove" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand remove" -l database -d 'The database [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand remove" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand remove" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand remove" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c growd -n "__fish_growd_using_subcommand status" -l state -d 'Only the tasks in this state: pending, growing, reached, exhausted, capped, refused, stalled, failed, missing or paused' -r
-complete -c growd -n "__fish_growd_using_subcommand status" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand status" -l database -d 'The database [default: database.path of the config]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand status" -l json -d 'One JSON document on stdout'
-complete -c growd -n "__fish_growd_using_subcommand status" -l all -d 'All tasks, where there are so many that a summary is shown'
+complete -c growd -n "__fish_growd_using_subcommand status" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand status" -l database -d 'The database file [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand status" -l json -d 'Print one JSON document'
+complete -c growd -n "__fish_growd_using_subcommand status" -l all -d 'List all tasks, even if there are so many that only some are listed by default'
 complete -c growd -n "__fish_growd_using_subcommand status" -s h -l help -d 'Print help'
-complete -c growd -n "__fish_growd_using_subcommand show" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand show" -l database -d 'The database [default: database.path of the config]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand show" -l json -d 'One JSON document on stdout'
+complete -c growd -n "__fish_growd_using_subcommand show" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand show" -l database -d 'The database file [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand show" -l json -d 'Print one JSON document'
 complete -c growd -n "__fish_growd_using_subcommand show" -s h -l help -d 'Print help'
-complete -c growd -n "__fish_growd_using_subcommand watch" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand watch" -l database -d 'The database [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand watch" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand watch" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand watch" -s h -l help -d 'Print help'
-complete -c growd -n "__fish_growd_using_subcommand check" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand check" -l database -d 'The database [default: database.path of the config]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand check" -l offline -d 'Send nothing: leave the service alone'
+complete -c growd -n "__fish_growd_using_subcommand check" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand check" -l database -d 'The database file [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand check" -l offline -d 'Send no request to the service'
 complete -c growd -n "__fish_growd_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c growd -n "__fish_growd_using_subcommand backup" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand backup" -l database -d 'The database [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand backup" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand backup" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand backup" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l listen -d 'Where to listen; port 0 takes any free one' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l seed -d 'From which all that is left to chance follows' -r
@@ -147,25 +147,25 @@ progress\t'The same without criteria, data sources and exclusions'"
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-delay -d 'For how long (real time) the list stays as it was when it was last made, such as 5s' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l chaos -d 'Let a share of requests meet a fault of any kind, 0 to 1' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l fault -d 'Let a share of requests meet this fault; can be repeated' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l database -d 'The database [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l stale-resume-answer -d 'The answer to a resume shows the task as it was before'
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l chaos-account -d 'With --chaos: also 401, 402, 403 and 429, which stop a client for all its tasks'
 complete -c growd -n "__fish_growd_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c growd -n "__fish_growd_using_subcommand demo" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand demo" -l database -d 'The database [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand demo" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand demo" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "run" -d 'Run the daemon, in the foreground, until SIGTERM or SIGINT'
 complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "add" -d 'Start growing tasks, or change them'
 complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "pause" -d 'Stop growing tasks for now'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "unpause" -d 'Go on with paused tasks'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "retry" -d 'Look again at tasks that ended short of their target'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "unpause" -d 'Continue growing paused tasks'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "retry" -d 'Poll tasks again that ended short of their target'
 complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "remove" -d 'Stop managing tasks'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "status" -d 'Show all tasks, and what the daemon is doing'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "status" -d 'Show all tasks and the daemon'
 complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "show" -d 'Show one task in full: counters, resumes, recent events'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "watch" -d 'Show live progress, a line a task, until all are finished or Ctrl-C'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "check" -d 'Check config, database, token and service, and say what to do'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "backup" -d 'Write a consistent copy of the database, while it is in use'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "watch" -d 'Show live progress, one line per task, until all tasks have ended or Ctrl-C'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "check" -d 'Check config, database, token and service, and name the remedies'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "backup" -d 'Write a consistent copy of the database while it is in use'
 complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "simulate" -d 'Run a local stand-in for the Extruct API, for trying things out'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "demo" -d 'See it work, without an account'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "demo" -d 'Show growd at work, without an account'
 complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

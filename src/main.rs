@@ -1,7 +1,7 @@
 //! The `growd` command: arguments in, exit status out.
 
 use clap::Parser;
-use growd::cli::{self, Cli, Exit, table};
+use growd::cli::{self, Cli, Exit, output};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -9,8 +9,8 @@ fn main() -> ExitCode {
     let runtime = match cli.runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
-            table::tell(format_args!(
-                "growd: the runtime cannot be started: {error}"
+            output::print_message(format_args!(
+                "growd: the async runtime cannot be started: {error}"
             ));
             return Exit::Failed.into();
         }
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let exit = Exit::of(&error);
             if exit != Exit::Done {
-                table::tell(format_args!("growd: {error:#}"));
+                output::print_message(format_args!("growd: {error:#}"));
             }
             exit.into()
         }

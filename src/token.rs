@@ -1,4 +1,4 @@
-//! The secret: where it is found, what it may be; it prints as `[redacted]`.
+//! The API token: its sources and its syntax. It prints as `[redacted]`.
 
 use crate::config::Api;
 use secrecy::{ExposeSecret, SecretString};
@@ -9,28 +9,29 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The variable that names the directory of systemd's credentials.
-const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+/// The environment variable that holds the directory of systemd's credentials.
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
-/// The credential's name in that directory.
+/// The name of the credential, a file in that directory.
 const CREDENTIAL: &str = "extruct-api-token";
 
-/// The variable that can hold the token itself.
+/// The environment variable that can hold the token.
 const VARIABLE: &str = "EXTRUCT_API_TOKEN";
 
-/// The longest token, in bytes.
+/// The longest accepted token, in bytes.
 const MAX_BYTES: usize = 4096;
 
-/// What a credential holds where there was none to load: `SetCredential=` in growd's units, which can't leave one empty.
-const NONE: &[u8] = b"\n";
+/// The content of an absent credential: growd's units set this fallback with `SetCredential=`, which cannot set an empty
+/// one.
+const ABSENT: &[u8] = b"\n";
 
-/// Read and write for others than owner and group.
-const OTHERS: u32 = 0o006;
+/// The mode bits for reading and writing by others than owner and group.
+const OTHERS_MODE: u32 = 0o006;
 
-/// Where a token comes from. It says nothing of the token.
+/// Where a token was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// A credential that systemd hands over.
+pub enum TokenSource {
+    /// A credential of systemd.
     Credential(PathBuf),
     /// `api.token_file`.
     File(PathBuf),
@@ -38,68 +39,68 @@ pub enum Place {
     Variable,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Credential(path) => write!(f, "the credential {}", path.display()),
-            Self::File(path) => write!(f, "{} (api.token_file)", Shown(path)),
+            Self::File(path) => write!(f, "{} (api.token_file)", DisplayPath(path)),
             Self::Variable => write!(f, "the environment variable {VARIABLE}"),
         }
     }
 }
 
-/// A path, unless it looks as if the token itself was written where its file's name belongs.
-struct Shown<'a>(&'a Path);
+/// Displays a path, unless it may be a token that the operator wrote in place of the path.
+struct DisplayPath<'a>(&'a Path);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for DisplayPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LONG_FOR_A_NAME: usize = 20;
+        const NAME_LENGTH_MAX: usize = 20;
         let text = self.0.to_string_lossy();
-        if text.len() > LONG_FOR_A_NAME && !text.contains('/') && !self.0.exists() {
-            return f.write_str(
-                "the file (its name is not repeated here, for it may be the token itself)",
-            );
+        if text.len() > NAME_LENGTH_MAX && !text.contains('/') && !self.0.exists() {
+            return f
+                .write_str("the file (its name is not shown, because it may be the token itself)");
         }
         f.write_str(&text)
     }
 }
 
-/// Why there is no token. No variant holds anything of a token.
+/// Why there is no usable token. No variant holds any part of a token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// Nobody has put one anywhere.
+    /// No source is set.
     #[error(
-        "there is no API token: put it in a file that only growd can read and name that as api.token_file in the \
-         config, or in the environment variable {VARIABLE}, or, under systemd, hand it over as the credential \
-         {CREDENTIAL} (LoadCredential=)"
+        "there is no API token: put it in a file that only growd can read and set api.token_file in the config to its \
+         path, or set the environment variable {VARIABLE}, or, under systemd, provide the credential {CREDENTIAL} \
+         (LoadCredential=)"
     )]
     Missing,
-    /// The file that should hold it can't be read.
+    /// The file cannot be read.
     #[error(
-        "the API token cannot be read from {place}: {cause}; the file has to exist and this user has to be allowed \
-         to read it"
+        "the API token cannot be read from {origin}: {cause}; the file must exist and be readable by this user"
     )]
     Unreadable {
-        /// Where.
-        place: Place,
-        /// Why not.
+        /// Source of the token.
+        origin: TokenSource,
+        /// The error of the system.
         cause: std::io::Error,
     },
-    /// What is there is no token.
-    #[error("what is in {place} is no API token: {why}; put the token there, and nothing else")]
+    /// The content is not a token.
+    #[error(
+        "the content of {origin} is not an API token: {why}; put the token there and nothing else"
+    )]
     Malformed {
-        /// Where.
-        place: Place,
+        /// Source of the token.
+        origin: TokenSource,
         /// What is wrong with it.
         why: &'static str,
     },
 }
 
-/// The API token. Neither printed nor stored, by any means.
+/// The API token. It is never printed and never stored.
 #[derive(Clone)]
 pub struct Token {
     secret: SecretString,
-    place: Place,
+    source: TokenSource,
     warnings: Vec<String>,
 }
 
@@ -110,45 +111,45 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// Looks for the token in its three places, as they are now.
+    /// Reads the token from the first source that is set: the credential, `api.token_file`, `$EXTRUCT_API_TOKEN`.
     ///
     /// # Errors
     ///
-    /// [`TokenError`]: there is none, or what is in the first place that has something is not one.
+    /// [`TokenError`] if no source is set, or the first one that is set holds no token.
     pub fn find(api: &Api) -> Result<Self, TokenError> {
         find(api.token_file.as_deref(), |name| std::env::var_os(name))
     }
 
-    /// Reads the token from a file and looks nowhere else.
+    /// Reads the token from a file; ignores the other sources.
     ///
     /// # Errors
     ///
-    /// [`TokenError`]: the file can't be read, or what is in it is no token.
+    /// [`TokenError`] if the file cannot be read or holds no token.
     pub fn from_file_only(path: &Path) -> Result<Self, TokenError> {
         find(Some(path), |_| None)
     }
 
-    /// Where it was found.
+    /// Returns where the token was read from.
     #[must_use]
-    pub fn place(&self) -> &Place {
-        &self.place
+    pub fn source(&self) -> &TokenSource {
+        &self.source
     }
 
-    /// What is not well with the way it is kept.
+    /// Returns warnings about the file that holds the token.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The token itself, for the header of a request and nothing else.
+    /// Returns the token itself. Use it only for the header of a request.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.secret.expose_secret()
     }
 
-    fn new(bytes: Vec<u8>, place: Place) -> Result<Self, TokenError> {
+    fn new(bytes: Vec<u8>, source: TokenSource) -> Result<Self, TokenError> {
         let malformed = |why| TokenError::Malformed {
-            place: place.clone(),
+            origin: source.clone(),
             why,
         };
         if bytes.len() > MAX_BYTES {
@@ -162,48 +163,48 @@ impl Token {
         }
         if token.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(malformed(
-                "it has spaces, line breaks or control characters inside",
+                "it contains spaces, line breaks or control characters",
             ));
         }
         if token.starts_with(['"', '\'', '`']) || token.ends_with(['"', '\'', '`']) {
             return Err(malformed(
-                "it is in quotation marks, which are not part of it",
+                "it begins or ends with quotation marks, which are not part of it",
             ));
         }
-        // A header's value can't carry anything else as it stands.
+        // An HTTP header value cannot carry other characters unchanged.
         if !token.chars().all(|c| c.is_ascii_graphic()) {
-            return Err(malformed("it has characters that are not ASCII"));
+            return Err(malformed("it contains characters that are not ASCII"));
         }
         Ok(Self {
             secret: SecretString::from(token),
-            place,
+            source,
             warnings: Vec::new(),
         })
     }
 
-    fn from_file(place: &Place, path: &Path) -> Result<Self, TokenError> {
+    fn from_file(source: &TokenSource, path: &Path) -> Result<Self, TokenError> {
         let unreadable = |cause| TokenError::Unreadable {
-            place: place.clone(),
+            origin: source.clone(),
             cause,
         };
         let metadata = std::fs::metadata(path).map_err(unreadable)?;
         if !metadata.is_file() && !metadata.is_dir() {
-            // To open a pipe would be to wait for somebody who writes to it; a directory says itself what it is.
+            // Opening a pipe would block until another process writes to it. Reading a directory fails with a clear error.
             return Err(TokenError::Malformed {
-                place: place.clone(),
-                why: "it is not a file",
+                origin: source.clone(),
+                why: "it is not a regular file",
             });
         }
         let file = File::open(path).map_err(unreadable)?;
         let mut bytes = Vec::new();
-        // Room for the line break at the end, and for seeing that it is too long.
+        // One byte above the maximum shows that the content is too long.
         file.take(MAX_BYTES as u64 + 1)
             .read_to_end(&mut bytes)
             .map_err(unreadable)?;
-        let mut token = Self::new(bytes, place.clone())?;
-        if metadata.permissions().mode() & OTHERS != 0 {
+        let mut token = Self::new(bytes, source.clone())?;
+        if metadata.permissions().mode() & OTHERS_MODE != 0 {
             token.warnings.push(format!(
-                "every user of this machine can read or change the token in {place}: chmod o-rwx it"
+                "every user of this machine can read or change the token in {source}: run chmod o-rwx on it"
             ));
         }
         Ok(token)
@@ -215,21 +216,21 @@ fn find(
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Token, TokenError> {
     let set = |name| variable(name).filter(|value| !value.is_empty());
-    if let Some(directory) = set(CREDENTIALS) {
+    if let Some(directory) = set(CREDENTIALS_DIRECTORY) {
         let path = Path::new(&directory).join(CREDENTIAL);
-        let is_none = std::fs::read(&path).is_ok_and(|bytes| bytes == NONE);
-        match Token::from_file(&Place::Credential(path.clone()), &path) {
-            Err(TokenError::Malformed { .. }) if is_none => {}
-            // The directory may hold other credentials, and not this one.
+        let is_absent = std::fs::read(&path).is_ok_and(|bytes| bytes == ABSENT);
+        match Token::from_file(&TokenSource::Credential(path.clone()), &path) {
+            Err(TokenError::Malformed { .. }) if is_absent => {}
+            // The directory may hold only other credentials.
             Err(TokenError::Unreadable { cause, .. }) if cause.kind() == ErrorKind::NotFound => {}
             outcome => return outcome,
         }
     }
     if let Some(path) = token_file {
-        return Token::from_file(&Place::File(path.to_owned()), path);
+        return Token::from_file(&TokenSource::File(path.to_owned()), path);
     }
     match set(VARIABLE) {
-        Some(text) => Token::new(text.into_encoded_bytes(), Place::Variable),
+        Some(text) => Token::new(text.into_encoded_bytes(), TokenSource::Variable),
         None => Err(TokenError::Missing),
     }
 }
@@ -249,12 +250,12 @@ mod tests {
     }
 
     #[test]
-    fn the_credential_goes_before_the_file_and_the_file_before_the_variable() {
+    fn the_credential_precedes_the_file_and_the_file_precedes_the_variable() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("token");
         write(&file, "from-file\n", 0o600);
         let variables = |name: &str| match name {
-            CREDENTIALS => Some(directory.path().into()),
+            CREDENTIALS_DIRECTORY => Some(directory.path().into()),
             VARIABLE => Some("from-variable".into()),
             _ => None,
         };
@@ -267,17 +268,17 @@ mod tests {
         );
         let token = find(Some(&file), variables).unwrap();
         assert_eq!(token.expose(), "from-credential");
-        assert!(matches!(token.place(), Place::Credential(_)));
+        assert!(matches!(token.source(), TokenSource::Credential(_)));
         assert!(token.warnings().is_empty());
     }
 
     #[test]
-    fn a_credential_that_systemd_had_none_to_load_for_is_none() {
+    fn the_fallback_of_an_absent_credential_is_ignored() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join(CREDENTIAL), "\n").unwrap();
         let with = |value: Option<&str>| {
             find(None, |name| match name {
-                CREDENTIALS => Some(directory.path().into()),
+                CREDENTIALS_DIRECTORY => Some(directory.path().into()),
                 VARIABLE => value.map(OsString::from),
                 _ => None,
             })
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_no_part_of_it_and_quotation_marks_are_refused_by_name() {
+    fn a_byte_order_mark_is_ignored_and_quotation_marks_are_rejected() {
         assert_eq!(from_variable("\u{feff}abc\r\n").unwrap().expose(), "abc");
         assert_eq!(from_variable("a\"b").unwrap().expose(), "a\"b");
         for quoted in [
@@ -322,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_refused_with_its_place() {
+    fn invalid_content_is_rejected_with_its_source() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("token");
         for (bytes, why) in [
@@ -342,20 +343,20 @@ mod tests {
     }
 
     #[test]
-    fn a_named_file_that_cannot_be_read_is_an_error_even_with_a_variable_set() {
+    fn a_token_file_that_cannot_be_read_is_an_error_even_if_the_variable_is_set() {
         let missing = Path::new("/nonexistent/token");
         let error = find(Some(missing), |_| Some("x".into())).unwrap_err();
         assert!(error.to_string().contains("/nonexistent/token"), "{error}");
     }
 
     #[test]
-    fn a_token_in_place_of_its_files_name_is_not_repeated() {
+    fn a_token_in_place_of_a_path_is_not_shown() {
         let error = find(Some(Path::new("S3CRET-S3CRET-S3CRET-S3CRET")), |_| None).unwrap_err();
         assert!(!error.to_string().contains("S3CRET"), "{error}");
     }
 
     #[test]
-    fn a_file_that_everyone_can_read_is_told() {
+    fn a_token_file_that_every_user_can_read_causes_a_warning() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("token");
         write(&file, "x", 0o604);
@@ -366,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn no_token_anywhere_names_the_three_places() {
+    fn the_error_for_no_token_names_the_three_sources() {
         let error = find(None, |_| None).unwrap_err().to_string();
         for part in ["api.token_file", VARIABLE, CREDENTIAL] {
             assert!(error.contains(part), "{error}");

@@ -1,9 +1,9 @@
-//! `growd add`: tasks to grow, or changes to them; all of them or none.
+//! `growd add`: adds or changes tasks, all of them or none.
 
 use super::exit::Usage;
-use super::table::{self, tell};
+use super::output::{self, print_message};
 use super::task_list::{self, Entry, Problem, Values};
-use super::tasks::{self, Hosts, Named};
+use super::tasks::{self, Hosts, TaskArgument};
 use super::{Context, Exit};
 use crate::core::TaskId;
 use crate::core::resume::RESUME_MAX;
@@ -15,18 +15,18 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// With more tasks than this there is one line for all of them, in place of one for each.
-const FEW: usize = 20;
+/// With more tasks than this, one summary line replaces the line per task.
+const LISTED_MAX: usize = 20;
 
 /// Start growing tasks, or change them
 ///
-/// The tasks have to exist: growd asks for more results of searches that were started elsewhere. What is not given
-/// of --chunk and --note stays as it is. If anything cannot be used, nothing is added.
+/// The tasks must exist at the service: growd does not create them. Without --chunk or --note, a task that was added
+/// before keeps its value. If any task is unusable, nothing is added.
 #[derive(Debug, Args)]
 #[allow(
     clippy::doc_markdown,
     rustdoc::bare_urls,
-    reason = "the words of --help"
+    reason = "the text of --help"
 )]
 #[command(after_help = "\
 Examples:
@@ -35,21 +35,21 @@ Examples:
   growd add - --target 100 < ids.txt
   growd add --csv searches.csv --target 100")]
 pub struct Add {
-    /// A task's id, or a link such as https://app.extruct.ai/tasks/ID; - reads them from stdin, one a line, without blank
+    /// A task id, or a link such as https://app.extruct.ai/tasks/ID; - reads one task per line from stdin, and skips blank
     /// lines and lines that begin with #
     #[arg(required_unless_present = "csv", value_name = "TASK")]
     tasks: Vec<String>,
-    /// Read the tasks from a CSV file, - for stdin. Its first row names the columns: task_id and, optionally, target, chunk
-    /// and note. Others are ignored; for empty cells --target, --chunk and --note hold
+    /// Read the tasks from a CSV file, or from stdin if FILE is -. The first row names the columns: task_id and,
+    /// optionally, target, chunk and note. Other columns are ignored. --target, --chunk and --note apply to empty cells
     #[arg(long, value_name = "FILE", conflicts_with = "tasks")]
     csv: Option<PathBuf>,
     /// The total number of results wanted
     #[arg(long, value_name = "N", required_unless_present = "csv", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(1..))]
     target: Option<i64>,
-    /// The most results to ask for at a time, 1 to 250 [default: growth.chunk of the config]
+    /// The largest number of results to request at a time, 1 to 250 [default: growth.chunk of the config]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(1..=RESUME_MAX))]
     chunk: Option<i64>,
-    /// Anything you want to remember about them
+    /// A note for the operator; growd does not use it
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
 }
@@ -57,12 +57,12 @@ pub struct Add {
 impl Add {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let (mut entries, problems) = self.read(&Hosts::of(&context.settings))?;
-        // A row of an earlier version can have an id that no new one may have; without a database there is none.
+        // Without a database all ids are final. With one, `resolve` may still accept an id that an earlier version stored.
         if !context.database().exists() {
-            self.refuse(&problems, &once_each(&entries).1)?;
+            self.reject(&problems, &deduplicate(&entries).1)?;
         }
         let mut connection = context.open_to_write(Mode::Write).await?;
-        if entries.len() > FEW {
+        if entries.len() > LISTED_MAX {
             schema::expect_many(&mut connection).await?;
         }
         let mut transaction = store::begin(&mut connection).await?;
@@ -71,20 +71,20 @@ impl Add {
             entries.iter_mut().map(|entry| &mut entry.task),
         )
         .await?;
-        let (mut tasks, more) = once_each(&entries);
-        self.refuse(&problems, &more)?;
+        let (mut tasks, more) = deduplicate(&entries);
+        self.reject(&problems, &more)?;
         let mut out = Vec::new();
-        if tasks.len() > FEW {
-            // In the order of the tables, so that each page of them is written once.
+        if tasks.len() > LISTED_MAX {
+            // In the order of the primary key, so that SQLite writes each page once.
             tasks.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-            let sums = upsert_all(&mut transaction, &tasks).await?;
+            let counts = upsert_all(&mut transaction, &tasks).await?;
             writeln!(
                 out,
                 "{} tasks: {} added, {} changed, {} unchanged",
                 tasks.len(),
-                sums.new,
-                sums.changed,
-                sums.unchanged
+                counts.new,
+                counts.changed,
+                counts.unchanged
             )?;
         } else {
             for (id, new) in &tasks {
@@ -104,40 +104,40 @@ impl Add {
         if let Some(target) = tasks.iter().map(|(_, new)| new.target).max()
             && target > cap
         {
-            tell(format_args!(
-                "the target {target} is above growth.task_cap, the {cap} results that the service gives a task at most: \
-                 what gets that far ends as `capped`"
+            print_message(format_args!(
+                "the target {target} is above growth.task_cap ({cap}), the service's maximum per task: a task that reaches \
+                 {cap} results ends as `capped`"
             ));
         }
-        context.hint_at_daemon();
+        context.hint_if_no_daemon();
         let mut stdout = io::stdout().lock();
         stdout.write_all(&out)?;
         stdout.flush()?;
         Ok(Exit::Done)
     }
 
-    /// Refuses everything where anything is wrong, and tells all that is, in the order of the list.
-    fn refuse(&self, some: &[Problem], more: &[Problem]) -> anyhow::Result<()> {
+    /// Prints all problems, in the order of the list, and returns an error if there is one.
+    fn reject(&self, some: &[Problem], more: &[Problem]) -> anyhow::Result<()> {
         let mut problems: Vec<&Problem> = some.iter().chain(more).collect();
         if problems.is_empty() {
             return Ok(());
         }
-        problems.sort_by(|one, other| one.place.cmp(&other.place));
+        problems.sort_by(|one, other| one.location.cmp(&other.location));
         for problem in &problems {
-            tell(problem);
+            print_message(problem);
         }
         let text = format!(
             "{} cannot be used: nothing was added",
-            table::count(problems.len() as u64, "task")
+            output::count(problems.len() as u64, "task")
         );
         Err(match self.csv {
-            // What is wrong is in the file, not in the command.
+            // The file is wrong, not the command line.
             Some(_) => anyhow::Error::msg(text),
             None => Usage(text).into(),
         })
     }
 
-    /// The tasks that the arguments name, and what is wrong with rows that name none.
+    /// Reads the tasks that the arguments name, and the problems of unusable rows.
     fn read(&self, hosts: &Hosts) -> anyhow::Result<(Vec<Entry>, Vec<Problem>)> {
         let values = Values {
             target: self.target,
@@ -154,47 +154,45 @@ impl Add {
                 entries.extend(task_list::from_stdin(hosts, &values)?);
             } else {
                 entries.push(Entry {
-                    place: None,
-                    task: Named::new(hosts, argument),
+                    location: None,
+                    task: TaskArgument::new(hosts, argument),
                     values: values.clone(),
                 });
             }
         }
         if entries.is_empty() && problems.is_empty() {
-            let text = match &self.csv {
-                Some(_) => {
-                    "there are no tasks in the CSV file: a row for each is expected after the first"
+            return Err(match &self.csv {
+                Some(_) => anyhow::anyhow!(
+                    "there are no tasks in the CSV file: write one row per task after the first row"
+                ),
+                None => {
+                    Usage("there are no tasks on stdin: write one task per line".to_owned()).into()
                 }
-                None => "there are no tasks on stdin: one a line is expected",
-            };
-            return match &self.csv {
-                Some(_) => Err(anyhow::Error::msg(text)),
-                None => Err(Usage(text.to_owned()).into()),
-            };
+            });
         }
         Ok((entries, problems))
     }
 }
 
-/// Each task once. An id that is none is a problem, and so is a task that is there twice with different values.
-fn once_each(entries: &[Entry]) -> (Vec<(TaskId, NewTask<'_>)>, Vec<Problem>) {
+/// Removes repeated tasks. Returns invalid ids, missing targets, and tasks listed twice with different values as problems.
+fn deduplicate(entries: &[Entry]) -> (Vec<(TaskId, NewTask<'_>)>, Vec<Problem>) {
     let mut tasks = Vec::with_capacity(entries.len());
     let mut problems = Vec::new();
     let mut seen: HashMap<&TaskId, &Entry> = HashMap::with_capacity(entries.len());
     for entry in entries {
-        let mut wrong = |why| {
-            let place = entry.place.clone();
-            problems.push(Problem { place, why });
+        let mut reject = |reason| {
+            let location = entry.location.clone();
+            problems.push(Problem { location, reason });
         };
         let id = match &entry.task.id {
             Ok(id) => id,
-            Err(why) => {
-                wrong(why.clone());
+            Err(reason) => {
+                reject(reason.clone());
                 continue;
             }
         };
         let Some(target) = entry.values.target else {
-            wrong("it has no target, and there is no --target".to_owned());
+            reject("it has no target, and --target is not given".to_owned());
             continue;
         };
         match seen.get(id) {
@@ -208,11 +206,11 @@ fn once_each(entries: &[Entry]) -> (Vec<(TaskId, NewTask<'_>)>, Vec<Problem>) {
                 tasks.push((id.clone(), new));
             }
             Some(first) if first.values == entry.values => {}
-            // Only the rows of a CSV file have values of their own.
-            Some(first) => wrong(format!(
-                "{id} is there with other values on {}",
+            // Only rows of a CSV file have their own values, and they have a location.
+            Some(first) => reject(format!(
+                "{id} is already listed with other values on {}",
                 first
-                    .place
+                    .location
                     .as_ref()
                     .map(ToString::to_string)
                     .unwrap_or_default()

@@ -1,6 +1,6 @@
-//! What needs an operator's attention, as `growd status` lists it.
+//! Conditions that need the operator's attention, as `growd status` lists them.
 
-use super::table::{clean, relative};
+use super::output::{clean, relative};
 use crate::store::daemon::DaemonRow;
 use crate::store::overview::{self, QuietRow};
 use crate::store::{StoreError, disk, wal};
@@ -9,19 +9,19 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 use std::path::Path;
 
-/// One thing that needs attention.
+/// A condition that needs attention.
 #[derive(Debug, Serialize)]
 pub struct Attention {
-    /// What kind of thing, for scripts.
+    /// Kind, for scripts.
     pub kind: &'static str,
-    /// What it is and what to do, in one line.
+    /// The condition and the remedy, in one line.
     pub text: String,
 }
 
-/// Quiet tasks that are listed one by one.
+/// Largest number of quiet tasks that are listed one by one.
 const QUIET_MAX: u32 = 20;
 
-/// Lists what needs attention; `quiet` is at most one more than [`QUIET_MAX`].
+/// Lists all conditions. `quiet` is the result of [`quiet`].
 pub fn list(
     database: &Path,
     daemon: &DaemonRow,
@@ -42,11 +42,11 @@ pub fn list(
         .collect()
 }
 
-/// Reads the tasks that are quiet, for [`list`].
+/// Reads the quiet tasks for [`list`]: at most one more than are listed.
 ///
 /// # Errors
 ///
-/// What SQLite says.
+/// What SQLite reports.
 pub async fn quiet(connection: &mut SqliteConnection) -> Result<Vec<QuietRow>, StoreError> {
     overview::quiet(connection, QUIET_MAX + 1).await
 }
@@ -56,7 +56,7 @@ fn is_quiet(row: &QuietRow, now: Timestamp) -> Attention {
     Attention {
         kind: "quiet",
         text: format!(
-            "{} is quiet: polls show {:?}, and nothing changes; reported {}, polling goes on: see the search in the app, \
+            "{} is quiet: polls show {:?} without any change; reported {}. growd still polls it. See the task in the app, \
              or pause it",
             clean(&row.task_id),
             clean(shows),
@@ -65,12 +65,13 @@ fn is_quiet(row: &QuietRow, now: Timestamp) -> Attention {
     }
 }
 
-/// Looks whether the file can be written. Only before this process opens it: closing it would drop SQLite's locks.
-pub fn of_the_file(database: &Path) -> Option<Attention> {
+/// Checks whether the database is read-only. Call it before this process opens the database: closing a second file
+/// descriptor of that file would release SQLite's locks.
+pub fn read_only(database: &Path) -> Option<Attention> {
     disk::is_read_only(database).then(|| Attention {
         kind: "unwritable",
         text: format!(
-            "the database {} is read-only: see its mode, and how its file system is mounted; growd needs to write that file",
+            "the database {} is read-only: check its mode and the mount options of its file system; growd must write to it",
             database.display()
         ),
     })
@@ -85,7 +86,7 @@ fn wal_large(database: &Path) -> Option<Attention> {
     })
 }
 
-/// The account's gate, where it is not open.
+/// Describes the account's gate if it is not open.
 pub fn gate(daemon: &DaemonRow, now: Timestamp) -> Option<Attention> {
     let reason = daemon.gate_reason.as_deref();
     let until = daemon.gate_until.as_deref();
@@ -111,7 +112,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[tokio::test]
-    async fn a_closed_gate_and_a_file_without_the_right_to_write_need_attention() {
+    async fn a_closed_gate_and_a_read_only_file_need_attention() {
         let dir = tempfile::tempdir().expect("a directory");
         let database = dir.path().join("growd.db");
         let mut connection = store::open(&database, Mode::Write).await.expect("opens");
@@ -131,9 +132,9 @@ mod tests {
         assert_eq!(found, [("gate", text)]);
         drop(connection);
 
-        assert!(of_the_file(&database).is_none());
+        assert!(read_only(&database).is_none());
         fs::set_permissions(&database, Permissions::from_mode(0o444)).expect("a mode");
-        let found = of_the_file(&database).expect("it is read-only");
+        let found = read_only(&database).expect("it is read-only");
         assert_eq!(found.kind, "unwritable");
     }
 }

@@ -1,4 +1,4 @@
-//! `growd backup`: a consistent copy of the live database, which is there in full or not at all.
+//! `growd backup`: a consistent copy of the live database, complete or absent.
 
 use super::{Context, Exit, interrupted};
 use crate::store::{self, Mode, schema};
@@ -9,9 +9,10 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Write a consistent copy of the database, while it is in use
+/// Write a consistent copy of the database while it is in use
 ///
-/// To restore one, stop the daemon, move the database and its -wal and -shm files away, and put the copy in place.
+/// To restore a backup, stop the daemon, move the database and its -wal and -shm files away, and put the backup in their
+/// place.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  growd backup /var/backups/growd-$(date +%F).db")]
 pub struct Backup {
@@ -20,12 +21,12 @@ pub struct Backup {
     file: PathBuf,
 }
 
-/// The copy while it is being written; removed when dropped.
+/// An unfinished copy; deleted when dropped.
 struct Partial(PathBuf);
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        // Best effort: there is nobody to tell, and it does no harm.
+        // Best effort: a leftover file does no harm.
         let _ = fs::remove_file(&self.0);
     }
 }
@@ -47,8 +48,8 @@ impl Backup {
         };
         tokio::select! {
             outcome = schema::copy_to(&mut connection, partial_name) => outcome
-                .with_context(|| format!("the copy to {} failed, and was removed", file.display()))?,
-            () = interrupted => bail!("interrupted; there is no backup"),
+                .with_context(|| format!("the copy to {} failed and was deleted", file.display()))?,
+            () = interrupted => bail!("interrupted: no backup was written"),
         }
         File::open(&partial.0)?.sync_all()?;
         put_in_place(&partial.0, &file)?;
@@ -59,7 +60,7 @@ impl Backup {
     }
 }
 
-/// Makes the empty file that the copy goes to: its rights are narrow before anything is in it.
+/// Creates the empty file for the copy, so that its mode is narrow before it holds data.
 fn begin(file: &Path) -> anyhow::Result<Partial> {
     let mut name = file.as_os_str().to_owned();
     name.push(format!(".{}.partial", std::process::id()));
@@ -71,19 +72,19 @@ fn begin(file: &Path) -> anyhow::Result<Partial> {
         .open(&path)
         .map_err(|error| {
             anyhow::anyhow!(
-                "{} cannot be written: {error}; the backup needs a directory that exists and that this user may write in",
+                "{} cannot be created: {error}; the directory must exist and be writable by this user",
                 path.display()
             )
         })?;
     Ok(Partial(path))
 }
 
-/// Gives the finished copy its name, unless that is taken: a rename would overwrite.
+/// Gives the finished copy its name unless a file has it; a rename would overwrite that file.
 fn put_in_place(partial: &Path, file: &Path) -> anyhow::Result<()> {
     match fs::hard_link(partial, file) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(exists(file)),
-        // Not every file system has hard links: take the name with an empty file, and replace that.
+        // Some file systems have no hard links: reserve the name with an empty file, then replace that.
         Err(_) => {
             match OpenOptions::new().write(true).create_new(true).open(file) {
                 Ok(_) => {}
@@ -94,7 +95,7 @@ fn put_in_place(partial: &Path, file: &Path) -> anyhow::Result<()> {
         }
     }
     if let Some(directory) = file.parent() {
-        // The name is durable once the directory is; not every file system lets one say so.
+        // Makes the name durable; some file systems do not support this.
         let _ = File::open(directory).and_then(|directory| directory.sync_all());
     }
     Ok(())
@@ -102,7 +103,7 @@ fn put_in_place(partial: &Path, file: &Path) -> anyhow::Result<()> {
 
 fn exists(file: &Path) -> String {
     format!(
-        "{} exists, and is not overwritten: give the backup another name, or move that file away",
+        "{} exists and is not overwritten: give the backup another name, or move that file away",
         file.display()
     )
 }

@@ -1,8 +1,8 @@
-//! `growd check`: is all in order for the daemon to run, and what to do where it is not.
+//! `growd check`: checks config, database, token and service, and names the remedies.
 
 use super::Exit;
 use super::attention;
-use super::table::{clean, tell};
+use super::output::{clean, print_message};
 use crate::config::{self, Settings, Source};
 use crate::core::Failure;
 use crate::extruct::{Client, network};
@@ -12,20 +12,20 @@ use clap::Args;
 use jiff::Timestamp;
 use std::io::{self, Write};
 
-/// The most values that growd cannot read that are listed.
+/// Largest number of unreadable values that are listed.
 const UNREADABLE_MAX: usize = 20;
 
-/// Check config, database, token and service, and say what to do
+/// Check config, database, token and service, and name the remedies
 ///
 /// Exit status 78: the config or the database's schema is not usable; 77: there is no token, or the service refuses
-/// it; 69: the service cannot be reached; 1: the database is damaged, cannot be read, or holds values that cannot be read.
+/// it; 69: the service cannot be reached; 1: the database is damaged, cannot be read, or holds unreadable values.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   growd check
   growd check --offline --config ./growd.toml")]
 pub struct Check {
-    /// Send nothing: leave the service alone
+    /// Send no request to the service
     #[arg(long)]
     offline: bool,
 }
@@ -43,7 +43,7 @@ impl Check {
             Some(file) => ok("config", &format!("{} is valid", file.display())),
             None => ok(
                 "config",
-                "there is no file: the defaults, and the environment, are valid",
+                "there is no config file; the defaults and the environment are valid",
             ),
         }
         for warning in config::warnings() {
@@ -61,7 +61,7 @@ impl Check {
             }
             Some(_) | None => Exit::Done,
         };
-        // The first thing to mend decides.
+        // The first failure decides.
         let exit = [network, database, token, service]
             .into_iter()
             .find(|exit| *exit != Exit::Done)
@@ -75,19 +75,20 @@ async fn database(settings: &Settings) -> anyhow::Result<Exit> {
     let mut connection = match store::open(&settings.database, Mode::Read).await {
         Ok(connection) => connection,
         Err(StoreError::Absent { .. }) => {
-            let made = settings
+            let has_directory = settings
                 .database
                 .parent()
                 .is_some_and(std::path::Path::is_dir);
-            if made {
+            if has_directory {
                 ok(
                     "database",
-                    &format!("{path} is not there yet; it will be created"),
+                    &format!("{path} does not exist yet; it will be created"),
                 );
                 return Ok(Exit::Done);
             }
-            let advice =
-                format!("{path}: its directory does not exist; make it, or change database.path");
+            let advice = format!(
+                "the directory of {path} does not exist: create it, or change database.path"
+            );
             fail("database", &advice);
             return Ok(Exit::Failed);
         }
@@ -104,12 +105,12 @@ async fn database(settings: &Settings) -> anyhow::Result<Exit> {
         Ok(found) => found,
         Err(error) => vec![error.to_string()],
     };
-    // Of a damaged database this may fail, which the integrity tells by then.
+    // An error here is one of a damaged database, which the integrity check has reported.
     let unreadable = values::unreadable(&mut connection, None, UNREADABLE_MAX)
         .await
         .unwrap_or_default();
     if !unreadable.is_empty() {
-        // Each is named below, with what to do about it.
+        // Each is reported below, with its remedy.
         found.retain(|line| !line.starts_with("CHECK constraint failed"));
     }
     if found.is_empty() {
@@ -128,14 +129,14 @@ async fn database(settings: &Settings) -> anyhow::Result<Exit> {
             fail("database", value);
         }
         if unreadable.len() == UNREADABLE_MAX {
-            warn("database", "there may be more of them");
+            warn("database", "there may be more unreadable values");
         }
         return Ok(Exit::Failed);
     }
     let holder = match Lock::is_held(&settings.database) {
         Some(true) => "a daemon is running on it",
         Some(false) => "no daemon is running on it",
-        None => "whether a daemon is running on it is not for this user to know",
+        None => "this user cannot see whether a daemon is running on it",
     };
     let version = schema::newest_version();
     ok(
@@ -145,7 +146,10 @@ async fn database(settings: &Settings) -> anyhow::Result<Exit> {
     let now = Timestamp::now();
     let row = daemon::read(&mut connection).await?;
     if let Some(gate) = attention::gate(&row, now) {
-        warn("gate", &format!("the daemon holds requests: {}", gate.text));
+        warn(
+            "gate",
+            &format!("the daemon holds back requests: {}", gate.text),
+        );
     }
     Ok(Exit::Done)
 }
@@ -168,7 +172,7 @@ enum Found {
 fn token(settings: &Settings, offline: bool) -> Found {
     match Token::find(&settings.api) {
         Ok(token) => {
-            ok("token", &format!("found in {}", token.place()));
+            ok("token", &format!("found in {}", token.source()));
             for warning in token.warnings() {
                 warn("token", warning);
             }
@@ -193,9 +197,9 @@ async fn service(settings: &Settings, token: Token) -> anyhow::Result<Exit> {
             let who = user
                 .email
                 .as_deref()
-                .map_or_else(|| "an account without an address".to_owned(), short);
+                .map_or_else(|| "an account without an e-mail address".to_owned(), short);
             let credits = user.available_credits.map_or_else(
-                || "it does not say how many credits are left".to_owned(),
+                || "the number of credits is unknown".to_owned(),
                 |credits| format!("{credits} credits left"),
             );
             ok("service", &format!("{url}: {who}, {credits}"));
@@ -204,59 +208,59 @@ async fn service(settings: &Settings, token: Token) -> anyhow::Result<Exit> {
         Err(failure @ (Failure::Unauthorized { .. } | Failure::Forbidden { .. })) => (
             Exit::NoToken,
             format!(
-                "{url} refuses the token ({failure}): get a new one from the account's settings"
+                "{url} refuses the token ({failure}): create a new one in the account's settings"
             ),
         ),
         Err(failure @ (Failure::NotConnected { .. } | Failure::Unanswered { .. })) => (
             Exit::Unreachable,
             match client.proxy() {
                 None => format!(
-                    "{url} cannot be reached ({failure}): check the network, and api.base_url"
+                    "{url} cannot be reached ({failure}): check the network and api.base_url"
                 ),
                 Some(proxy) => format!(
-                    "{url} cannot be reached ({failure}): check the proxy {proxy}, which the environment names (HTTPS_PROXY or \
-                     ALL_PROXY), the network, and api.base_url"
+                    "{url} cannot be reached ({failure}): check the proxy {proxy} (set by HTTPS_PROXY or ALL_PROXY), \
+                     the network, and api.base_url"
                 ),
             },
         ),
         Err(failure @ Failure::PaymentRequired { .. }) => (
             Exit::Failed,
-            format!("{url} wants to be paid first ({failure}): see the account's billing"),
+            format!("{url} requires payment ({failure}): check the account's billing"),
         ),
         Err(failure @ Failure::RateLimited { .. }) => (
             Exit::Failed,
-            format!("{url} limits this account just now ({failure}): try again later"),
+            format!("{url} limits this account's rate ({failure}): try again later"),
         ),
         Err(failure) => (
             Exit::Failed,
-            format!("{url} answers what was not expected ({failure}): check api.base_url"),
+            format!("{url} sent an unexpected answer ({failure}): check api.base_url"),
         ),
     };
     fail("service", &advice);
     Ok(exit)
 }
 
-/// The service's own words, short and fit for a terminal.
+/// Shortens a text of the service, and makes it safe for a terminal.
 fn short(text: &str) -> String {
-    const MOST: usize = 100;
-    clean(text).chars().take(MOST).collect()
+    const CHARS_MAX: usize = 100;
+    clean(text).chars().take(CHARS_MAX).collect()
 }
 
-fn ok(what: &str, text: &str) {
-    say("ok", what, text);
+fn ok(subject: &str, text: &str) {
+    print_result("ok", subject, text);
 }
 
-fn warn(what: &str, text: &str) {
-    say("warn", what, text);
+fn warn(subject: &str, text: &str) {
+    print_result("warn", subject, text);
 }
 
-fn fail(what: &str, text: &impl std::fmt::Display) {
+fn fail(subject: &str, text: &impl std::fmt::Display) {
     let text = text.to_string();
-    say("FAIL", what, text.lines().next().unwrap_or_default());
-    tell(format_args!("growd: {what}: {text}"));
+    print_result("FAIL", subject, text.lines().next().unwrap_or_default());
+    print_message(format_args!("growd: {subject}: {text}"));
 }
 
-/// A line of the result. Nobody being there to read it makes nothing of what was found any better or worse.
-fn say(verdict: &str, what: &str, text: &str) {
-    let _ = writeln!(io::stdout(), "{verdict:<5} {what:<9} {text}");
+/// Prints a line of the result. Ignores a closed stdout, so that the exit status stays that of the check.
+fn print_result(verdict: &str, subject: &str, text: &str) {
+    let _ = writeln!(io::stdout(), "{verdict:<5} {subject:<9} {text}");
 }

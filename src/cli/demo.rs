@@ -1,6 +1,6 @@
-//! `growd demo`: stand-in, daemon and progress in one process, without an account.
+//! `growd demo`: stand-in, daemon and live progress in one process, without an account.
 
-use super::table::{self, tell};
+use super::output::{self, print_message};
 use super::{Exit, interrupted, watch};
 use crate::config::{Settings, Source};
 use crate::daemon::supervision::signals::Signal;
@@ -20,13 +20,13 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
-/// How many times as fast as the real service the demo's is.
+/// Speed of the stand-in relative to the real service.
 const SPEED: f64 = 12.0;
 
-/// See it work, without an account
+/// Show growd at work, without an account
 ///
-/// Starts a local stand-in for the service, grows a handful of searches to their targets in under a minute, with live
-/// progress, and says where the database is.
+/// Starts a local stand-in for the service, grows a handful of searches to their targets in under a minute with live
+/// progress, and prints the path of the database.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -36,15 +36,15 @@ pub struct Demo {}
 
 impl Demo {
     pub(super) async fn run(self, source: Source) -> anyhow::Result<Exit> {
-        let home = Home::make(source.database)?;
+        let files = Files::create(source.database)?;
         let service = growd_simulator::start(options()).await?;
-        let settings = home.settings(&service)?;
-        let token = Token::from_file_only(&home.token)?;
+        let settings = files.settings(&service)?;
+        let token = Token::from_file_only(&files.token)?;
         for search in SEARCHES {
-            search.begin(&service, &home.database).await?;
+            search.begin(&service, &files.database).await?;
         }
-        tell(format_args!(
-            "{} searches, grown by the daemon against a stand-in for the service, {SPEED} times as fast as the real one:",
+        print_message(format_args!(
+            "the daemon grows {} searches at a stand-in for the service, {SPEED} times as fast as the real one:",
             SEARCHES.len()
         ));
 
@@ -53,7 +53,7 @@ impl Demo {
         let mut daemon = tokio::spawn(daemon::serve(settings, token, inbox, no_reload));
         let interrupt = interrupted()?;
         let ended_early = tokio::select! {
-            followed = watch::follow(&home.database, interrupt) => { followed?; None }
+            followed = watch::follow(&files.database, interrupt) => { followed?; None }
             ended = &mut daemon => Some(ended),
         };
         let _ = signals.send(Signal::Stop).await;
@@ -61,26 +61,26 @@ impl Demo {
             Some(ended) => ended,
             None => daemon.await,
         };
-        ended.context("the daemon broke off")??;
+        ended.context("the daemon panicked")??;
         service.shutdown().await;
-        home.report().await?;
+        files.print_summary().await?;
         Ok(Exit::Done)
     }
 }
 
 /// One of the demo's searches.
 struct Search {
-    /// What it shows.
+    /// What it demonstrates.
     note: &'static str,
     query: &'static str,
     target: i64,
     chunk: Option<i64>,
-    /// How many candidates there are.
+    /// Number of candidates.
     pool: u32,
     fail_at: Option<u32>,
 }
 
-/// Five searches that end in five ways. Each is done at 25 results to begin with, as one from the service is.
+/// Five searches with five different ends. Each starts as done with 25 results, like a search of the service.
 const SEARCHES: [Search; 5] = [
     Search {
         note: "one resume is enough",
@@ -149,35 +149,35 @@ impl Search {
 fn options() -> Options {
     let mut options = Options::default();
     options.settings.speed = SPEED;
-    // Other ids each time, as with the real service.
+    // New ids in each run, as with the real service.
     options.seed = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(1, |since| since.as_secs());
     options
 }
 
-/// Where the demo keeps its files.
-struct Home {
+/// The demo's files.
+struct Files {
     database: PathBuf,
     token: PathBuf,
 }
 
-impl Home {
-    fn make(database: Option<PathBuf>) -> anyhow::Result<Self> {
+impl Files {
+    fn create(database: Option<PathBuf>) -> anyhow::Result<Self> {
         if let Some(database) = database.as_ref().filter(|database| database.exists()) {
-            // Its tasks are another service's: here they would all come out as missing.
+            // Its tasks are those of another service; the stand-in would report all of them as missing.
             bail!(
-                "{} exists: the demo only fills a database of its own, name a file that does not exist",
+                "{} exists: the demo needs a new database, so name a file that does not exist",
                 database.display()
             );
         }
-        // A name that nobody can guess, and a directory that nobody else made: what lies there is trusted.
+        // A random name, and an error if the directory exists: another user must not provide the files in it.
         let name = format!("growd-demo-{:08x}", rand::random::<u32>());
         let dir = std::env::temp_dir().join(name);
         DirBuilder::new()
             .mode(0o700)
             .create(&dir)
-            .with_context(|| format!("the directory {} cannot be made", dir.display()))?;
+            .with_context(|| format!("the directory {} cannot be created", dir.display()))?;
         let database = database.unwrap_or_else(|| dir.join("growd.db"));
         let token = dir.join("token");
         std::fs::write(
@@ -209,30 +209,30 @@ impl Home {
         Ok(settings)
     }
 
-    /// The closing table, and where to look further.
-    async fn report(&self) -> anyhow::Result<()> {
+    /// Prints the final table and example queries.
+    async fn print_summary(&self) -> anyhow::Result<()> {
         let mut connection = store::open(&self.database, Mode::Read).await?;
-        let mut table = table::table(&["search", "state", "results", "asked for", "why"]);
-        let mut rows = overview::rows(&mut connection, None, overview::ResumePermit::Added);
+        let mut table = output::table(&["search", "state", "results", "requested", "why"]);
+        let mut rows = overview::rows(&mut connection, None, overview::Order::Added);
         while let Some(row) = rows.try_next().await? {
             let cells = vec![
                 Cell::new(row.note.unwrap_or_default()),
-                table::state(&row.state),
-                table::number(format!(
+                output::state(&row.state),
+                output::number(format!(
                     "{} of {}",
                     row.num_results.unwrap_or(0),
                     row.target
                 )),
-                table::number(row.requested),
+                output::number(row.requested),
                 Cell::new(row.reason.unwrap_or_default()),
             ];
-            table::add_row(&mut table, cells);
+            output::add_row(&mut table, cells);
         }
         let path = self.database.display();
         let mut out = std::io::stdout().lock();
         writeln!(out)?;
-        table::write(&mut out, &table)?;
-        writeln!(out, "\nThe database is {path}. Look into it with:\n")?;
+        output::write(&mut out, &table)?;
+        writeln!(out, "\nThe database is {path}. Query it with:\n")?;
         writeln!(
             out,
             "  sqlite3 -box {path} \"SELECT note, state, num_results, target, requested FROM overview\""

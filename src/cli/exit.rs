@@ -1,4 +1,4 @@
-//! The exit statuses, and which error leads to which.
+//! The exit statuses, and the mapping of errors to them.
 
 use super::tasks::UnknownTasks;
 use crate::config::ConfigError;
@@ -9,7 +9,7 @@ use crate::token::TokenError;
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
-/// How a command ends. The numbers are those of `sysexits.h` where they are above 2.
+/// The exit status of a command. Numbers above 2 are those of `sysexits.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -25,7 +25,7 @@ pub enum Exit {
     Locked = 75,
     /// No token, or `check`: the service refused it.
     NoToken = 77,
-    /// The config, what the environment says of proxies and certificates, or the database's schema version is not usable.
+    /// The config, the environment's proxy or certificates, or the database's schema version is not usable.
     Unusable = 78,
 }
 
@@ -35,20 +35,20 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Arguments that only turn out to be wrong once they are looked at together.
+/// Wrong arguments that clap does not detect.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Usage(pub String);
 
 impl Exit {
-    /// The status that an error leads to.
+    /// Returns the exit status for an error.
     #[must_use]
     pub fn of(error: &anyhow::Error) -> Self {
         for cause in error.chain() {
             if let Some(error) = cause.downcast_ref::<StoreError>() {
                 return Self::of_store(error);
             }
-            // Its errors speak for it, and so are not its sources.
+            // `RunError` is transparent: its store error is not in the chain of sources.
             if let Some(RunError::Store(error)) = cause.downcast_ref::<RunError>() {
                 return Self::of_store(error);
             }
@@ -65,14 +65,14 @@ impl Exit {
                 return Self::Failed;
             }
             if is_broken_pipe(cause) {
-                // Who reads has had enough: `growd status | head`.
+                // The reader of stdout has closed it, as in `growd status | head`.
                 return Self::Done;
             }
         }
         Self::Failed
     }
 
-    /// The status that an error of the database leads to.
+    /// Returns the exit status for an error of the database.
     #[must_use]
     pub fn of_store(error: &StoreError) -> Self {
         match error {
@@ -87,7 +87,7 @@ impl Exit {
             | StoreError::Lock { .. }
             | StoreError::Damaged(_)
             | StoreError::Schema { .. }
-            // A restart may find it well.
+            // Temporary: a restart may succeed.
             | StoreError::Migrate { for_now: true, .. }
             | StoreError::Gone { .. }
             | StoreError::Unwritable { .. }

@@ -1,27 +1,29 @@
-//! The command line: what can be asked of growd, a file for each command.
+//! The command line: arguments, and one file per command.
 //!
-//! Results go to stdout, words for people to stderr. Commands speak to the database and never to a running
-//! daemon: that sees within seconds what they changed.
+//! Results go to stdout, messages to stderr. Commands write to the database and never contact a running daemon, which
+//! reads their changes within 2 s.
 
-pub mod add;
+mod add;
 mod attention;
-pub mod backup;
-pub mod check;
-pub mod demo;
-pub mod exit;
-pub mod owner;
-pub mod pause;
+mod backup;
+mod check;
+mod demo;
+mod exit;
+
+pub mod output;
+mod pause;
+mod privileges;
 mod rate;
-pub mod remove;
-pub mod retry;
-pub mod run;
-pub mod show;
-pub mod simulate;
-pub mod status;
-pub mod table;
+mod remove;
+mod retry;
+mod run;
+mod show;
+mod simulate;
+mod status;
+
 mod task_list;
-pub mod tasks;
-pub mod watch;
+mod tasks;
+mod watch;
 
 pub use exit::Exit;
 
@@ -36,14 +38,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 const EXAMPLES: &str = "\
 Examples:
-  growd demo                                   see it work; no account needed
+  growd demo                                   show growd at work; no account needed
   growd add https://app.extruct.ai/tasks/ID --target 250
   growd run                                    grow all tasks to their targets
-  growd status                                 what there is, and how far it got
+  growd status                                 show all tasks and the daemon
 
-The config is looked for at --config, $GROWD_CONFIG and /etc/growd/growd.toml.
-The API token is read from the systemd credential extruct-api-token, the file
-that api.token_file names, or $EXTRUCT_API_TOKEN.";
+Search order for the config: --config, $GROWD_CONFIG, /etc/growd/growd.toml.
+Search order for the API token: the systemd credential extruct-api-token, the
+file that api.token_file names, $EXTRUCT_API_TOKEN.";
 
 /// The arguments of the program.
 #[derive(Debug, Parser)]
@@ -52,9 +54,9 @@ that api.token_file names, or $EXTRUCT_API_TOKEN.";
     version,
     about = "Grows each Extruct Deep Search task to its target size",
     long_about = "Grows each Extruct Deep Search task to its target size.\n\n\
-        For each task it is given a target: the number of results wanted. It watches the task, and asks the service \
-        for more until the target is reached or there is no more to be had. All it learns is in one SQLite file, so \
-        that it can be stopped at any moment and never asks, and never pays, twice.",
+        Each task has a target: the total number of results wanted. growd polls the task and requests more results \
+        until the target is reached or the service has no more. All state is in one SQLite file, so growd can be \
+        stopped at any moment without requesting, and paying for, the same results twice.",
     after_help = EXAMPLES,
     subcommand_required = true,
     arg_required_else_help = true
@@ -66,11 +68,11 @@ pub struct Cli {
     command: Command,
 }
 
-/// What goes with every command.
+/// The options of all commands.
 #[derive(Debug, Args)]
-#[allow(clippy::doc_markdown, reason = "the words of --help")]
+#[allow(clippy::doc_markdown, reason = "the text of --help")]
 struct Global {
-    /// The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it is there]
+    /// The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]
     #[arg(
         long,
         global = true,
@@ -79,7 +81,7 @@ struct Global {
         help_heading = "Global options"
     )]
     config: Option<PathBuf>,
-    /// The database [default: database.path of the config]
+    /// The database file [default: database.path of the config]
     #[arg(
         long,
         global = true,
@@ -90,11 +92,11 @@ struct Global {
     database: Option<PathBuf>,
 }
 
-/// A path as a shell hands it over; one that it left as it was would be a file of that name.
+/// Parses a path. Rejects `~`, which a shell expands only at the beginning of a word and growd not at all.
 fn path(text: &str) -> Result<PathBuf, String> {
     if text.starts_with('~') {
         return Err(
-            "write the path out: the shell makes a directory of ~ only at the beginning of a word"
+            "write the path out: growd does not expand ~, and the shell does so only at the beginning of a word"
                 .to_owned(),
         );
     }
@@ -119,17 +121,17 @@ enum Command {
 }
 
 impl Cli {
-    /// What the command is to run on.
+    /// Creates the runtime of the command.
     ///
-    /// For the daemon that is one thread: a thread for each core would do fewer looks, for they wake each other more often
-    /// than they work (docs/performance.md).
+    /// The daemon has a single thread: several threads poll fewer tasks per second, because they spend more time waking
+    /// each other than working (docs/performance.md).
     ///
     /// # Errors
     ///
-    /// Where the system has no thread, or no file descriptor, for it.
+    /// Returns an error if the system provides no thread or no file descriptor.
     pub fn runtime(&self) -> io::Result<Runtime> {
         let mut builder = match self.command {
-            // It is as fast as the machine, so that it is not what is measured.
+            // In benchmarks the stand-in must not be slower than the daemon.
             Command::Simulate(_) => Builder::new_multi_thread(),
             _ => Builder::new_current_thread(),
         };
@@ -137,12 +139,12 @@ impl Cli {
     }
 }
 
-/// What a command goes by.
+/// What a command needs: its configuration and where that came from.
 #[derive(Debug)]
 pub struct Context {
-    /// Where the config came from.
+    /// Where the configuration was read from.
     pub source: Source,
-    /// The config.
+    /// The configuration.
     pub settings: Settings,
 }
 
@@ -152,27 +154,27 @@ impl Context {
         Ok(Self { source, settings })
     }
 
-    /// The database.
+    /// Returns the path of the database.
     #[must_use]
     pub fn database(&self) -> &Path {
         &self.settings.database
     }
 
-    /// Opens the database to change it, as its owner.
+    /// Opens the database for writing, as its owner.
     ///
     /// # Errors
     ///
-    /// Where this user may not, and what the database says.
+    /// `PrivilegeError` if this user may not write it; [`store::StoreError`] from the database.
     pub async fn open_to_write(&self, mode: Mode<'_>) -> anyhow::Result<SqliteConnection> {
-        owner::act_as_owner(self.database())?;
+        privileges::drop_to_owner(self.database())?;
         Ok(store::open(self.database(), mode).await?)
     }
 
-    /// Says that what was changed waits for a daemon, where none runs.
-    pub fn hint_at_daemon(&self) {
+    /// Prints a hint if no daemon runs on this database.
+    pub fn hint_if_no_daemon(&self) {
         if Lock::is_held(self.database()) == Some(false) {
-            table::tell(
-                "no daemon runs on this database: nothing will happen until `growd run` is started",
+            output::print_message(
+                "no daemon runs on this database: the change takes effect when `growd run` is started",
             );
         }
     }
@@ -182,7 +184,7 @@ impl Context {
 ///
 /// # Errors
 ///
-/// What went wrong, in words for people; [`Exit::of`] has its exit status.
+/// The error of the command, which [`Exit::of`] maps to an exit status.
 pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let source = Source {
         config: cli.global.config,
@@ -191,7 +193,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let context = |source| {
         let context = Context::load(source)?;
         for warning in config::warnings() {
-            table::tell(format_args!("growd: {warning}"));
+            output::print_message(format_args!("growd: {warning}"));
         }
         Ok::<_, ConfigError>(context)
     };
@@ -206,20 +208,20 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Status(command) => command.run(&context(source)?).await,
         Command::Show(command) => command.run(&context(source)?).await,
         Command::Watch(command) => command.run(&context(source)?).await,
-        // A config that can't be used is what it is there to tell.
+        // It reports an invalid config itself.
         Command::Check(command) => command.run(source).await,
         Command::Backup(command) => command.run(&context(source)?).await,
-        // These two have no use for a config: a bad one is no reason not to start.
+        // These two do not use the config: an invalid one must not stop them.
         Command::Simulate(command) => command.run().await,
         Command::Demo(command) => command.run(source).await,
     }
 }
 
-/// Ends when the process is asked to: SIGINT or SIGTERM.
+/// Returns a future that completes on SIGINT or SIGTERM.
 ///
 /// # Errors
 ///
-/// Where the signals can't be listened for.
+/// Returns an error if the signal handlers cannot be installed.
 pub fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

@@ -1,7 +1,7 @@
 //! `growd pause` and `growd unpause`.
 
-use super::table;
-use super::tasks::{self, Hosts, StateOrPaused, Which};
+use super::output;
+use super::tasks::{self, Hosts, Selection, StateFilter};
 use super::{Context, Exit};
 use crate::store::tasks::{set_paused, set_paused_in, unpause_all};
 use crate::store::{self, Mode};
@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 /// Stop growing tasks for now
 ///
-/// A paused task gets no request at all. What the service is already at work on goes on there.
+/// growd sends no request for a paused task. Work that the service has already begun continues.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -18,10 +18,10 @@ Examples:
   growd pause --state growing")]
 pub struct Pause {
     #[command(flatten)]
-    which: Which,
+    selection: Selection,
 }
 
-/// Go on with paused tasks
+/// Continue growing paused tasks
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -29,42 +29,42 @@ Examples:
   growd unpause --state paused")]
 pub struct Unpause {
     #[command(flatten)]
-    which: Which,
+    selection: Selection,
 }
 
 impl Pause {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        set(context, &self.which, true).await?;
+        set(context, &self.selection, true).await?;
         Ok(Exit::Done)
     }
 }
 
 impl Unpause {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        set(context, &self.which, false).await?;
-        context.hint_at_daemon();
+        set(context, &self.selection, false).await?;
+        context.hint_if_no_daemon();
         Ok(Exit::Done)
     }
 }
 
-async fn set(context: &Context, which: &Which, paused: bool) -> anyhow::Result<()> {
+async fn set(context: &Context, selection: &Selection, paused: bool) -> anyhow::Result<()> {
     let mut connection = context.open_to_write(Mode::WriteExisting).await?;
     let mut transaction = store::begin(&mut connection).await?;
     let mut out = Vec::new();
-    if let Some(state) = which.state {
+    if let Some(state) = selection.state {
         let changed = match (state, paused) {
-            (StateOrPaused::State(state), _) => {
+            (StateFilter::State(state), _) => {
                 set_paused_in(&mut transaction, state, paused).await?
             }
-            (StateOrPaused::Paused, false) => unpause_all(&mut transaction).await?,
-            // They are that already.
-            (StateOrPaused::Paused, true) => 0,
+            (StateFilter::Paused, false) => unpause_all(&mut transaction).await?,
+            // All of them are paused already.
+            (StateFilter::Paused, true) => 0,
         };
         let word = if paused { "paused" } else { "unpaused" };
-        writeln!(out, "{}: {word}", table::count(changed, "task"))?;
+        writeln!(out, "{}: {word}", output::count(changed, "task"))?;
     } else {
         let hosts = Hosts::of(&context.settings);
-        for id in tasks::find(&mut transaction, &hosts, &which.tasks).await? {
+        for id in tasks::find(&mut transaction, &hosts, &selection.tasks).await? {
             let words = match (paused, set_paused(&mut transaction, &id, paused).await?) {
                 (true, true) => "paused",
                 (true, false) => "already paused",

@@ -1,4 +1,4 @@
-//! `growd remove`: stops managing tasks; what was asked for them stays on record.
+//! `growd remove`: stops managing tasks; their ledger and events stay.
 
 use super::tasks::{self, Hosts};
 use super::{Context, Exit};
@@ -8,12 +8,12 @@ use std::io::{self, Write};
 
 /// Stop managing tasks
 ///
-/// Nothing changes on the service's side. The record of what was asked for them, and their events, stay in the
-/// database; so does the count of the daily limit.
+/// The tasks stay as they are at the service. Their resumes and events stay in the database, and the resumes still count
+/// towards the daily limit.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  growd remove ID")]
 pub struct Remove {
-    /// A task's id, or a link to it
+    /// A task id, or a link to the task
     #[arg(required = true, value_name = "TASK")]
     tasks: Vec<String>,
 }

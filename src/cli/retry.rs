@@ -1,18 +1,18 @@
-//! `growd retry`: looks again at tasks that ended in a way that may have passed.
+//! `growd retry`: polls tasks again that ended short of their target.
 
 use super::exit::Usage;
-use super::table::{self, tell};
-use super::tasks::{self, Hosts, StateOrPaused, Which};
+use super::output::{self, print_message};
+use super::tasks::{self, Hosts, Selection, StateFilter};
 use super::{Context, Exit};
 use crate::core::{State, TaskId};
 use crate::store::{self, Mode, load, tasks::retry, tasks::retry_in};
 use clap::Args;
 use std::io::{self, Write};
 
-/// Look again at tasks that ended short of their target
+/// Poll tasks again that ended short of their target
 ///
-/// Takes a task out of `failed`, `missing`, `refused`, `stalled` or `capped`. A count of resumes that brought nothing
-/// starts anew. Tasks in any other state are left as they are.
+/// Takes a task out of `failed`, `missing`, `refused`, `stalled` or `capped`, and resets its count of resumes without
+/// new results. Tasks in any other state do not change.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -20,21 +20,21 @@ Examples:
   growd retry --state missing")]
 pub struct Retry {
     #[command(flatten)]
-    which: Which,
+    selection: Selection,
 }
 
 impl Retry {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        match self.which.state {
+        match self.selection.state {
             None => self.retry_named(context).await,
-            Some(StateOrPaused::State(state)) if state.is_retriable() => {
+            Some(StateFilter::State(state)) if state.is_retriable() => {
                 retry_state(context, state).await
             }
             Some(_) => {
                 let retriable = State::ALL.iter().filter(|state| state.is_retriable());
                 let words: Vec<&str> = retriable.map(|state| state.as_str()).collect();
                 let text = format!(
-                    "--state takes the states that can be retried: {}",
+                    "--state accepts the states that can be retried: {}",
                     words.join(", ")
                 );
                 Err(Usage(text).into())
@@ -46,7 +46,7 @@ impl Retry {
         let hosts = Hosts::of(&context.settings);
         let mut connection = context.open_to_write(Mode::WriteExisting).await?;
         let mut transaction = store::begin(&mut connection).await?;
-        let ids = tasks::find(&mut transaction, &hosts, &self.which.tasks).await?;
+        let ids = tasks::find(&mut transaction, &hosts, &self.selection.tasks).await?;
         let loaded = load::load(&mut transaction, &ids.iter().collect::<Vec<&TaskId>>()).await?;
         for task in loaded.iter().flatten() {
             if task.progress.state.is_retriable() {
@@ -60,22 +60,20 @@ impl Retry {
         for task in loaded.iter().flatten() {
             let (id, state) = (&task.id, task.progress.state);
             if !state.is_retriable() {
-                tell(format_args!(
-                    "{id} is {state}: there is nothing to retry, and it was left as it is"
+                print_message(format_args!(
+                    "{id} is {state}, which cannot be retried: nothing was changed"
                 ));
                 continue;
             }
             retried = true;
-            writeln!(out, "{id}: was {state}, will be looked at again")?;
+            writeln!(out, "{id}: was {state}, will be polled again")?;
             if task.wanted.paused {
-                tell(format_args!(
-                    "{id} is paused: it has to wait for `growd unpause`"
-                ));
+                print_message(format_args!("{id} is paused: run `growd unpause` as well"));
             }
         }
         out.flush()?;
         if retried {
-            context.hint_at_daemon();
+            context.hint_if_no_daemon();
         }
         Ok(Exit::Done)
     }
@@ -87,18 +85,18 @@ async fn retry_state(context: &Context, state: State) -> anyhow::Result<Exit> {
     let (retried, paused) = retry_in(&mut transaction, state).await?;
     transaction.commit().await?;
     if paused > 0 {
-        tell(format_args!(
-            "{} of them paused: it takes `growd unpause` as well",
-            table::count(paused, "task")
+        print_message(format_args!(
+            "{} of them paused: run `growd unpause` as well",
+            output::count(paused, "task")
         ));
     }
     writeln!(
         io::stdout(),
-        "{}: {state} until now, will be looked at again",
-        table::count(retried, "task")
+        "{}: {state} until now, will be polled again",
+        output::count(retried, "task")
     )?;
     if retried > 0 {
-        context.hint_at_daemon();
+        context.hint_if_no_daemon();
     }
     Ok(Exit::Done)
 }

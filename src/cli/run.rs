@@ -1,6 +1,6 @@
 //! `growd run`: the daemon, in the foreground.
 
-use super::{Context, Exit, owner};
+use super::{Context, Exit, privileges};
 use crate::daemon::supervision::restart_backoff::{RestartBackoff, Waited};
 use crate::daemon::supervision::signals;
 use crate::daemon::{self, RunError};
@@ -12,8 +12,8 @@ use clap::Args;
 
 /// Run the daemon, in the foreground, until SIGTERM or SIGINT
 ///
-/// Grows every task that is in the database or comes into it. SIGHUP makes it read config and token again. A second
-/// SIGINT or SIGTERM ends it at once, with status 1, which loses nothing either.
+/// Grows every task in the database, including tasks that are added later. On SIGHUP it reads config and token again. A
+/// second SIGINT or SIGTERM ends it at once, with status 1, and loses nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -27,12 +27,12 @@ impl Run {
         let exit = match serve(context, log).await {
             Ok(()) => Exit::Done,
             Err(error) => {
-                let is_told = matches!(
+                let is_logged = matches!(
                     error.downcast_ref::<RunError>(),
                     Some(RunError::Unhealthy(_))
                 );
-                if !is_told {
-                    logging::last_words(&format!("{error:#}"));
+                if !is_logged {
+                    logging::log_fatal(&format!("{error:#}"));
                 }
                 Exit::of(&error)
             }
@@ -59,19 +59,19 @@ async fn serve(mut context: Context, log: LogHandle) -> anyhow::Result<()> {
     for warning in token.warnings() {
         tracing::warn!("{warning}");
     }
-    // Config and token are read; those of a reload are read as the owner.
-    owner::act_as_owner(context.database())?;
+    // A reload reads config and token as the owner.
+    privileges::drop_to_owner(context.database())?;
     let database = context.database().to_owned();
     if restarts.has_lost(&database) && !database.exists() {
         anyhow::bail!(
-            "the database {} is gone: put it back, or a backup in its place. To begin with an empty one, stop growd and \
-             start it again",
+            "the database {} has disappeared: restore it, or put a backup in its place. To start with an empty database, stop \
+             growd and start it again",
             database.display()
         );
     }
-    // A task, so that a panic in it has an exit status and words as any other error.
+    // In a task of its own, so that a panic becomes an error with an exit status.
     let daemon = daemon::run(context.source, context.settings, token, log, signals);
-    let outcome = tokio::spawn(daemon).await.context("the daemon broke off")?;
+    let outcome = tokio::spawn(daemon).await.context("the daemon panicked")?;
     match &outcome {
         Ok(()) => restarts.ended_well(),
         Err(RunError::Unhealthy(_)) => restarts.lost(&database),

@@ -1,6 +1,6 @@
 //! `growd show`: one task in full.
 
-use super::table::{self, clean, relative};
+use super::output::{self, clean, relative};
 use super::tasks::{self, Hosts};
 use super::{Context, Exit};
 use crate::store::{self, Mode, overview};
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::io::{self, Write};
 
-/// How many of the newest events are shown.
+/// Number of events shown, the newest.
 const EVENTS: u32 = 20;
 
 /// Show one task in full: counters, resumes, recent events
@@ -21,10 +21,10 @@ Examples:
   growd show ID
   growd show https://app.extruct.ai/tasks/ID --json")]
 pub struct Show {
-    /// A task's id, or a link to it
+    /// A task id, or a link to the task
     #[arg(value_name = "TASK")]
     task: String,
-    /// One JSON document on stdout
+    /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
@@ -34,7 +34,7 @@ impl Show {
         let hosts = Hosts::of(&context.settings);
         let mut connection = store::open(context.database(), Mode::Read).await?;
         let ids = tasks::find(&mut connection, &hosts, std::slice::from_ref(&self.task)).await?;
-        let id = ids.first().context("a task that was found has an id")?;
+        let id = ids.first().context("a task that exists has an id")?;
         let document = overview::show(&mut connection, id, EVENTS)
             .await?
             .with_context(|| format!("{id} was removed just now"))?;
@@ -51,52 +51,52 @@ impl Show {
 
 fn text(out: &mut impl Write, task: &Value) -> io::Result<()> {
     let now = Timestamp::now();
-    let told = |key: &str| word(&task[key]);
-    let at = |key: &str| {
+    let field = |key: &str| display(&task[key]);
+    let time = |key: &str| {
         task[key]
             .as_str()
             .map_or_else(|| "-".to_owned(), |at| relative(at, now))
     };
-    writeln!(out, "task       {}", told("task_id"))?;
-    writeln!(out, "query      {}", told("query"))?;
-    writeln!(out, "note       {}", told("note"))?;
-    writeln!(out, "state      {}: {}", told("state"), told("reason"))?;
+    writeln!(out, "task       {}", field("task_id"))?;
+    writeln!(out, "query      {}", field("query"))?;
+    writeln!(out, "note       {}", field("note"))?;
+    writeln!(out, "state      {}: {}", field("state"), field("reason"))?;
     writeln!(
         out,
-        "results    {} of {} ({} %), asked for {} more in all",
-        told("num_results"),
-        told("target"),
-        told("percent"),
-        told("requested")
+        "results    {} of {} ({} %), {} requested in addition",
+        field("num_results"),
+        field("target"),
+        field("percent"),
+        field("requested")
     )?;
     writeln!(
         out,
         "service    {}, exhausted: {}, desired {}",
-        told("status"),
-        told("is_exhausted"),
-        told("desired_num_results")
+        field("status"),
+        field("is_exhausted"),
+        field("desired_num_results")
     )?;
     writeln!(
         out,
         "pipeline   {} discovered > {} enriched > {} evaluated > {} results",
-        told("num_results_discovered"),
-        told("num_results_enriched"),
-        told("num_results_evaluated"),
-        told("num_results")
+        field("num_results_discovered"),
+        field("num_results_enriched"),
+        field("num_results_evaluated"),
+        field("num_results")
     )?;
     writeln!(
         out,
         "polls      {}, last {}, next {}",
-        told("polls"),
-        at("polled_at"),
-        at("next_poll_at")
+        field("polls"),
+        time("polled_at"),
+        time("next_poll_at")
     )?;
     if !task["last_error"].is_null() {
         writeln!(
             out,
             "error      {} ({} in a row)",
-            told("last_error"),
-            told("failures")
+            field("last_error"),
+            field("failures")
         )?;
     }
     section(
@@ -106,7 +106,7 @@ fn text(out: &mut impl Write, task: &Value) -> io::Result<()> {
         &[
             "id",
             "sent",
-            "asked for",
+            "requested",
             "at",
             "state",
             "brought",
@@ -114,15 +114,15 @@ fn text(out: &mut impl Write, task: &Value) -> io::Result<()> {
         ],
         |resume| {
             vec![
-                table::number(word(&resume["id"])),
-                Cell::new(word(&resume["sent_at"])),
-                table::number(word(&resume["requested"])),
-                table::number(word(&resume["baseline_results"])),
-                Cell::new(word(&resume["state"])),
-                table::number(word(&resume["brought"])),
+                output::number(display(&resume["id"])),
+                Cell::new(display(&resume["sent_at"])),
+                output::number(display(&resume["requested"])),
+                output::number(display(&resume["baseline_results"])),
+                Cell::new(display(&resume["state"])),
+                output::number(display(&resume["brought"])),
                 Cell::new(match &resume["detail"] {
                     Value::Null => String::new(),
-                    detail => word(detail),
+                    detail => display(detail),
                 }),
             ]
         },
@@ -134,9 +134,9 @@ fn text(out: &mut impl Write, task: &Value) -> io::Result<()> {
         &["at", "kind", "detail"],
         |event| {
             vec![
-                Cell::new(word(&event["at"])),
-                Cell::new(word(&event["kind"])),
-                Cell::new(word(&event["detail"])),
+                Cell::new(display(&event["at"])),
+                Cell::new(display(&event["kind"])),
+                Cell::new(display(&event["detail"])),
             ]
         },
     )
@@ -152,16 +152,16 @@ fn section(
     let Some(rows) = rows.as_array().filter(|rows| !rows.is_empty()) else {
         return Ok(());
     };
-    let mut table = table::table(header);
+    let mut table = output::table(header);
     for row in rows {
-        table::add_row(&mut table, cells(row));
+        output::add_row(&mut table, cells(row));
     }
     writeln!(out, "\n{title}")?;
-    table::write(out, &table)
+    output::write(out, &table)
 }
 
-/// A value for people.
-fn word(value: &Value) -> String {
+/// Formats a JSON value for display.
+fn display(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => clean(text),

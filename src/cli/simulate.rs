@@ -1,6 +1,6 @@
 //! `growd simulate`: the stand-in for the service, in the foreground.
 
-use super::table::tell;
+use super::output::print_message;
 use super::{Exit, interrupted};
 use anyhow::Context as _;
 use clap::Args;
@@ -30,7 +30,7 @@ impl Simulate {
             format!("{listen} cannot be listened on: choose another address with --listen")
         })?;
         writeln!(io::stdout(), "listening on {}", simulator.url())?;
-        tell(format_args!(
+        print_message(format_args!(
             "point growd at it with GROWD__API__BASE_URL={} and any EXTRUCT_API_TOKEN; stop it with Ctrl-C",
             simulator.url()
         ));

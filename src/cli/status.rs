@@ -1,13 +1,13 @@
-//! `growd status`: what the daemon is doing, and how far each task got.
+//! `growd status`: the state of the daemon and the progress of each task.
 
 use super::attention::{self, Attention};
-use super::table::{self, clean, relative, span, tell};
-use super::{Context, Exit};
-use crate::core::State;
+use super::output::{self, clean, duration, print_message, relative};
+use super::{Context, Exit, tasks};
 use crate::core::since;
 use crate::daemon::HEARTBEAT;
 use crate::store::daemon::DaemonRow;
-use crate::store::overview::{self, OverviewRow, ResumePermit, StateCount};
+use crate::store::overview::{self, Order, OverviewRow};
+use crate::store::state_counts::StateCounts;
 use crate::store::{self, Lock, Mode, Text, daemon, ledger, time};
 use clap::Args;
 use comfy_table::{Cell, Table};
@@ -18,24 +18,24 @@ use sqlx::sqlite::SqliteConnection;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// With more tasks than this a list of all would help nobody, unless it is asked for.
-pub(super) const FEW: i64 = 300;
+/// Largest number of tasks that are all listed without `--all`.
+pub(super) const LISTED_MAX: i64 = 300;
 
-/// So many are shown in that case: about a screen.
-const SCREEN: usize = 30;
+/// Number of tasks listed if there are more: about a screen.
+const SUMMARY_ROWS: usize = 30;
 
-/// What is shown of many tasks: first what needs somebody, then what is under way.
-const WORTH_A_LOOK: [&str; 6] = [
+/// The states listed in that case: first those that need the operator, then the unfinished ones.
+const SUMMARY_STATES: [&str; 6] = [
     "refused", "failed", "missing", "stalled", "growing", "pending",
 ];
 
-/// So many rows make a table; more are more tables, for none is written before it is whole.
-const CHUNK: usize = 500;
+/// Rows per table. A table is kept in memory until it is written, so a long list is written as several tables.
+const TABLE_ROWS: usize = 500;
 
-/// A daemon that has not said for so long that it is well is not well.
-const STALE: Duration = Duration::from_secs(HEARTBEAT.as_secs() * 6);
+/// Age of the heartbeat above which the daemon counts as unhealthy.
+const STALE_HEARTBEAT: Duration = Duration::from_secs(HEARTBEAT.as_secs() * 6);
 
-/// Show all tasks, and what the daemon is doing
+/// Show all tasks and the daemon
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -44,41 +44,37 @@ Examples:
   growd status --all | less
   growd status --json | jq '.tasks[] | select(.last_error)'")]
 pub struct Status {
-    /// One JSON document on stdout
+    /// Print one JSON document
     #[arg(long)]
     json: bool,
     /// Only the tasks in this state: pending, growing, reached, exhausted, capped, refused, stalled, failed, missing
     /// or paused
     #[arg(long, value_name = "STATE", value_parser = state)]
     state: Option<String>,
-    /// All tasks, where there are so many that a summary is shown
+    /// List all tasks, even if there are so many that only some are listed by default
     #[arg(long, conflicts_with_all = ["json", "state"])]
     all: bool,
 }
 
 fn state(word: &str) -> Result<String, String> {
-    if word == "paused" || State::parse(word).is_some() {
-        return Ok(word.to_owned());
-    }
-    let known: Vec<_> = State::ALL.iter().map(|state| state.as_str()).collect();
-    Err(format!("the states are {} and paused", known.join(", ")))
+    tasks::state(word).map(|_| word.to_owned())
 }
 
-/// All but the tasks.
+/// Everything but the tasks.
 struct Summary {
     daemon: DaemonRow,
     attention: Vec<Attention>,
-    /// None where this user may not know.
+    /// Whether a daemon runs; `None` if this user cannot see that.
     running: Option<bool>,
-    counts: Vec<StateCount>,
-    asked: i64,
+    counts: StateCounts,
+    requested: i64,
     daily_limit: i64,
     now: Timestamp,
 }
 
 impl Status {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let attention = attention::of_the_file(context.database());
+        let attention = attention::read_only(context.database());
         let mut connection = store::open(context.database(), Mode::Read).await?;
         let now = Timestamp::now();
         let daemon = daemon::read(&mut connection).await?;
@@ -90,8 +86,8 @@ impl Status {
                 .collect(),
             daemon,
             running: Lock::is_held(context.database()),
-            counts: overview::counts(&mut connection).await?,
-            asked: ledger::asked_within(&mut connection, ledger::DAY, now)
+            counts: StateCounts::read(&mut connection).await?,
+            requested: ledger::asked_within(&mut connection, ledger::DAY, now)
                 .await?
                 .0,
             daily_limit: context.settings.policy.growth.daily_limit,
@@ -108,7 +104,7 @@ impl Status {
     }
 }
 
-/// One document; the tasks are written as they are read, so that a million of them take no memory.
+/// Writes one JSON document. Writes each task as it is read, so that a million tasks take no memory.
 async fn json(
     out: &mut impl Write,
     connection: &mut SqliteConnection,
@@ -127,7 +123,7 @@ async fn json(
         "{{\"daemon\":{daemon},\"attention\":{},\"counts\":{},\"asked_24h\":{},\"daily_limit\":{},\"tasks\":[",
         serde_json::to_string(&summary.attention)?,
         serde_json::Value::Object(counts),
-        summary.asked,
+        summary.requested,
         summary.daily_limit
     )?;
     let mut rows = overview::rows(connection, state, summary.order());
@@ -144,24 +140,24 @@ async fn text(
     out: &mut impl Write,
     connection: &mut SqliteConnection,
     summary: &Summary,
-    asked: &Status,
+    options: &Status,
 ) -> anyhow::Result<()> {
     for line in summary.lines() {
         writeln!(out, "{line}")?;
     }
-    let total = summary.total();
+    let total = summary.counts.total();
     if total == 0 {
-        tell("there are no tasks yet: `growd add TASK --target N` starts growing one");
+        print_message("there are no tasks yet: add one with `growd add TASK --target N`");
         return Ok(());
     }
-    if total > FEW && !asked.all && asked.state.is_none() {
-        return short(out, connection, summary).await;
+    if total > LISTED_MAX && !options.all && options.state.is_none() {
+        return write_some(out, connection, summary).await;
     }
     let mut table = new_table();
-    let mut rows = overview::rows(connection, asked.state.as_deref(), summary.order());
+    let mut rows = overview::rows(connection, options.state.as_deref(), summary.order());
     while let Some(row) = rows.try_next().await? {
-        table::add_row(&mut table, cells(&row, summary.now));
-        if table.row_count() == CHUNK {
+        output::add_row(&mut table, cells(&row, summary.now));
+        if table.row_count() == TABLE_ROWS {
             write_table(out, &table)?;
             table = new_table();
         }
@@ -169,39 +165,39 @@ async fn text(
     write_table(out, &table)
 }
 
-/// About a screen of what is worth a look.
-async fn short(
+/// Writes about a screen of tasks.
+async fn write_some(
     out: &mut impl Write,
     connection: &mut SqliteConnection,
     summary: &Summary,
 ) -> anyhow::Result<()> {
     let mut table = new_table();
-    for state in WORTH_A_LOOK {
-        let room = SCREEN - table.row_count();
-        if room == 0 {
+    for state in SUMMARY_STATES {
+        let left = SUMMARY_ROWS - table.row_count();
+        if left == 0 {
             break;
         }
-        for row in overview::first(connection, state, room).await? {
-            table::add_row(&mut table, cells(&row, summary.now));
+        for row in overview::first(connection, state, left).await? {
+            output::add_row(&mut table, cells(&row, summary.now));
         }
     }
     let shown = table.row_count();
     write_table(out, &table)?;
-    tell(format_args!(
-        "{shown} of {} tasks are shown: --state STATE shows those in one state, --all and --json all",
-        summary.total()
+    print_message(format_args!(
+        "{shown} of {} tasks are shown: use --state STATE for those in one state, --all or --json for all",
+        summary.counts.total()
     ));
     Ok(())
 }
 
 fn new_table() -> Table {
-    table::table(&["task", "state", "results", "%", "next poll", "why"])
+    output::table(&["task", "state", "results", "%", "next poll", "why"])
 }
 
 fn write_table(out: &mut impl Write, table: &Table) -> anyhow::Result<()> {
     if table.row_count() > 0 {
         writeln!(out)?;
-        table::write(out, table)?;
+        output::write(out, table)?;
     }
     Ok(())
 }
@@ -218,25 +214,21 @@ fn cells(row: &OverviewRow, now: Timestamp) -> Vec<Cell> {
     let why = row.last_error.as_ref().or(row.reason.as_ref());
     vec![
         Cell::new(clean(&row.task_id)),
-        table::state(&row.state),
-        table::number(results),
-        table::number(row.percent),
+        output::state(&row.state),
+        output::number(results),
+        output::number(row.percent),
         Cell::new(next),
         Cell::new(clean(why.map_or("", |why| why))),
     ]
 }
 
 impl Summary {
-    fn total(&self) -> i64 {
-        self.counts.iter().map(|count| count.tasks).sum()
-    }
-
-    /// A few are sorted; many are taken as they come.
-    fn order(&self) -> ResumePermit {
-        if self.total() > FEW {
-            ResumePermit::Id
+    /// Sorts only a few tasks: sorting a million takes time and memory.
+    fn order(&self) -> Order {
+        if self.counts.total() > LISTED_MAX {
+            Order::Id
         } else {
-            ResumePermit::Added
+            Order::Added
         }
     }
 
@@ -244,7 +236,7 @@ impl Summary {
         let mut lines = vec![self.daemon_line()];
         if !self.attention.is_empty() {
             lines.push("needs attention:".to_owned());
-            lines.extend(self.attention.iter().map(|one| format!("  {}", one.text)));
+            lines.extend(self.attention.iter().map(|item| format!("  {}", item.text)));
         }
         let counts: Vec<_> = self
             .counts
@@ -255,11 +247,11 @@ impl Summary {
             lines.push(format!("tasks: {}", counts.join(", ")));
         }
         lines.push(match self.daily_limit {
-            0 => format!("asked for in the last 24 h: {} (no limit)", self.asked),
+            0 => format!("requested in the last 24 h: {} (no limit)", self.requested),
             limit => format!(
-                "asked for in the last 24 h: {} of {limit}, {} left",
-                self.asked,
-                (limit - self.asked).max(0)
+                "requested in the last 24 h: {} of {limit}, {} left",
+                self.requested,
+                (limit - self.requested).max(0)
             ),
         });
         lines
@@ -270,8 +262,7 @@ impl Summary {
             Some(true) => {}
             Some(false) => return "daemon: not running".to_owned(),
             None => {
-                return "daemon: whether one runs is not for this user to know: its lock cannot be opened"
-                    .to_owned();
+                return "daemon: unknown (this user cannot open its lock file)".to_owned();
             }
         }
         let age = |at: &Option<Text>| {
@@ -282,16 +273,16 @@ impl Summary {
         let pid = self.daemon.pid.unwrap_or_default();
         let up = age(&self.daemon.started_at).unwrap_or_default();
         let health = match age(&self.daemon.heartbeat_at) {
-            Some(age) if age <= STALE => String::new(),
+            Some(age) if age <= STALE_HEARTBEAT => String::new(),
             Some(age) => format!(
-                "; it has not written for {}: see its log, and whether the disk is full",
-                span(age)
+                "; its last heartbeat is {} old: check its log and the free disk space",
+                duration(age)
             ),
-            None => "; it is just starting".to_owned(),
+            None => "; starting".to_owned(),
         };
         format!(
             "daemon: running (version {version}, pid {pid}) for {}, gate {}{health}",
-            span(up),
+            duration(up),
             self.daemon.gate
         )
     }

@@ -1,7 +1,7 @@
-//! Lists of tasks to add: one a line, or a CSV file.
+//! Reads lists of tasks to add: one task per line, or a CSV file.
 
-use super::table;
-use super::tasks::{Hosts, Named};
+use super::output;
+use super::tasks::{Hosts, TaskArgument};
 use crate::core::resume::RESUME_MAX;
 use anyhow::{Context as _, bail};
 use csv::{ByteRecord, ReaderBuilder};
@@ -11,69 +11,69 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::rc::Rc;
 
-/// The largest list that is read, in bytes.
+/// The largest accepted list, in bytes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 const BOM: &str = "\u{feff}";
 
-/// A task of a list, and what is wanted of it.
+/// A task to add.
 #[derive(Debug)]
 pub struct Entry {
-    /// Where it stands; none for an argument.
-    pub place: Option<Place>,
-    /// Which task.
-    pub task: Named,
-    /// What is wanted.
+    /// Line in the list; `None` for a command-line argument.
+    pub location: Option<Location>,
+    /// The task.
+    pub task: TaskArgument,
+    /// Target, chunk and note.
     pub values: Values,
 }
 
 /// A line of a list.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Location {
     line: usize,
     list: Rc<str>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {} of {}", self.line, self.list)
     }
 }
 
-/// Why a task, or a row that was to be one, can't be used.
+/// An unusable argument, line or row.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it stands; none for an argument.
-    pub place: Option<Place>,
-    /// What is wrong.
-    pub why: String,
+    /// Line in the list; `None` for a command-line argument.
+    pub location: Option<Location>,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Some(place) => write!(f, "{place}: {}", self.why),
-            None => f.write_str(&self.why),
+        match &self.location {
+            Some(location) => write!(f, "{location}: {}", self.reason),
+            None => f.write_str(&self.reason),
         }
     }
 }
 
-/// What is wanted of a task, as far as it is said.
+/// The values of a task; `None` where not given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Values {
-    /// Total number of results.
+    /// Total number of results wanted.
     pub target: Option<i64>,
-    /// Largest resume.
+    /// Largest number of results per resume.
     pub chunk: Option<i64>,
-    /// Anything to remember.
+    /// Note of the operator.
     pub note: Option<String>,
 }
 
-/// Reads stdin: one task a line. Blank lines, and lines that begin with `#`, are skipped.
+/// Reads one task per line from stdin. Skips blank lines and lines that begin with `#`.
 ///
 /// # Errors
 ///
-/// Where stdin can't be read, or is no text.
+/// Returns an error if stdin cannot be read or is not UTF-8.
 pub fn from_stdin(hosts: &Hosts, values: &Values) -> anyhow::Result<Vec<Entry>> {
     let text = read(io::stdin().lock(), "stdin")?;
     let text = String::from_utf8(text).context("stdin is not UTF-8 text")?;
@@ -83,38 +83,34 @@ pub fn from_stdin(hosts: &Hosts, values: &Values) -> anyhow::Result<Vec<Entry>> 
         .map(|(index, line)| (index + 1, line.trim()))
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
         .map(|(number, line)| Entry {
-            place: Some(Place {
+            location: Some(Location {
                 line: number,
                 list: Rc::clone(&list),
             }),
-            task: Named::new(hosts, line),
+            task: TaskArgument::new(hosts, line),
             values: values.clone(),
         });
     Ok(entries.collect())
 }
 
-/// Reads a CSV file, or stdin where it is `-`; `defaults` holds for cells that are empty or missing. Returns the tasks, and
-/// what is wrong with the rows that are none.
+/// Reads a CSV file, or stdin if `path` is `-`. `defaults` apply to empty cells and missing columns. Returns the tasks and
+/// the unusable rows.
 ///
 /// # Errors
 ///
-/// Where the file can't be read, or its header has no column `task_id`.
+/// Returns an error if the file cannot be read, or its header has no column `task_id`.
 pub fn from_csv(
     path: &Path,
     hosts: &Hosts,
     defaults: &Values,
 ) -> anyhow::Result<(Vec<Entry>, Vec<Problem>)> {
-    let name = if path == Path::new("-") {
-        "stdin".to_owned()
-    } else {
-        path.display().to_string()
-    };
-    let bytes = if path == Path::new("-") {
-        read(io::stdin().lock(), &name)?
-    } else {
-        read(File::open(path).with_context(|| name.clone())?, &name)?
-    };
-    rows(&bytes, &name, hosts, defaults)
+    if path == Path::new("-") {
+        let bytes = read(io::stdin().lock(), "stdin")?;
+        return rows(&bytes, "stdin", hosts, defaults);
+    }
+    let name = path.display().to_string();
+    let file = File::open(path).with_context(|| format!("{name} cannot be read"))?;
+    rows(&read(file, &name)?, &name, hosts, defaults)
 }
 
 fn rows(
@@ -124,14 +120,13 @@ fn rows(
     defaults: &Values,
 ) -> anyhow::Result<(Vec<Entry>, Vec<Problem>)> {
     let bytes = bytes.strip_prefix(BOM.as_bytes()).unwrap_or(bytes);
-    // The first row is read as any other, so that its place is known too.
+    // The header is read as a record, so that `begin` and `end` cover it too.
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .from_reader(bytes);
     let mut lines = Lines {
-        bytes,
-        at: 0,
+        rest: bytes,
         line: 1,
     };
     let list: Rc<str> = name.into();
@@ -142,12 +137,12 @@ fn rows(
     let mut begin = 0;
     while reader
         .read_byte_record(&mut record)
-        .with_context(|| name.to_owned())?
+        .with_context(|| format!("{name} cannot be read"))?
     {
         let end = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
-        let (line, raw) = lines.record(begin, end);
+        let (line, raw) = lines.take(end - begin);
         begin = end;
-        let place = Some(Place {
+        let location = Some(Location {
             line,
             list: Rc::clone(&list),
         });
@@ -155,52 +150,45 @@ fn rows(
             header = Some(Columns::of(&record, name)?);
             continue;
         };
-        // Spreadsheets append rows of commas.
+        // Spreadsheet programs append rows of empty cells.
         if record.iter().all(|cell| cell.trim_ascii().is_empty()) {
             continue;
         }
         match columns.read(&record, raw, defaults) {
             Ok((task, values)) => entries.push(Entry {
-                place,
-                task: Named::new(hosts, &task),
+                location,
+                task: TaskArgument::new(hosts, &task),
                 values,
             }),
-            Err(why) => problems.push(Problem { place, why }),
+            Err(reason) => problems.push(Problem { location, reason }),
         }
     }
     if header.is_none() {
-        bail!(
-            "{name} is empty: a first row that names the columns, task_id among them, is expected"
-        );
+        bail!("{name} is empty: its first row must name the columns, including task_id");
     }
     Ok((entries, problems))
 }
 
-/// Counts lines up to each record.
+/// The text after the records that were read, and the number of its first line.
 struct Lines<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    rest: &'a [u8],
     line: usize,
 }
 
 impl<'a> Lines<'a> {
-    /// The line on which the record between two positions begins, and its bytes. The reader counts blank lines before a
-    /// record as a part of it.
-    fn record(&mut self, begin: usize, end: usize) -> (usize, &'a [u8]) {
-        let raw = self.bytes.get(begin..end).unwrap_or_default();
-        let blank = raw
-            .iter()
-            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
-            .count();
-        let first = begin + blank;
-        let passed = self.bytes.get(self.at..first).unwrap_or_default();
-        self.line += count(passed, b'\n');
-        self.at = first;
-        (self.line, &raw[blank..])
+    /// Returns the line on which the next record begins, and its bytes. `length` counts the blank lines before the record
+    /// too, as the position of the CSV reader does.
+    fn take(&mut self, length: usize) -> (usize, &'a [u8]) {
+        let (record, rest) = self.rest.split_at(length.min(self.rest.len()));
+        let is_break = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+        let (blank, record) = record.split_at(record.iter().take_while(is_break).count());
+        let line = self.line + count(blank, b'\n');
+        (self.rest, self.line) = (rest, line + count(record, b'\n'));
+        (line, record)
     }
 }
 
-/// Which column is which.
+/// The position of each column.
 struct Columns {
     task_id: usize,
     target: Option<usize>,
@@ -225,7 +213,7 @@ impl Columns {
         };
         let Some(task_id) = find("task_id")? else {
             bail!(
-                "{name} has no column task_id: its first row has to name the columns, separated by commas, and is {:?}",
+                "{name} has no column task_id: its first row must name the columns, separated by commas, and is {:?}",
                 names.join(",").chars().take(200).collect::<String>()
             );
         };
@@ -238,23 +226,24 @@ impl Columns {
         })
     }
 
-    /// The task of a row, and what is wanted of it.
+    /// Returns the task of a row and its values, or what is wrong with the row.
     fn read(
         &self,
         record: &ByteRecord,
         raw: &[u8],
         defaults: &Values,
     ) -> Result<(String, Values), String> {
-        // A quotation mark that is not closed makes one cell of all that follows. Within a cell it stands for itself.
-        let goes_on = raw.trim_ascii_end().contains(&b'\n') || !raw.ends_with(b"\n");
-        if goes_on && count(raw, b'"') % 2 == 1 {
-            return Err("a quotation mark is not closed; inside a cell in quotation marks it is written twice".to_owned());
+        // The reader takes an unclosed quotation mark as the start of a cell that ends with the file. Inside an unquoted
+        // cell a quotation mark is an ordinary character.
+        let is_multiline = raw.trim_ascii_end().contains(&b'\n') || !raw.ends_with(b"\n");
+        if is_multiline && count(raw, b'"') % 2 == 1 {
+            return Err("a quotation mark is not closed; inside a quoted cell, write a quotation mark twice".to_owned());
         }
         if record.len() != self.count {
             return Err(format!(
-                "it has {}, and the first row names {}; a cell with a comma in it needs quotation marks",
-                table::count(record.len() as u64, "cell"),
-                table::count(self.count as u64, "column")
+                "it has {}, but the first row names {}; a cell that contains a comma needs quotation marks",
+                output::count(record.len() as u64, "cell"),
+                output::count(self.count as u64, "column")
             ));
         }
         let cell = |index: Option<usize>| {
@@ -265,16 +254,19 @@ impl Columns {
             Ok::<_, String>(Some(text.trim()).filter(|text| !text.is_empty()))
         };
         let task = cell(Some(self.task_id))?.ok_or("it has no task_id")?;
-        let number = |column: &str, index, most, default| match cell(index)? {
+        let number = |column: &str, index, max, default| match cell(index)? {
             None => Ok(default),
             Some(text) => match text.parse::<i64>() {
-                Ok(number) if (1..=most).contains(&number) => Ok(Some(number)),
-                _ if most == i64::MAX => Err(format!(
-                    "{column} is {text:?}: a whole number, 1 or more, is expected"
-                )),
-                _ => Err(format!(
-                    "{column} is {text:?}: a whole number from 1 to {most} is expected"
-                )),
+                Ok(number) if (1..=max).contains(&number) => Ok(Some(number)),
+                _ => {
+                    let bound = match max {
+                        i64::MAX => String::new(),
+                        max => format!(" and at most {max}"),
+                    };
+                    Err(format!(
+                        "{column} is {text:?}: it must be a whole number, at least 1{bound}"
+                    ))
+                }
             },
         };
         let values = Values {
@@ -288,7 +280,7 @@ impl Columns {
     }
 }
 
-/// How often a byte is among others.
+/// Counts the occurrences of a byte.
 fn count(bytes: &[u8], wanted: u8) -> usize {
     bytes.iter().map(|byte| usize::from(*byte == wanted)).sum()
 }
@@ -298,9 +290,9 @@ fn read(source: impl Read, name: &str) -> anyhow::Result<Vec<u8>> {
     source
         .take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)
-        .with_context(|| name.to_owned())?;
+        .with_context(|| format!("{name} cannot be read"))?;
     if bytes.len() as u64 > MAX_BYTES {
-        bail!("{name} is larger than {MAX_BYTES} bytes: that is no list of tasks");
+        bail!("{name} is larger than {MAX_BYTES} bytes, the maximum: split it");
     }
     Ok(bytes)
 }
@@ -353,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn each_row_that_cannot_be_used_is_told_with_its_line() {
+    fn each_unusable_row_is_reported_with_its_line() {
         let text = "task_id,target,chunk,note\n\
                     a,0,,\n\
                     \n\
@@ -385,8 +377,8 @@ mod tests {
     }
 
     #[test]
-    fn a_header_without_task_id_or_with_two_is_refused() {
-        for (text, why) in [
+    fn a_header_without_task_id_or_with_two_is_rejected() {
+        for (text, reason) in [
             ("", "is empty"),
             ("\n\n", "is empty"),
             ("a,b\n", "no column task_id"),
@@ -401,7 +393,7 @@ mod tests {
             ),
         ] {
             let error = read_rows(text).unwrap_err().to_string();
-            assert!(error.contains(why), "{text:?}: {error}");
+            assert!(error.contains(reason), "{text:?}: {error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! TASK arguments: an id, or a link to a task; and finding the tasks that they mean in the database.
+//! TASK arguments: parses ids and links, and finds the tasks in the database.
 
 use crate::config::Settings;
 use crate::core::{State, TaskId};
@@ -8,123 +8,133 @@ use percent_encoding::percent_decode_str;
 use sqlx::sqlite::SqliteConnection;
 use url::Url;
 
-/// Path segments after which a task's id comes: in links of the app and of the API.
-const BEFORE_ID: [&str; 2] = ["tasks", "discovery_tasks"];
+/// Path segments that a task id follows, in links of the app and of the API.
+const ID_PREFIXES: [&str; 2] = ["tasks", "discovery_tasks"];
 
-/// The app's own host.
-const APP: &str = "app.extruct.ai";
+/// The host of the web app.
+const APP_HOST: &str = "app.extruct.ai";
 
-/// Which tasks a command is for.
+/// The tasks that a command applies to.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub struct Which {
-    /// A task's id, or a link to it
+pub struct Selection {
+    /// A task id, or a link to the task
     #[arg(value_name = "TASK")]
     pub tasks: Vec<String>,
-    /// All tasks in this state, in place of TASK
+    /// All tasks in this state, instead of TASK
     #[arg(long, value_name = "STATE", value_parser = state)]
-    pub state: Option<StateOrPaused>,
+    pub state: Option<StateFilter>,
 }
 
-/// A task's state, or that it is paused.
+/// A value of `--state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StateOrPaused {
-    /// `progress.state`, paused or not.
+pub enum StateFilter {
+    /// Tasks in this `progress.state`, paused or not.
     State(State),
-    /// `tasks.paused`.
+    /// Paused tasks.
     Paused,
 }
 
-fn state(word: &str) -> Result<StateOrPaused, String> {
+/// Parses a value of `--state`.
+pub(super) fn state(word: &str) -> Result<StateFilter, String> {
     if word == "paused" {
-        return Ok(StateOrPaused::Paused);
+        return Ok(StateFilter::Paused);
     }
-    State::parse(word).map(StateOrPaused::State).ok_or_else(|| {
+    State::parse(word).map(StateFilter::State).ok_or_else(|| {
         let known: Vec<_> = State::ALL.iter().map(|state| state.as_str()).collect();
         format!("the states are {} and paused", known.join(", "))
     })
 }
 
-/// The hosts whose links are accepted: the app's, and the service's own.
+/// The hosts whose links are accepted: the app's and that of `api.base_url`.
 #[derive(Debug, Clone)]
 pub struct Hosts(Vec<String>);
 
 impl Hosts {
-    /// Those of a config.
+    /// Returns the hosts for a configuration.
     #[must_use]
     pub fn of(settings: &Settings) -> Self {
-        let mut hosts = vec![APP.to_owned()];
-        if let Some(host) = settings.api.base_url.host_str().filter(|host| *host != APP) {
+        let mut hosts = vec![APP_HOST.to_owned()];
+        if let Some(host) = settings
+            .api
+            .base_url
+            .host_str()
+            .filter(|host| *host != APP_HOST)
+        {
             hosts.push(host.to_owned());
         }
         Self(hosts)
     }
 
-    /// Reads an id, or takes the id out of a link. White space around it does not matter.
+    /// Parses an id, or extracts the id from a link. Ignores surrounding white space.
     ///
     /// # Errors
     ///
-    /// Why it is neither, and what would be.
+    /// A message that says what is wrong and what is accepted.
     pub fn parse(&self, text: &str) -> Result<TaskId, String> {
         let text = text.trim();
-        if let Some(link) = self.link(text) {
-            return self.of_link(&link);
+        if let Some(link) = self.as_link(text) {
+            return self.parse_link(&link);
         }
         text.parse::<TaskId>().map_err(|error| error.to_string())
     }
 
-    /// The link that a text is. It needs no scheme where its host is an accepted one, or where it has a task in it.
-    fn link(&self, text: &str) -> Option<String> {
+    /// Returns the text as a link with a scheme, if it is a link. The scheme may be missing if the host is accepted, or if
+    /// the text looks like a host and a path to a task.
+    fn as_link(&self, text: &str) -> Option<String> {
         if text.contains("://") {
             return Some(text.to_owned());
         }
         let (host, path) = text.split_once('/')?;
         let name = host.split_once(':').map_or(host, |(name, _port)| name);
         let accepted = self.0.iter().any(|host| host.eq_ignore_ascii_case(name));
-        let names_task = || path.split('/').any(|segment| BEFORE_ID.contains(&segment));
+        let names_task = || {
+            path.split('/')
+                .any(|segment| ID_PREFIXES.contains(&segment))
+        };
         let is_host = || name.contains('.') && name.contains(|c: char| c.is_ascii_alphanumeric());
         (accepted || is_host() && names_task()).then(|| format!("https://{text}"))
     }
 
-    fn of_link(&self, link: &str) -> Result<TaskId, String> {
-        let no_link = || {
+    fn parse_link(&self, link: &str) -> Result<TaskId, String> {
+        let not_a_link = || {
             format!(
-                "{link:?} is no link to a task: give the id alone, or a link such as https://{APP}/tasks/<id>"
+                "{link:?} is not a link to a task: give the id alone, or a link such as https://{APP_HOST}/tasks/<id>"
             )
         };
-        let url = Url::parse(link).map_err(|_| no_link())?;
-        let host = url.host_str().ok_or_else(no_link)?;
+        let url = Url::parse(link).map_err(|_| not_a_link())?;
+        let host = url.host_str().ok_or_else(not_a_link)?;
         if !self.0.iter().any(|accepted| accepted == host) {
             return Err(format!(
-                "{link:?} is a link to the host {host}: accepted are links to {}, or the id alone",
-                self.0.join(" and ")
+                "{link:?} is a link to the host {host}: give a link to {}, or the id alone",
+                self.0.join(" or ")
             ));
         }
         if !matches!(url.scheme(), "https" | "http") {
-            return Err(no_link());
+            return Err(not_a_link());
         }
         let segment = url
             .path_segments()
-            .and_then(|parts| parts.skip_while(|part| !BEFORE_ID.contains(part)).nth(1))
+            .and_then(|parts| parts.skip_while(|part| !ID_PREFIXES.contains(part)).nth(1))
             .filter(|part| !part.is_empty())
-            .ok_or_else(no_link)?;
+            .ok_or_else(not_a_link)?;
         let id = percent_decode_str(segment)
             .decode_utf8()
-            .map_err(|_| no_link())?;
+            .map_err(|_| not_a_link())?;
         id.parse().map_err(|error| format!("{link:?}: {error}"))
     }
 }
 
-/// Tasks that are not in the database.
+/// Some of the named tasks are not in the database.
 #[derive(Debug, thiserror::Error)]
-#[error("not in the database: {}; nothing was done. `growd status` lists the tasks there are", .0.join(", "))]
+#[error("not in the database: {}; nothing was changed. `growd status` lists all tasks", .0.join(", "))]
 pub struct UnknownTasks(pub Vec<String>);
 
-/// Finds the tasks that arguments mean. A task that is named twice comes once.
+/// Finds the tasks that the arguments name, each of them once.
 ///
 /// # Errors
 ///
-/// [`UnknownTasks`] with all that are not there; what SQLite says.
+/// [`UnknownTasks`] with all arguments that name no task of the database; [`StoreError`].
 pub async fn find(
     connection: &mut SqliteConnection,
     hosts: &Hosts,
@@ -133,13 +143,13 @@ pub async fn find(
     let mut found = Vec::new();
     let mut unknown = Vec::new();
     for argument in arguments {
-        let mut named = Named::new(hosts, argument);
+        let mut named = TaskArgument::new(hosts, argument);
         resolve(connection, std::iter::once(&mut named)).await?;
         match named.id {
             Ok(id) if found.contains(&id) => {}
             Ok(id) if tasks::exists(connection, &id).await? => found.push(id),
             Ok(_) => unknown.push(argument.escape_debug().to_string()),
-            Err(why) => unknown.push(why),
+            Err(reason) => unknown.push(reason),
         }
     }
     if unknown.is_empty() {
@@ -149,17 +159,17 @@ pub async fn find(
     }
 }
 
-/// A task as somebody named it.
+/// A task as the operator named it.
 #[derive(Debug)]
-pub struct Named {
+pub struct TaskArgument {
     /// The text as given.
     pub text: String,
-    /// The id that it means, or why it means none.
+    /// The id that it stands for, or why it is invalid.
     pub id: Result<TaskId, String>,
 }
 
-impl Named {
-    /// Reads what a text means, as far as that can be known without a database.
+impl TaskArgument {
+    /// Parses a text without the database.
     #[must_use]
     pub fn new(hosts: &Hosts, text: &str) -> Self {
         Self {
@@ -169,17 +179,17 @@ impl Named {
     }
 }
 
-/// Goes by the rows there are: an earlier version accepted ids that no new one may have, and UUIDs in any form. A row
-/// whose id is the text as given comes first, then the canonical form, then the same UUID in another form.
+/// Replaces each id by that of the matching row. An earlier version accepted ids that are invalid today, and UUIDs in any
+/// form. Order of preference: a row with the text as given, the canonical form, another form of the same UUID.
 ///
 /// # Errors
 ///
-/// What SQLite says.
+/// What SQLite reports.
 pub async fn resolve(
     connection: &mut SqliteConnection,
-    named: impl Iterator<Item = &mut Named>,
+    named: impl Iterator<Item = &mut TaskArgument>,
 ) -> Result<(), StoreError> {
-    let mut named: Vec<&mut Named> = named.collect();
+    let mut named: Vec<&mut TaskArgument> = named.collect();
     let (positions, typed): (Vec<usize>, Vec<TaskId>) = named
         .iter()
         .enumerate()
@@ -215,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_and_links_are_understood() {
+    fn ids_and_links_are_parsed() {
         let upper = UUID.to_uppercase();
         for (text, id) in [
             ("abc", "abc"),
@@ -246,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_is_refused_with_the_remedy() {
+    fn other_texts_are_rejected_with_the_remedy() {
         for text in [
             "https://app.extruct.ai/",
             "https://app.extruct.ai/tasks",
@@ -284,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_any_other_host_is_refused_with_both_hosts() {
+    fn a_link_to_any_other_host_is_rejected_with_the_accepted_hosts() {
         for (text, host) in [
             ("https://evil.example/tasks/abc", "evil.example"),
             ("evil.example/tasks/abc", "evil.example"),

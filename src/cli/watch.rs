@@ -1,12 +1,12 @@
-//! `growd watch`: live progress, a bar a task; plain lines where there is no terminal.
+//! `growd watch`: live progress, one bar per task; plain lines if stderr is no terminal.
 
-use super::rate::Rate;
-use super::status::FEW;
-use super::table::clean;
+use super::output::clean;
+use super::rate::GrowthRate;
+use super::status::LISTED_MAX;
 use super::{Context, Exit, interrupted};
 use crate::core::State;
-use crate::daemon::supervision::state_counts::StateCounts;
-use crate::store::overview::{self, OverviewRow, ResumePermit};
+use crate::store::overview::{self, Order, OverviewRow};
+use crate::store::state_counts::StateCounts;
 use crate::store::{self, Mode, Text, schema};
 use clap::Args;
 use console::{Alignment, Term, pad_str, truncate_str};
@@ -20,16 +20,16 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often the database is asked whether somebody has written.
-const LOOK: Duration = Duration::from_millis(500);
+/// Interval between checks whether another process has written to the database.
+const REFRESH: Duration = Duration::from_millis(500);
 
-/// The most tasks that have a bar of their own.
+/// Largest number of bars.
 const BARS_MAX: usize = 40;
 
-/// Where there is no terminal, so many of them.
+/// Largest number of tasks shown as plain lines if not all tasks are shown.
 const LINES_MAX: usize = 100;
 
-/// Show live progress, a line a task, until all are finished or Ctrl-C
+/// Show live progress, one line per task, until all tasks have ended or Ctrl-C
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  growd watch")]
 pub struct Watch {}
@@ -41,20 +41,19 @@ impl Watch {
     }
 }
 
-/// Shows the progress of all tasks until each of them has ended, or until `until` is.
+/// Shows the progress of all tasks until all of them have ended or `until` completes.
 ///
 /// # Errors
 ///
-/// What the database or the terminal says.
+/// Returns the error of the database or of the terminal.
 pub async fn follow(database: &Path, until: impl Future<Output = ()>) -> anyhow::Result<()> {
     let mut connection = store::open(database, Mode::Read).await?;
-    let mut counts = StateCounts::default();
     let mut view: Box<dyn View> = if io::stderr().is_terminal() {
         Box::new(Bars::new())
     } else {
         Box::new(Lines::default())
     };
-    let mut ticks = interval(LOOK);
+    let mut ticks = interval(REFRESH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut version = None;
     tokio::pin!(until);
@@ -67,86 +66,82 @@ pub async fn follow(database: &Path, until: impl Future<Output = ()>) -> anyhow:
         if version.replace(current) == Some(current) {
             continue;
         }
-        let sum = show(&mut connection, view.as_mut(), &mut counts).await?;
-        if sum.open == 0 {
-            view.finish(&sum)?;
+        let totals = show(&mut connection, view.as_mut()).await?;
+        if totals.open == 0 {
+            view.finish(&totals)?;
             return Ok(());
         }
     }
 }
 
-async fn show(
-    connection: &mut SqliteConnection,
-    view: &mut dyn View,
-    counts: &mut StateCounts,
-) -> anyhow::Result<Sum> {
+async fn show(connection: &mut SqliteConnection, view: &mut dyn View) -> anyhow::Result<Totals> {
     let now = Timestamp::now();
-    counts.take(connection).await?;
+    let counts = StateCounts::read(connection).await?;
     view.begin();
-    if counts.total() > FEW {
-        return show_some(connection, view, counts, now).await;
+    if counts.total() > LISTED_MAX {
+        return show_some(connection, view, &counts, now).await;
     }
-    let mut sum = Sum::default();
-    let mut rows = overview::rows(connection, None, ResumePermit::Added);
+    let mut totals = Totals::default();
+    let mut rows = overview::rows(connection, None, Order::Added);
     while let Some(row) = rows.try_next().await? {
         let ended = has_ended(&row);
-        sum.tasks += 1;
-        sum.open += usize::from(!ended);
-        sum.results += row.num_results.unwrap_or(0);
-        sum.target = sum.target.saturating_add(row.target);
+        totals.tasks += 1;
+        totals.open += usize::from(!ended);
+        totals.results += row.num_results.unwrap_or(0);
+        totals.target = totals.target.saturating_add(row.target);
         view.task(&row, ended, now)?;
     }
-    view.all(&sum.line(), sum.tasks);
-    Ok(sum)
+    view.summary(&totals.line(), totals.tasks);
+    Ok(totals)
 }
 
-/// Of many tasks those that are shown already, and others that are under way where there is room for more.
+/// Shows some of many tasks: those that are shown already, then growing ones up to the view's capacity.
 async fn show_some(
     connection: &mut SqliteConnection,
     view: &mut dyn View,
     counts: &StateCounts,
     now: Timestamp,
-) -> anyhow::Result<Sum> {
+) -> anyhow::Result<Totals> {
     let shown = view.shown();
     let ids: Vec<&str> = shown.iter().map(|id| &**id).collect();
     for row in overview::named(connection, &ids).await? {
         let ended = has_ended(&row);
         view.task(&row, ended, now)?;
         if ended {
-            view.forget(&row.task_id);
+            view.remove(&row.task_id);
         }
     }
-    for row in overview::first(connection, "growing", view.most()).await? {
+    for row in overview::first(connection, "growing", view.capacity()).await? {
         view.task(&row, false, now)?;
     }
     let tasks = usize::try_from(counts.total()).unwrap_or(usize::MAX);
-    view.all(
+    view.summary(
         &format!("{tasks} tasks in all: {}; `growd status`", counts.line()),
         tasks,
     );
-    Ok(Sum {
+    Ok(Totals {
         tasks,
         open: usize::from(overview::is_open(connection).await?),
-        ..Sum::default()
+        ..Totals::default()
     })
 }
 
-/// An end is one once nothing more is polled: the last counters are in.
+/// Returns whether the task has ended and is no longer polled, so that its final counters are stored.
 fn has_ended(row: &OverviewRow) -> bool {
     row.next_poll_at.is_none()
         && (&*row.state == "paused" || State::parse(&row.state).is_some_and(State::is_end))
 }
 
-/// All tasks together.
+/// Totals over all tasks.
 #[derive(Debug, Default)]
-struct Sum {
+struct Totals {
     tasks: usize,
     open: usize,
     results: i64,
     target: i64,
 }
 
-impl Sum {
+impl Totals {
     fn line(&self) -> String {
         format!(
             "{} tasks in all, {} not ended, {} of {} results; `growd status` lists them",
@@ -155,28 +150,30 @@ impl Sum {
     }
 }
 
-/// A way to show progress.
+/// A display of progress.
 trait View: Send {
-    /// Before the tasks of a look.
+    /// Begins a refresh.
     fn begin(&mut self) {}
+    /// Shows a task.
     fn task(&mut self, row: &OverviewRow, ended: bool, now: Timestamp) -> io::Result<()>;
-    /// After them: a line about all, of whom there are so many.
-    fn all(&mut self, line: &str, tasks: usize);
-    /// The tasks that are shown.
+    /// Ends a refresh: shows a line about all `tasks`.
+    fn summary(&mut self, line: &str, tasks: usize);
+    /// Returns the tasks that are shown.
     fn shown(&self) -> Vec<Text>;
-    /// The most that can be shown.
-    fn most(&self) -> usize;
-    /// Makes room: this one is done with.
-    fn forget(&mut self, id: &Text);
-    fn finish(&mut self, sum: &Sum) -> io::Result<()>;
+    /// Returns how many tasks can be shown.
+    fn capacity(&self) -> usize;
+    /// Stops showing a task.
+    fn remove(&mut self, id: &Text);
+    /// Ends the display after all tasks have ended.
+    fn finish(&mut self, totals: &Totals) -> io::Result<()>;
 }
 
 /// Bars on a terminal.
 struct Bars {
     all: MultiProgress,
-    tasks: HashMap<Text, (ProgressBar, Rate)>,
-    rest: Option<ProgressBar>,
-    most: usize,
+    tasks: HashMap<Text, (ProgressBar, GrowthRate)>,
+    summary: Option<ProgressBar>,
+    capacity: usize,
     layout: Layout,
 }
 
@@ -186,8 +183,8 @@ impl Bars {
         Self {
             all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
             tasks: HashMap::new(),
-            rest: None,
-            most: usize::from(rows).saturating_sub(2).clamp(1, BARS_MAX),
+            summary: None,
+            capacity: usize::from(rows).saturating_sub(2).clamp(1, BARS_MAX),
             layout: Layout::of(columns),
         }
     }
@@ -206,13 +203,15 @@ impl View for Bars {
 
     fn task(&mut self, row: &OverviewRow, ended: bool, now: Timestamp) -> io::Result<()> {
         if !self.tasks.contains_key(&row.task_id) {
-            if self.tasks.len() >= self.most {
+            if self.tasks.len() >= self.capacity {
                 return Ok(());
             }
             let length = u64::try_from(row.target).unwrap_or(0);
             let bar = ProgressBar::new(length).with_style(self.layout.style());
-            self.tasks
-                .insert(row.task_id.clone(), (self.all.add(bar), Rate::default()));
+            self.tasks.insert(
+                row.task_id.clone(),
+                (self.all.add(bar), GrowthRate::default()),
+            );
         }
         let Some((bar, rate)) = self.tasks.get_mut(&row.task_id) else {
             return Ok(());
@@ -223,18 +222,18 @@ impl View for Bars {
         bar.set_prefix(self.layout.name(&clean(name)));
         bar.set_length(u64::try_from(row.target).unwrap_or(0));
         bar.set_position(u64::try_from(results.min(row.target)).unwrap_or(0));
-        let why = match (ended, rate.expected(row.target - results)) {
+        let note = match (ended, rate.expected(row.target - results)) {
             (false, Some(expected)) => expected,
             _ => clean(row.reason.as_deref().unwrap_or("")),
         };
-        bar.set_message(format!("{:<9} {why}", row.state));
+        bar.set_message(format!("{:<9} {note}", row.state));
         Ok(())
     }
 
-    fn all(&mut self, line: &str, tasks: usize) {
+    fn summary(&mut self, line: &str, tasks: usize) {
         if tasks > self.tasks.len() {
             let all = &self.all;
-            let rest = self.rest.get_or_insert_with(|| {
+            let bar = self.summary.get_or_insert_with(|| {
                 all.add(
                     ProgressBar::no_length().with_style(
                         ProgressStyle::with_template("{wide_msg}")
@@ -242,7 +241,7 @@ impl View for Bars {
                     ),
                 )
             });
-            rest.set_message(line.to_owned());
+            bar.set_message(line.to_owned());
         }
     }
 
@@ -250,38 +249,38 @@ impl View for Bars {
         self.tasks.keys().cloned().collect()
     }
 
-    fn most(&self) -> usize {
-        self.most
+    fn capacity(&self) -> usize {
+        self.capacity
     }
 
-    fn forget(&mut self, id: &Text) {
+    fn remove(&mut self, id: &Text) {
         if let Some((bar, _)) = self.tasks.remove(id) {
             self.all.remove(&bar);
         }
     }
 
-    fn finish(&mut self, _sum: &Sum) -> io::Result<()> {
+    fn finish(&mut self, _totals: &Totals) -> io::Result<()> {
         for (bar, _) in self.tasks.values() {
             bar.abandon();
         }
-        if let Some(rest) = &self.rest {
-            rest.abandon();
+        if let Some(bar) = &self.summary {
+            bar.abandon();
         }
         Ok(())
     }
 }
 
-/// Lines for a file or a pipe: one for each change.
+/// Lines for a file or a pipe: one per change of a task.
 #[derive(Default)]
 struct Lines {
-    told: HashMap<Text, (Text, i64)>,
+    printed: HashMap<Text, (Text, i64)>,
 }
 
 impl View for Lines {
     fn task(&mut self, row: &OverviewRow, _ended: bool, _now: Timestamp) -> io::Result<()> {
         let results = row.num_results.unwrap_or(0);
-        let seen = (row.state.clone(), results);
-        if self.told.get(&row.task_id) == Some(&seen) {
+        let current = (row.state.clone(), results);
+        if self.printed.get(&row.task_id) == Some(&current) {
             return Ok(());
         }
         writeln!(
@@ -292,33 +291,33 @@ impl View for Lines {
             row.target,
             clean(row.reason.as_deref().unwrap_or(""))
         )?;
-        self.told.insert(row.task_id.clone(), seen);
+        self.printed.insert(row.task_id.clone(), current);
         Ok(())
     }
 
-    fn all(&mut self, _line: &str, _tasks: usize) {}
+    fn summary(&mut self, _line: &str, _tasks: usize) {}
 
     fn shown(&self) -> Vec<Text> {
-        self.told.keys().cloned().collect()
+        self.printed.keys().cloned().collect()
     }
 
-    fn most(&self) -> usize {
-        LINES_MAX.saturating_sub(self.told.len())
+    fn capacity(&self) -> usize {
+        LINES_MAX.saturating_sub(self.printed.len())
     }
 
-    fn forget(&mut self, id: &Text) {
-        self.told.remove(id);
+    fn remove(&mut self, id: &Text) {
+        self.printed.remove(id);
     }
 
-    fn finish(&mut self, sum: &Sum) -> io::Result<()> {
-        match sum.tasks {
+    fn finish(&mut self, totals: &Totals) -> io::Result<()> {
+        match totals.tasks {
             1 => writeln!(io::stdout(), "the task has ended"),
             tasks => writeln!(io::stdout(), "all {tasks} tasks have ended"),
         }
     }
 }
 
-/// How a line is divided, so that it stays one.
+/// Widths of a line's parts, so that the line fits the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Layout {
     name: usize,
@@ -327,7 +326,7 @@ struct Layout {
 
 impl Layout {
     fn of(columns: u16) -> Self {
-        // `1234/1234`, the longest state, and the blanks before each of them.
+        // `1234/1234` and the longest state, each with the blanks around it.
         const NUMBERS: usize = 10;
         const STATE: usize = 11;
         let columns = usize::from(columns);
@@ -336,8 +335,8 @@ impl Layout {
             60.. => 10,
             _ => 0,
         };
-        let with_blank = if bar > 0 { bar + 1 } else { 0 };
-        let name = columns.saturating_sub(with_blank + NUMBERS + STATE);
+        let bar_and_blank = if bar > 0 { bar + 1 } else { 0 };
+        let name = columns.saturating_sub(bar_and_blank + NUMBERS + STATE);
         Self {
             name: name.clamp(6, 36),
             bar,
@@ -364,7 +363,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_fits_the_terminal_and_leaves_room_for_the_state() {
+    fn a_line_fits_the_terminal_together_with_the_state() {
         for columns in 28..=200 {
             let Layout { name, bar } = Layout::of(columns);
             let bar = if bar > 0 { bar + 1 } else { 0 };

@@ -1,14 +1,46 @@
-//! Variables that look like growd's, and have no effect.
+//! The environment variables of the configuration: their names, their values, and warnings about unknown ones.
 
-use super::FILE_VARIABLE;
 use super::keys;
-use super::layers::{PREFIX, SEPARATOR};
 use crate::crash;
+use std::collections::HashMap;
+use std::ffi::OsString;
 
-/// The variable that can hold the token.
+/// The environment variable that names the configuration file if `--config` is not given.
+pub const FILE_VARIABLE: &str = "GROWD_CONFIG";
+
+/// The prefix of the variables that override a key. With a single underscore it would match `GROWD_CONFIG` too.
+pub(super) const PREFIX: &str = "GROWD";
+
+/// The separator between the prefix, the section and the key.
+pub(super) const SEPARATOR: &str = "__";
+
+/// The environment variable that can hold the token.
 const TOKEN: &str = "EXTRUCT_API_TOKEN";
 
-/// What this process's environment says that has no effect, though it seems to be meant for growd.
+/// Returns the name of the variable that overrides `key`.
+pub(super) fn variable(key: &str) -> String {
+    format!(
+        "{PREFIX}{SEPARATOR}{}",
+        key.to_uppercase().replace('.', SEPARATOR)
+    )
+}
+
+/// Returns the variables that override keys. Bytes that are not UTF-8 become replacement characters.
+pub(super) fn overrides(
+    all: impl Iterator<Item = (OsString, OsString)>,
+) -> HashMap<String, String> {
+    all.filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .filter(|(name, _)| is_override(name))
+        .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
+        .collect()
+}
+
+fn is_override(name: &str) -> bool {
+    name.to_uppercase()
+        .starts_with(&format!("{PREFIX}{SEPARATOR}"))
+}
+
+/// Returns a warning for each environment variable that looks like one of growd's but has no effect.
 #[must_use]
 pub fn warnings() -> Vec<String> {
     let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
@@ -18,30 +50,29 @@ pub fn warnings() -> Vec<String> {
 fn unknown(names: impl Iterator<Item = String>) -> Vec<String> {
     let mut warnings: Vec<String> = names
         .filter(|name| {
-            let upper = name.to_uppercase();
-            upper.starts_with("GROWD_")
-                && !upper.starts_with(&format!("{PREFIX}{SEPARATOR}"))
+            name.to_uppercase().starts_with("GROWD_")
+                && !is_override(name)
                 && name != FILE_VARIABLE
                 && !crash::VARIABLES.contains(&name.as_str())
         })
         .map(|name| {
             let nearest = nearest(&name);
-            format!("the environment variable {name} is not known, and has no effect; did you mean {nearest}?")
+            format!("the environment variable {name} is unknown and has no effect; did you mean {nearest}?")
         })
         .collect();
     warnings.sort_unstable();
     warnings
 }
 
-/// The known variable that is most like an unknown one.
+/// Returns the known variable that is most similar to `name`.
 fn nearest(name: &str) -> String {
     let name = name.to_lowercase();
     let name = name.trim_start_matches("growd_");
-    let like = |known: &str| strsim::normalized_damerau_levenshtein(known, name);
+    let similarity = |known: &str| strsim::normalized_damerau_levenshtein(known, name);
     let keys = keys::NAMES.iter().map(|key| {
         let last = key.rsplit('.').next().unwrap_or(key);
-        // Its last part alone is as good, unless there is a better one.
-        let score = like(&key.replace('.', "_")).max(like(last) * 0.9);
+        // A match of the key without its section scores a little lower than an equal match of both.
+        let score = similarity(&key.replace('.', "_")).max(similarity(last) * 0.9);
         (score, variable(key))
     });
     let others = [
@@ -49,19 +80,11 @@ fn nearest(name: &str) -> String {
         ("api_token", TOKEN),
         ("token", TOKEN),
     ]
-    .map(|(known, variable)| (like(known), variable.to_owned()));
+    .map(|(known, variable)| (similarity(known), variable.to_owned()));
     keys.chain(others)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, variable)| variable)
         .unwrap_or_default()
-}
-
-/// The variable that overrides a key.
-pub(super) fn variable(key: &str) -> String {
-    format!(
-        "{PREFIX}{SEPARATOR}{}",
-        key.to_uppercase().replace('.', SEPARATOR)
-    )
 }
 
 #[cfg(test)]
@@ -69,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_variable_is_told_with_the_one_that_is_most_like_it() {
+    fn an_unknown_variable_is_reported_with_the_most_similar_known_one() {
         for (name, nearest) in [
             ("GROWD_GROWTH_CHUNK", "GROWD__GROWTH__CHUNK"),
             ("GROWD_DAILY_LIMIT", "GROWD__GROWTH__DAILY_LIMIT"),
@@ -82,10 +105,11 @@ mod tests {
             ("GROWD_CONFG", "GROWD_CONFIG"),
             ("growd_config", "GROWD_CONFIG"),
         ] {
-            let told = unknown([name.to_owned()].into_iter());
-            assert_eq!(told.len(), 1, "{name}");
-            assert!(told[0].contains(name), "{told:?}");
-            assert!(told[0].ends_with(&format!("{nearest}?")), "{told:?}");
+            let warnings = unknown([name.to_owned()].into_iter());
+            assert_eq!(warnings.len(), 1, "{name}");
+            assert!(warnings[0].contains(name), "{warnings:?}");
+            let end = format!("{nearest}?");
+            assert!(warnings[0].ends_with(&end), "{warnings:?}");
         }
         for known in [
             "GROWD_CONFIG",

@@ -1,60 +1,58 @@
-//! What can be wrong with a config, in words that name the place, the key, the value and the remedy.
+//! Configuration errors: each names the file or variable, the key, the value and the remedy.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Why a config can't be used.
+/// Why a configuration is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file that was named is not there.
+    /// The file named by an option or a variable does not exist.
     #[error(
-        "there is no config file {path}, which {named_by} names: create it, or leave {named_by} out"
+        "the config file {path}, named by {named_by}, does not exist: create it, or leave {named_by} out"
     )]
     Missing {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// `--config` or `$GROWD_CONFIG`.
         named_by: &'static str,
     },
-    /// The file is there, but can't be read.
+    /// The file exists but cannot be read.
     #[error(
-        "the config file {path} cannot be read: {cause}; it has to be UTF-8 text that this user may read"
+        "the config file {path} cannot be read: {cause}; it must be UTF-8 text that this user may read"
     )]
     Unreadable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the system.
         cause: std::io::Error,
     },
-    /// The file is too large to be one.
-    #[error(
-        "the config file {path} is larger than {max} bytes: it cannot be a config of growd; name another file"
-    )]
+    /// The file is too large.
+    #[error("the config file {path} is larger than {max} bytes, the maximum: name another file")]
     TooLarge {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The largest that is read.
+        /// Maximum size in bytes.
         max: u64,
     },
-    /// On a reload: the file has nothing in it any more.
+    /// On a reload: the file is empty now and was not before.
     #[error(
-        "the config file {path} is empty, and was not before, as while an editor saves it: write it, and reload \
-         again. To go back to the defaults, leave a comment in it, or restart growd"
+        "the config file {path} has become empty, perhaps because an editor is saving it: write it and reload again. To \
+         return to the defaults, leave a comment in it, or restart growd"
     )]
     Emptied {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// The file is no TOML.
+    /// The file is not valid TOML.
     #[error("the config file {path} is not valid TOML: {detail}")]
     Syntax {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Where and why. Never the line itself: it may hold a secret.
+        /// Position and reason, without the line itself, which may hold a secret.
         detail: String,
     },
-    /// Keys or values that don't belong.
-    #[error("the config cannot be used:{}", list(.0))]
+    /// Unknown keys, or invalid values.
+    #[error("the config is invalid:{}", list(.0))]
     Invalid(Vec<Problem>),
 }
 
@@ -64,14 +62,14 @@ fn list(problems: &[Problem]) -> String {
     })
 }
 
-/// Where a value comes from.
+/// Where a value was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// A config file.
+    /// In a configuration file.
     File(PathBuf),
-    /// An environment variable.
+    /// In an environment variable.
     Variable(String),
-    /// It is the default.
+    /// Nowhere: it is the default.
     Default,
 }
 
@@ -85,88 +83,88 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong.
+/// One invalid key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where.
+    /// Where it was set.
     pub origin: Origin,
-    /// The key.
+    /// Full name of the key.
     pub key: String,
-    /// What is wrong, and what to do.
-    pub what: Wrong,
+    /// What is wrong with it.
+    pub kind: ProblemKind,
 }
 
 /// What is wrong with a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wrong {
-    /// There is no such key.
-    Unknown {
-        /// Its value, for people.
+pub enum ProblemKind {
+    /// The key does not exist.
+    UnknownKey {
+        /// Its value, as shown in a message.
         value: String,
-        /// The known key that is most like it.
+        /// The most similar known key.
         nearest: &'static str,
     },
-    /// Its value is of the wrong type, or impossible.
-    Value {
-        /// The value, for people.
+    /// The value has the wrong type or is out of range.
+    InvalidValue {
+        /// The value, as shown in a message.
         value: String,
-        /// What is allowed.
+        /// The accepted values.
         allowed: String,
-        /// The default, if there is one.
+        /// The default, if the key has one.
         default: Option<&'static str>,
     },
-    /// Its value does not go with another key's.
-    ResumePermit {
+    /// The value is above that of another key, which is its maximum.
+    AboveMaximum {
         /// The value.
         value: String,
-        /// The key that it has to stay at or below.
+        /// The key that holds the maximum.
         other: &'static str,
-        /// That key's value.
+        /// The other key's value.
         limit: String,
     },
-    /// Its value has to be above another key's, and is not.
+    /// The value is not above that of another key.
     NotAbove {
         /// The value.
         value: String,
         /// The other key.
         other: &'static str,
-        /// That key's value.
+        /// The other key's value.
         limit: String,
-        /// What would come of it.
+        /// What would go wrong.
         why: &'static str,
     },
-    /// It is, or looks like, a secret.
+    /// The key looks like that of a secret.
     Secret,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { origin, key, what } = self;
-        match what {
-            Wrong::Unknown { value, nearest } => write!(
+        let Self { origin, key, kind } = self;
+        match kind {
+            ProblemKind::UnknownKey { value, nearest } => write!(
                 f,
-                "{origin}: there is no key {key} (it has the value {value}); did you mean {nearest}?"
+                "{origin}: the key {key} (with the value {value}) does not exist; did you mean {nearest}?"
             ),
-            Wrong::Value {
+            ProblemKind::InvalidValue {
                 value,
                 allowed,
                 default,
             } => {
-                write!(f, "{origin}: {key} cannot be {value}: it takes {allowed}")?;
+                write!(f, "{origin}: {key} cannot be {value}: it accepts {allowed}")?;
                 match default {
-                    Some(default) => write!(f, "; leave it out for the default, {default}"),
+                    Some(default) => write!(f, "; without it, the default {default} applies"),
                     None => f.write_str("; or leave it out"),
                 }
             }
-            Wrong::ResumePermit {
+            ProblemKind::AboveMaximum {
                 value,
                 other,
                 limit,
             } => write!(
                 f,
-                "{origin}: {key} ({value}) is above {other} ({limit}): lower the one or raise the other"
+                "{origin}: {key} ({value}) is above {other} ({limit}): lower the first or raise the second"
             ),
-            Wrong::NotAbove {
+            ProblemKind::NotAbove {
                 value,
                 other,
                 limit,
@@ -175,11 +173,11 @@ impl fmt::Display for Problem {
                 f,
                 "{origin}: {key} ({value}) is not above {other} ({limit}): {why}; raise {key} or lower {other}"
             ),
-            Wrong::Secret => write!(
+            ProblemKind::Secret => write!(
                 f,
-                "{origin}: {key} is not accepted (its value is not repeated here): the token has no place in the \
-                 config. Put it in a file of its own and name that as api.token_file, or in the environment \
-                 variable EXTRUCT_API_TOKEN; then take it out here"
+                "{origin}: {key} is not accepted (its value is not shown): the config must not contain the token. Put the \
+                 token in a file of its own and set api.token_file to its path, or in the environment variable \
+                 EXTRUCT_API_TOKEN; then remove {key}"
             ),
         }
     }

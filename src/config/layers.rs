@@ -1,21 +1,17 @@
-//! The layers under a config, file and environment, laid over each other and read key by key.
+//! The configuration's layers: the environment over the file, merged, and read key by key.
 
-use super::environment;
-use super::error::{ConfigError, Origin, Problem, Wrong};
+use super::environment::{self, PREFIX, SEPARATOR};
+use super::error::{ConfigError, Origin, Problem, ProblemKind};
 use super::keys::{self, Key};
-use super::kinds::{Kind, Shape};
+use super::value_types::{TomlType, ValueType};
 use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// The prefix of the variables that override a key. With one underscore it would take in `GROWD_CONFIG` too.
-pub(super) const PREFIX: &str = "GROWD";
-pub(super) const SEPARATOR: &str = "__";
-
-/// Words that make a key look like a secret: its value is not repeated.
+/// Words that make a key look like a secret: messages do not show its value.
 const SECRETS: [&str; 6] = ["token", "secret", "password", "bearer", "api_key", "apikey"];
 
-/// File and environment, merged; collects the problems of all keys that are read from it.
+/// File and environment, merged. Collects the problems of all keys that are read.
 pub(super) struct Layers {
     merged: HashMap<String, Value>,
     file: Option<PathBuf>,
@@ -23,7 +19,7 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    /// Lays `variables` over `file`; keys that nobody knows become problems.
+    /// Merges `variables` over `file`; records unknown keys as problems.
     pub(super) fn new(
         file: Option<(&Path, &str)>,
         variables: HashMap<String, String>,
@@ -49,112 +45,107 @@ impl Layers {
             problems: Vec::new(),
         };
         layers.flatten("", merged.cache);
-        layers.refuse_unknown();
+        layers.reject_unknown();
         Ok(layers)
     }
 
-    /// The value of a key: as given, or its default; none where it has neither or what is given is a problem.
-    pub(super) fn read<K: Kind>(&mut self, key: &Key<K>) -> Option<K::Value> {
+    /// Returns the value of a key, or its default. Returns `None` if it has neither; records an invalid value as a
+    /// problem and returns `None`.
+    pub(super) fn read<T: ValueType>(&mut self, key: &Key<T>) -> Option<T::Value> {
         let Some(value) = self.merged.get(key.name) else {
-            return key.kind.parse(key.default?);
+            return key.value_type.parse(key.default?);
         };
         let from_environment = value.origin().is_some();
-        let text = match (&value.kind, K::SHAPE) {
-            (ValueKind::String(text), Shape::Text) => Some(text.clone()),
+        let text = match (&value.kind, T::TOML_TYPE) {
+            (ValueKind::String(text), TomlType::String) => Some(text.clone()),
             (ValueKind::String(text), _) if from_environment => Some(text.trim().to_owned()),
-            (ValueKind::I64(number), Shape::Integer | Shape::Number) => Some(number.to_string()),
-            (ValueKind::Float(number), Shape::Number) => Some(number.to_string()),
+            (ValueKind::I64(number), TomlType::Integer | TomlType::Float) => {
+                Some(number.to_string())
+            }
+            (ValueKind::Float(number), TomlType::Float) => Some(number.to_string()),
             _ => None,
         };
-        if let Some(parsed) = text.and_then(|text| key.kind.parse(&text)) {
+        if let Some(parsed) = text.and_then(|text| key.value_type.parse(&text)) {
             return Some(parsed);
         }
-        let what = Wrong::Value {
-            value: for_people(value),
-            allowed: key.kind.allowed(),
+        let kind = ProblemKind::InvalidValue {
+            value: for_message(value),
+            allowed: key.value_type.allowed(),
             default: key.default,
         };
-        self.problem(key.name, what);
+        self.record(key.name, key.name, kind);
         None
     }
 
-    /// Reads two keys of which the first must not be above the second.
-    pub(super) fn read_ordered<K: Kind<Value: PartialOrd>>(
+    /// Reads two keys, and requires that the first is not above the second.
+    pub(super) fn read_ordered<T: ValueType<Value: PartialOrd>>(
         &mut self,
-        low: &Key<K>,
-        high: &Key<K>,
-    ) -> Option<(K::Value, K::Value)> {
+        low: &Key<T>,
+        high: &Key<T>,
+    ) -> Option<(T::Value, T::Value)> {
         let (low_value, high_value) = (self.read(low), self.read(high));
         let (low_value, high_value) = (low_value?, high_value?);
         if low_value <= high_value {
             return Some((low_value, high_value));
         }
-        let what = Wrong::ResumePermit {
+        let kind = ProblemKind::AboveMaximum {
             value: self.shown(low),
             other: high.name,
             limit: self.shown(high),
         };
-        self.clash(low.name, high.name, what);
+        self.record(low.name, high.name, kind);
         None
     }
 
-    /// Reads two keys of which the first has to be above the second, for the reason that `why` says.
-    pub(super) fn read_above<K: Kind<Value: PartialOrd>>(
+    /// Reads two keys, and requires that the first is above the second; `why` says what goes wrong otherwise.
+    pub(super) fn read_above<T: ValueType<Value: PartialOrd>>(
         &mut self,
-        high: &Key<K>,
-        low: &Key<K>,
+        high: &Key<T>,
+        low: &Key<T>,
         why: &'static str,
-    ) -> Option<(K::Value, K::Value)> {
+    ) -> Option<(T::Value, T::Value)> {
         let (high_value, low_value) = (self.read(high), self.read(low));
         let (high_value, low_value) = (high_value?, low_value?);
         if high_value > low_value {
             return Some((high_value, low_value));
         }
-        let what = Wrong::NotAbove {
+        let kind = ProblemKind::NotAbove {
             value: self.shown(high),
             other: low.name,
             limit: self.shown(low),
             why,
         };
-        self.clash(high.name, low.name, what);
+        self.record(high.name, low.name, kind);
         None
     }
 
-    /// The value of `key` does not go with that of `other`: its place is where either was written.
-    fn clash(&mut self, key: &str, other: &str, what: Wrong) {
-        let given = if self.merged.contains_key(key) {
+    /// Records a problem with `key`. Its origin is that of `other`, the key that it conflicts with, if `key` is not set.
+    fn record(&mut self, key: &str, other: &str, kind: ProblemKind) {
+        let set = if self.merged.contains_key(key) {
             key
         } else {
             other
         };
         self.problems.push(Problem {
-            origin: self.origin(given),
+            origin: self.origin(set),
             key: key.to_owned(),
-            what,
+            kind,
         });
     }
 
-    /// What was found wrong.
+    /// Returns the recorded problems.
     pub(super) fn into_problems(self) -> Vec<Problem> {
         self.problems
     }
 
-    /// Has nothing been found wrong?
-    pub(super) fn is_sound(&self) -> bool {
+    /// Returns whether no problem was recorded.
+    pub(super) fn is_valid(&self) -> bool {
         self.problems.is_empty()
     }
 
-    fn problem(&mut self, key: &str, what: Wrong) {
-        self.problems.push(Problem {
-            origin: self.origin(key),
-            key: key.to_owned(),
-            what,
-        });
-    }
-
-    fn shown<K>(&self, key: &Key<K>) -> String {
+    fn shown<T>(&self, key: &Key<T>) -> String {
         match self.merged.get(key.name) {
-            Some(value) => for_people(value),
+            Some(value) => for_message(value),
             None => format!("{} by default", key.default.unwrap_or("unset")),
         }
     }
@@ -167,7 +158,7 @@ impl Layers {
         }
     }
 
-    /// Full names in place of nested tables. A known key that is a table stays one: a value of the wrong type.
+    /// Flattens nested tables to full names. A known key that holds a table keeps it, as a value of the wrong type.
     fn flatten(&mut self, name: &str, value: Value) {
         let is_key = keys::NAMES.contains(&name);
         match value.kind {
@@ -187,7 +178,7 @@ impl Layers {
         }
     }
 
-    fn refuse_unknown(&mut self) {
+    fn reject_unknown(&mut self) {
         let mut unknown: Vec<String> = self
             .merged
             .keys()
@@ -196,15 +187,15 @@ impl Layers {
             .collect();
         unknown.sort_unstable();
         for name in unknown {
-            let what = if looks_secret(&name) {
-                Wrong::Secret
+            let kind = if looks_secret(&name) {
+                ProblemKind::Secret
             } else {
-                Wrong::Unknown {
-                    value: self.merged.get(&name).map(for_people).unwrap_or_default(),
+                ProblemKind::UnknownKey {
+                    value: self.merged.get(&name).map(for_message).unwrap_or_default(),
                     nearest: nearest(&name),
                 }
             };
-            self.problem(&name, what);
+            self.record(&name, &name, kind);
         }
     }
 }
@@ -226,9 +217,9 @@ fn sections() -> HashSet<&'static str> {
         .collect()
 }
 
-/// The known key that is most like `name`: in its own section, where that is one or nearly one; else by its last part.
+/// Returns the known key that is most similar to `name`, by its section and by its last part.
 fn nearest(name: &str) -> &'static str {
-    let like = strsim::normalized_damerau_levenshtein;
+    let similarity = strsim::normalized_damerau_levenshtein;
     let split = |name: &str| match name.split_once('.') {
         Some((section, key)) => (section.to_lowercase(), key.to_lowercase()),
         None => (name.to_lowercase(), name.to_lowercase()),
@@ -236,7 +227,7 @@ fn nearest(name: &str) -> &'static str {
     let (section, key) = split(name);
     let score = |known: &str| {
         let (known_section, known_key) = split(known);
-        like(&known_section, &section).mul_add(0.8, like(&known_key, &key))
+        similarity(&known_section, &section).mul_add(0.8, similarity(&known_key, &key))
     };
     keys::NAMES
         .iter()
@@ -245,15 +236,15 @@ fn nearest(name: &str) -> &'static str {
         .unwrap_or_default()
 }
 
-/// A value as a message shows it: short, on one line, and without what may be a password in an address.
-fn for_people(value: &Value) -> String {
-    const MOST: usize = 100;
+/// Formats a value for a message: on one line, shortened, and without the parts of a URL that may hold a password.
+fn for_message(value: &Value) -> String {
+    const CHARS_MAX: usize = 100;
     match &value.kind {
         ValueKind::String(text) if text.contains("://") && text.contains(['@', '?', '#']) => {
-            "an address with a user name, a query or a fragment".to_owned()
+            "a URL with a user name, a query or a fragment".to_owned()
         }
-        ValueKind::String(text) if text.chars().count() > MOST => {
-            format!("{:?}…", text.chars().take(MOST).collect::<String>())
+        ValueKind::String(text) if text.chars().count() > CHARS_MAX => {
+            format!("{:?}…", text.chars().take(CHARS_MAX).collect::<String>())
         }
         ValueKind::String(text) => format!("{text:?}"),
         ValueKind::Table(_) => "a table".to_owned(),
@@ -262,7 +253,7 @@ fn for_people(value: &Value) -> String {
     }
 }
 
-/// What the TOML parser says, without the line that it quotes: that may hold a secret.
+/// Returns the message of the TOML parser without the line that it quotes, which may hold a secret.
 fn without_excerpt(error: &config::ConfigError) -> String {
     let text = match error {
         config::ConfigError::FileParse { cause, .. } => cause.to_string(),
@@ -285,7 +276,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_key_is_found_by_its_name_or_by_its_last_part() {
+    fn the_nearest_key_is_found_by_its_full_name_or_by_its_last_part() {
         assert_eq!(nearest("growth.chunck"), "growth.chunk");
         assert_eq!(nearest("chunk"), "growth.chunk");
         assert_eq!(nearest("polling.chunk"), "growth.chunk");

@@ -1,89 +1,85 @@
-//! The config: a TOML file and environment variables, checked as a whole before anything runs on them.
+//! The configuration: a TOML file and environment variables, read and checked as a whole.
 
 mod environment;
 mod error;
 mod keys;
-mod kinds;
 mod layers;
+mod value_types;
 
-pub use environment::warnings;
-pub use error::{ConfigError, Origin, Problem, Wrong};
+pub use environment::{FILE_VARIABLE, warnings};
+pub use error::{ConfigError, Origin, Problem, ProblemKind};
 pub use keys::{Entry, entries};
 
 use crate::core::policy::{Growth, Policy, Polling, Retry};
-use layers::{Layers, PREFIX, SEPARATOR};
+use layers::Layers;
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use url::Url;
 
-/// The file that is read where none is named. It need not exist.
+/// The configuration file that is read unless another one is named. It need not exist.
 pub const SYSTEM_FILE: &str = "/etc/growd/growd.toml";
 
-/// The variable that names a file in place of `--config`.
-pub const FILE_VARIABLE: &str = "GROWD_CONFIG";
-
-/// The largest config file that is read, in bytes.
+/// The largest accepted configuration file, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// The most requests in flight that a config can ask for.
+/// The largest accepted `limits.concurrency`.
 const MAX_CONCURRENCY: i64 = 1024;
 
-/// `[api]`: the service, and how long to wait for it.
+/// `[api]`: address, token file and timeouts of the service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Api {
-    /// Where it is: https, or http on a loopback address. May have a path.
+    /// Address of the service: https, or http on a loopback address. May have a path.
     pub base_url: Url,
-    /// The file that holds the token.
+    /// File that holds the token.
     pub token_file: Option<PathBuf>,
-    /// For one whole request.
+    /// Timeout for one whole request.
     pub timeout: Duration,
-    /// For making a connection.
+    /// Timeout for establishing a connection.
     pub connect_timeout: Duration,
 }
 
-/// `[limits]`: how much goes on at a time.
+/// `[limits]`: bounds on the requests of all tasks together.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// Requests in flight, at least 1.
     pub concurrency: usize,
-    /// Requests in a second over all tasks; 0: no limit. Finite, never negative.
+    /// Requests per second over all tasks; 0 means no limit. Finite, never negative.
     pub requests_per_second: f64,
 }
 
-/// How log lines look.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Journald under systemd, text elsewhere.
+    /// `Journald` where stderr is the systemd journal, `Text` elsewhere.
     Auto,
-    /// Lines for people.
+    /// Lines of text.
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// The journal's own protocol, with fields.
+    /// The journal's native protocol, with fields.
     Journald,
 }
 
-/// `[log]`: what is told, and how.
+/// `[log]`: level and format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Log {
-    /// The least that is told.
+    /// Lowest level that is logged.
     pub level: tracing::Level,
-    /// How.
+    /// Format of the log.
     pub format: LogFormat,
 }
 
-/// The config, checked.
+/// The checked configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// `[api]`.
     pub api: Api,
-    /// `database.path`, or what `--database` says.
+    /// `--database`, else `database.path`.
     pub database: PathBuf,
-    /// What the rule goes by: `[growth]`, `[polling]`, `[retry]` and `gate.probe_interval`.
+    /// Parameters of the decision rule: `[growth]`, `[polling]`, `[retry]` and `gate.probe_interval`.
     pub policy: Policy,
     /// `[limits]`.
     pub limits: Limits,
@@ -94,18 +90,18 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings that a text in TOML makes by itself, with no file and no environment; `name` stands for the
-    /// file in messages.
+    /// Returns the settings of a TOML text, without any file or environment variable. Error messages call the text
+    /// `name`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], with all that is wrong at once where that can be told.
+    /// [`ConfigError`], with all invalid keys at once if the text is valid TOML.
     pub fn from_toml(name: &str, text: &str) -> Result<Self, ConfigError> {
         settings(Some((Path::new(name), text)), HashMap::new())
     }
 
     fn read(layers: &mut Layers) -> Option<Self> {
-        // All keys are read before the first `?`, so that all problems are told at once.
+        // All keys are read before the first `?`, so that all problems are reported at once.
         let base_url = layers.read(&keys::BASE_URL);
         let token_file = layers.read(&keys::TOKEN_FILE);
         let connect_timeout = layers.read(&keys::CONNECT_TIMEOUT);
@@ -118,7 +114,7 @@ impl Settings {
         let times = layers.read_above(
             &keys::SETTLE,
             &keys::TIMEOUT,
-            "a resume that is still under way would count as lost and be asked for twice",
+            "a resume that is still in flight would count as lost, and would be sent and paid for twice",
         );
         let intervals = layers.read_ordered(&keys::MIN_INTERVAL, &keys::MAX_INTERVAL);
         let quiet_after = layers.read(&keys::QUIET_AFTER);
@@ -129,7 +125,7 @@ impl Settings {
         let history_keep = layers.read(&keys::KEEP);
         let level = layers.read(&keys::LEVEL);
         let format = layers.read(&keys::FORMAT);
-        if !layers.is_sound() {
+        if !layers.is_valid() {
             return None;
         }
         let (settle, timeout) = times?;
@@ -174,34 +170,34 @@ impl Settings {
 }
 
 impl Default for Settings {
-    /// Every key at its default, whatever file and environment say.
+    /// Returns the default of every key. Does not read the file or the environment.
     fn default() -> Self {
         settings(None, HashMap::new())
             .expect("the table of keys has valid defaults: a unit test reads them")
     }
 }
 
-/// Where the config comes from: kept, so that it can be read again.
+/// The command-line options that the configuration depends on; kept for a reload.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
     /// `--config`.
     pub config: Option<PathBuf>,
-    /// `--database`, which goes before `database.path`.
+    /// `--database`, which overrides `database.path`.
     pub database: Option<PathBuf>,
 }
 
 impl Source {
-    /// Reads file and environment as they are now.
+    /// Reads the file and the environment.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], with all that is wrong at once where that can be told.
+    /// [`ConfigError`], with all invalid keys at once if the file is valid TOML.
     pub fn load(&self) -> Result<Settings, ConfigError> {
         self.settings(self.read_file()?.as_ref())
     }
 
-    /// Reads file and environment again. A file that had something in it, as `had_text` says, and has nothing now, is no
-    /// config: it may lift every limit. `had_text` is brought up to date.
+    /// Reads the file and the environment again, and updates `had_text`. Rejects a file that is empty now and was not
+    /// before (`had_text`): the defaults that it stands for have no daily limit.
     ///
     /// # Errors
     ///
@@ -217,7 +213,8 @@ impl Source {
         Ok(settings)
     }
 
-    /// Whether there is a config file with anything in it but white space. A pipe is not read: nobody could read it again.
+    /// Returns whether the configuration file holds anything but white space. Does not read a pipe, which can be read
+    /// only once.
     #[must_use]
     pub fn has_text(&self) -> bool {
         let is_file = self.candidate().0.is_file();
@@ -226,25 +223,27 @@ impl Source {
 
     fn settings(&self, text: Option<&(PathBuf, String)>) -> Result<Settings, ConfigError> {
         let file = text.map(|(path, text)| (path.as_path(), text.as_str()));
-        let mut settings = settings(file, variables(std::env::vars_os()))?;
+        let mut settings = settings(file, environment::overrides(std::env::vars_os()))?;
         if let Some(database) = &self.database {
             settings.database.clone_from(database);
         }
-        // So that every name is one of a file: SQLite takes `:memory:` and `file:…` for something else.
+        // SQLite gives `:memory:` and `file:…` a special meaning; an absolute path has none.
         if let Ok(absolute) = std::path::absolute(&settings.database) {
             settings.database = absolute;
         }
         Ok(settings)
     }
 
-    /// The config file that [`load`](Self::load) reads: none where there is none, and none is named.
+    /// Returns the configuration file that [`load`](Self::load) reads: `None` if none is named and the default one does
+    /// not exist.
     #[must_use]
     pub fn file(&self) -> Option<PathBuf> {
         let (path, named_by) = self.candidate();
         (named_by.is_some() || path.exists()).then_some(path)
     }
 
-    /// The file to look for, and who names it; none: it need not exist.
+    /// Returns the file to read and the option or variable that names it. The default file, named by neither, need not
+    /// exist.
     fn candidate(&self) -> (PathBuf, Option<&'static str>) {
         if let Some(path) = &self.config {
             return (path.clone(), Some("--config"));
@@ -276,7 +275,7 @@ fn has_text(file: Option<&(PathBuf, String)>) -> bool {
     file.is_some_and(|(_, text)| !text.trim().is_empty())
 }
 
-/// The text of a file; none where it is larger than `max` bytes.
+/// Reads a text file; returns `None` if it is larger than `max` bytes.
 fn read_at_most(path: &Path, max: u64) -> std::io::Result<Option<String>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(max + 1).read_to_end(&mut bytes)?;
@@ -294,15 +293,6 @@ fn settings(
 ) -> Result<Settings, ConfigError> {
     let mut layers = Layers::new(file, variables)?;
     Settings::read(&mut layers).ok_or_else(|| ConfigError::Invalid(layers.into_problems()))
-}
-
-/// The variables that override keys. What is not UTF-8 keeps a mark in place of the bad bytes: no key takes that.
-fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> HashMap<String, String> {
-    let prefix = format!("{PREFIX}{SEPARATOR}");
-    all.filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-        .filter(|(name, _)| name.to_uppercase().starts_with(&prefix))
-        .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
-        .collect()
 }
 
 #[cfg(test)]

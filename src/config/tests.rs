@@ -1,4 +1,4 @@
-//! What a config says, what it may not say, and in which words that is told.
+//! Tests of configurations: the settings that valid ones give, and the errors of invalid ones.
 
 use super::*;
 
@@ -14,12 +14,12 @@ fn from_both(toml: &str, variables: &[(&str, &str)]) -> Result<Settings, ConfigE
     settings(Some((Path::new("x.toml"), toml)), variables)
 }
 
-fn refusal(toml: &str) -> String {
+fn rejection(toml: &str) -> String {
     from(toml).expect_err(toml).to_string()
 }
 
 #[test]
-fn nothing_given_is_all_defaults() {
+fn an_empty_config_gives_the_defaults() {
     let settings = Settings::default();
     assert_eq!(settings, from("").unwrap());
     assert_eq!(settings, from("[api]\n[growth]\n").unwrap());
@@ -53,7 +53,7 @@ fn nothing_given_is_all_defaults() {
 }
 
 #[test]
-fn the_environment_goes_before_the_file_and_is_read_as_the_keys_type() {
+fn the_environment_overrides_the_file_and_is_read_as_the_keys_type() {
     let settings = from_both(
         "growth.chunk = 10\nlimits.requests_per_second = 3\nlog.level = 'warn'",
         &[
@@ -78,8 +78,8 @@ fn a_rate_can_be_written_as_an_integer() {
 }
 
 #[test]
-fn an_unknown_key_is_refused_with_the_nearest_one() {
-    let text = refusal("[growth]\nchunck = 5");
+fn an_unknown_key_is_rejected_with_the_nearest_one() {
+    let text = rejection("[growth]\nchunck = 5");
     for part in ["x.toml", "growth.chunck", "5", "growth.chunk?"] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -89,13 +89,13 @@ fn an_unknown_key_is_refused_with_the_nearest_one() {
     for part in ["GROWD__GROWTH__CHUNKS", "7", "growth.chunk?"] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    assert!(refusal("[growths]").contains("growths"));
-    assert!(refusal("api = 5").contains("api"));
-    assert!(refusal("'api.x[0]' = 5").contains("api"));
+    assert!(rejection("[growths]").contains("growths"));
+    assert!(rejection("api = 5").contains("api"));
+    assert!(rejection("'api.x[0]' = 5").contains("api"));
 }
 
 #[test]
-fn an_impossible_value_is_refused_with_key_value_and_what_is_allowed() {
+fn an_invalid_value_is_rejected_with_the_key_the_value_and_the_accepted_values() {
     for (toml, parts) in [
         ("growth.chunk = 0", vec!["growth.chunk", "0", "1 to 250"]),
         ("growth.chunk = 251", vec!["251", "1 to 250"]),
@@ -141,7 +141,7 @@ fn an_impossible_value_is_refused_with_key_value_and_what_is_allowed() {
             vec!["retry.initial", "2m", "retry.max", "1m"],
         ),
     ] {
-        let text = refusal(toml);
+        let text = rejection(toml);
         for part in parts.iter().chain(&["x.toml"]) {
             assert!(text.contains(part), "{toml}: {part}: {text}");
         }
@@ -149,22 +149,22 @@ fn an_impossible_value_is_refused_with_key_value_and_what_is_allowed() {
 }
 
 #[test]
-fn the_place_of_a_value_that_clashes_with_a_default_is_where_it_was_written() {
-    let text = refusal("polling.max_interval = '1s'");
+fn the_origin_of_a_value_that_conflicts_with_a_default_is_where_it_was_set() {
+    let text = rejection("polling.max_interval = '1s'");
     assert!(text.contains("x.toml"), "{text}");
     assert!(text.contains("5s by default"), "{text}");
 }
 
 #[test]
-fn all_problems_are_told_at_once() {
-    let text = refusal("growth.chunk = 0\nlog.level = 'x'\nlogg.x = 1");
+fn all_problems_are_reported_at_once() {
+    let text = rejection("growth.chunk = 0\nlog.level = 'x'\nlogg.x = 1");
     for part in ["growth.chunk", "log.level", "logg.x"] {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
 
 #[test]
-fn a_token_has_no_place_in_the_config_and_is_never_repeated() {
+fn a_token_in_the_config_is_rejected_and_never_shown() {
     for toml in [
         "api.token = 'S3CRET'",
         "token = 'S3CRET'",
@@ -181,7 +181,7 @@ fn a_token_has_no_place_in_the_config_and_is_never_repeated() {
         assert!(!error.to_string().contains("S3CRET"), "{error}");
         assert!(!format!("{error:?}").contains("S3CRET"), "{error:?}");
     }
-    let text = refusal("api.token = 'S3CRET'");
+    let text = rejection("api.token = 'S3CRET'");
     assert!(text.contains("api.token_file") && text.contains("EXTRUCT_API_TOKEN"));
     let error = from_both("", &[("GROWD__API__TOKEN", "S3CRET")]).unwrap_err();
     assert!(!format!("{error:?} {error}").contains("S3CRET"));
@@ -189,15 +189,15 @@ fn a_token_has_no_place_in_the_config_and_is_never_repeated() {
 }
 
 #[test]
-fn broken_toml_is_told_with_its_file_and_line() {
-    let text = refusal("[api]\ntimeout = \n");
+fn invalid_toml_is_reported_with_its_file_and_line() {
+    let text = rejection("[api]\ntimeout = \n");
     assert!(text.contains("x.toml") && text.contains("line 2"), "{text}");
-    let text = refusal("[api]\ntimeout = '5s'\ntimeout = '5s'\n");
+    let text = rejection("[api]\ntimeout = '5s'\ntimeout = '5s'\n");
     assert!(text.contains("line 3"), "{text}");
 }
 
 #[test]
-fn a_settle_time_that_the_timeout_can_outlast_is_refused() {
+fn a_settle_time_that_is_not_above_the_timeout_is_rejected() {
     for (toml, values) in [
         ("growth.settle = '30s'", ["\"30s\"", "30s by default"]),
         ("growth.settle = '1s'", ["\"1s\"", "30s by default"]),
@@ -207,7 +207,7 @@ fn a_settle_time_that_the_timeout_can_outlast_is_refused() {
             ["growth.settle (\"5s\")", "api.timeout (\"5s\")"],
         ),
     ] {
-        let text = refusal(toml);
+        let text = rejection(toml);
         let parts = [
             "x.toml",
             "growth.settle",
@@ -224,8 +224,8 @@ fn a_settle_time_that_the_timeout_can_outlast_is_refused() {
     assert!(text.contains("GROWD__API__TIMEOUT"), "{text}");
     assert!(from("growth.settle = '30001ms'").is_ok());
     assert!(from("growth.settle = '2s'\napi.timeout = '1999ms'").is_ok());
-    // What is wrong by itself is told once.
-    let text = refusal("growth.settle = '0s'");
+    // A value that is invalid by itself is reported once.
+    let text = rejection("growth.settle = '0s'");
     assert!(!text.contains("api.timeout"), "{text}");
 }
 
@@ -237,7 +237,7 @@ fn words_are_read_in_any_case() {
 }
 
 #[test]
-fn a_version_in_the_address_and_a_tilde_in_a_path_are_refused_with_the_remedy() {
+fn a_version_in_the_base_url_and_a_tilde_in_a_path_are_rejected_with_the_remedy() {
     for (toml, parts) in [
         (
             "api.base_url = 'https://api.extruct.ai/v1'",
@@ -249,7 +249,7 @@ fn a_version_in_the_address_and_a_tilde_in_a_path_are_refused_with_the_remedy() 
             ["api.token_file", "written out"],
         ),
     ] {
-        let text = refusal(toml);
+        let text = rejection(toml);
         for part in parts {
             assert!(text.contains(part), "{part}: {text}");
         }
@@ -258,7 +258,7 @@ fn a_version_in_the_address_and_a_tilde_in_a_path_are_refused_with_the_remedy() 
 }
 
 #[test]
-fn a_file_that_is_emptied_is_no_config_to_reload() {
+fn a_reload_rejects_a_file_that_has_become_empty() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("growd.toml");
     let source = Source {
@@ -278,12 +278,12 @@ fn a_file_that_is_emptied_is_no_config_to_reload() {
         );
         assert!(
             source.load().is_ok(),
-            "at a start it is a config of defaults"
+            "an empty file is accepted at startup"
         );
     }
     write("# nothing\n");
     assert!(source.load_again(&mut had_text).is_ok());
-    // One that was empty from the beginning may stay so.
+    // A file that was empty at startup may stay empty.
     write("");
     let mut had_text = source.has_text();
     assert!(source.load_again(&mut had_text).is_ok());
@@ -293,7 +293,7 @@ fn a_file_that_is_emptied_is_no_config_to_reload() {
 }
 
 #[test]
-fn a_file_without_an_end_is_refused_before_memory_is_gone() {
+fn an_endless_file_is_rejected_after_its_maximum_size() {
     let source = Source {
         config: Some("/dev/zero".into()),
         database: None,

@@ -1,4 +1,4 @@
-//! One line for people: when, how bad, and the message, on one line whatever is in it.
+//! The text format of the log: time, level and message, always on one line.
 
 use jiff::Timestamp;
 use std::fmt::{self, Debug, Write as _};
@@ -8,35 +8,35 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// What a line begins with, by who is to read it.
+/// The format of a line, by its destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line {
-    /// A person just now: the time of day (UTC), and colours where they are welcome.
+pub(super) enum LineFormat {
+    /// A terminal: begins with the time of day (UTC), in colour if enabled.
     Terminal { colours: bool },
-    /// A file or a pipe: the whole time.
+    /// A file or a pipe: begins with date and time (UTC).
     File,
-    /// The journal, which knows the time: the priority, as sd-daemon(3) has it.
+    /// The journal, which adds the time itself: begins with the priority of sd-daemon(3).
     Journal,
 }
 
-impl Line {
-    /// By where stderr leads.
-    pub(super) fn of(to_journal: bool, to_terminal: bool) -> Self {
+impl LineFormat {
+    /// Returns the format for the destination of stderr.
+    pub(super) fn new(to_journal: bool, to_terminal: bool) -> Self {
         if to_journal {
             Self::Journal
         } else if to_terminal {
             Self::Terminal {
-                colours: colours_are_welcome(),
+                colours: colours_enabled(),
             }
         } else {
             Self::File
         }
     }
 
-    /// The line of an error at this moment.
-    pub(super) fn of_error(self, text: &str) -> String {
+    /// Formats an error with the current time.
+    pub(super) fn error_line(self, text: &str) -> String {
         let mut line = String::new();
-        // A string takes all that is written to it.
+        // Writing to a string cannot fail.
         let _ = self.write(&mut line, Timestamp::now(), Level::ERROR, text);
         line
     }
@@ -46,7 +46,7 @@ impl Line {
         out: &mut impl fmt::Write,
         now: Timestamp,
         level: Level,
-        words: &str,
+        message: &str,
     ) -> fmt::Result {
         match self {
             Self::Journal => write!(out, "<{}>", priority(level))?,
@@ -56,22 +56,25 @@ impl Line {
             }
             Self::Terminal { colours } => {
                 let time = now.strftime("%H:%M:%SZ");
-                let word = level.as_str();
+                let level_name = level.as_str();
                 if colours {
                     let colour = colour(level);
-                    write!(out, "\x1b[2m{time}\x1b[0m \x1b[{colour}m{word:>5}\x1b[0m ")?;
+                    write!(
+                        out,
+                        "\x1b[2m{time}\x1b[0m \x1b[{colour}m{level_name:>5}\x1b[0m "
+                    )?;
                 } else {
-                    write!(out, "{time} {word:>5} ")?;
+                    write!(out, "{time} {level_name:>5} ")?;
                 }
             }
         }
-        writeln!(out, "{}", clean(words))
+        writeln!(out, "{}", clean(message))
     }
 }
 
-/// May colours be used, apart from whether there is a terminal?
+/// Returns whether the environment allows colours: `$NO_COLOR` is empty and `$TERM` is not `dumb`.
 #[must_use]
-pub fn colours_are_welcome() -> bool {
+pub fn colours_enabled() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
@@ -85,7 +88,7 @@ fn priority(level: Level) -> u8 {
     }
 }
 
-/// Red, yellow, green, blue.
+/// The ANSI colour: red, yellow, green or blue.
 fn colour(level: Level) -> u8 {
     match level {
         Level::ERROR => 31,
@@ -95,7 +98,7 @@ fn colour(level: Level) -> u8 {
     }
 }
 
-impl<S, N> FormatEvent<S, N> for Line
+impl<S, N> FormatEvent<S, N> for LineFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -107,28 +110,28 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let target = event.metadata().target();
-        let mut words = Words::default();
-        event.record(&mut words);
-        let mut text = words.message;
-        // A library's fields are all there is of some of its messages.
+        let mut visitor = TextVisitor::default();
+        event.record(&mut visitor);
+        let mut text = visitor.message;
+        // Some messages of libraries consist of fields only.
         if !target.starts_with("growd") {
-            text = format!("{target}: {text}{}", words.fields);
+            text = format!("{target}: {text}{}", visitor.fields);
         }
         let level = *event.metadata().level();
         self.write(&mut out, Timestamp::now(), level, &text)
     }
 }
 
-/// The message of an event, and its fields.
+/// Collects the message and the fields of an event.
 #[derive(Default)]
-struct Words {
+struct TextVisitor {
     message: String,
     fields: String,
 }
 
-impl Visit for Words {
+impl Visit for TextVisitor {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        // A string takes all that is written to it.
+        // Writing to a string cannot fail.
         let _ = match field.name() {
             "message" => write!(self.message, "{value:?}"),
             name => write!(self.fields, " {name}={value:?}"),
@@ -136,13 +139,20 @@ impl Visit for Words {
     }
 }
 
-/// Text from elsewhere, on one line and without anything that would drive a terminal or turn its writing round.
+/// Replaces line breaks, control characters and marks of text direction by blanks, so that a text from outside stays on
+/// one line and does not control the terminal.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    // The marks that end a line or change the direction of what follows (Unicode Standard Annexes #14 and #9).
-    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    // Line and paragraph separators, and bidirectional formatting (Unicode Standard Annexes #14 and #9).
+    let is_format = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()
-        .map(|c| if c.is_control() || turns(c) { ' ' } else { c })
+        .map(|c| {
+            if c.is_control() || is_format(c) {
+                ' '
+            } else {
+                c
+            }
+        })
         .collect()
 }
 
@@ -154,9 +164,9 @@ mod tests {
     use tracing_subscriber::fmt::MakeWriter;
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct Capture(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Kept {
+    impl Write for Capture {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -166,7 +176,7 @@ mod tests {
         }
     }
 
-    impl MakeWriter<'_> for Kept {
+    impl MakeWriter<'_> for Capture {
         type Writer = Self;
 
         fn make_writer(&self) -> Self {
@@ -174,68 +184,68 @@ mod tests {
         }
     }
 
-    fn written(line: Line, tell: impl FnOnce()) -> String {
-        let kept = Kept::default();
+    fn logged(format: LineFormat, log: impl FnOnce()) -> String {
+        let capture = Capture::default();
         let subscriber = tracing_subscriber::fmt()
-            .event_format(line)
-            .with_writer(kept.clone())
+            .event_format(format)
+            .with_writer(capture.clone())
             .finish();
-        tracing::subscriber::with_default(subscriber, tell);
-        String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()
+        tracing::subscriber::with_default(subscriber, log);
+        String::from_utf8(capture.0.lock().unwrap().clone()).unwrap()
     }
 
     #[test]
-    fn a_line_begins_by_who_is_to_read_it() {
+    fn the_beginning_of_a_line_depends_on_its_destination() {
         let now: Timestamp = "2026-11-24T02:22:00.123456Z".parse().unwrap();
-        for (line, level, expected) in [
-            (Line::Journal, Level::ERROR, "<3>m\n"),
-            (Line::Journal, Level::WARN, "<4>m\n"),
-            (Line::Journal, Level::INFO, "<6>m\n"),
-            (Line::Journal, Level::DEBUG, "<7>m\n"),
+        for (format, level, expected) in [
+            (LineFormat::Journal, Level::ERROR, "<3>m\n"),
+            (LineFormat::Journal, Level::WARN, "<4>m\n"),
+            (LineFormat::Journal, Level::INFO, "<6>m\n"),
+            (LineFormat::Journal, Level::DEBUG, "<7>m\n"),
             (
-                Line::File,
+                LineFormat::File,
                 Level::WARN,
                 "2026-11-24T02:22:00.123Z  WARN m\n",
             ),
             (
-                Line::Terminal { colours: false },
+                LineFormat::Terminal { colours: false },
                 Level::INFO,
                 "02:22:00Z  INFO m\n",
             ),
             (
-                Line::Terminal { colours: true },
+                LineFormat::Terminal { colours: true },
                 Level::ERROR,
                 "\x1b[2m02:22:00Z\x1b[0m \x1b[31mERROR\x1b[0m m\n",
             ),
         ] {
             let mut out = String::new();
-            line.write(&mut out, now, level, "m").unwrap();
+            format.write(&mut out, now, level, "m").unwrap();
             assert_eq!(out, expected);
         }
     }
 
     #[test]
-    fn a_message_is_one_line_that_says_the_id_once() {
+    fn a_message_is_one_line_with_the_id_once() {
         let hostile = "no\r\n<0>forged\u{1b}[2J\u{9b}31m\u{202e}\u{2028}end";
-        let told = written(Line::Journal, || {
+        let line = logged(LineFormat::Journal, || {
             tracing::warn!(target: "growd::daemon", task_id = "abc", "abc: refused: {hostile}");
         });
         assert_eq!(
-            told, "<4>abc: refused: no  <0>forged [2J 31m  end\n",
-            "{told:?}"
+            line, "<4>abc: refused: no  <0>forged [2J 31m  end\n",
+            "{line:?}"
         );
     }
 
     #[test]
-    fn what_a_library_says_keeps_its_fields() {
-        let told = written(Line::Journal, || {
+    fn a_message_of_a_library_keeps_its_fields() {
+        let line = logged(LineFormat::Journal, || {
             tracing::warn!(target: "sqlx::query", elapsed = 3, "slow");
         });
-        assert_eq!(told, "<4>sqlx::query: slow elapsed=3\n");
+        assert_eq!(line, "<4>sqlx::query: slow elapsed=3\n");
     }
 
     #[test]
-    fn text_from_elsewhere_cannot_drive_the_terminal() {
+    fn text_from_outside_cannot_control_the_terminal() {
         assert_eq!(clean("a\u{1b}[31m\nb"), "a [31m b");
         assert_eq!(clean("a\u{9b}31m\u{202e}b"), "a 31m b");
     }

@@ -1,15 +1,15 @@
-//! The log: where it goes and what it looks like, by `log.format` and `log.level`.
+//! Sets up the log: its destination, format and level, from `log.format` and `log.level`.
 //!
-//! growd's messages say all by themselves, the task's id too. What they carry as fields besides is for machines: the
-//! journal and JSON have it, text has not.
+//! A message is complete without its fields and includes the task id. The journal and JSON also contain the fields, for
+//! programs; text does not.
 
 mod format;
 mod non_blocking;
 
-pub use format::{clean, colours_are_welcome};
+pub use format::{clean, colours_enabled};
 
 use crate::config::{Log, LogFormat};
-use format::Line;
+use format::LineFormat;
 use jiff::Timestamp;
 use non_blocking::NonBlocking;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -23,73 +23,76 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tracing::Level;
 use tracing_journald::{Priority, PriorityMappings};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::MakeWriter as _;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
-/// The way to change the level of a running log.
+/// Changes the level of the running log.
 pub struct LogHandle {
     filter: reload::Handle<EnvFilter, Registry>,
 }
 
 impl LogHandle {
-    /// Changes the level; the format takes a restart.
+    /// Sets the level. A new format needs a restart.
     pub fn set_level(&self, log: &Log) {
-        // Fails only once the log is gone, and then there is nothing to tell it to.
+        // Fails only after the subscriber is dropped, when there is no log to report it to.
         let _ = self.filter.reload(filter(log));
     }
 }
 
-/// How long the end of the process waits for a log that nobody reads.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// The longest wait for a pipe that is not read when the process ends.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The way to stderr, where that is the log.
-static OUTLET: OnceLock<NonBlocking> = OnceLock::new();
+/// Size of the buffer for lines to stderr, in bytes.
+const BUFFER_BYTES: usize = 1024 * 1024;
 
-/// Shared until the log is written, for the process is about to end; for a pipe that nobody empties no longer than 2 s.
+/// The writer to stderr, once it is used.
+static STDERR: OnceLock<NonBlocking> = OnceLock::new();
+
+/// Whether the log uses the journal's native protocol.
+static IS_NATIVE_JOURNAL: AtomicBool = AtomicBool::new(false);
+
+/// Waits until the log is written, at most 2 s. Call it before the process ends.
 pub fn flush() {
-    if let Some(non_blocking) = OUTLET.get() {
-        non_blocking.flush(FAREWELL);
+    if let Some(writer) = STDERR.get() {
+        writer.flush(FLUSH_TIMEOUT);
     }
 }
 
-/// Says why the process ends, to the log, and where that is the journal, to stderr instead: the journal finds out who
-/// sent it something by asking after the process, which is gone by then; whose stderr a stream is it knows.
-pub fn last_words(text: &str) {
-    if SPEAKS_TO_JOURNAL.load(Ordering::Relaxed) {
-        let priority = if is_journal() { "<3>" } else { "growd: " };
-        let form = move |line: &str| format!("{priority}{}\n", clean(line));
-        let lines: String = text.lines().map(form).collect();
-        // There is nobody left to tell where this fails.
-        let _ = stderr(form).make_writer().write_all(lines.as_bytes());
+/// Logs the error that ends the process. Uses stderr instead of the journal's native protocol, because journald looks
+/// up the sender of a native message by its pid, and the process may be gone by then.
+pub fn log_fatal(text: &str) {
+    if IS_NATIVE_JOURNAL.load(Ordering::Relaxed) {
+        let prefix = if is_journal() { "<3>" } else { "growd: " };
+        let format = move |line: &str| format!("{prefix}{}\n", clean(line));
+        let lines: String = text.lines().map(format).collect();
+        // An error cannot be reported: this is the last output.
+        let _ = stderr(format).make_writer().write_all(lines.as_bytes());
     } else {
         tracing::error!("{text}");
     }
 }
 
-/// The log is the journal, by its own protocol.
-static SPEAKS_TO_JOURNAL: AtomicBool = AtomicBool::new(false);
-
-/// Sets the process's log up. Once; a second call leaves the first one's as it is.
+/// Sets up the log of the process. Further calls have no effect on it.
 #[must_use]
 pub fn init(log: &Log) -> LogHandle {
     let (filter, handle) = reload::Layer::new(filter(log));
     let to_terminal = io::stderr().is_terminal();
     let to_journal = is_journal();
-    let (layer, told) = match output(log.format, to_journal, to_terminal) {
+    let (layer, warning) = match output(log.format, to_journal, to_terminal) {
         Output::Json => (json(), None),
-        Output::Lines(line) => (lines(line), None),
-        Output::Journal => match journal() {
+        Output::Text(format) => (text(format), None),
+        Output::NativeJournal => match journal() {
             Ok(journal) => {
-                SPEAKS_TO_JOURNAL.store(true, Ordering::Relaxed);
+                IS_NATIVE_JOURNAL.store(true, Ordering::Relaxed);
                 (journal.boxed(), None)
             }
             Err(error) => (
-                lines(Line::of(to_journal, to_terminal)),
+                text(LineFormat::new(to_journal, to_terminal)),
                 Some(format!(
-                    "the journal's socket cannot be used ({error}): text is written to stderr"
+                    "the journal's socket cannot be used ({error}): the log is written to stderr as text"
                 )),
             ),
         },
@@ -98,36 +101,37 @@ pub fn init(log: &Log) -> LogHandle {
         .with(filter)
         .with(layer)
         .try_init();
-    tell_of_panics();
-    if let Some(problem) = told {
-        tracing::warn!("{problem}");
+    install_panic_hook();
+    if let Some(warning) = warning {
+        tracing::warn!("{warning}");
     }
     LogHandle { filter: handle }
 }
 
-/// The forms that the log can take.
+/// Destination and format of the log.
 #[derive(Debug, PartialEq, Eq)]
 enum Output {
-    /// The journal's own protocol, with fields.
-    Journal,
-    /// One JSON object a line.
+    /// The journal's native protocol, with fields.
+    NativeJournal,
+    /// One JSON object per line, on stderr.
     Json,
-    /// Lines for people.
-    Lines(Line),
+    /// Lines of text, on stderr.
+    Text(LineFormat),
 }
 
 fn output(format: LogFormat, to_journal: bool, to_terminal: bool) -> Output {
     match format {
         LogFormat::Json => Output::Json,
-        LogFormat::Journald => Output::Journal,
-        LogFormat::Auto if to_journal => Output::Journal,
-        LogFormat::Auto | LogFormat::Text => Output::Lines(Line::of(to_journal, to_terminal)),
+        LogFormat::Journald => Output::NativeJournal,
+        LogFormat::Auto if to_journal => Output::NativeJournal,
+        LogFormat::Auto | LogFormat::Text => Output::Text(LineFormat::new(to_journal, to_terminal)),
     }
 }
 
-type Boxed = Box<dyn Layer<Layered<reload::Layer<EnvFilter, Registry>, Registry>> + Send + Sync>;
+type BoxedLayer =
+    Box<dyn Layer<Layered<reload::Layer<EnvFilter, Registry>, Registry>> + Send + Sync>;
 
-fn json() -> Boxed {
+fn json() -> BoxedLayer {
     fmt::layer()
         .json()
         .flatten_event(true)
@@ -138,26 +142,29 @@ fn json() -> Boxed {
         .boxed()
 }
 
-fn lines(line: Line) -> Boxed {
+fn text(format: LineFormat) -> BoxedLayer {
     fmt::layer()
-        .event_format(line)
-        .with_writer(stderr(move |text| line.of_error(text)))
+        .event_format(format)
+        .with_writer(stderr(move |text| format.error_line(text)))
         .boxed()
 }
 
-/// The way to stderr that is nobody's to wait for; stderr itself where there is no thread for that. `form` makes a line of
-/// an error's text.
-fn stderr(form: impl Fn(&str) -> String + Send + 'static) -> BoxMakeWriter {
-    let tell = move |lost| form(&format!("{lost} lines of the log are missing here"));
-    let known = OUTLET.get().cloned();
-    match known.map_or_else(|| NonBlocking::to(io::stderr(), tell), Ok) {
-        Ok(non_blocking) => BoxMakeWriter::new(OUTLET.get_or_init(|| non_blocking).clone()),
+/// Returns the non-blocking writer to stderr, or stderr itself if the system provides no thread. `format` makes a line
+/// from the text of an error.
+fn stderr(format: impl Fn(&str) -> String + Send + 'static) -> BoxMakeWriter {
+    let report = move |dropped| format(&format!("{dropped} lines of the log are missing here"));
+    let existing = STDERR.get().cloned();
+    match existing.map_or_else(|| NonBlocking::new(BUFFER_BYTES, io::stderr(), report), Ok) {
+        Ok(writer) => {
+            let writer = STDERR.get_or_init(|| writer);
+            BoxMakeWriter::new(|| writer.clone())
+        }
         Err(_) => BoxMakeWriter::new(io::stderr),
     }
 }
 
-/// Has a panic told as any other error, and not by the standard library, which would wait for stderr.
-fn tell_of_panics() {
+/// Logs panics as errors. The standard library's hook would block on a full stderr.
+fn install_panic_hook() {
     panic::set_hook(Box::new(|panic| {
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
@@ -168,14 +175,14 @@ fn tell_of_panics() {
     }));
 }
 
-/// The line that [`json`] would make of an error without fields.
+/// Formats an error as [`json`] does, without fields.
 fn json_line(text: &str) -> String {
     let time = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ");
     let (level, text) = (Level::ERROR, serde_json::Value::from(text));
     format!("{{\"timestamp\":\"{time}\",\"level\":\"{level}\",\"message\":{text}}}\n")
 }
 
-/// The journal with the fields' own names (`TASK_ID`), and with the priorities that its readers expect.
+/// Connects to the journal. Fields keep their names, in upper case (`TASK_ID`).
 fn journal() -> io::Result<tracing_journald::Layer> {
     let layer = tracing_journald::layer()?
         .with_field_prefix(None)
@@ -184,7 +191,7 @@ fn journal() -> io::Result<tracing_journald::Layer> {
     Ok(layer)
 }
 
-/// By default tracing-journald says notice for info, which people take for more than it is.
+/// The default of tracing-journald maps info to the priority notice, which is above info.
 const PRIORITIES: PriorityMappings = PriorityMappings {
     error: Priority::Error,
     warn: Priority::Warning,
@@ -193,8 +200,8 @@ const PRIORITIES: PriorityMappings = PriorityMappings {
     trace: Priority::Debug,
 };
 
-/// Is stderr connected to systemd's journal? The variable alone proves nothing: a child inherits it, wherever its own
-/// stderr leads (systemd.exec(5)).
+/// Returns whether stderr is connected to systemd's journal. The variable alone proves nothing, because a child process
+/// inherits it even if its own stderr is redirected (systemd.exec(5)).
 fn is_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
         return false;
@@ -203,17 +210,17 @@ fn is_journal() -> bool {
         .as_fd()
         .try_clone_to_owned()
         .and_then(|stderr| File::from(stderr).metadata())
-        .is_ok_and(|file| names(&stream, file.dev(), file.ino()))
+        .is_ok_and(|file| matches_stream(&stream, file.dev(), file.ino()))
 }
 
-/// Does `$JOURNAL_STREAM`, `device:inode`, name this file?
-fn names(stream: &str, device: u64, inode: u64) -> bool {
+/// Returns whether `$JOURNAL_STREAM`, `device:inode`, is this file.
+fn matches_stream(stream: &str, device: u64, inode: u64) -> bool {
     let parts = stream.split_once(':');
     parts.is_some_and(|(d, i)| d.parse() == Ok(device) && i.parse() == Ok(inode))
 }
 
-/// growd's own lines at the level of the configuration; the libraries' only where something is wrong, for at
-/// their lowest levels some write down whole requests, the token among them.
+/// Logs growd's events at the configured level, and those of libraries from warn up: at lower levels some libraries log
+/// whole requests, including the token.
 fn filter(log: &Log) -> EnvFilter {
     EnvFilter::new(format!("warn,growd={}", log.level))
 }
@@ -223,15 +230,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_form_goes_by_the_format_and_by_where_stderr_leads() {
+    fn the_output_depends_on_the_format_and_on_stderr() {
         use LogFormat::{Auto, Journald, Json, Text};
-        let file = || Output::Lines(Line::File);
+        let file = || Output::Text(LineFormat::File);
         for (format, to_journal, expected) in [
-            (Auto, true, Output::Journal),
+            (Auto, true, Output::NativeJournal),
             (Auto, false, file()),
-            (Journald, true, Output::Journal),
-            (Journald, false, Output::Journal),
-            (Text, true, Output::Lines(Line::Journal)),
+            (Journald, true, Output::NativeJournal),
+            (Journald, false, Output::NativeJournal),
+            (Text, true, Output::Text(LineFormat::Journal)),
             (Text, false, file()),
             (Json, true, Output::Json),
             (Json, false, Output::Json),
@@ -241,22 +248,22 @@ mod tests {
         for format in [Auto, Text] {
             let to_terminal = output(format, false, true);
             assert!(
-                matches!(to_terminal, Output::Lines(Line::Terminal { .. })),
+                matches!(to_terminal, Output::Text(LineFormat::Terminal { .. })),
                 "{to_terminal:?}"
             );
         }
     }
 
     #[test]
-    fn the_journal_is_told_by_device_and_inode() {
-        assert!(names("9:12345", 9, 12345));
+    fn the_journal_is_recognised_by_device_and_inode() {
+        assert!(matches_stream("9:12345", 9, 12345));
         for stream in ["9:12346", "8:12345", "", ":", "9", "9:12345:1", "x:y"] {
-            assert!(!names(stream, 9, 12345), "{stream}");
+            assert!(!matches_stream(stream, 9, 12345), "{stream}");
         }
     }
 
     #[test]
-    fn each_level_has_the_priority_of_syslog() {
+    fn each_level_has_its_syslog_priority() {
         let of = |priority: Priority| priority as u8;
         assert_eq!(
             [

@@ -23,6 +23,7 @@ pub mod progress;
 pub mod reschedule;
 mod save;
 pub mod schema;
+pub mod state_counts;
 pub mod statements;
 pub mod tasks;
 pub mod text;

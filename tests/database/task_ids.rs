@@ -96,7 +96,7 @@ async fn add_names_the_first_character_that_does_not_belong() {
         ("task_id,target".to_owned(), "',' does not belong"),
         (
             format!("https://evil.example/tasks/{UUID}"),
-            "the host evil.example: accepted are links to app.extruct.ai and 127.0.0.1",
+            "the host evil.example: give a link to app.extruct.ai or 127.0.0.1",
         ),
     ] {
         let said = run(&bench, &["add", &id, "--target", "5"], 2);
@@ -156,7 +156,7 @@ async fn an_insert_of_another_form_is_refused_with_the_canonical_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shell_of_the_system_says_so_too() {
     let bench = bench().await;
-    // Closed for good before the shell opens it: the last one to close a database locks it for a moment.
+    // Dropped, the connection would still hold its lock while the shell opens the database.
     bench.connection().await.close().await.unwrap();
     let shell = |sql: &str| {
         let mut shell = Command::new("sqlite3");

@@ -221,8 +221,8 @@ async fn each_row_of_a_csv_file_that_cannot_be_used_is_told_and_nothing_is_added
             "line 4 of stdin: target is \"0\"",
             "line 5 of stdin: it has no task_id",
             "line 6 of stdin: chunk is \"251\"",
-            "line 7 of stdin: good is there with other values on line 2 of stdin",
-            "line 8 of stdin: it has 1 cell, and the first row names 3 columns",
+            "line 7 of stdin: good is already listed with other values on line 2 of stdin",
+            "line 8 of stdin: it has 1 cell, but the first row names 3 columns",
             "line 9 of stdin: \"https://evil.example/tasks/d\" is a link to the host evil.example",
             "7 tasks cannot be used: nothing was added",
         ] {
@@ -303,7 +303,7 @@ async fn pause_unpause_and_retry_take_all_tasks_in_a_state() {
     assert_eq!(out, "0 tasks: paused\n");
     run(&bench, &["unpause", "a"], 0);
     let (out, err) = run(&bench, &["retry", "--state", "missing"], 0);
-    assert_eq!(out, "3 tasks: missing until now, will be looked at again\n");
+    assert_eq!(out, "3 tasks: missing until now, will be polled again\n");
     assert!(err.contains("2 tasks of them paused"), "{err}");
     let pending: i64 = bench
         .value("SELECT count(*) FROM progress WHERE state = 'pending'")
@@ -317,7 +317,7 @@ async fn pause_unpause_and_retry_take_all_tasks_in_a_state() {
     let (out, _) = run(&bench, &["unpause", "--state", "pending"], 0);
     assert_eq!(out, "2 tasks: unpaused\n");
     let (out, _) = run(&bench, &["retry", "--state", "stalled"], 0);
-    assert_eq!(out, "0 tasks: stalled until now, will be looked at again\n");
+    assert_eq!(out, "0 tasks: stalled until now, will be polled again\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -370,7 +370,7 @@ async fn pause_retry_and_remove_take_effect_while_the_daemon_runs() {
     assert_eq!(out, format!("{id}: already paused\n"));
     let asked = bench.service.requests().total;
     let (out, err) = run(&bench, &["retry", &id], 0);
-    assert_eq!(out, format!("{id}: was refused, will be looked at again\n"));
+    assert_eq!(out, format!("{id}: was refused, will be polled again\n"));
     assert!(err.contains("paused"), "{err}");
     let (out, _) = run(&bench, &["status", "--state", "paused"], 0);
     assert!(out.contains(&id), "{out}");

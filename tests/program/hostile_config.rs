@@ -233,7 +233,7 @@ fn a_config_that_cannot_be_read_is_refused_with_its_path_and_who_named_it() {
     for command in ["status", "run", "check"] {
         for (path, why) in [
             (directory, "directory"),
-            (missing, "there is no config file"),
+            (missing, "does not exist"),
             (binary, "UTF-8"),
         ] {
             let outcome = run(&mut plain(&[command, "--config", path]));
@@ -341,7 +341,7 @@ async fn what_is_no_token_is_refused_with_its_place_and_never_repeated() {
     refused(
         &run(&mut growd(&bench, &["run"])),
         77,
-        &[place, "has to exist"],
+        &[place, "must exist"],
     );
     fs::create_dir(&file).unwrap();
     refused(
@@ -352,7 +352,7 @@ async fn what_is_no_token_is_refused_with_its_place_and_never_repeated() {
     fs::remove_dir(&file).unwrap();
     write(&file, MARK.as_bytes(), 0o000);
     match mounts::held_to_modes(&growd(&bench, &["run"])) {
-        Some(mut held) => refused(&run(&mut held), 77, &[place, "allowed to read"]),
+        Some(mut held) => refused(&run(&mut held), 77, &[place, "readable by this user"]),
         None => mounts::skipped("an unreadable token", "root cannot be held to modes here"),
     }
     assert_eq!(bench.service.requests().total, 0, "nothing was sent");
@@ -619,7 +619,7 @@ fn a_variable_that_growd_does_not_know_is_warned_of() {
         said(&outcome)
     };
     let said = warned("GROWD_GROWTH_CHUNK");
-    assert!(said.contains("GROWD_GROWTH_CHUNK is not known"), "{said}");
+    assert!(said.contains("GROWD_GROWTH_CHUNK is unknown"), "{said}");
     assert!(said.contains("GROWD__GROWTH__CHUNK"), "{said}");
     assert!(!warned("GROWD__GROWTH__CHUNK").contains("GROWD"));
     let mut check = plain(&["check", "--offline", "--database", "/nonexistent/x.db"]);

@@ -179,8 +179,8 @@ async fn a_config_that_is_emptied_or_breaks_a_rule_at_sighup_lifts_no_limit() {
     let mut daemon = Daemon::start(&bench);
     daemon.logs("started").await;
     for (text, why) in [
-        (String::new(), "is empty, and was not before"),
-        (" \n".to_owned(), "is empty, and was not before"),
+        (String::new(), "has become empty"),
+        (" \n".to_owned(), "has become empty"),
         (
             good.replace("growth.settle = \"3s\"", "growth.settle = \"2s\""),
             "is not above api.timeout",
@@ -212,7 +212,7 @@ async fn a_variable_that_growd_does_not_know_is_in_the_log() {
     let bench = Bench::new().await;
     write_config(&bench, &[]);
     let mut daemon = Daemon::start_with(&bench, &[("GROWD_GROWTH_CHUNK", "5")]);
-    daemon.logs("GROWD_GROWTH_CHUNK is not known").await;
+    daemon.logs("GROWD_GROWTH_CHUNK is unknown").await;
     daemon.logs("started").await;
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());

@@ -92,7 +92,7 @@ async fn the_daily_limit_holds_over_kills_and_restarts_and_goes_on_a_day_later()
         assert!(taken(&bench) <= day * LIMIT);
         let status = output(&bench, &["status"]);
         let status = String::from_utf8(status.stdout).unwrap();
-        let line = format!("asked for in the last 24 h: {LIMIT} of {LIMIT}, 0 left");
+        let line = format!("requested in the last 24 h: {LIMIT} of {LIMIT}, 0 left");
         assert!(status.contains(&line), "{status}");
         let waits: i64 = bench
             .value("SELECT count(*) FROM progress WHERE state = 'growing' AND reason LIKE '%daily_limit%'")

@@ -11,9 +11,9 @@ use crate::crash::{self, Point};
 use crate::daemon::TICK;
 use crate::daemon::error::panic_message;
 use crate::daemon::supervision::health::Health;
-use crate::daemon::supervision::state_counts::StateCounts;
 use crate::daemon::writer::Maintenance;
 use crate::extruct::Client;
+use crate::store::state_counts::StateCounts;
 use crate::store::{StoreError, schema};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
@@ -119,8 +119,9 @@ impl Scheduler {
 
     /// Returns one line for people, such as `12 growing, 3 reached, next poll in 4 s, gate open`.
     pub async fn status(&mut self) -> String {
-        if let Err(error) = self.counts.take(&mut self.reader).await {
-            self.report_read_error(&error).await;
+        match StateCounts::read(&mut self.reader).await {
+            Ok(counts) => self.counts = counts,
+            Err(error) => self.report_read_error(&error).await,
         }
         let now = Timestamp::now();
         let gate = self.context.gate.borrow();

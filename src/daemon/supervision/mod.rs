@@ -3,5 +3,4 @@
 pub mod health;
 pub mod restart_backoff;
 pub mod signals;
-pub mod state_counts;
 pub mod systemd;

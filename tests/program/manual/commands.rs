@@ -1,4 +1,4 @@
-//! growd(1) and a page for each of its commands, from the definition of the arguments.
+//! Generates growd(1) and a page for each command from the definition of the arguments.
 
 use super::prose;
 use clap::{Command, CommandFactory};
@@ -9,52 +9,53 @@ use std::fmt::Write;
 
 const README: &str = include_str!("../../../README.md");
 
-/// What growd(1) says after its options, but for its tables.
+/// The sections of growd(1) after the options, without the tables.
 const ENVIRONMENT_AND_FILES: &str = "\
 # ENVIRONMENT
 : `GROWD_CONFIG`
-The config file, where `--config` names none.
+The config file, if `--config` is not given.
 : `GROWD__`SECTION`__`KEY
-In place of the config's key: `GROWD__GROWTH__CHUNK=100` is `growth.chunk = 100`. Any other variable that begins with
-`GROWD_`, such as one with a single underscore, has no effect, and is warned of.
+Overrides a key of the config: `GROWD__GROWTH__CHUNK=100` is `growth.chunk = 100`. Any other variable that begins with
+`GROWD_`, for instance with a single underscore, has no effect and causes a warning.
 : `CREDENTIALS_DIRECTORY`
-Set by systemd; the token is read from the file `extruct-api-token` in it before anywhere else.
+Set by systemd. The file `extruct-api-token` in it is the first source of the token.
 : `EXTRUCT_API_TOKEN`
-The token, where neither that file nor `api.token_file` gives one.
+The token, if neither that file nor `api.token_file` is set.
 : `NO_COLOR`
-Where it is set, and not empty, nothing is coloured.
+If set and not empty, output has no colours.
 : `HTTPS_PROXY`, `ALL_PROXY`, `HTTP_PROXY`, `NO_PROXY`
-The proxy that the service is reached through, and the hosts that are reached without it. A proxy is http:// or https://, a
-host and a port; `growd run` and `growd check` end with status 78 where it is anything else.
+The proxy for requests to the service, and the hosts that are contacted without it. A proxy is a URL with http:// or
+https://, a host and a port; otherwise `growd run` and `growd check` end with status 78.
 : `SSL_CERT_FILE`, `SSL_CERT_DIR`
-Certificates to go by in place of the system's. `growd run` and `growd check` end with status 78 where they cannot be read.
+Certificates that replace those of the system. If they cannot be read, `growd run` and `growd check` end with status 78.
 
 # FILES
 : /etc/growd/growd.toml
-The config; see `growd.toml`(5). It need not exist.
+The config, which is optional; see `growd.toml`(5).
 : /etc/growd/token
-The token that `growd.service` hands to the daemon; its owner is root and its mode 0600. Without it the service is not
-started, unless a drop-in of the unit brings a token from elsewhere.
+The token for `growd.service`, owned by root with mode 0600. Without it systemd does not start the service, unless a
+drop-in of the unit provides a token in another way.
 : /var/lib/growd/growd.db
-The database: SQLite, in WAL mode, so there are growd.db-wal and growd.db-shm beside it while it is open, and
+The SQLite database, in WAL mode: while it is open, growd.db-wal and growd.db-shm are beside it, and always
 growd.db.lock. Reading it is safe at any time.
 : /etc/growd/NAME.toml, /etc/growd/NAME.token, /var/lib/growd/NAME
-The same for `growd@NAME.service`, one daemon more for another account.
+The same files for `growd@NAME.service`, an additional daemon for another account.
 : /usr/share/doc/growd
-What is promised, and what each table and column of the database holds.
+The guarantees, and a description of all tables and columns of the database.
 
 # SIGNALS
 : `SIGTERM`, `SIGINT`
-End the daemon: requests under way are waited for. A second one ends it at once, with status 1, which loses nothing either.
+Stop the daemon after the requests in flight are finished. A second signal stops it at once, with status 1, and loses
+nothing.
 : `SIGHUP`
-Config and token are read again; a config that cannot be used is told, and the old one stays.
+Reads config and token again. If the config is invalid, the daemon reports that and keeps the previous one.
 
 # EXAMPLES
-See it work, without an account:
+Show growd at work, without an account:
 
   growd demo
 
-As yourself, with a database of your own:
+As an ordinary user, with a separate database:
 
   export EXTRUCT_API_TOKEN=...
   export GROWD__DATABASE__PATH=$HOME/growd.db
@@ -62,7 +63,7 @@ As yourself, with a database of your own:
   growd add https://app.extruct.ai/tasks/ID --target 250
   growd run
 
-As a service, once the token is in place:
+As a service:
 
   install -m 600 /dev/stdin /etc/growd/token
   systemctl start growd
@@ -74,7 +75,7 @@ With SQL:
   sqlite3 /var/lib/growd/growd.db \"SELECT task_id, state, num_results, target, reason FROM overview\"
 ";
 
-/// The pages: each one's file name and text.
+/// Returns the file name and text of each page.
 pub fn pages(date: &str) -> Vec<(String, String)> {
     let mut growd = Cli::command()
         .disable_help_subcommand(true)
@@ -87,9 +88,9 @@ pub fn pages(date: &str) -> Vec<(String, String)> {
     pages
 }
 
-/// A page: what the arguments' definition says, then these sections in the markup of [`prose`].
+/// Generates a page from the arguments, followed by `sections` in the markup of [`prose`].
 fn page(command: &Command, sections: &str, date: &str) -> (String, String) {
-    // The usage that --help shows has the names of the options' values, and the pages' own has not.
+    // Unlike the usage of clap_mangen, that of --help has the names of the options' values.
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ").to_owned();
     let name = command.get_display_name().unwrap_or("growd");
@@ -115,7 +116,7 @@ fn page(command: &Command, sections: &str, date: &str) -> (String, String) {
     let mut roff = Roff::new();
     prose::add(&mut roff, sections);
     text.push_str(&prose::body(&roff));
-    // Breaks around the empty line above an option's values say nothing to roff, and mandoc warns of them.
+    // mandoc warns about the breaks around the empty line above an option's values.
     let text = text.replace("\n.br\n\n.br\n", "\n.sp\n");
     (man.get_filename(), text)
 }
@@ -130,7 +131,8 @@ fn push(text: &mut String, man: &Man, render: Render) {
 }
 
 fn program_sections(growd: &Command) -> String {
-    let mut text = String::from("# STATES\nHow far a task is, and what to do:\n");
+    let mut text =
+        String::from("# STATES\nThe states of a task, with the remedy where one is needed:\n");
     for row in prose::table(README, "| state |") {
         let [state, means, remedy] = row[..] else {
             panic!("{row:?}");
@@ -155,9 +157,9 @@ fn program_sections(growd: &Command) -> String {
     text
 }
 
-/// A table's cell as a sentence.
+/// Turns a table cell into a sentence.
 fn sentence(cell: &str) -> String {
-    // A cell that begins with code stays as it is: code is not written otherwise at the start of a sentence.
+    // A cell that begins with code is not changed: its first character is a backtick.
     let mut characters = cell.chars();
     let first = characters.next().map(|first| first.to_ascii_uppercase());
     let text: String = first.into_iter().chain(characters).collect();
@@ -168,13 +170,13 @@ fn sentence(cell: &str) -> String {
 }
 
 fn command_sections(command: &Command) -> String {
-    let mut text = String::from("# EXIT STATUS\n0 when done; all others are in `growd`(1).\n");
+    let mut text = String::from("# EXIT STATUS\n0 on success; `growd`(1) lists the others.\n");
     if let Some(help) = command.get_after_help() {
         let help = help.to_string();
         let (_, examples) = help
             .split_once(":\n")
             .filter(|(heading, _)| heading.starts_with("Example"))
-            .expect("what follows the options is examples");
+            .expect("the text after the options is examples");
         writeln!(text, "# EXAMPLES\n{examples}").unwrap();
     }
     text.push_str("# SEE ALSO\n`growd`(1), `growd.toml`(5)\n");

@@ -1,4 +1,4 @@
-//! The completions for bash, zsh and fish, from the definition of the arguments.
+//! Generates and tests the completions for bash, zsh and fish.
 
 use clap::CommandFactory;
 use clap_complete::{Shell, generate};
@@ -6,7 +6,7 @@ use growd::cli::Cli;
 use std::path::Path;
 use std::process::Command;
 
-/// The scripts: each one's file name and text.
+/// Returns the file name and text of each script.
 pub fn scripts() -> Vec<(String, String)> {
     [
         (Shell::Bash, "growd.bash"),
@@ -21,8 +21,8 @@ pub fn scripts() -> Vec<(String, String)> {
     .into()
 }
 
-/// What a shell prints; nothing where there is no such shell.
-fn ask(shell: &str, arguments: &[&str]) -> Option<String> {
+/// Returns the output of a shell, or `None` if the shell is not installed.
+fn run_shell(shell: &str, arguments: &[&str]) -> Option<String> {
     let completions = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions");
     let output = Command::new(shell)
         .args(arguments)
@@ -33,8 +33,8 @@ fn ask(shell: &str, arguments: &[&str]) -> Option<String> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
         Err(error) => panic!("{shell}: {error}"),
     };
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && told.is_empty(), "{told}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{errors}");
     Some(String::from_utf8(output.stdout).unwrap())
 }
 
@@ -48,7 +48,7 @@ fn bash_completes_commands_and_options() {
             "source ./growd.bash; COMP_WORDS=({words}); COMP_CWORD={at}; \
              _growd growd \"${{COMP_WORDS[{at}]}}\" \"${{COMP_WORDS[{at}-1]}}\"; echo \"${{COMPREPLY[*]}}\""
         );
-        if let Some(answer) = ask("bash", &["--norc", "-c", &script]) {
+        if let Some(answer) = run_shell("bash", &["--norc", "-c", &script]) {
             assert_eq!(answer.trim(), expected);
         }
     }
@@ -58,7 +58,7 @@ fn bash_completes_commands_and_options() {
 fn fish_completes_commands_and_options() {
     for (line, expected) in [("growd sta", "status\t"), ("growd add --tar", "--target\t")] {
         let script = format!("source ./growd.fish; complete -C '{line}'");
-        if let Some(answer) = ask("fish", &["--no-config", "-c", &script]) {
+        if let Some(answer) = run_shell("fish", &["--no-config", "-c", &script]) {
             assert!(answer.starts_with(expected), "{answer}");
         }
     }
@@ -66,5 +66,5 @@ fn fish_completes_commands_and_options() {
 
 #[test]
 fn zsh_reads_its_completions() {
-    ask("zsh", &["-f", "-n", "./_growd"]);
+    run_shell("zsh", &["-f", "-n", "./_growd"]);
 }

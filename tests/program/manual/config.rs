@@ -1,71 +1,71 @@
-//! growd.toml(5), from config/growd.toml and the table of keys.
+//! Generates growd.toml(5) from config/growd.toml and the table of keys.
 
 use super::prose;
 use clap_mangen::roff::Roff;
 use growd::config::entries;
 use std::fmt::Write;
 
-/// The config with every key, its default and its explanation; a test of the config holds it to the keys.
+/// The sample config: every key with its default and its explanation. A unit test compares it with the table of keys.
 const SAMPLE: &str = include_str!("../../../config/growd.toml");
 
 const OPENING: &str = "\
 # NAME
-growd.toml - the config of growd
+growd.toml - configuration of growd
 # SYNOPSIS
 /etc/growd/growd.toml
 # DESCRIPTION
-What `growd`(1) goes by, in TOML. A key that is left out is at its default, and so is every key where there is no
-file. A key that does not exist, a wrong type or a value that cannot be meant is refused, with the file, the key, the
-value and what is allowed; growd then ends with status 78. `growd check` says whether all is well.
-## Where it is looked for
-The first of these that is given is read, and no other:
+The configuration of `growd`(1), in TOML. The file is optional, and so is every key: the defaults apply. growd rejects
+unknown keys, wrong types and invalid values, reports the file, the key, the value and the accepted values, and ends with
+status 78. `growd check` validates the configuration.
+## Search order
+growd reads only the first of these files:
 
 : `--config` FILE
-It has to exist.
+An option. The file must exist.
 : `GROWD_CONFIG`
-A variable of the environment that names a file; it has to exist.
+An environment variable with the path. The file must exist.
 : /etc/growd/growd.toml
-It need not exist.
-## The environment
-A variable `GROWD__`SECTION`__`KEY goes before the file: `GROWD__GROWTH__CHUNK=100` is `growth.chunk = 100`. Texts are
+The file is optional.
+## Environment variables
+The variable `GROWD__`SECTION`__`KEY overrides the file: `GROWD__GROWTH__CHUNK=100` is `growth.chunk = 100`. Texts are
 written without quotation marks.
 ## Durations
 A number and a unit, in quotation marks: `\"250ms\"`, `\"5s\"`, `\"2m\"`, `\"1h\"`, `\"90d\"`.
 ## The token
-The API token has no place in this file. It is read from the systemd credential `extruct-api-token`, that is
+This file must not contain the API token. growd reads the token from the systemd credential `extruct-api-token`, that is
 `$CREDENTIALS_DIRECTORY/extruct-api-token`, else from the file that `api.token_file` names, else from
-`$EXTRUCT_API_TOKEN`. systemd reads a credential again only at a restart; a token that is to change with a reload comes
-from `api.token_file`.
+`$EXTRUCT_API_TOKEN`. systemd reads a credential again only at a restart; use `api.token_file` to change the token with
+a reload.
 ## Reload
-With `systemctl reload growd`, or SIGHUP, a running daemon reads this file and the token again. A config that cannot be
-used is told, and the old one stays. So is a file that is empty and was not before: an editor may be writing it.
-`database.path` and `log.format` take a restart.
+On `systemctl reload growd`, or SIGHUP, a running daemon reads this file and the token again. If the file is invalid, the
+daemon reports that and keeps the previous configuration. The same applies to a file that has become empty, because an
+editor may be saving it. Changes of `database.path` and `log.format` need a restart.
 # KEYS
 ";
 
 const CLOSING: &str = "\
 # FILES
 : /etc/growd/growd.toml
-The config of `growd.service`, and of `growd` where none is named.
+The configuration of `growd.service`, and the default of `growd`.
 : /etc/growd/NAME.toml
-The config of `growd@NAME.service`.
+The configuration of `growd@NAME.service`.
 # SEE ALSO
 `growd`(1), `growd-check`(1), `systemd.exec`(5)
 ";
 
-/// A key as the sample file has it.
+/// A key in the sample file.
 pub struct Key {
     /// `section.key`.
     pub name: String,
-    /// As TOML has it; for a key without a default, an example.
+    /// Its default in TOML syntax; for a key without a default, an example.
     pub value: String,
-    /// The comment above it, in one line.
+    /// The comment above it, as one line.
     pub why: String,
-    /// Its default is to have no value.
+    /// Whether it has no default.
     pub is_unset: bool,
 }
 
-/// The keys of the sample file, in its order.
+/// Returns the keys of the sample file, in its order.
 pub fn keys() -> Vec<Key> {
     let mut keys = Vec::new();
     let (mut section, mut why) = ("", Vec::new());
@@ -89,7 +89,7 @@ pub fn keys() -> Vec<Key> {
     keys
 }
 
-/// The page's file name and text.
+/// Returns the file name and text of the page.
 pub fn page(date: &str) -> (String, String) {
     let mut text = OPENING.to_owned();
     let entries = entries();
@@ -103,7 +103,7 @@ pub fn page(date: &str) -> (String, String) {
         let entry = entries
             .iter()
             .find(|entry| entry.name == key.name)
-            .expect("the sample has no key that the config has not");
+            .expect("the sample has known keys only");
         let default = if key.is_unset {
             format!("No default; an example is `{}`.", key.value)
         } else {
@@ -111,7 +111,7 @@ pub fn page(date: &str) -> (String, String) {
         };
         writeln!(
             text,
-            ": `{name}`\n{} Takes {}. {default}",
+            ": `{name}`\n{} Accepts {}. {default}",
             key.why, entry.allowed
         )
         .unwrap();

@@ -1,6 +1,6 @@
-//! The manual pages and the shells' completions in the repository are what the code and the config say now.
+//! Checks that the manual pages and completions in the repository are up to date.
 //!
-//! `GROWD_WRITE_MANUAL=1 cargo test --test program manual` writes them anew.
+//! `GROWD_WRITE_MANUAL=1 cargo test --test program manual` regenerates them.
 
 mod commands;
 mod completions;
@@ -15,7 +15,7 @@ use std::path::Path;
 const WRITE: &str = "GROWD_WRITE_MANUAL";
 const CHANGELOG: &str = include_str!("../../../packaging/changelog");
 
-/// The day of the package's last release, so that the pages change only with it.
+/// The date of the package's last release, so that the date of the pages changes only with a release.
 fn date() -> String {
     let trailer = CHANGELOG
         .lines()
@@ -26,7 +26,7 @@ fn date() -> String {
     date.strftime("%Y-%m-%d").to_string()
 }
 
-/// Every file that is generated: where it is in the repository, and its text.
+/// Returns the path and text of each generated file.
 fn generated() -> BTreeMap<String, String> {
     let date = date();
     let pages = commands::pages(&date)
@@ -39,7 +39,7 @@ fn generated() -> BTreeMap<String, String> {
     pages.chain(completions).collect()
 }
 
-/// What the repository has where the generated files are.
+/// Returns the path and text of each file in the directories of generated files.
 fn committed(root: &Path) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     for directory in ["man", "completions"] {
@@ -54,7 +54,7 @@ fn committed(root: &Path) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn the_pages_and_completions_in_the_repository_are_those_of_now() {
+fn the_pages_and_completions_in_the_repository_are_up_to_date() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (generated, mut committed) = (generated(), committed(root));
     if std::env::var_os(WRITE).is_some() {
@@ -76,14 +76,14 @@ fn the_pages_and_completions_in_the_repository_are_those_of_now() {
     stale.dedup();
     assert!(
         stale.is_empty(),
-        "not what would be generated now: {}; write them anew with `{WRITE}=1 cargo test --test program manual`",
+        "out of date: {}; regenerate with `{WRITE}=1 cargo test --test program manual`",
         stale.join(", ")
     );
 }
 
 #[test]
-fn the_configs_page_has_every_key_with_its_default_and_why() {
-    // As it is read: without what roff needs.
+fn the_page_of_the_config_has_every_key_with_its_default_and_explanation() {
+    // Without the escapes of roff.
     let page = config::page(&date())
         .1
         .replace("\\fB", "")

@@ -1,25 +1,25 @@
-//! From a little markup to roff: what the pages say beyond what the arguments' definition says.
+//! Converts a small markup to roff, for the hand-written sections of the pages.
 //!
-//! `# ` begins a section, `## ` a part of one, `: ` a term that the next lines explain, two spaces an example;
-//! an empty line ends a paragraph, and `what is between backticks` is bold.
+//! `# ` begins a section, `## ` a subsection, `: ` a term with its explanation in the next lines, two spaces an example.
+//! An empty line ends a paragraph. Text in backticks is bold.
 
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 
-/// A document's text in roff, without the lines that [`Roff::render`] opens each document with.
+/// Renders a document without the preamble of [`Roff::render`].
 pub fn body(roff: &Roff) -> String {
     let whole = roff.render();
     let opening = Roff::new().render();
     whole
         .strip_prefix(&opening)
-        .expect("every document opens alike")
+        .expect("every document has the same preamble")
         .to_owned()
 }
 
-/// Adds a text in this markup to a document.
+/// Appends a text in this markup to a document.
 pub fn add(roff: &mut Roff, text: &str) {
     let mut paragraph: Vec<&str> = Vec::new();
     let mut example = false;
-    // Right after a heading or a term a paragraph needs no mark of its own; none is allowed after a heading.
+    // Directly after a heading or a term, a paragraph needs no `.PP`; after a heading mandoc warns about one.
     let mut fresh = true;
     for line in text.lines().chain([""]) {
         let code = line.strip_prefix("  ");
@@ -78,7 +78,7 @@ fn inlines(text: &str) -> Vec<Inline> {
         .collect()
 }
 
-/// The rows of the table of a Markdown document that begins with this heading.
+/// Returns the rows of the Markdown table that begins with `heading`.
 pub fn table<'a>(document: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
     let rows: Vec<Vec<&str>> = document
         .lines()

@@ -1,6 +1,6 @@
-//! How the commands look: tables that fit the terminal, times for people, colours where they are welcome.
+//! Output of the commands: messages, tables that fit the terminal, relative times, colours.
 
-pub use crate::logging::{clean, colours_are_welcome};
+pub use crate::logging::{clean, colours_enabled};
 
 use crate::store::time;
 use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Table};
@@ -8,16 +8,16 @@ use jiff::Timestamp;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// Says something to people, on stderr. Nobody being there to read it is no error.
-pub fn tell(text: impl std::fmt::Display) {
+/// Prints a message to stderr; ignores a closed stderr.
+pub fn print_message(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Terminals of fewer columns than this are narrow.
+/// Terminals with fewer columns are narrow.
 const NARROW: u16 = 80;
 
-/// A table of lines: as wide as the terminal, where there is one, and as its content elsewhere. All but the
-/// last column are as wide as what is in them; on a narrow terminal the last one is left out, and the first cut.
+/// Creates a table: as wide as the terminal, or as its content if stdout is no terminal. All columns but the last are
+/// as wide as their content; a narrow terminal hides the last column and truncates the first.
 #[must_use]
 pub fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
@@ -40,18 +40,18 @@ pub fn table(header: &[&str]) -> Table {
     table
 }
 
-/// Adds a row that stays one line.
+/// Adds a row of one line.
 pub fn add_row(table: &mut Table, cells: Vec<Cell>) {
     let mut row = Row::from(cells);
     row.max_height(1);
     table.add_row(row);
 }
 
-/// Writes a table without the blanks at the ends of its lines.
+/// Writes a table without trailing blanks.
 ///
 /// # Errors
 ///
-/// What the writing says.
+/// Returns the error of `out`.
 pub fn write(out: &mut impl Write, table: &Table) -> io::Result<()> {
     for line in table.lines() {
         writeln!(out, "{}", line.trim_end())?;
@@ -59,12 +59,12 @@ pub fn write(out: &mut impl Write, table: &Table) -> io::Result<()> {
     Ok(())
 }
 
-/// A cell with a number.
+/// Creates a cell with a number, aligned to the right.
 pub fn number(text: impl ToString) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
-/// A cell with a state, in its colour.
+/// Creates a cell with a state, in its colour.
 #[must_use]
 pub fn state(state: &str) -> Cell {
     let cell = Cell::new(state);
@@ -75,24 +75,24 @@ pub fn state(state: &str) -> Cell {
         "refused" | "failed" | "missing" => Color::Red,
         _ => return cell,
     };
-    if colours_are_welcome() {
+    if colours_enabled() {
         cell.fg(colour)
     } else {
         cell
     }
 }
 
-/// How many there are of what has a regular plural: `1 task`, `2 tasks`.
+/// Formats a count with a noun that has a regular plural: `1 task`, `2 tasks`.
 #[must_use]
-pub fn count(count: u64, what: &str) -> String {
+pub fn count(count: u64, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{ending}")
+    format!("{count} {noun}{ending}")
 }
 
-/// A span of time in its largest unit: `12 s`, `3 min`, `5 h`, `2 d`.
+/// Formats a duration in its largest unit: `12 s`, `3 min`, `5 h`, `2 d`.
 #[must_use]
-pub fn span(span: Duration) -> String {
-    match span.as_secs() {
+pub fn duration(duration: Duration) -> String {
+    match duration.as_secs() {
         seconds @ 0..=99 => format!("{seconds} s"),
         seconds @ 100..=5_999 => format!("{} min", seconds / 60),
         seconds @ 6_000..=172_799 => format!("{} h", seconds / 3_600),
@@ -100,20 +100,20 @@ pub fn span(span: Duration) -> String {
     }
 }
 
-/// A time of the database as seen from `now`: `in 12 s`, `3 min ago`, `now`.
+/// Formats a time of the database relative to `now`: `in 12 s`, `3 min ago`, `now`.
 #[must_use]
 pub fn relative(at: &str, now: Timestamp) -> String {
     let Some(at) = time::from_text(at) else {
         return clean(at);
     };
-    let ahead = at.duration_since(now);
-    let distance = ahead.unsigned_abs();
+    let difference = at.duration_since(now);
+    let distance = difference.unsigned_abs();
     if distance < Duration::from_secs(1) {
         "now".to_owned()
-    } else if ahead.is_positive() {
-        format!("in {}", span(distance))
+    } else if difference.is_positive() {
+        format!("in {}", duration(distance))
     } else {
-        format!("{} ago", span(distance))
+        format!("{} ago", duration(distance))
     }
 }
 
@@ -122,9 +122,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_in_their_largest_unit() {
+    fn times_are_shown_in_their_largest_unit() {
         let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
-        for (at, told) in [
+        for (at, expected) in [
             ("2026-11-24T12:00:00.500Z", "now"),
             ("2026-11-24T12:00:12.000Z", "in 12 s"),
             ("2026-11-24T11:57:00.000Z", "3 min ago"),
@@ -132,7 +132,7 @@ mod tests {
             ("2026-11-20T12:00:00.000Z", "4 d ago"),
             ("tomorrow", "tomorrow"),
         ] {
-            assert_eq!(relative(at, now), told);
+            assert_eq!(relative(at, now), expected);
         }
     }
 }

@@ -1,38 +1,38 @@
-//! What a key can take: reading a value from text, and saying in words which values there are.
+//! The types of configuration values: parsing, and a description of the accepted values for messages.
 
 use std::path::PathBuf;
 use std::time::Duration;
 use url::{Host, Url};
 
-/// Which TOML type a value is written as. The environment has text only.
+/// The TOML type of a value. Environment variables are always text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum TomlType {
     /// A string.
-    Text,
+    String,
     /// An integer.
     Integer,
     /// A float or an integer.
-    Number,
+    Float,
 }
 
-/// A set of values.
-pub(super) trait Kind {
-    /// What they are to the program.
+/// A type of configuration values, with its range.
+pub(super) trait ValueType {
+    /// The parsed value.
     type Value;
-    /// What they are in TOML.
-    const SHAPE: Shape;
-    /// The value that a text stands for, where that is allowed.
+    /// How the value is written in TOML.
+    const TOML_TYPE: TomlType;
+    /// Parses a value; returns `None` if it is invalid or out of range.
     fn parse(&self, text: &str) -> Option<Self::Value>;
-    /// What is allowed, in words that go on "takes …".
+    /// Describes the accepted values: the object of "growd accepts …".
     fn allowed(&self) -> String;
 }
 
-/// The address of the service.
-pub(super) struct Http;
+/// The base URL of the service.
+pub(super) struct BaseUrl;
 
-impl Kind for Http {
+impl ValueType for BaseUrl {
     type Value = Url;
-    const SHAPE: Shape = Shape::Text;
+    const TOML_TYPE: TomlType = TomlType::String;
 
     fn parse(&self, text: &str) -> Option<Url> {
         let url = Url::parse(text).ok()?;
@@ -43,7 +43,7 @@ impl Kind for Http {
         };
         let safe = match url.scheme() {
             "https" => true,
-            // The token goes with every request, and would be readable on the way.
+            // Every request carries the token, which plain HTTP would send in clear text.
             "http" => loopback,
             _ => false,
         };
@@ -51,47 +51,47 @@ impl Kind for Http {
             && url.password().is_none()
             && url.query().is_none()
             && url.fragment().is_none();
-        // growd adds that itself: requests would go to /v1/v1/….
+        // growd appends /v1 itself: requests would go to /v1/v1/….
         let has_version = url.path().trim_end_matches('/').ends_with("/v1");
         (safe && bare && !has_version).then_some(url)
     }
 
     fn allowed(&self) -> String {
-        "an https:// address without user name, query or fragment, or http:// with localhost, 127.0.0.1 or [::1]; without \
-         /v1 at its end, which growd adds"
+        "an https:// URL, or an http:// URL of localhost, 127.0.0.1 or [::1], without user name, query or fragment, and \
+         without /v1 at its end, which growd appends"
             .to_owned()
     }
 }
 
-/// A file.
-pub(super) struct Path;
+/// The path of a file.
+pub(super) struct FilePath;
 
-impl Kind for Path {
+impl ValueType for FilePath {
     type Value = PathBuf;
-    const SHAPE: Shape = Shape::Text;
+    const TOML_TYPE: TomlType = TomlType::String;
 
     fn parse(&self, text: &str) -> Option<PathBuf> {
-        // A shell would have made a directory of `~`; SQLite and the system take it for a name.
+        // Only a shell expands `~`; SQLite and the kernel would create a directory of that name.
         let is_path = !text.trim().is_empty() && !text.contains('\0') && !text.starts_with('~');
         is_path.then(|| PathBuf::from(text))
     }
 
     fn allowed(&self) -> String {
-        "the path of a file, written out: ~ stands for no directory here".to_owned()
+        "the path of a file; ~ is not expanded, so the path has to be written out".to_owned()
     }
 }
 
-/// A length of time.
-pub(super) struct Span {
-    /// The shortest.
+/// A duration within a range.
+pub(super) struct DurationRange {
+    /// Shortest accepted duration.
     pub min: Duration,
-    /// The longest.
+    /// Longest accepted duration.
     pub max: Duration,
 }
 
-impl Kind for Span {
+impl ValueType for DurationRange {
     type Value = Duration;
-    const SHAPE: Shape = Shape::Text;
+    const TOML_TYPE: TomlType = TomlType::String;
 
     fn parse(&self, text: &str) -> Option<Duration> {
         let span = humantime::parse_duration(text).ok()?;
@@ -107,17 +107,17 @@ impl Kind for Span {
     }
 }
 
-/// A whole number.
+/// A whole number within a range.
 pub(super) struct Integer {
-    /// The least.
+    /// Smallest accepted value.
     pub min: i64,
-    /// The most.
+    /// Largest accepted value.
     pub max: i64,
 }
 
-impl Kind for Integer {
+impl ValueType for Integer {
     type Value = i64;
-    const SHAPE: Shape = Shape::Integer;
+    const TOML_TYPE: TomlType = TomlType::Integer;
 
     fn parse(&self, text: &str) -> Option<i64> {
         let number = text.parse().ok()?;
@@ -133,21 +133,21 @@ impl Kind for Integer {
     }
 }
 
-/// A number, or 0.
+/// A number within a range, or 0.
 pub(super) struct Number {
-    /// The least but 0.
+    /// Smallest accepted value other than 0.
     pub min: f64,
-    /// The most.
+    /// Largest accepted value.
     pub max: f64,
 }
 
-impl Kind for Number {
+impl ValueType for Number {
     type Value = f64;
-    const SHAPE: Shape = Shape::Number;
+    const TOML_TYPE: TomlType = TomlType::Float;
 
     fn parse(&self, text: &str) -> Option<f64> {
         let number: f64 = text.parse().ok()?;
-        // Adding 0 makes 0 of -0.
+        // Adding 0.0 turns -0.0 into 0.0.
         (number == 0.0 || (self.min..=self.max).contains(&number)).then_some(number + 0.0)
     }
 
@@ -156,12 +156,12 @@ impl Kind for Number {
     }
 }
 
-/// One of a few words.
-pub(super) struct Word<T: 'static>(pub &'static [(&'static str, T)]);
+/// One of a fixed set of words, in upper or lower case.
+pub(super) struct OneOf<T: 'static>(pub &'static [(&'static str, T)]);
 
-impl<T: Copy> Kind for Word<T> {
+impl<T: Copy> ValueType for OneOf<T> {
     type Value = T;
-    const SHAPE: Shape = Shape::Text;
+    const TOML_TYPE: TomlType = TomlType::String;
 
     fn parse(&self, text: &str) -> Option<T> {
         self.0
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_http_is_for_this_machine_only_and_an_address_holds_nothing_secret() {
+    fn plain_http_is_accepted_for_loopback_addresses_only_and_a_url_holds_no_secret() {
         for good in [
             "https://api.extruct.ai",
             "https://proxy.example/extruct/",
@@ -191,7 +191,7 @@ mod tests {
             "http://127.9.9.9",
             "http://[::1]:1",
         ] {
-            assert!(Http.parse(good).is_some(), "{good}");
+            assert!(BaseUrl.parse(good).is_some(), "{good}");
         }
         for bad in [
             "http://api.extruct.ai",
@@ -211,31 +211,31 @@ mod tests {
             "https://",
             "",
         ] {
-            assert!(Http.parse(bad).is_none(), "{bad}");
+            assert!(BaseUrl.parse(bad).is_none(), "{bad}");
         }
     }
 
     #[test]
-    fn a_rate_is_finite_and_not_below_zero() {
-        let rate = Number {
+    fn a_number_is_finite_and_within_its_range_or_zero() {
+        let number = Number {
             min: 0.001,
             max: 1000.0,
         };
-        assert_eq!(rate.parse("2.5"), Some(2.5));
-        assert_eq!(rate.parse("0"), Some(0.0));
+        assert_eq!(number.parse("2.5"), Some(2.5));
+        assert_eq!(number.parse("0"), Some(0.0));
         for bad in ["-1", "NaN", "inf", "1e-9", "1e9", "ten", ""] {
-            assert!(rate.parse(bad).is_none(), "{bad}");
+            assert!(number.parse(bad).is_none(), "{bad}");
         }
     }
 
     #[test]
-    fn a_span_has_a_unit_and_an_end() {
-        let span = Span {
+    fn a_duration_has_a_unit_and_a_maximum() {
+        let range = DurationRange {
             min: Duration::from_millis(1),
             max: Duration::from_hours(24),
         };
-        assert_eq!(span.parse("250ms"), Some(Duration::from_millis(250)));
-        assert_eq!(span.parse("2m"), Some(Duration::from_mins(2)));
+        assert_eq!(range.parse("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(range.parse("2m"), Some(Duration::from_mins(2)));
         for bad in [
             "5",
             "0s",
@@ -246,7 +246,7 @@ mod tests {
             "99999999999999999999d",
             "",
         ] {
-            assert!(span.parse(bad).is_none(), "{bad}");
+            assert!(range.parse(bad).is_none(), "{bad}");
         }
     }
 }
