@@ -1,0 +1,181 @@
+//! The control path under `/_simulator`, to set the stand-in up and to look inside it.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::State as Extract,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+    routing::{get, patch, post},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use crate::{
+    faults::rules::Rule, options::scenario::Scenario, options::settings::Settings, state::Shared,
+};
+
+const ENDPOINTS: [&str; 9] = [
+    "GET /_simulator: this",
+    "PATCH /_simulator/settings: changes the settings given, null sets one to its default",
+    "POST /_simulator/tasks: adds a search, e.g. {\"results\": 40, \"pool\": 300, \"fit_rate\": 0.5}",
+    "GET /_simulator/ledger: each resume that reached the world",
+    "GET /_simulator/requests: counts, and the last 1,000 requests",
+    "GET /_simulator/script: faults that are still to come",
+    "POST /_simulator/script: appends faults, e.g. {\"on\": \"resume\", \"fault\": \"lost_after\"}",
+    "DELETE /_simulator/script: drops them",
+    "POST /_simulator/advance: moves virtual time forward, e.g. {\"seconds\": 60}",
+];
+
+/// The routes; anything else under the path is left to the API's 404.
+pub(crate) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/_simulator", get(overview))
+        .route("/_simulator/settings", patch(settings))
+        .route("/_simulator/tasks", post(add_task))
+        .route("/_simulator/ledger", get(ledger))
+        .route("/_simulator/requests", get(requests))
+        .route(
+            "/_simulator/script",
+            get(script).post(extend_script).delete(drop_script),
+        )
+        .route("/_simulator/advance", post(advance))
+}
+
+type State = Extract<Arc<Shared>>;
+type Answer = Result<Json<Value>, Refused>;
+
+/// What is wrong with a control request.
+struct Refused(StatusCode, String);
+
+impl axum::response::IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "detail": self.1 }))).into_response()
+    }
+}
+
+fn refused(error: &(impl ToString + ?Sized)) -> Refused {
+    Refused(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| Refused(StatusCode::BAD_REQUEST, format!("not JSON: {error}")))?;
+    serde_json::from_value(value).map_err(|error| refused(&error))
+}
+
+async fn overview(Extract(shared): State) -> Json<Value> {
+    let state = shared.lock();
+    let now = state.clock.now();
+    Json(json!({
+        "endpoints": ENDPOINTS,
+        "settings": shown(&state.settings),
+        "virtual_time": state.world.at(now.time).to_string(),
+        "virtual_seconds": now.time.as_secs_f64(),
+        "tasks": state.world.len(),
+        "script": state.fate.script,
+    }))
+}
+
+/// The settings, but for the token.
+fn shown(settings: &Settings) -> Value {
+    let mut value = json!(settings);
+    let token = settings.accepted_token.as_ref().map(|_| "[redacted]");
+    value["accepted_token"] = json!(token);
+    value
+}
+
+async fn settings(Extract(shared): State, body: Bytes) -> Answer {
+    let change: Value = parse(&body)?;
+    if !change.is_object() {
+        return Err(refused("settings: an object is wanted"));
+    }
+    let mut state = shared.lock();
+    let mut settings = json!(state.settings);
+    merge(&mut settings, change);
+    let settings: Settings = serde_json::from_value(settings).map_err(|error| refused(&error))?;
+    state.set(settings).map_err(|error| refused(&error))?;
+    Ok(Json(shown(&state.settings)))
+}
+
+/// JSON merge patch (RFC 7396).
+fn merge(into: &mut Value, change: Value) {
+    let Value::Object(change) = change else {
+        *into = change;
+        return;
+    };
+    if !into.is_object() {
+        *into = json!({});
+    }
+    if let Value::Object(fields) = into {
+        for (name, value) in change {
+            if value.is_null() {
+                fields.remove(&name);
+            } else {
+                merge(fields.entry(name).or_insert(Value::Null), value);
+            }
+        }
+    }
+}
+
+async fn add_task(Extract(shared): State, body: Bytes) -> Result<Response, Refused> {
+    let scenario: Scenario = parse(&body)?;
+    let state = &mut *shared.lock();
+    let now = state.clock.now();
+    let semantics = &state.settings.semantics;
+    let id = state
+        .world
+        .add(now, &scenario, None, semantics)
+        .map_err(|error| refused(&error))?;
+    let task = state.world.look(now, &id, semantics);
+    Ok((StatusCode::CREATED, Json(json!(task))).into_response())
+}
+
+async fn ledger(Extract(shared): State) -> Json<Value> {
+    Json(json!(shared.lock().world.ledger()))
+}
+
+async fn requests(Extract(shared): State) -> Json<Value> {
+    Json(json!(shared.lock().requests))
+}
+
+async fn script(Extract(shared): State) -> Json<Value> {
+    Json(json!(shared.lock().fate.script))
+}
+
+async fn extend_script(Extract(shared): State, body: Bytes) -> Answer {
+    let rules = match parse(&body)? {
+        value @ Value::Array(_) => serde_json::from_value(value),
+        value => serde_json::from_value::<Rule>(value).map(|rule| vec![rule]),
+    };
+    let rules: Vec<Rule> = rules.map_err(|error| refused(&error))?;
+    let mut state = shared.lock();
+    state.fate.script.extend(rules);
+    Ok(Json(json!(state.fate.script)))
+}
+
+async fn drop_script(Extract(shared): State) -> Json<Value> {
+    let mut state = shared.lock();
+    state.fate.script.clear();
+    Json(json!(state.fate.script))
+}
+
+async fn advance(Extract(shared): State, body: Bytes) -> Answer {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Advance {
+        seconds: f64,
+    }
+    let Advance { seconds } = parse(&body)?;
+    let by = Duration::try_from_secs_f64(seconds)
+        .map_err(|error| refused(&format!("seconds: {error}")))?;
+    let mut state = shared.lock();
+    state.clock.advance(by);
+    let now = state.clock.now();
+    Ok(Json(json!({
+        "virtual_time": state.world.at(now.time).to_string(),
+        "virtual_seconds": now.time.as_secs_f64(),
+    })))
+}

@@ -1,0 +1,144 @@
+//! The companies that searches find: made up, under a reserved top-level domain, always the same.
+
+use serde_json::{Map, Value, json};
+
+use crate::random::Draws;
+
+const FIRST: [&str; 24] = [
+    "Amber", "Birch", "Cobalt", "Delta", "Ember", "Fern", "Granite", "Harbour", "Indigo",
+    "Juniper", "Kestrel", "Lantern", "Maple", "North", "Opal", "Pebble", "Quartz", "River",
+    "Slate", "Tidal", "Umber", "Violet", "Willow", "Zephyr",
+];
+const SECOND: [&str; 20] = [
+    "bridge", "craft", "dock", "field", "forge", "gate", "grid", "leaf", "line", "loom", "mill",
+    "path", "pilot", "point", "rise", "scope", "stack", "stone", "ware", "yard",
+];
+const THIRD: [&str; 20] = [
+    "Analytics",
+    "Automation",
+    "Bikes",
+    "Dynamics",
+    "Energy",
+    "Foods",
+    "Freight",
+    "Health",
+    "Industries",
+    "Instruments",
+    "Labs",
+    "Logistics",
+    "Materials",
+    "Networks",
+    "Robotics",
+    "Sensors",
+    "Software",
+    "Supply",
+    "Systems",
+    "Works",
+];
+const OFFERS: [&str; 8] = [
+    "plans routes for regional carriers",
+    "reconciles supplier invoices",
+    "schedules maintenance of production lines",
+    "forecasts demand for spare parts",
+    "automates quality checks in food processing",
+    "manages permits for construction sites",
+    "tracks refrigerated goods",
+    "runs shift planning for clinics",
+];
+/// Country, state or province, and city.
+const PLACES: [[&str; 3]; 8] = [
+    ["Norway", "Vestland", "Bergen"],
+    ["Portugal", "Porto District", "Porto"],
+    ["Canada", "Québec", "Montréal"],
+    ["Austria", "Styria", "Graz"],
+    ["Chile", "Valparaíso", "Viña del Mar"],
+    ["Japan", "Osaka", "Sakai"],
+    ["Kenya", "Nakuru County", "Naivasha"],
+    ["New Zealand", "Otago", "Dunedin"],
+];
+const SIZES: [&str; 7] = [
+    "1-10",
+    "11-50",
+    "51-200",
+    "201-500",
+    "501-1000",
+    "1001-5000",
+    "5001-10000",
+];
+
+/// All names there are before they repeat with a number.
+pub(crate) const NAMES: u64 = (FIRST.len() * SECOND.len() * THIRD.len()) as u64;
+
+/// One company of the universe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Company {
+    pub world: u64,
+    pub number: u64,
+}
+
+impl Company {
+    pub fn name(self) -> String {
+        let at = usize::try_from(self.number % NAMES).expect("there are a few thousand names");
+        let (first, rest) = (at % FIRST.len(), at / FIRST.len());
+        let (second, third) = (rest % SECOND.len(), rest / SECOND.len());
+        let name = format!("{}{} {}", FIRST[first], SECOND[second], THIRD[third]);
+        match self.number / NAMES {
+            0 => name,
+            again => format!("{name} {}", again + 1),
+        }
+    }
+
+    /// The registrable domain.
+    pub fn domain(self) -> String {
+        let mut domain = self.name().replace(' ', "-");
+        domain.make_ascii_lowercase();
+        domain + ".example"
+    }
+
+    /// What is known about it, whichever search finds it.
+    pub fn facts(self) -> Map<String, Value> {
+        let mut draws = Draws::new(self.world, self.number);
+        let (name, domain) = (self.name(), self.domain());
+        let website = match draws.below(4) {
+            0 => domain,
+            1 => format!("https://www.{domain}/"),
+            2 => format!("https://{domain}/en?ref=search"),
+            _ => format!("https://{domain}"),
+        };
+        let offer = draws.one_of(&OFFERS);
+        let [country, state, city] = draws.one_of(&PLACES);
+        let description = format!("{name} {offer}.");
+        let full = format!(
+            "{name} is a fictional company in {city}. It {offer}, \"end to end\",\nfor customers in {country} and beyond."
+        );
+        let profile = draws.uuid();
+        let founded = 1985 + draws.below(39);
+        let size = draws.one_of(&SIZES);
+        // How many in a hundred lack each of these.
+        let mut known = |value: Value, lacking: usize| {
+            if draws.below(100) < lacking {
+                Value::Null
+            } else {
+                value
+            }
+        };
+        Map::from_iter([
+            ("company_name".to_owned(), json!(name)),
+            (
+                "company_description".to_owned(),
+                known(json!(description), 3),
+            ),
+            (
+                "company_full_description".to_owned(),
+                known(json!(full), 10),
+            ),
+            ("company_website".to_owned(), known(json!(website), 2)),
+            ("company_profile_id".to_owned(), known(json!(profile), 10)),
+            ("founding_year".to_owned(), known(json!(founded), 12)),
+            ("employee_count".to_owned(), known(json!(size), 12)),
+            ("hq_country".to_owned(), known(json!(country), 3)),
+            ("hq_state_province".to_owned(), known(json!(state), 25)),
+            ("hq_city".to_owned(), known(json!(city), 8)),
+        ])
+    }
+}

@@ -1,0 +1,339 @@
+//! One simulated search as a function of virtual time: no timers, each look costs the same.
+
+use std::{collections::VecDeque, time::Duration};
+
+use serde::Serialize;
+
+use crate::{
+    options::scenario::Shape,
+    options::semantics::{Desired, Falls, Semantics},
+    world::discovery::Order,
+    world::match_rate::Fit,
+    world::share::{percent, scaled},
+    world::task_input::Brief,
+};
+
+/// Time from the creation of a search to the start of its first run.
+pub(crate) const LEAD: Duration = Duration::from_secs(2);
+
+/// `status` as the service writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    Created,
+    InProgress,
+    Done,
+    Failed,
+}
+
+/// What a look at a search shows, save for what never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct View {
+    pub status: Status,
+    pub desired_num_results: u32,
+    pub is_exhausted: bool,
+    pub num_results_discovered: u32,
+    pub num_results_enriched: u32,
+    pub num_results_evaluated: u32,
+    pub num_results: u32,
+}
+
+impl View {
+    /// Whether the search is neither done nor failed.
+    pub fn runs(&self) -> bool {
+        matches!(self.status, Status::Created | Status::InProgress)
+    }
+}
+
+/// One search.
+///
+/// All counters follow from one number, the `front`: how many candidates have entered the
+/// pipeline, counted on past the pool's end until the last one has left it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Task {
+    pub id: String,
+    pub seed: u64,
+    pub created: Duration,
+    pub brief: Brief,
+    /// The companies that it finds.
+    pub order: Order,
+    pub pool: u32,
+    pub fit: Fit,
+    pub rate_per_minute: f64,
+    pub backlog: u32,
+    pub shape: Shape,
+    /// Fails with this many results.
+    pub fail_at: Option<u32>,
+    pub desired: u32,
+    /// Where the run stops: `desired`, unless the semantics or the cap say otherwise.
+    pub goal: u32,
+    pub front: u32,
+    pub run: Option<Run>,
+    pub afterwards: Option<Afterwards>,
+    /// The runs that are over.
+    pub ended: Vec<Ended>,
+    /// When work began or went on otherwise, and with which front.
+    pub started: Vec<(Duration, u32)>,
+    pub failed: bool,
+    /// Results that were there once and are no more.
+    pub withdrawn: u32,
+    pub looks: u32,
+    /// Grants that wait for the end of the run.
+    pub queued: VecDeque<u32>,
+    pub stale: Option<Stale>,
+    /// Results that cost no credits: those it was put into the world with.
+    pub free: u32,
+}
+
+/// A stretch of work from one front to a later one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Run {
+    starts: Duration,
+    length: Duration,
+    from: u32,
+    to: u32,
+    fails: bool,
+    /// What `status` says until it starts.
+    before: Status,
+    /// How long after its start `status` says `done`: before its end where that is said too early.
+    says_done_after: Duration,
+    /// Where the run goes on to that begins by itself after this one.
+    rest: Option<u32>,
+}
+
+/// Work that goes on after a run is over, while `status` says `done`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Afterwards {
+    since: Duration,
+    per_minute: u32,
+    cap: u32,
+}
+
+/// A run that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub from: Duration,
+    pub to: Duration,
+    /// When a look first showed it.
+    pub noticed: Option<Duration>,
+}
+
+/// What GETs show until the real time `until`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stale {
+    pub until: Duration,
+    pub view: View,
+}
+
+impl Task {
+    /// Goes on to `time`: ends what is over and starts what was queued for it.
+    pub fn settle(&mut self, time: Duration, semantics: &Semantics) {
+        while let Some(run) = self.run.filter(|run| run.starts + run.length <= time) {
+            self.run = None;
+            self.ended.push(Ended {
+                from: run.starts,
+                to: run.starts + run.length,
+                noticed: None,
+            });
+            let end = run.starts + run.length;
+            self.front = run.to;
+            if let Some(rest) = run.rest {
+                let starts = end + Duration::from_secs(semantics.reopens_after_s.into());
+                self.started.push((starts, self.front));
+                self.run = Some(self.run_to(rest, starts, Status::Done, run.fails, semantics));
+                continue;
+            }
+            self.failed = run.fails;
+            if self.failed {
+                self.queued.clear();
+                continue;
+            }
+            if semantics.falls == Falls::WhenDone {
+                self.withdraw(semantics.falls_by);
+            }
+            self.rest_at(end, semantics);
+            if let Some(granted) = self.queued.pop_front() {
+                self.extend(granted, end, semantics);
+            }
+        }
+    }
+
+    /// Has no run from `time` on.
+    pub fn rest_at(&mut self, time: Duration, semantics: &Semantics) {
+        self.afterwards = (semantics.rises_after_done > 0).then_some(Afterwards {
+            since: time,
+            per_minute: semantics.rises_after_done,
+            cap: semantics.cap,
+        });
+    }
+
+    /// What the search truly is at `time`; call [`Task::settle`] first.
+    pub fn view(&self, time: Duration) -> View {
+        let front = self.front_at(time);
+        let evaluated = self.evaluated(front);
+        let discovered = front.min(self.pool);
+        View {
+            status: match self.run {
+                Some(run) if time < run.starts => run.before,
+                Some(run) if time >= run.starts + run.says_done_after => Status::Done,
+                Some(_) => Status::InProgress,
+                None if self.failed => Status::Failed,
+                None => Status::Done,
+            },
+            desired_num_results: self.desired,
+            is_exhausted: discovered == self.pool,
+            num_results_discovered: discovered,
+            num_results_enriched: front.saturating_sub(self.backlog).min(self.pool),
+            num_results_evaluated: evaluated,
+            num_results: self.fit.among(evaluated).saturating_sub(self.withdrawn),
+        }
+    }
+
+    /// Takes `granted` more results into the run at `time`, or starts one for them.
+    pub fn extend(&mut self, granted: u32, time: Duration, semantics: &Semantics) {
+        if granted == 0 {
+            return;
+        }
+        let results = self.view(time).num_results;
+        let base = match self.run {
+            Some(_) if semantics.desired != Desired::Set => self.goal,
+            _ => results,
+        };
+        self.goal = base.saturating_add(percent(granted, semantics.yield_percent));
+        match semantics.desired {
+            Desired::Rises => {
+                self.desired = self.desired.saturating_add(granted);
+                if semantics.yield_percent == 100 {
+                    self.goal = self.goal.max(self.desired);
+                }
+            }
+            Desired::Set => self.desired = results.saturating_add(granted),
+            Desired::Stays => {}
+        }
+        self.goal = self.goal.min(semantics.cap);
+        let begins = time + Duration::from_secs(semantics.work_delay_s.into());
+        let (starts, before) = match self.run {
+            None if self.failed => (begins, Status::Failed),
+            None => (begins, Status::Done),
+            Some(run) if run.starts <= time => (time, Status::InProgress),
+            Some(run) if run.before == Status::Created => (run.starts, run.before),
+            Some(run) => (run.starts.min(begins), run.before),
+        };
+        if self.failed {
+            self.failed = false;
+            self.fail_at = None;
+        }
+        self.front = self.front_at(time);
+        self.start(starts, before, semantics);
+    }
+
+    /// Starts a run from the present front to the goal, or to wherever the search fails.
+    ///
+    /// Until `starts`, `status` says `before`.
+    pub fn start(&mut self, starts: Duration, before: Status, semantics: &Semantics) {
+        let mut stop = self.reaching(self.goal.saturating_add(self.withdrawn));
+        let fails = self
+            .fail_at
+            .is_some_and(|limit| self.fit.among(stop) >= limit);
+        if let (true, Some(limit)) = (fails, self.fail_at) {
+            stop = stop.min(self.reaching(limit));
+        }
+        let to = self.front_after(stop).max(self.front);
+        let rest = percent(to - self.front, semantics.reopens_percent);
+        let mut run = self.run_to(to - rest, starts, before, fails && rest == 0, semantics);
+        run.fails = fails;
+        run.rest = (rest > 0).then_some(to);
+        self.afterwards = None;
+        self.started.push((starts, self.front));
+        self.run = Some(run);
+    }
+
+    /// When result number `nth`, from 0, was found; exact where the work is steady.
+    pub fn found_at(&self, nth: u32) -> Duration {
+        let front = self.front_after(self.reaching(nth.saturating_add(1)));
+        let earlier = self.started.iter().rev().find(|(_, from)| *from < front);
+        let Some((starts, from)) = earlier.filter(|_| nth >= self.free) else {
+            return self.created;
+        };
+        let minutes = f64::from(front - from) / self.rate_per_minute;
+        *starts + Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(FOREVER)
+    }
+
+    /// A run from the present front to a later one.
+    fn run_to(
+        &self,
+        to: u32,
+        starts: Duration,
+        before: Status,
+        fails: bool,
+        semantics: &Semantics,
+    ) -> Run {
+        let minutes = f64::from(to - self.front) / self.rate_per_minute;
+        let length = Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(FOREVER);
+        // A run that fails never says that it is done.
+        let early = if fails {
+            0
+        } else {
+            semantics.early_done_percent
+        };
+        Run {
+            starts,
+            length,
+            from: self.front,
+            to,
+            fails,
+            before,
+            says_done_after: length * (100 - early) / 100,
+            rest: None,
+        }
+    }
+
+    /// How many candidates are evaluated when this many results fit.
+    fn reaching(&self, results: u32) -> u32 {
+        let evaluated = self.fit.needed_for(results).unwrap_or(self.pool);
+        evaluated.min(self.pool)
+    }
+
+    /// Takes up to `by` results away.
+    pub fn withdraw(&mut self, by: u32) {
+        let fits = self.fit.among(self.evaluated(self.front));
+        self.withdrawn = self.withdrawn.saturating_add(by).min(fits);
+    }
+
+    /// The front at which exactly `evaluated` candidates have left the pipeline.
+    pub fn front_after(&self, evaluated: u32) -> u32 {
+        evaluated + 2 * self.backlog
+    }
+
+    fn evaluated(&self, front: u32) -> u32 {
+        front.saturating_sub(2 * self.backlog).min(self.pool)
+    }
+
+    fn front_at(&self, time: Duration) -> u32 {
+        let Some(run) = self.run else {
+            return self.front_afterwards(time);
+        };
+        let elapsed = time.saturating_sub(run.starts);
+        if elapsed >= run.length {
+            return if time < run.starts { run.from } else { run.to };
+        }
+        let share = self.shape.share(elapsed.div_duration_f64(run.length));
+        run.from + scaled(run.to - run.from, share)
+    }
+
+    /// The front while there is no run.
+    fn front_afterwards(&self, time: Duration) -> u32 {
+        let Some(work) = self.afterwards else {
+            return self.front;
+        };
+        let since = time.saturating_sub(work.since).as_millis();
+        let more = since.saturating_mul(work.per_minute.into()) / 60_000;
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        let most = self.reaching(work.cap.saturating_add(self.withdrawn));
+        let most = self.front_after(most).max(self.front);
+        self.front.saturating_add(more).min(most)
+    }
+}
+
+/// Longer than anything lasts here, and small enough to be added to without overflow.
+const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
