@@ -52,6 +52,6 @@ pub use self::{
         settings::Settings,
     },
     simulator::{Simulator, start},
-    state::request_log::{RequestEntry, Requests},
+    state::request_log::{RequestEntry, RequestLog},
     world::ledger::{LedgerEntry, RunEntry},
 };

@@ -3,7 +3,7 @@
 use rand::{SeedableRng, rngs::StdRng};
 
 /// A generator for one place in the world, independent of how many draws others took.
-pub(crate) fn dice(seed: u64, place: u64) -> StdRng {
+pub(crate) fn seeded_rng(seed: u64, place: u64) -> StdRng {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     bytes[8..16].copy_from_slice(&place.to_le_bytes());
@@ -11,15 +11,15 @@ pub(crate) fn dice(seed: u64, place: u64) -> StdRng {
 }
 
 /// A random UUID of such a generator.
-pub(crate) fn uuid(dice: &mut StdRng) -> String {
+pub(crate) fn uuid(rng: &mut StdRng) -> String {
     use rand::RngExt as _;
-    uuid::Builder::from_random_bytes(dice.random())
+    uuid::Builder::from_random_bytes(rng.random())
         .into_uuid()
         .to_string()
 }
 
 /// One draw for one place in the world, where a generator would be too much.
-pub(crate) fn mix(seed: u64, place: u64) -> u64 {
+pub(crate) fn splitmix64(seed: u64, place: u64) -> u64 {
     // As splitmix64 does it.
     let mut x = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -28,29 +28,30 @@ pub(crate) fn mix(seed: u64, place: u64) -> u64 {
 }
 
 /// A seed that follows from another one and a text.
-pub(crate) fn seed_of(seed: u64, text: &str) -> u64 {
-    text.bytes().fold(seed, |seed, byte| mix(seed, byte.into()))
+pub(crate) fn derive_seed(seed: u64, text: &str) -> u64 {
+    text.bytes()
+        .fold(seed, |seed, byte| splitmix64(seed, byte.into()))
 }
 
 /// A few draws for one place in the world, cheaper than a generator: results are made from them
 /// whenever they are asked for.
 #[derive(Debug)]
-pub(crate) struct Draws {
+pub(crate) struct HashRng {
     seed: u64,
     taken: u64,
 }
 
-impl Draws {
+impl HashRng {
     pub fn new(seed: u64, place: u64) -> Self {
         Self {
-            seed: mix(seed, place),
+            seed: splitmix64(seed, place),
             taken: 0,
         }
     }
 
     fn next(&mut self) -> u64 {
         self.taken += 1;
-        mix(self.seed, self.taken)
+        splitmix64(self.seed, self.taken)
     }
 
     /// A number below `end`.
@@ -59,7 +60,7 @@ impl Draws {
     }
 
     /// One of these.
-    pub fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+    pub fn choose<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len())]
     }
 

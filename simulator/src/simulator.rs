@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{
-    faults::{plan::Fate, rules::Rule},
+    faults::{plan::FaultPlan, rules::Rule},
     options::{Options, scenario::Scenario, settings::Settings},
     server::{
         self,
-        connection::{Cutter, Lines, Port},
+        connection::{ConnectionHandle, ConnectionListener, Connections},
     },
-    state::{Shared, State, clock::Clock, request_log::Requests},
+    state::{Shared, State, clock::Clock, request_log::RequestLog},
     world::{
         World,
         ledger::{LedgerEntry, RunEntry},
@@ -34,9 +34,9 @@ pub async fn start(options: Options) -> io::Result<Simulator> {
         clock: Clock::new(options.settings.speed),
         settings: options.settings,
         world: World::new(options.seed, Timestamp::now()),
-        fate: Fate::new(options.seed),
-        requests: Requests::default(),
-        fresh: Scenario {
+        fault_plan: FaultPlan::new(options.seed),
+        requests: RequestLog::default(),
+        created: Scenario {
             id: None,
             results: None,
             ..options.created
@@ -47,13 +47,13 @@ pub async fn start(options: Options) -> io::Result<Simulator> {
     }
     let listener = TcpListener::bind(options.listen).await?;
     let addr = listener.local_addr()?;
-    let lines = Lines::default();
-    let port = Port {
+    let connections = Connections::default();
+    let port = ConnectionListener {
         listener,
-        lines: lines.clone(),
+        connections: connections.clone(),
     };
     let shared = Arc::new(Shared::new(state));
-    let service: IntoMakeServiceWithConnectInfo<_, Cutter> =
+    let service: IntoMakeServiceWithConnectInfo<_, ConnectionHandle> =
         server::router(Arc::clone(&shared)).into_make_service_with_connect_info();
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(async move {
@@ -68,7 +68,7 @@ pub async fn start(options: Options) -> io::Result<Simulator> {
     Ok(Simulator {
         addr,
         shared,
-        lines,
+        connections,
         stop: Some(stop),
         serving,
     })
@@ -79,7 +79,7 @@ pub async fn start(options: Options) -> io::Result<Simulator> {
 pub struct Simulator {
     addr: SocketAddr,
     shared: Arc<Shared>,
-    lines: Lines,
+    connections: Connections,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
 }
@@ -122,18 +122,18 @@ impl Simulator {
         if let Err(error) = rule.fault.check() {
             panic!("{error}");
         }
-        self.shared.lock().fate.script.push(rule);
+        self.shared.lock().fault_plan.script.push(rule);
     }
 
     /// Drops all faults that are still to come from the script.
     pub fn clear_script(&self) {
-        self.shared.lock().fate.script.clear();
+        self.shared.lock().fault_plan.script.clear();
     }
 
     /// Faults that are still to come from the script.
     #[must_use]
     pub fn pending_script(&self) -> Vec<Rule> {
-        self.shared.lock().fate.script.clone()
+        self.shared.lock().fault_plan.script.clone()
     }
 
     /// Changes settings; they hold from the next request on.
@@ -164,14 +164,14 @@ impl Simulator {
 
     /// The requests so far.
     #[must_use]
-    pub fn requests(&self) -> Requests {
+    pub fn requests(&self) -> RequestLog {
         self.shared.lock().requests.clone()
     }
 
     /// The task as a GET would show it now, without being one; `None` if there is no such task.
     #[must_use]
     pub fn task(&self, id: &str) -> Option<serde_json::Value> {
-        self.shared.lock().peek(id)
+        self.shared.lock().inspect(id)
     }
 
     /// Moves virtual time forward.
@@ -190,7 +190,7 @@ impl Simulator {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
-        self.lines.cut_all();
+        self.connections.close_all();
     }
 }
 

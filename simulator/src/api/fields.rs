@@ -1,39 +1,39 @@
-//! Reads the fields of a body or a query, and collects all mistakes as the service would.
+//! Reads the fields of a body or a query, and collects all errors as the service would.
 
 use serde_json::{Map, Value, json};
 
-use crate::api::response::Mistake;
+use crate::api::response::ValidationError;
 
 /// An object that is being read.
 #[derive(Debug)]
 pub(crate) struct Fields {
     place: &'static str,
     values: Map<String, Value>,
-    mistakes: Vec<Mistake>,
+    errors: Vec<ValidationError>,
 }
 
 impl Fields {
     /// The body of a request, which must be a JSON object.
-    pub fn of_body(body: &[u8]) -> Result<Self, Vec<Mistake>> {
+    pub fn of_body(body: &[u8]) -> Result<Self, Vec<ValidationError>> {
         if body.is_empty() {
             let place = [json!("body")];
-            let mistake = Mistake::new("missing", &place, "Field required", Value::Null);
-            return Err(vec![mistake]);
+            let error = ValidationError::new("missing", &place, "Field required", Value::Null);
+            return Err(vec![error]);
         }
         match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => Ok(Self {
                 place: "body",
                 values: fields,
-                mistakes: Vec::new(),
+                errors: Vec::new(),
             }),
-            Ok(other) => Err(vec![Mistake::new(
+            Ok(other) => Err(vec![ValidationError::new(
                 "model_attributes_type",
                 &[json!("body")],
                 "Input should be a valid dictionary or object to extract fields from",
                 other,
             )]),
             Err(error) => Err(vec![
-                Mistake::new(
+                ValidationError::new(
                     "json_invalid",
                     &[json!("body"), json!(error.column())],
                     "JSON decode error",
@@ -52,7 +52,7 @@ impl Fields {
             values: pairs
                 .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
                 .collect(),
-            mistakes: Vec::new(),
+            errors: Vec::new(),
         }
     }
 
@@ -73,7 +73,7 @@ impl Fields {
                 ),
                 _ => ("int_type", "Input should be a valid integer"),
             };
-            self.mistake(kind, name, message, input);
+            self.error(kind, name, message, input);
             return default;
         };
         if value < i128::from(least) {
@@ -106,7 +106,7 @@ impl Fields {
         match self.values.get(name).cloned() {
             None => {
                 let input = Value::Object(self.values.clone());
-                self.mistake("missing", name, "Field required", input);
+                self.error("missing", name, "Field required", input);
             }
             Some(Value::String(text)) if !text.trim().is_empty() => return text,
             Some(input @ Value::String(_)) => {
@@ -120,7 +120,7 @@ impl Fields {
                 );
             }
             Some(input) => {
-                self.mistake("string_type", name, "Input should be a valid string", input);
+                self.error("string_type", name, "Input should be a valid string", input);
             }
         }
         String::new()
@@ -132,7 +132,7 @@ impl Fields {
             None | Some(Value::Null) => default,
             Some(Value::Bool(value)) => value,
             Some(input) => {
-                self.mistake("bool_type", name, "Input should be a valid boolean", input);
+                self.error("bool_type", name, "Input should be a valid boolean", input);
                 default
             }
         }
@@ -158,7 +158,7 @@ impl Fields {
             None | Some(Value::Null) => return None,
             Some(Value::Array(items)) => items,
             Some(input) => {
-                self.mistake("list_type", name, "Input should be a valid list", input);
+                self.error("list_type", name, "Input should be a valid list", input);
                 return None;
             }
         };
@@ -172,7 +172,7 @@ impl Fields {
         for (nth, item) in items.into_iter().enumerate() {
             match read(&item) {
                 Some(item) => taken.push(item),
-                None => self.mistakes.push(Mistake::new(
+                None => self.errors.push(ValidationError::new(
                     "value_error",
                     &[json!(self.place), json!(name), json!(nth)],
                     "Input is not one of the permitted values",
@@ -186,28 +186,28 @@ impl Fields {
     /// Notes what is wrong with a field beyond its form.
     pub fn refuse(&mut self, name: &str, message: &str) {
         let input = self.values.get(name).cloned().unwrap_or_default();
-        self.mistake("value_error", name, message, input);
+        self.error("value_error", name, message, input);
     }
 
-    /// All mistakes found, if there are any.
-    pub fn finish(self) -> Result<(), Vec<Mistake>> {
-        if self.mistakes.is_empty() {
+    /// All errors found, if there are any.
+    pub fn finish(self) -> Result<(), Vec<ValidationError>> {
+        if self.errors.is_empty() {
             Ok(())
         } else {
-            Err(self.mistakes)
+            Err(self.errors)
         }
     }
 
-    fn mistake(&mut self, kind: &str, name: &str, message: &str, input: Value) {
+    fn error(&mut self, kind: &str, name: &str, message: &str, input: Value) {
         let place = [json!(self.place), json!(name)];
-        self.mistakes
-            .push(Mistake::new(kind, &place, message, input));
+        self.errors
+            .push(ValidationError::new(kind, &place, message, input));
     }
 
     fn bound(&mut self, kind: &str, name: &str, message: String, input: Value, context: Value) {
         let place = [json!(self.place), json!(name)];
-        let mistake = Mistake::new(kind, &place, message, input);
-        self.mistakes.push(mistake.with_context(context));
+        let error = ValidationError::new(kind, &place, message, input);
+        self.errors.push(error.with_context(context));
     }
 }
 

@@ -10,7 +10,7 @@ pub(crate) mod response;
 use crate::{
     api::{
         fields::Fields,
-        response::{Answer, Mistake},
+        response::{ApiResponse, ValidationError},
     },
     endpoint::{Endpoint, Route},
     options::scenario::Scenario,
@@ -18,66 +18,66 @@ use crate::{
     state::State,
     world::{
         Now, Refusal,
-        domains::{self, MOST_EXCLUDED},
-        task_input::{Brief, SOURCES},
+        domains::{self, MAX_EXCLUDED_DOMAINS},
+        task_input::{SOURCES, TaskInput},
     },
 };
 
 /// The parts of a request that the endpoints look at.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct ApiRequest {
     pub route: Route,
     pub query: String,
     pub token: Option<String>,
     pub body: Vec<u8>,
 }
 
-/// Does what is asked and says what to answer.
-pub(crate) fn answer(state: &mut State, asked: &Asked) -> Answer {
+/// Does what is request and says what to answer.
+pub(crate) fn answer(state: &mut State, request: &ApiRequest) -> ApiResponse {
     let now = state.clock.now();
-    respond(state, asked, now).unwrap_or_else(|refused| refused)
+    respond(state, request, now).unwrap_or_else(|refused| refused)
 }
 
-fn respond(state: &mut State, asked: &Asked, now: Now) -> Result<Answer, Answer> {
-    let id = asked.route.task.as_deref();
-    match asked.route.endpoint {
-        Endpoint::Unknown => return Err(Answer::not_found()),
+fn respond(state: &mut State, request: &ApiRequest, now: Now) -> Result<ApiResponse, ApiResponse> {
+    let id = request.route.task.as_deref();
+    match request.route.endpoint {
+        Endpoint::Unknown => return Err(ApiResponse::not_found()),
         Endpoint::WrongMethod => {
             return Err(
-                Answer::error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
-                    .with_header("Allow", asked.route.allow),
+                ApiResponse::error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+                    .with_header("Allow", request.route.allow),
             );
         }
-        Endpoint::Healthcheck => return Ok(Answer::ok(json!({ "status": "ok" }))),
-        _ => authorize(state, asked.token.as_deref())?,
+        Endpoint::Healthcheck => return Ok(ApiResponse::ok(json!({ "status": "ok" }))),
+        _ => authorize(state, request.token.as_deref())?,
     }
     let semantics = &state.settings.semantics;
-    match asked.route.endpoint {
-        Endpoint::Create => create(state, now, &asked.body),
+    match request.route.endpoint {
+        Endpoint::Create => create(state, now, &request.body),
         Endpoint::List => {
             let page = page(
-                &asked.query,
+                &request.query,
                 (semantics.list_default_limit, semantics.list_limit),
                 semantics.limit_excess,
             )?;
-            Ok(Answer::ok(state.world.list(now, page, semantics)))
+            Ok(ApiResponse::ok(state.world.list(now, page, semantics)))
         }
         Endpoint::Get => {
-            let task = id.and_then(|id| state.world.look(now, id, semantics));
-            task.map(Answer::ok).ok_or_else(no_task)
+            let task = id.and_then(|id| state.world.poll(now, id, semantics));
+            task.map(ApiResponse::ok).ok_or_else(no_task)
         }
         Endpoint::Results => {
             let limits = (semantics.results_default_limit, semantics.results_limit);
-            let page = page(&asked.query, limits, semantics.limit_excess)?;
+            let page = page(&request.query, limits, semantics.limit_excess)?;
             let task = id.and_then(|id| state.world.results(now, id, page, semantics));
-            task.map(Answer::ok).ok_or_else(no_task)
+            task.map(ApiResponse::ok).ok_or_else(no_task)
         }
-        Endpoint::Resume => resume(state, now, id.unwrap_or_default(), &asked.body),
+        Endpoint::Resume => resume(state, now, id.unwrap_or_default(), &request.body),
         _ => {
             let left = state
                 .world
                 .credits_left(now, semantics, state.settings.credits);
-            Ok(Answer::ok(match asked.route.endpoint {
+            Ok(ApiResponse::ok(match request.route.endpoint {
                 Endpoint::Billing => json!({ "plan": "simulated", "available_credits": left }),
                 _ => json!({
                     "user_id": "simulated-user",
@@ -91,9 +91,9 @@ fn respond(state: &mut State, asked: &Asked, now: Now) -> Result<Answer, Answer>
     }
 }
 
-fn authorize(state: &State, token: Option<&str>) -> Result<(), Answer> {
+fn authorize(state: &State, token: Option<&str>) -> Result<(), ApiResponse> {
     let refuse = |detail: &str| {
-        let answer = Answer::error(StatusCode::UNAUTHORIZED, detail);
+        let answer = ApiResponse::error(StatusCode::UNAUTHORIZED, detail);
         Err(answer.with_header("WWW-Authenticate", "Bearer"))
     };
     match (token, &state.settings.accepted_token) {
@@ -106,7 +106,7 @@ fn authorize(state: &State, token: Option<&str>) -> Result<(), Answer> {
 }
 
 /// Offset and limit; `limits` are the usual and the largest limit.
-fn page(query: &str, limits: (u32, u32), excess: Excess) -> Result<(usize, usize), Answer> {
+fn page(query: &str, limits: (u32, u32), excess: Excess) -> Result<(usize, usize), ApiResponse> {
     let (usual, most) = limits;
     let mut fields = Fields::of_query(query);
     let offset = fields.integer("offset", 0, 0, u32::MAX);
@@ -115,11 +115,11 @@ fn page(query: &str, limits: (u32, u32), excess: Excess) -> Result<(usize, usize
         Excess::Clamped => u32::MAX,
     };
     let limit = fields.integer("limit", usual, 1, allowed).min(most);
-    fields.finish().map_err(Answer::invalid)?;
+    fields.finish().map_err(ApiResponse::invalid)?;
     Ok((offset as usize, limit as usize))
 }
 
-fn create(state: &mut State, now: Now, body: &[u8]) -> Result<Answer, Answer> {
+fn create(state: &mut State, now: Now, body: &[u8]) -> Result<ApiResponse, ApiResponse> {
     let (desired, mut brief, earlier) = created(body)?;
     let semantics = &state.settings.semantics;
     let credits = state.settings.credits;
@@ -127,32 +127,37 @@ fn create(state: &mut State, now: Now, body: &[u8]) -> Result<Answer, Answer> {
         return Err(no_credits());
     }
     for id in &earlier {
-        let domains = state.world.domains(now, id, semantics).ok_or_else(|| {
-            let detail = format!("exclude_task_ids: {id} is not a task that is done");
-            Answer::error(StatusCode::BAD_REQUEST, detail)
-        })?;
+        let domains = state
+            .world
+            .result_domains(now, id, semantics)
+            .ok_or_else(|| {
+                let detail = format!("exclude_task_ids: {id} is not a task that is done");
+                ApiResponse::error(StatusCode::BAD_REQUEST, detail)
+            })?;
         let all = domains::exclude(&mut brief.exclude_domains, domains);
         if !all && semantics.exclusions_excess == Excess::Refused {
-            let detail = format!("At most {MOST_EXCLUDED} domains can be excluded in total");
-            return Err(Answer::error(StatusCode::BAD_REQUEST, detail));
+            let detail = format!("At most {MAX_EXCLUDED_DOMAINS} domains can be excluded in total");
+            return Err(ApiResponse::error(StatusCode::BAD_REQUEST, detail));
         }
     }
     let scenario = Scenario {
         desired_num_results: Some(desired),
-        ..state.fresh.clone()
+        ..state.created.clone()
     };
     state
         .world
         .add(now, &scenario, Some(brief), semantics)
         .ok()
-        .and_then(|id| state.world.look(now, &id, semantics))
-        .map(Answer::ok)
-        .ok_or_else(|| Answer::error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))
+        .and_then(|id| state.world.poll(now, &id, semantics))
+        .map(ApiResponse::ok)
+        .ok_or_else(|| {
+            ApiResponse::error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+        })
 }
 
 /// Reads what a task is to be created with: its size, its brief and the tasks to exclude.
-fn created(body: &[u8]) -> Result<(u32, Brief, Vec<String>), Answer> {
-    let mut fields = Fields::of_body(body).map_err(Answer::invalid)?;
+fn created(body: &[u8]) -> Result<(u32, TaskInput, Vec<String>), ApiResponse> {
+    let mut fields = Fields::of_body(body).map_err(ApiResponse::invalid)?;
     let query = fields.text("query");
     let desired = fields.integer("desired_num_results", 100, 1, 250);
     let auto_data_sources = fields.flag("auto_data_sources", true);
@@ -167,14 +172,14 @@ fn created(body: &[u8]) -> Result<(u32, Brief, Vec<String>), Answer> {
     if distinct < criteria.len() {
         fields.refuse("criteria", "Keys of criteria must differ");
     }
-    let domains = fields.list("exclude_domains", MOST_EXCLUDED, |item| {
+    let domains = fields.list("exclude_domains", MAX_EXCLUDED_DOMAINS, |item| {
         item.as_str().and_then(domains::registrable)
     });
     let earlier = fields.texts("exclude_task_ids", 100, &[]);
-    fields.finish().map_err(Answer::invalid)?;
+    fields.finish().map_err(ApiResponse::invalid)?;
     let mut exclude_domains = Vec::new();
     domains::exclude(&mut exclude_domains, domains.unwrap_or_default());
-    let brief = Brief {
+    let brief = TaskInput {
         query,
         auto_data_sources,
         data_sources,
@@ -200,14 +205,14 @@ fn criterion(item: &Value) -> Option<Value> {
     Some(json!({ "key": key, "name": name, "criterion": criterion }))
 }
 
-fn resume(state: &mut State, now: Now, id: &str, body: &[u8]) -> Result<Answer, Answer> {
-    let mut fields = Fields::of_body(body).map_err(Answer::invalid)?;
+fn resume(state: &mut State, now: Now, id: &str, body: &[u8]) -> Result<ApiResponse, ApiResponse> {
+    let mut fields = Fields::of_body(body).map_err(ApiResponse::invalid)?;
     let requested = fields.integer("desired_new_results", 25, 0, 250);
-    fields.finish().map_err(Answer::invalid)?;
+    fields.finish().map_err(ApiResponse::invalid)?;
     let semantics = &state.settings.semantics;
     let credits = state.settings.credits;
     match state.world.resume(now, id, requested, semantics, credits) {
-        Ok(resumed) => Ok(Answer::ok(resumed.task).for_resume(Some(resumed.seq))),
+        Ok(resumed) => Ok(ApiResponse::ok(resumed.task).for_resume(Some(resumed.seq))),
         Err((refusal, seq)) => {
             let answer = match refusal {
                 Refusal::NotFound => no_task(),
@@ -219,7 +224,7 @@ fn resume(state: &mut State, now: Now, id: &str, body: &[u8]) -> Result<Answer, 
     }
 }
 
-fn refused(refusal: Refusal, form: RefusalBody) -> Answer {
+fn refused(refusal: Refusal, form: RefusalBody) -> ApiResponse {
     let (error, message) = match refusal {
         Refusal::OverCap { cap, room } => (
             "task_cap_reached",
@@ -239,23 +244,23 @@ fn refused(refusal: Refusal, form: RefusalBody) -> Answer {
         RefusalBody::Object => json!({ "error": error, "message": message }),
         RefusalBody::List => {
             let place = [json!("body"), json!("desired_new_results")];
-            let mistake = Mistake::new(error, &place, message, Value::Null);
-            let mut answer = Answer::invalid(vec![mistake]);
+            let error = ValidationError::new(error, &place, message, Value::Null);
+            let mut answer = ApiResponse::invalid(vec![error]);
             answer.status = StatusCode::BAD_REQUEST;
             return answer;
         }
     };
-    Answer::error(StatusCode::BAD_REQUEST, detail)
+    ApiResponse::error(StatusCode::BAD_REQUEST, detail)
 }
 
-fn no_task() -> Answer {
-    Answer::error(StatusCode::NOT_FOUND, "Task not found")
+fn no_task() -> ApiResponse {
+    ApiResponse::error(StatusCode::NOT_FOUND, "Task not found")
 }
 
-fn no_credits() -> Answer {
+fn no_credits() -> ApiResponse {
     let detail = json!({
         "error": "insufficient_credits",
         "message": "No credits are left on this account",
     });
-    Answer::error(StatusCode::PAYMENT_REQUIRED, detail)
+    ApiResponse::error(StatusCode::PAYMENT_REQUIRED, detail)
 }

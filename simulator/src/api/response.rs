@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// What a request is answered with.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub status: StatusCode,
     pub headers: Vec<(String, String)>,
     pub body: Value,
@@ -13,7 +13,7 @@ pub(crate) struct Answer {
     pub resume: Option<u64>,
 }
 
-impl Answer {
+impl ApiResponse {
     pub fn new(status: StatusCode, body: Value) -> Self {
         Self {
             status,
@@ -35,11 +35,11 @@ impl Answer {
         Self::error(StatusCode::NOT_FOUND, "Not Found")
     }
 
-    pub fn invalid(mistakes: Vec<Mistake>) -> Self {
-        let mistakes = mistakes.into_iter().map(|mistake| mistake.0);
+    pub fn invalid(errors: Vec<ValidationError>) -> Self {
+        let errors = errors.into_iter().map(|error| error.0);
         Self::error(
             StatusCode::UNPROCESSABLE_ENTITY,
-            Value::Array(mistakes.collect()),
+            Value::Array(errors.collect()),
         )
     }
 
@@ -56,13 +56,13 @@ impl Answer {
 
 /// One entry of the list that a 422 carries.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Mistake(Value);
+pub(crate) struct ValidationError(Value);
 
-impl Mistake {
+impl ValidationError {
     pub fn new(kind: &str, place: &[Value], message: impl Into<String>, input: Value) -> Self {
-        let mut mistake = json!({ "type": kind, "loc": place, "msg": message.into() });
-        mistake["input"] = input;
-        Self(mistake)
+        let mut error = json!({ "type": kind, "loc": place, "msg": message.into() });
+        error["input"] = input;
+        Self(error)
     }
 
     pub fn with_context(mut self, context: Value) -> Self {

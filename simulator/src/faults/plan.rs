@@ -8,22 +8,22 @@ use crate::{
         fault::Fault,
         rules::{Chaos, Odds, Rule},
     },
-    random::dice,
+    random::seeded_rng,
 };
 
 /// The script, and the dice for all that is not in it.
 #[derive(Debug)]
-pub(crate) struct Fate {
+pub(crate) struct FaultPlan {
     pub script: Vec<Rule>,
-    dice: StdRng,
+    rng: StdRng,
 }
 
-impl Fate {
+impl FaultPlan {
     pub fn new(seed: u64) -> Self {
         Self {
             script: Vec::new(),
             // A place that no task's number reaches.
-            dice: dice(seed, u64::MAX),
+            rng: seeded_rng(seed, u64::MAX),
         }
     }
 
@@ -63,14 +63,14 @@ impl Fate {
 
     fn drawn(&mut self, endpoint: Endpoint, odds: &[Odds], chaos: &Chaos) -> Option<Fault> {
         for odds in odds.iter().filter(|odds| odds.on.covers(endpoint)) {
-            if self.dice.random_bool(odds.probability) {
+            if self.rng.random_bool(odds.probability) {
                 return Some(odds.fault.clone());
             }
         }
-        if chaos.probability == 0.0 || !self.dice.random_bool(chaos.probability) {
+        if chaos.probability == 0.0 || !self.rng.random_bool(chaos.probability) {
             return None;
         }
         let mut mix = chaos.mix();
-        (!mix.is_empty()).then(|| mix.swap_remove(self.dice.random_range(0..mix.len())))
+        (!mix.is_empty()).then(|| mix.swap_remove(self.rng.random_range(0..mix.len())))
     }
 }

@@ -130,7 +130,7 @@ pub struct Odds {
 pub struct Chaos {
     /// The share of all requests that meet a fault, 0 to 1.
     pub probability: f64,
-    /// Whether 401, 402, 403 and 429 are in the mix, which stop a client for all its tasks.
+    /// Whether 401, 402, 403 and 429 are in the splitmix64, which stop a client for all its tasks.
     pub account: bool,
     /// The mix; all that a bad network or a bad day brings if not given. Never in that: what
     /// ends a task for good, such as a 404.
@@ -138,7 +138,7 @@ pub struct Chaos {
 }
 
 impl Chaos {
-    /// The usual mix, at this probability.
+    /// The usual splitmix64, at this probability.
     #[must_use]
     pub fn at(probability: f64) -> Self {
         Self {

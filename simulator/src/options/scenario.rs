@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Keeps every sum of candidates far from overflow.
-pub(crate) const MOST_CANDIDATES: u32 = 10_000_000;
+pub(crate) const MAX_CANDIDATES: u32 = 10_000_000;
 
 /// A search to put into the stand-in.
 ///
@@ -86,7 +86,7 @@ impl Scenario {
         if let Some(FailAt::Fraction(fraction)) = self.fail_at {
             share("fail_at.fraction", fraction)?;
         }
-        at_most("pool", self.pool, MOST_CANDIDATES)?;
+        at_most("pool", self.pool, MAX_CANDIDATES)?;
         at_most("results", self.results, 1_000_000)?;
         at_most("desired_num_results", self.desired_num_results, 1_000_000)?;
         at_most("backlog", self.backlog, 1_000_000)?;

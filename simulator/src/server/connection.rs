@@ -28,17 +28,17 @@ const RESET: u8 = 2;
 
 /// A handle to one connection, to end it from a handler or from outside.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Cutter(Arc<Cut>);
+pub(crate) struct ConnectionHandle(Arc<Closing>);
 
 #[derive(Debug, Default)]
-struct Cut {
+struct Closing {
     state: AtomicU8,
     waker: Mutex<Option<Waker>>,
 }
 
-impl Cutter {
+impl ConnectionHandle {
     /// Closes the connection; nothing written from now on reaches the client.
-    pub fn cut(&self) {
+    pub fn close(&self) {
         self.end(CUT);
     }
 
@@ -63,43 +63,44 @@ impl Cutter {
 
 /// All open connections, so that the server's end is theirs too.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Lines(Arc<Mutex<Vec<Weak<Cut>>>>);
+pub(crate) struct Connections(Arc<Mutex<Vec<Weak<Closing>>>>);
 
-impl Lines {
+impl Connections {
     /// Cuts all of them.
-    pub fn cut_all(&self) {
-        let lines = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for line in lines.iter().filter_map(Weak::upgrade) {
-            Cutter(line).cut();
+    pub fn close_all(&self) {
+        let connections =
+            std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for connection in connections.iter().filter_map(Weak::upgrade) {
+            ConnectionHandle(connection).close();
         }
     }
 
-    fn open(&self) -> Cutter {
-        let cutter = Cutter::default();
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.retain(|line| line.strong_count() > 0);
-        lines.push(Arc::downgrade(&cutter.0));
-        cutter
+    fn open(&self) -> ConnectionHandle {
+        let handle = ConnectionHandle::default();
+        let mut connections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.retain(|connection| connection.strong_count() > 0);
+        connections.push(Arc::downgrade(&handle.0));
+        handle
     }
 }
 
 /// A TCP listener whose connections can be cut.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub(crate) struct ConnectionListener {
     pub listener: TcpListener,
-    pub lines: Lines,
+    pub connections: Connections,
 }
 
-impl Listener for Port {
-    type Io = Line;
+impl Listener for ConnectionListener {
+    type Io = Connection;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Line, SocketAddr) {
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
         let (stream, from) = Listener::accept(&mut self.listener).await;
         // Answers go out whole, so waiting to fill a packet only costs time.
         let _ = stream.set_nodelay(true);
-        let cutter = self.lines.open();
-        (Line { stream, cutter }, from)
+        let handle = self.connections.open();
+        (Connection { stream, handle }, from)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -107,22 +108,22 @@ impl Listener for Port {
     }
 }
 
-impl Connected<IncomingStream<'_, Port>> for Cutter {
-    fn connect_info(stream: IncomingStream<'_, Port>) -> Self {
-        stream.io().cutter.clone()
+impl Connected<IncomingStream<'_, ConnectionListener>> for ConnectionHandle {
+    fn connect_info(stream: IncomingStream<'_, ConnectionListener>) -> Self {
+        stream.io().handle.clone()
     }
 }
 
 /// One connection.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct Connection {
     stream: TcpStream,
-    cutter: Cutter,
+    handle: ConnectionHandle,
 }
 
-impl Line {
+impl Connection {
     fn check(&self) -> io::Result<()> {
-        match self.cutter.0.state.load(Ordering::Acquire) {
+        match self.handle.0.state.load(Ordering::Acquire) {
             WHOLE => Ok(()),
             how => {
                 if how == RESET {
@@ -134,7 +135,7 @@ impl Line {
     }
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -142,7 +143,7 @@ impl AsyncRead for Line {
     ) -> Poll<io::Result<()>> {
         // The waker goes in before the check, else a cut between the two would wake nobody.
         *self
-            .cutter
+            .handle
             .0
             .waker
             .lock()
@@ -152,7 +153,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for Connection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -45,24 +45,24 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
 }
 
 type State = Extract<Arc<Shared>>;
-type Answer = Result<Json<Value>, Refused>;
+type ApiResponse = Result<Json<Value>, ControlError>;
 
 /// What is wrong with a control request.
-struct Refused(StatusCode, String);
+struct ControlError(StatusCode, String);
 
-impl axum::response::IntoResponse for Refused {
+impl axum::response::IntoResponse for ControlError {
     fn into_response(self) -> Response {
         (self.0, Json(json!({ "detail": self.1 }))).into_response()
     }
 }
 
-fn refused(error: &(impl ToString + ?Sized)) -> Refused {
-    Refused(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+fn refused(error: &(impl ToString + ?Sized)) -> ControlError {
+    ControlError(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ControlError> {
     let value: Value = serde_json::from_slice(body)
-        .map_err(|error| Refused(StatusCode::BAD_REQUEST, format!("not JSON: {error}")))?;
+        .map_err(|error| ControlError(StatusCode::BAD_REQUEST, format!("not JSON: {error}")))?;
     serde_json::from_value(value).map_err(|error| refused(&error))
 }
 
@@ -72,10 +72,10 @@ async fn overview(Extract(shared): State) -> Json<Value> {
     Json(json!({
         "endpoints": ENDPOINTS,
         "settings": shown(&state.settings),
-        "virtual_time": state.world.at(now.time).to_string(),
+        "virtual_time": state.world.timestamp(now.time).to_string(),
         "virtual_seconds": now.time.as_secs_f64(),
         "tasks": state.world.len(),
-        "script": state.fate.script,
+        "script": state.fault_plan.script,
     }))
 }
 
@@ -87,7 +87,7 @@ fn shown(settings: &Settings) -> Value {
     value
 }
 
-async fn settings(Extract(shared): State, body: Bytes) -> Answer {
+async fn settings(Extract(shared): State, body: Bytes) -> ApiResponse {
     let change: Value = parse(&body)?;
     if !change.is_object() {
         return Err(refused("settings: an object is wanted"));
@@ -120,7 +120,7 @@ fn merge(into: &mut Value, change: Value) {
     }
 }
 
-async fn add_task(Extract(shared): State, body: Bytes) -> Result<Response, Refused> {
+async fn add_task(Extract(shared): State, body: Bytes) -> Result<Response, ControlError> {
     let scenario: Scenario = parse(&body)?;
     let state = &mut *shared.lock();
     let now = state.clock.now();
@@ -129,7 +129,7 @@ async fn add_task(Extract(shared): State, body: Bytes) -> Result<Response, Refus
         .world
         .add(now, &scenario, None, semantics)
         .map_err(|error| refused(&error))?;
-    let task = state.world.look(now, &id, semantics);
+    let task = state.world.poll(now, &id, semantics);
     Ok((StatusCode::CREATED, Json(json!(task))).into_response())
 }
 
@@ -142,27 +142,27 @@ async fn requests(Extract(shared): State) -> Json<Value> {
 }
 
 async fn script(Extract(shared): State) -> Json<Value> {
-    Json(json!(shared.lock().fate.script))
+    Json(json!(shared.lock().fault_plan.script))
 }
 
-async fn extend_script(Extract(shared): State, body: Bytes) -> Answer {
+async fn extend_script(Extract(shared): State, body: Bytes) -> ApiResponse {
     let rules = match parse(&body)? {
         value @ Value::Array(_) => serde_json::from_value(value),
         value => serde_json::from_value::<Rule>(value).map(|rule| vec![rule]),
     };
     let rules: Vec<Rule> = rules.map_err(|error| refused(&error))?;
     let mut state = shared.lock();
-    state.fate.script.extend(rules);
-    Ok(Json(json!(state.fate.script)))
+    state.fault_plan.script.extend(rules);
+    Ok(Json(json!(state.fault_plan.script)))
 }
 
 async fn drop_script(Extract(shared): State) -> Json<Value> {
     let mut state = shared.lock();
-    state.fate.script.clear();
-    Json(json!(state.fate.script))
+    state.fault_plan.script.clear();
+    Json(json!(state.fault_plan.script))
 }
 
-async fn advance(Extract(shared): State, body: Bytes) -> Answer {
+async fn advance(Extract(shared): State, body: Bytes) -> ApiResponse {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Advance {
@@ -175,7 +175,7 @@ async fn advance(Extract(shared): State, body: Bytes) -> Answer {
     state.clock.advance(by);
     let now = state.clock.now();
     Ok(Json(json!({
-        "virtual_time": state.world.at(now.time).to_string(),
+        "virtual_time": state.world.timestamp(now.time).to_string(),
         "virtual_seconds": now.time.as_secs_f64(),
     })))
 }

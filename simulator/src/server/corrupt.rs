@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::{api::response::Answer, faults::fault::Fault};
+use crate::{api::response::ApiResponse, faults::fault::Fault};
 
 /// The same answer with other fields or other values.
-pub(crate) fn spoilt(fault: &Fault, answer: Answer) -> Answer {
+pub(crate) fn corrupted(fault: &Fault, answer: ApiResponse) -> ApiResponse {
     match fault {
         Fault::MissingFields => each_object(answer, |object| {
             for name in [
@@ -54,7 +54,10 @@ pub(crate) fn spoilt(fault: &Fault, answer: Answer) -> Answer {
 }
 
 /// Changes the object, or each object of the list, that an answer is.
-fn each_object(mut answer: Answer, change: impl Fn(&mut serde_json::Map<String, Value>)) -> Answer {
+fn each_object(
+    mut answer: ApiResponse,
+    change: impl Fn(&mut serde_json::Map<String, Value>),
+) -> ApiResponse {
     match &mut answer.body {
         Value::Object(object) => change(object),
         Value::Array(items) => items
@@ -67,7 +70,7 @@ fn each_object(mut answer: Answer, change: impl Fn(&mut serde_json::Map<String, 
 }
 
 /// Changes each value within an answer that is no list and no object.
-fn each_value(mut answer: Answer, change: &impl Fn(&mut Value)) -> Answer {
+fn each_value(mut answer: ApiResponse, change: &impl Fn(&mut Value)) -> ApiResponse {
     fn walk(value: &mut Value, change: &impl Fn(&mut Value)) {
         match value {
             Value::Array(items) => items.iter_mut().for_each(|item| walk(item, change)),

@@ -9,29 +9,29 @@ use axum::{
 };
 
 use crate::{
-    api::{self, Asked, response::Answer},
+    api::{self, ApiRequest, response::ApiResponse},
     state::Shared,
 };
 
 /// One request on its way through; it counts as in flight until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Visit {
+pub(crate) struct Exchange {
     pub shared: Arc<Shared>,
     pub seq: u64,
 }
 
-impl Visit {
+impl Exchange {
     /// Lets the request take effect.
-    pub fn act(&self, asked: &Asked) -> Answer {
-        api::answer(&mut self.shared.lock(), asked)
+    pub fn execute(&self, api_request: &ApiRequest) -> ApiResponse {
+        api::answer(&mut self.shared.lock(), api_request)
     }
 
     /// Notes that the answer goes out with this status.
-    pub fn note(&self, status: StatusCode, resume: Option<u64>) {
+    pub fn record(&self, status: StatusCode, resume: Option<u64>) {
         let mut state = self.shared.lock();
         state.requests.answered(self.seq, status.as_u16());
         if let Some(seq) = resume {
-            state.world.answered(seq, status.as_u16());
+            state.world.record_status(seq, status.as_u16());
         }
     }
 
@@ -44,14 +44,14 @@ impl Visit {
     }
 
     /// Sends the answer as it is.
-    pub fn hand_out(self, answer: &Answer) -> Response {
+    pub fn respond(self, answer: &ApiResponse) -> Response {
         let body = answer.body.to_string();
-        self.hand_out_as(answer, body)
+        self.respond_with_body(answer, body)
     }
 
     /// Sends the answer with this text as its body.
-    pub fn hand_out_as(self, answer: &Answer, body: String) -> Response {
-        self.note(answer.status, answer.resume);
+    pub fn respond_with_body(self, answer: &ApiResponse, body: String) -> Response {
+        self.record(answer.status, answer.resume);
         let mut response = Response::builder().status(answer.status);
         let typed = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
         if !answer.headers.iter().any(typed) {
@@ -66,7 +66,7 @@ impl Visit {
     }
 }
 
-impl Drop for Visit {
+impl Drop for Exchange {
     fn drop(&mut self) {
         self.shared.lock().requests.end();
     }

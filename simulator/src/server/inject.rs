@@ -12,54 +12,59 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    api::{Asked, response::Answer},
+    api::{ApiRequest, response::ApiResponse},
     faults::fault::{Fault, PAGE},
     server::{
-        connection::Cutter,
-        corrupt::{spoilt, with_raw_controls},
-        exchange::Visit,
+        connection::ConnectionHandle,
+        corrupt::{corrupted, with_raw_controls},
+        exchange::Exchange,
     },
 };
 
-/// Answers (or fails to answer) `asked` in the way that `fault` says.
-pub(crate) async fn strike(fault: Fault, visit: Visit, asked: Asked, line: &Cutter) -> Response {
+/// Answers (or fails to answer) `api_request` in the way that `fault` says.
+pub(crate) async fn inject(
+    fault: Fault,
+    exchange: Exchange,
+    api_request: ApiRequest,
+    connection: &ConnectionHandle,
+) -> Response {
     let answer = match &fault {
         Fault::Delay { ms } => {
             sleep(Duration::from_millis(*ms)).await;
-            visit.act(&asked)
+            exchange.execute(&api_request)
         }
         Fault::ColleagueFirst { new } => {
-            if let Some(task) = &asked.route.task {
-                visit.colleague_resumes(task, *new);
+            if let Some(task) = &api_request.route.task {
+                exchange.colleague_resumes(task, *new);
             }
-            visit.act(&asked)
+            exchange.execute(&api_request)
         }
         Fault::Hang { ms } => {
             sleep(Duration::from_millis(*ms)).await;
-            return lost(line);
+            return close_unanswered(connection);
         }
         Fault::Late { ms } => {
             let wait = Duration::from_millis(*ms);
             // On its own, for the connection's end would end this request with it.
             tokio::spawn(async move {
                 sleep(wait).await;
-                visit.act(&asked);
+                exchange.execute(&api_request);
             });
-            return lost(line);
+            return close_unanswered(connection);
         }
-        fault if fault.takes_effect() => visit.act(&asked),
+        fault if fault.takes_effect() => exchange.execute(&api_request),
         // What is not done has no answer of its own; this one is replaced below.
-        _ => Answer::ok(Value::Null),
+        _ => ApiResponse::ok(Value::Null),
     };
     match fault {
-        Fault::LostBefore | Fault::LostAfter => lost(line),
+        Fault::LostBefore | Fault::LostAfter => close_unanswered(connection),
         Fault::Reset { .. } => {
-            line.reset();
+            connection.reset();
             never_sent()
         }
         Fault::HangAfter { ms } => {
             sleep(Duration::from_millis(ms)).await;
-            visit.hand_out(&answer)
+            exchange.respond(&answer)
         }
         Fault::Status {
             code,
@@ -70,50 +75,50 @@ pub(crate) async fn strike(fault: Fault, visit: Visit, asked: Asked, line: &Cutt
         } => {
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let body = body.unwrap_or_else(|| json!({ "detail": detail(status) }));
-            let mut replaced = Answer::new(status, body).for_resume(answer.resume);
+            let mut replaced = ApiResponse::new(status, body).for_resume(answer.resume);
             replaced.headers.extend(headers);
             match text {
-                Some(text) => visit.hand_out_as(&replaced, text),
-                None => visit.hand_out(&replaced),
+                Some(text) => exchange.respond_with_body(&replaced, text),
+                None => exchange.respond(&replaced),
             }
         }
         Fault::Redirect { status, location } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::TEMPORARY_REDIRECT);
-            let answer = Answer::new(status, Value::Null).with_header("Location", location);
-            visit.hand_out(&answer)
+            let answer = ApiResponse::new(status, Value::Null).with_header("Location", location);
+            exchange.respond(&answer)
         }
         fault @ (Fault::MissingFields
         | Fault::WrongTypes
         | Fault::WrongId
         | Fault::QuotedNumbers
         | Fault::FloatNumbers
-        | Fault::NumericFlags) => visit.hand_out(&spoilt(&fault, answer)),
+        | Fault::NumericFlags) => exchange.respond(&corrupted(&fault, answer)),
         Fault::RawControls => {
             let text = with_raw_controls(answer.body.clone());
-            visit.hand_out_as(&answer, text)
+            exchange.respond_with_body(&answer, text)
         }
         Fault::ByteOrderMark => {
             let text = format!("\u{feff}{}", answer.body);
-            visit.hand_out_as(&answer, text)
+            exchange.respond_with_body(&answer, text)
         }
-        Fault::NotJson => bare(&visit, &answer, "text/html", Body::from(PAGE)),
-        Fault::Empty => bare(&visit, &answer, "application/json", Body::empty()),
-        Fault::Huge { bytes } => bare(&visit, &answer, "application/json", huge(bytes)),
-        Fault::Truncated => truncated(&visit, &answer),
+        Fault::NotJson => bare(&exchange, &answer, "text/html", Body::from(PAGE)),
+        Fault::Empty => bare(&exchange, &answer, "application/json", Body::empty()),
+        Fault::Huge { bytes } => bare(&exchange, &answer, "application/json", huge(bytes)),
+        Fault::Truncated => truncated(&exchange, &answer),
         Fault::SlowBody { ms_per_byte } => {
             let body = slow(answer.body.to_string(), Duration::from_millis(ms_per_byte));
-            bare(&visit, &answer, "application/json", body)
+            bare(&exchange, &answer, "application/json", body)
         }
         Fault::Delay { .. }
         | Fault::Hang { .. }
         | Fault::Late { .. }
-        | Fault::ColleagueFirst { .. } => visit.hand_out(&answer),
+        | Fault::ColleagueFirst { .. } => exchange.respond(&answer),
     }
 }
 
 /// Closes the connection.
-fn lost(line: &Cutter) -> Response {
-    line.cut();
+fn close_unanswered(connection: &ConnectionHandle) -> Response {
+    connection.close();
     never_sent()
 }
 
@@ -123,8 +128,8 @@ fn never_sent() -> Response {
 }
 
 /// The answer's status with another body.
-fn bare(visit: &Visit, answer: &Answer, kind: &'static str, body: Body) -> Response {
-    visit.note(answer.status, answer.resume);
+fn bare(exchange: &Exchange, answer: &ApiResponse, kind: &'static str, body: Body) -> Response {
+    exchange.record(answer.status, answer.resume);
     let mut response = Response::new(body);
     *response.status_mut() = answer.status;
     let kind = HeaderValue::from_static(kind);
@@ -133,7 +138,7 @@ fn bare(visit: &Visit, answer: &Answer, kind: &'static str, body: Body) -> Respo
 }
 
 /// Promises the whole body and sends half of it.
-fn truncated(visit: &Visit, answer: &Answer) -> Response {
+fn truncated(exchange: &Exchange, answer: &ApiResponse) -> Response {
     let whole = answer.body.to_string();
     let half = Bytes::copy_from_slice(&whole.as_bytes()[..whole.len() / 2]);
     let body = stream::unfold(Some(half), |half| async move {
@@ -145,7 +150,7 @@ fn truncated(visit: &Visit, answer: &Answer) -> Response {
         Some((Ok::<_, Infallible>(half), None))
     });
     let body = Body::from_stream(body);
-    let mut response = bare(visit, answer, "application/json", body);
+    let mut response = bare(exchange, answer, "application/json", body);
     let length = HeaderValue::from(whole.len());
     response
         .headers_mut()

@@ -18,15 +18,15 @@ pub(crate) mod exchange;
 pub(crate) mod inject;
 
 use crate::{
-    api::{Asked, response::Answer},
+    api::{ApiRequest, response::ApiResponse},
     endpoint,
     faults::fault::Fault,
-    server::{connection::Cutter, exchange::Visit},
+    server::{connection::ConnectionHandle, exchange::Exchange},
     state::{Shared, request_log::RequestEntry},
 };
 
 /// Longest body that is taken.
-pub(crate) const MOST_BYTES: usize = 4 << 20;
+pub(crate) const MAX_BODY_BYTES: usize = 4 << 20;
 
 /// The API and the control path.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
@@ -35,7 +35,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 
 async fn serve(
     Extract(shared): Extract<Arc<Shared>>,
-    ConnectInfo(cutter): ConnectInfo<Cutter>,
+    ConnectInfo(handle): ConnectInfo<ConnectionHandle>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
@@ -47,9 +47,9 @@ async fn serve(
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim().to_owned());
-    let (visit, fault) = {
+    let (exchange, fault) = {
         let state = &mut *shared.lock();
-        let fault = state.fate.pick(
+        let fault = state.fault_plan.pick(
             route.endpoint,
             route.task.as_deref(),
             &state.settings.odds,
@@ -66,14 +66,14 @@ async fn serve(
             fault: fault.as_ref().map(Fault::name),
         });
         let shared = Arc::clone(&shared);
-        (Visit { shared, seq }, fault)
+        (Exchange { shared, seq }, fault)
     };
     // A client that breaks off while it still sends is no longer there to be answered.
-    let Ok(body) = to_bytes(body, MOST_BYTES).await else {
-        let answer = Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large");
-        return visit.hand_out(&answer);
+    let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
+        let answer = ApiResponse::error(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large");
+        return exchange.respond(&answer);
     };
-    let asked = Asked {
+    let api_request = ApiRequest {
         route,
         query: parts.uri.query().unwrap_or_default().to_owned(),
         token,
@@ -81,9 +81,9 @@ async fn serve(
     };
     match fault {
         None => {
-            let answer = visit.act(&asked);
-            visit.hand_out(&answer)
+            let answer = exchange.execute(&api_request);
+            exchange.respond(&answer)
         }
-        Some(fault) => inject::strike(fault, visit, asked, &cutter).await,
+        Some(fault) => inject::inject(fault, exchange, api_request, &handle).await,
     }
 }

@@ -6,8 +6,8 @@ pub(crate) mod clock;
 pub(crate) mod request_log;
 
 use crate::{
-    faults::plan::Fate, options::scenario::Scenario, options::settings::Settings,
-    state::clock::Clock, state::request_log::Requests, world::World, world::ledger::RunEntry,
+    faults::plan::FaultPlan, options::scenario::Scenario, options::settings::Settings,
+    state::clock::Clock, state::request_log::RequestLog, world::World, world::ledger::RunEntry,
 };
 
 /// The world, its clock and its switches.
@@ -16,10 +16,10 @@ pub(crate) struct State {
     pub clock: Clock,
     pub settings: Settings,
     pub world: World,
-    pub fate: Fate,
-    pub requests: Requests,
+    pub fault_plan: FaultPlan,
+    pub requests: RequestLog,
     /// What searches are like that clients create.
-    pub fresh: Scenario,
+    pub created: Scenario,
 }
 
 /// The state as handlers share it. The lock is never held while one waits.
@@ -46,9 +46,9 @@ impl State {
     }
 
     /// The task as a GET would show it.
-    pub fn peek(&mut self, id: &str) -> Option<serde_json::Value> {
+    pub fn inspect(&mut self, id: &str) -> Option<serde_json::Value> {
         let now = self.clock.now();
-        self.world.peek(now, id, &self.settings.semantics)
+        self.world.inspect(now, id, &self.settings.semantics)
     }
 
     /// Every run that is over.

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 /// How many requests are kept in detail.
-const KEPT: usize = 1_000;
+const KEPT_REQUESTS: usize = 1_000;
 
 /// All that came in at the API; the control path is not counted.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Requests {
+pub struct RequestLog {
     /// How many there were.
     pub total: u64,
     /// How many of each kind: `get`, `resume`, `create`, …
@@ -48,7 +48,7 @@ pub struct RequestEntry {
     pub fault: Option<String>,
 }
 
-impl Requests {
+impl RequestLog {
     /// Notes a request that came in, and returns its number.
     pub(crate) fn begin(&mut self, mut entry: RequestEntry) -> u64 {
         self.total += 1;
@@ -59,7 +59,7 @@ impl Requests {
         self.in_flight += 1;
         self.peak_concurrency = self.peak_concurrency.max(self.in_flight);
         entry.seq = self.total;
-        if self.last.len() == KEPT {
+        if self.last.len() == KEPT_REQUESTS {
             self.last.pop_front();
         }
         self.last.push_back(entry);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::random::Draws;
+use crate::random::HashRng;
 
 const FIRST: [&str; 24] = [
     "Amber", "Birch", "Cobalt", "Delta", "Ember", "Fern", "Granite", "Harbour", "Indigo",
@@ -67,7 +67,7 @@ const SIZES: [&str; 7] = [
 ];
 
 /// All names there are before they repeat with a number.
-pub(crate) const NAMES: u64 = (FIRST.len() * SECOND.len() * THIRD.len()) as u64;
+pub(crate) const NAME_COUNT: u64 = (FIRST.len() * SECOND.len() * THIRD.len()) as u64;
 
 /// One company of the universe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,11 +78,11 @@ pub(crate) struct Company {
 
 impl Company {
     pub fn name(self) -> String {
-        let at = usize::try_from(self.number % NAMES).expect("there are a few thousand names");
+        let at = usize::try_from(self.number % NAME_COUNT).expect("there are a few thousand names");
         let (first, rest) = (at % FIRST.len(), at / FIRST.len());
         let (second, third) = (rest % SECOND.len(), rest / SECOND.len());
         let name = format!("{}{} {}", FIRST[first], SECOND[second], THIRD[third]);
-        match self.number / NAMES {
+        match self.number / NAME_COUNT {
             0 => name,
             again => format!("{name} {}", again + 1),
         }
@@ -96,27 +96,27 @@ impl Company {
     }
 
     /// What is known about it, whichever search finds it.
-    pub fn facts(self) -> Map<String, Value> {
-        let mut draws = Draws::new(self.world, self.number);
+    pub fn profile(self) -> Map<String, Value> {
+        let mut rng = HashRng::new(self.world, self.number);
         let (name, domain) = (self.name(), self.domain());
-        let website = match draws.below(4) {
+        let website = match rng.below(4) {
             0 => domain,
             1 => format!("https://www.{domain}/"),
             2 => format!("https://{domain}/en?ref=search"),
             _ => format!("https://{domain}"),
         };
-        let offer = draws.one_of(&OFFERS);
-        let [country, state, city] = draws.one_of(&PLACES);
+        let offer = rng.choose(&OFFERS);
+        let [country, state, city] = rng.choose(&PLACES);
         let description = format!("{name} {offer}.");
         let full = format!(
             "{name} is a fictional company in {city}. It {offer}, \"end to end\",\nfor customers in {country} and beyond."
         );
-        let profile = draws.uuid();
-        let founded = 1985 + draws.below(39);
-        let size = draws.one_of(&SIZES);
+        let profile = rng.uuid();
+        let founded = 1985 + rng.below(39);
+        let size = rng.choose(&SIZES);
         // How many in a hundred lack each of these.
         let mut known = |value: Value, lacking: usize| {
-            if draws.below(100) < lacking {
+            if rng.below(100) < lacking {
                 Value::Null
             } else {
                 value

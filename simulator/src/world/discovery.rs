@@ -7,8 +7,8 @@
 use std::collections::HashSet;
 
 use crate::{
-    random::{mix, seed_of},
-    world::company::{Company, NAMES},
+    random::{derive_seed, splitmix64},
+    world::company::{Company, NAME_COUNT},
 };
 
 /// Companies within which the order of a search differs from that of its market.
@@ -26,37 +26,37 @@ impl Market {
     pub fn of(world: u64, query: &str) -> Self {
         Self {
             world,
-            seed: seed_of(world, &query.trim().to_lowercase()),
+            seed: derive_seed(world, &query.trim().to_lowercase()),
         }
     }
 
     /// How many companies there are where nothing else is set: 300 to 1,500.
-    pub fn usual_size(self) -> u32 {
-        300 + u32::try_from(mix(self.seed, 0) % 1_201).expect("it is at most 1,200")
+    pub fn default_size(self) -> u32 {
+        300 + u32::try_from(splitmix64(self.seed, 0) % 1_201).expect("it is at most 1,200")
     }
 
     /// The company at this place, from 0. No two places have the same one.
     pub fn company(self, place: u64) -> Company {
-        let order = Shuffle {
+        let order = Permutation {
             key: self.seed,
-            len: NAMES,
+            len: NAME_COUNT,
         };
         Company {
             world: self.world,
-            number: place / NAMES * NAMES + order.at(place % NAMES),
+            number: place / NAME_COUNT * NAME_COUNT + order.at(place % NAME_COUNT),
         }
     }
 
     /// How well a company fits, in tenths: 550 to 1,000.
     pub fn relevance(self, company: Company) -> u32 {
-        let draw = mix(!self.seed, company.number) % 451;
+        let draw = splitmix64(!self.seed, company.number) % 451;
         1_000 - u32::try_from(draw).expect("it is at most 450")
     }
 }
 
 /// A market in the order in which one search finds its companies, without those it excludes.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Order {
+pub(crate) struct DiscoveryOrder {
     pub market: Market,
     seed: u64,
     size: u32,
@@ -64,7 +64,7 @@ pub(crate) struct Order {
     gaps: Vec<u32>,
 }
 
-impl Order {
+impl DiscoveryOrder {
     /// The first `size` companies of the market, without those of these domains.
     pub fn new(market: Market, seed: u64, size: u32, excluded: &[String]) -> Self {
         let mut order = Self {
@@ -97,11 +97,11 @@ impl Order {
     fn at_place(&self, place: u32) -> Company {
         let place = u64::from(place);
         let first = place - place % BLOCK;
-        let key = mix(self.seed, first);
+        let key = splitmix64(self.seed, first);
         if key.is_multiple_of(2) {
             return self.market.company(place);
         }
-        let order = Shuffle {
+        let order = Permutation {
             key,
             len: BLOCK.min(u64::from(self.size).saturating_sub(first)),
         };
@@ -111,12 +111,12 @@ impl Order {
 
 /// A pseudo-random order of the numbers below `len`.
 #[derive(Debug, Clone, Copy)]
-struct Shuffle {
+struct Permutation {
     key: u64,
     len: u64,
 }
 
-impl Shuffle {
+impl Permutation {
     /// The number at place `nth`, which is below `len`.
     ///
     /// A Feistel network permutes the numbers below a power of four; what comes out at `len` or
@@ -129,7 +129,7 @@ impl Shuffle {
         loop {
             let (mut left, mut right) = (number >> half, number & mask);
             for round in 0..4 {
-                let mixed = mix(self.key.wrapping_add(round), right) & mask;
+                let mixed = splitmix64(self.key.wrapping_add(round), right) & mask;
                 (left, right) = (right, left ^ mixed);
             }
             number = left << half | right;
@@ -148,7 +148,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_shuffle_meets_each_number_once(key: u64, len in 1..600u64) {
-            let met: HashSet<u64> = (0..len).map(|nth| Shuffle { key, len }.at(nth)).collect();
+            let met: HashSet<u64> = (0..len).map(|nth| Permutation { key, len }.at(nth)).collect();
             prop_assert_eq!(met.len() as u64, len);
             prop_assert!(met.iter().all(|number| *number < len));
         }
@@ -161,7 +161,7 @@ mod tests {
             let market = Market::of(world, "a query");
             let domains: Vec<String> =
                 excluded.iter().map(|place| market.company(*place).domain()).collect();
-            let order = Order::new(market, seed, size, &domains);
+            let order = DiscoveryOrder::new(market, seed, size, &domains);
             let found: HashSet<String> =
                 (0..order.len()).map(|nth| order.company(nth).domain()).collect();
             let expected: HashSet<String> = (0..u64::from(size))
@@ -176,9 +176,9 @@ mod tests {
     #[test]
     fn companies_beyond_all_names_are_still_different_ones() {
         let market = Market::of(1, "q");
-        let domains: HashSet<String> = (0..3 * NAMES)
+        let domains: HashSet<String> = (0..3 * NAME_COUNT)
             .map(|place| market.company(place).domain())
             .collect();
-        assert_eq!(domains.len() as u64, 3 * NAMES);
+        assert_eq!(domains.len() as u64, 3 * NAME_COUNT);
     }
 }

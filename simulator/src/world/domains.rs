@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 /// Most domains that one search can exclude.
-pub(crate) const MOST_EXCLUDED: usize = 1_000;
+pub(crate) const MAX_EXCLUDED_DOMAINS: usize = 1_000;
 
 /// The registrable domain of a domain or a URL, `None` if it is neither.
 ///
@@ -45,7 +45,7 @@ pub(crate) fn exclude(list: &mut Vec<String>, more: impl IntoIterator<Item = Str
         if known.contains(&domain) {
             continue;
         }
-        if list.len() == MOST_EXCLUDED {
+        if list.len() == MAX_EXCLUDED_DOMAINS {
             return false;
         }
         known.insert(domain.clone());

@@ -7,12 +7,12 @@ const ONE: u64 = 1 << 32;
 
 /// A rate and where in the spread the first candidate stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fit {
+pub(crate) struct MatchRate {
     rate: u64,
     phase: u64,
 }
 
-impl Fit {
+impl MatchRate {
     /// `rate` is the share of candidates that fit, 0 to 1; `phase` is any seeded number.
     pub fn new(rate: f64, phase: u32) -> Self {
         let rate = if rate >= 1.0 {
@@ -27,13 +27,13 @@ impl Fit {
     }
 
     /// How many of the first `evaluated` candidates fit.
-    pub fn among(self, evaluated: u32) -> u32 {
+    pub fn matches_among(self, evaluated: u32) -> u32 {
         let fits = (u128::from(evaluated) * u128::from(self.rate) + u128::from(self.phase)) >> 32;
         u32::try_from(fits).unwrap_or(u32::MAX)
     }
 
     /// How many candidates must be evaluated for `results` to fit; `None` if none ever does.
-    pub fn needed_for(self, results: u32) -> Option<u32> {
+    pub fn candidates_for(self, results: u32) -> Option<u32> {
         if results == 0 {
             return Some(0);
         }
@@ -47,7 +47,7 @@ impl Fit {
 
 #[cfg(test)]
 mod tests {
-    use super::Fit;
+    use super::MatchRate;
     use proptest::prelude::*;
 
     proptest! {
@@ -55,21 +55,21 @@ mod tests {
         fn needed_for_is_the_first_count_that_gives_so_many(
             rate in 0.001..=1.0f64, phase: u32, results in 0..5_000u32
         ) {
-            let fit = Fit::new(rate, phase);
-            let needed = fit.needed_for(results).unwrap();
-            prop_assert!(fit.among(needed) >= results);
-            prop_assert!(needed == 0 || fit.among(needed - 1) < results);
+            let fit = MatchRate::new(rate, phase);
+            let needed = fit.candidates_for(results).unwrap();
+            prop_assert!(fit.matches_among(needed) >= results);
+            prop_assert!(needed == 0 || fit.matches_among(needed - 1) < results);
         }
 
         #[test]
         fn no_more_fit_than_are_there(rate in 0.0..=1.0f64, phase: u32, evaluated: u32) {
-            prop_assert!(Fit::new(rate, phase).among(evaluated) <= evaluated);
+            prop_assert!(MatchRate::new(rate, phase).matches_among(evaluated) <= evaluated);
         }
     }
 
     #[test]
     fn a_rate_of_zero_never_gives_anything() {
-        assert_eq!(Fit::new(0.0, u32::MAX).among(1_000_000), 0);
-        assert_eq!(Fit::new(0.0, 7).needed_for(1), None);
+        assert_eq!(MatchRate::new(0.0, u32::MAX).matches_among(1_000_000), 0);
+        assert_eq!(MatchRate::new(0.0, 7).candidates_for(1), None);
     }
 }

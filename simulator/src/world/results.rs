@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     options::semantics::Scores,
-    random::{Draws, mix},
+    random::{HashRng, splitmix64},
     world::{company::Company, task::Task},
 };
 
@@ -15,11 +15,16 @@ use crate::{
 pub(crate) fn ranked(task: &Task, results: u32, undelivered: u32) -> Vec<u32> {
     let first = task.withdrawn;
     let delivered = |nth: &u32| {
-        undelivered == 0 || mix(task.seed, u64::from(*nth)) % 100 >= u64::from(undelivered)
+        undelivered == 0 || splitmix64(task.seed, u64::from(*nth)) % 100 >= u64::from(undelivered)
     };
     let mut ranked: Vec<(u32, u32)> = (first..first.saturating_add(results))
         .filter(delivered)
-        .map(|nth| (task.order.market.relevance(task.order.company(nth)), nth))
+        .map(|nth| {
+            (
+                task.discovery.market.relevance(task.discovery.company(nth)),
+                nth,
+            )
+        })
         .collect();
     // Equals stay in the order in which they were found.
     ranked.sort_unstable_by_key(|(relevance, nth)| (std::cmp::Reverse(*relevance), *nth));
@@ -27,32 +32,32 @@ pub(crate) fn ranked(task: &Task, results: u32, undelivered: u32) -> Vec<u32> {
 }
 
 /// Result number `nth` of a search, as the service shows it.
-pub(crate) fn result(task: &Task, nth: u32, found: Timestamp, scores: Scores) -> Value {
-    let company = task.order.company(nth);
-    let mut draws = Draws::new(task.seed, company.number);
-    let sources = &task.brief.data_sources;
-    let source = (!sources.is_empty()).then(|| draws.one_of(sources));
-    let mut result = company.facts();
-    result.insert("id".to_owned(), json!(draws.uuid()));
+pub(crate) fn render(task: &Task, nth: u32, found: Timestamp, scores: Scores) -> Value {
+    let company = task.discovery.company(nth);
+    let mut rng = HashRng::new(task.seed, company.number);
+    let sources = &task.input.data_sources;
+    let source = (!sources.is_empty()).then(|| rng.choose(sources));
+    let mut result = company.profile();
+    result.insert("id".to_owned(), json!(rng.uuid()));
     result.insert("task_id".to_owned(), json!(task.id));
-    let relevance = task.order.market.relevance(company);
+    let relevance = task.discovery.market.relevance(company);
     result.insert("relevance".to_owned(), json!(f64::from(relevance) / 10.0));
     result.insert("source".to_owned(), json!(source));
     result.insert("created_at".to_owned(), json!(format!("{found:.6}")));
-    let graded = graded(task, &company, &mut draws, scores);
+    let graded = graded(task, &company, &mut rng, scores);
     result.insert("scores".to_owned(), graded);
     Value::Object(result)
 }
 
 /// A grade for each criterion; at least three in four of them are 4 or 5, for only those fit.
-fn graded(task: &Task, company: &Company, draws: &mut Draws, scores: Scores) -> Value {
-    let keys: Vec<&str> = task.brief.keys().collect();
-    let poor = draws.below(keys.len() / 4 + 1);
+fn graded(task: &Task, company: &Company, rng: &mut HashRng, scores: Scores) -> Value {
+    let keys: Vec<&str> = task.input.keys().collect();
+    let poor = rng.below(keys.len() / 4 + 1);
     let grades = keys.iter().enumerate().map(|(nth, key)| {
         let grade = if nth < poor {
-            1 + draws.below(3)
+            1 + rng.below(3)
         } else {
-            4 + draws.below(2)
+            4 + rng.below(2)
         };
         let score = match scores {
             Scores::Number => json!(grade),

@@ -7,14 +7,14 @@ use serde::Serialize;
 use crate::{
     options::scenario::Shape,
     options::semantics::{Desired, Falls, Semantics},
-    world::discovery::Order,
-    world::match_rate::Fit,
+    world::discovery::DiscoveryOrder,
+    world::match_rate::MatchRate,
     world::share::{percent, scaled},
-    world::task_input::Brief,
+    world::task_input::TaskInput,
 };
 
 /// Time from the creation of a search to the start of its first run.
-pub(crate) const LEAD: Duration = Duration::from_secs(2);
+pub(crate) const START_DELAY: Duration = Duration::from_secs(2);
 
 /// `status` as the service writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -28,7 +28,7 @@ pub(crate) enum Status {
 
 /// What a look at a search shows, save for what never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct View {
+pub(crate) struct Snapshot {
     pub status: Status,
     pub desired_num_results: u32,
     pub is_exhausted: bool,
@@ -38,27 +38,27 @@ pub(crate) struct View {
     pub num_results: u32,
 }
 
-impl View {
+impl Snapshot {
     /// Whether the search is neither done nor failed.
-    pub fn runs(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         matches!(self.status, Status::Created | Status::InProgress)
     }
 }
 
 /// One search.
 ///
-/// All counters follow from one number, the `front`: how many candidates have entered the
+/// All counters follow from one number, the `intake`: how many candidates have entered the
 /// pipeline, counted on past the pool's end until the last one has left it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Task {
     pub id: String,
     pub seed: u64,
     pub created: Duration,
-    pub brief: Brief,
+    pub input: TaskInput,
     /// The companies that it finds.
-    pub order: Order,
+    pub discovery: DiscoveryOrder,
     pub pool: u32,
-    pub fit: Fit,
+    pub match_rate: MatchRate,
     pub rate_per_minute: f64,
     pub backlog: u32,
     pub shape: Shape,
@@ -67,25 +67,25 @@ pub(crate) struct Task {
     pub desired: u32,
     /// Where the run stops: `desired`, unless the semantics or the cap say otherwise.
     pub goal: u32,
-    pub front: u32,
+    pub intake: u32,
     pub run: Option<Run>,
-    pub afterwards: Option<Afterwards>,
+    pub trailing: Option<TrailingWork>,
     /// The runs that are over.
-    pub ended: Vec<Ended>,
-    /// When work began or went on otherwise, and with which front.
-    pub started: Vec<(Duration, u32)>,
+    pub finished_runs: Vec<FinishedRun>,
+    /// When work began or went on otherwise, and with which intake.
+    pub work_starts: Vec<(Duration, u32)>,
     pub failed: bool,
     /// Results that were there once and are no more.
     pub withdrawn: u32,
-    pub looks: u32,
+    pub polls: u32,
     /// Grants that wait for the end of the run.
     pub queued: VecDeque<u32>,
-    pub stale: Option<Stale>,
+    pub stale: Option<StaleSnapshot>,
     /// Results that cost no credits: those it was put into the world with.
-    pub free: u32,
+    pub free_results: u32,
 }
 
-/// A stretch of work from one front to a later one.
+/// A stretch of work from one intake to a later one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Run {
     starts: Duration,
@@ -96,14 +96,14 @@ pub(crate) struct Run {
     /// What `status` says until it starts.
     before: Status,
     /// How long after its start `status` says `done`: before its end where that is said too early.
-    says_done_after: Duration,
+    done_after: Duration,
     /// Where the run goes on to that begins by itself after this one.
-    rest: Option<u32>,
+    second_part: Option<u32>,
 }
 
 /// Work that goes on after a run is over, while `status` says `done`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Afterwards {
+pub(crate) struct TrailingWork {
     since: Duration,
     per_minute: u32,
     cap: u32,
@@ -111,7 +111,7 @@ pub(crate) struct Afterwards {
 
 /// A run that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ended {
+pub(crate) struct FinishedRun {
     pub from: Duration,
     pub to: Duration,
     /// When a look first showed it.
@@ -120,26 +120,26 @@ pub(crate) struct Ended {
 
 /// What GETs show until the real time `until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stale {
+pub(crate) struct StaleSnapshot {
     pub until: Duration,
-    pub view: View,
+    pub snapshot: Snapshot,
 }
 
 impl Task {
     /// Goes on to `time`: ends what is over and starts what was queued for it.
-    pub fn settle(&mut self, time: Duration, semantics: &Semantics) {
+    pub fn advance_to(&mut self, time: Duration, semantics: &Semantics) {
         while let Some(run) = self.run.filter(|run| run.starts + run.length <= time) {
             self.run = None;
-            self.ended.push(Ended {
+            self.finished_runs.push(FinishedRun {
                 from: run.starts,
                 to: run.starts + run.length,
                 noticed: None,
             });
             let end = run.starts + run.length;
-            self.front = run.to;
-            if let Some(rest) = run.rest {
+            self.intake = run.to;
+            if let Some(rest) = run.second_part {
                 let starts = end + Duration::from_secs(semantics.reopens_after_s.into());
-                self.started.push((starts, self.front));
+                self.work_starts.push((starts, self.intake));
                 self.run = Some(self.run_to(rest, starts, Status::Done, run.fails, semantics));
                 continue;
             }
@@ -151,7 +151,7 @@ impl Task {
             if semantics.falls == Falls::WhenDone {
                 self.withdraw(semantics.falls_by);
             }
-            self.rest_at(end, semantics);
+            self.start_trailing_work(end, semantics);
             if let Some(granted) = self.queued.pop_front() {
                 self.extend(granted, end, semantics);
             }
@@ -159,23 +159,23 @@ impl Task {
     }
 
     /// Has no run from `time` on.
-    pub fn rest_at(&mut self, time: Duration, semantics: &Semantics) {
-        self.afterwards = (semantics.rises_after_done > 0).then_some(Afterwards {
+    pub fn start_trailing_work(&mut self, time: Duration, semantics: &Semantics) {
+        self.trailing = (semantics.rises_after_done > 0).then_some(TrailingWork {
             since: time,
             per_minute: semantics.rises_after_done,
             cap: semantics.cap,
         });
     }
 
-    /// What the search truly is at `time`; call [`Task::settle`] first.
-    pub fn view(&self, time: Duration) -> View {
-        let front = self.front_at(time);
-        let evaluated = self.evaluated(front);
-        let discovered = front.min(self.pool);
-        View {
+    /// What the search truly is at `time`; call [`Task::advance_to`] first.
+    pub fn snapshot(&self, time: Duration) -> Snapshot {
+        let intake = self.intake_at(time);
+        let evaluated = self.evaluated(intake);
+        let discovered = intake.min(self.pool);
+        Snapshot {
             status: match self.run {
                 Some(run) if time < run.starts => run.before,
-                Some(run) if time >= run.starts + run.says_done_after => Status::Done,
+                Some(run) if time >= run.starts + run.done_after => Status::Done,
                 Some(_) => Status::InProgress,
                 None if self.failed => Status::Failed,
                 None => Status::Done,
@@ -183,9 +183,12 @@ impl Task {
             desired_num_results: self.desired,
             is_exhausted: discovered == self.pool,
             num_results_discovered: discovered,
-            num_results_enriched: front.saturating_sub(self.backlog).min(self.pool),
+            num_results_enriched: intake.saturating_sub(self.backlog).min(self.pool),
             num_results_evaluated: evaluated,
-            num_results: self.fit.among(evaluated).saturating_sub(self.withdrawn),
+            num_results: self
+                .match_rate
+                .matches_among(evaluated)
+                .saturating_sub(self.withdrawn),
         }
     }
 
@@ -194,7 +197,7 @@ impl Task {
         if granted == 0 {
             return;
         }
-        let results = self.view(time).num_results;
+        let results = self.snapshot(time).num_results;
         let base = match self.run {
             Some(_) if semantics.desired != Desired::Set => self.goal,
             _ => results,
@@ -223,43 +226,47 @@ impl Task {
             self.failed = false;
             self.fail_at = None;
         }
-        self.front = self.front_at(time);
-        self.start(starts, before, semantics);
+        self.intake = self.intake_at(time);
+        self.start_run(starts, before, semantics);
     }
 
-    /// Starts a run from the present front to the goal, or to wherever the search fails.
+    /// Starts a run from the present intake to the goal, or to wherever the search fails.
     ///
     /// Until `starts`, `status` says `before`.
-    pub fn start(&mut self, starts: Duration, before: Status, semantics: &Semantics) {
-        let mut stop = self.reaching(self.goal.saturating_add(self.withdrawn));
+    pub fn start_run(&mut self, starts: Duration, before: Status, semantics: &Semantics) {
+        let mut stop = self.candidates_for(self.goal.saturating_add(self.withdrawn));
         let fails = self
             .fail_at
-            .is_some_and(|limit| self.fit.among(stop) >= limit);
+            .is_some_and(|limit| self.match_rate.matches_among(stop) >= limit);
         if let (true, Some(limit)) = (fails, self.fail_at) {
-            stop = stop.min(self.reaching(limit));
+            stop = stop.min(self.candidates_for(limit));
         }
-        let to = self.front_after(stop).max(self.front);
-        let rest = percent(to - self.front, semantics.reopens_percent);
+        let to = self.intake_for(stop).max(self.intake);
+        let rest = percent(to - self.intake, semantics.reopens_percent);
         let mut run = self.run_to(to - rest, starts, before, fails && rest == 0, semantics);
         run.fails = fails;
-        run.rest = (rest > 0).then_some(to);
-        self.afterwards = None;
-        self.started.push((starts, self.front));
+        run.second_part = (rest > 0).then_some(to);
+        self.trailing = None;
+        self.work_starts.push((starts, self.intake));
         self.run = Some(run);
     }
 
     /// When result number `nth`, from 0, was found; exact where the work is steady.
     pub fn found_at(&self, nth: u32) -> Duration {
-        let front = self.front_after(self.reaching(nth.saturating_add(1)));
-        let earlier = self.started.iter().rev().find(|(_, from)| *from < front);
-        let Some((starts, from)) = earlier.filter(|_| nth >= self.free) else {
+        let intake = self.intake_for(self.candidates_for(nth.saturating_add(1)));
+        let earlier = self
+            .work_starts
+            .iter()
+            .rev()
+            .find(|(_, from)| *from < intake);
+        let Some((starts, from)) = earlier.filter(|_| nth >= self.free_results) else {
             return self.created;
         };
-        let minutes = f64::from(front - from) / self.rate_per_minute;
+        let minutes = f64::from(intake - from) / self.rate_per_minute;
         *starts + Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(FOREVER)
     }
 
-    /// A run from the present front to a later one.
+    /// A run from the present intake to a later one.
     fn run_to(
         &self,
         to: u32,
@@ -268,7 +275,7 @@ impl Task {
         fails: bool,
         semantics: &Semantics,
     ) -> Run {
-        let minutes = f64::from(to - self.front) / self.rate_per_minute;
+        let minutes = f64::from(to - self.intake) / self.rate_per_minute;
         let length = Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(FOREVER);
         // A run that fails never says that it is done.
         let early = if fails {
@@ -279,39 +286,39 @@ impl Task {
         Run {
             starts,
             length,
-            from: self.front,
+            from: self.intake,
             to,
             fails,
             before,
-            says_done_after: length * (100 - early) / 100,
-            rest: None,
+            done_after: length * (100 - early) / 100,
+            second_part: None,
         }
     }
 
     /// How many candidates are evaluated when this many results fit.
-    fn reaching(&self, results: u32) -> u32 {
-        let evaluated = self.fit.needed_for(results).unwrap_or(self.pool);
+    fn candidates_for(&self, results: u32) -> u32 {
+        let evaluated = self.match_rate.candidates_for(results).unwrap_or(self.pool);
         evaluated.min(self.pool)
     }
 
     /// Takes up to `by` results away.
     pub fn withdraw(&mut self, by: u32) {
-        let fits = self.fit.among(self.evaluated(self.front));
+        let fits = self.match_rate.matches_among(self.evaluated(self.intake));
         self.withdrawn = self.withdrawn.saturating_add(by).min(fits);
     }
 
-    /// The front at which exactly `evaluated` candidates have left the pipeline.
-    pub fn front_after(&self, evaluated: u32) -> u32 {
+    /// The intake at which exactly `evaluated` candidates have left the pipeline.
+    pub fn intake_for(&self, evaluated: u32) -> u32 {
         evaluated + 2 * self.backlog
     }
 
-    fn evaluated(&self, front: u32) -> u32 {
-        front.saturating_sub(2 * self.backlog).min(self.pool)
+    fn evaluated(&self, intake: u32) -> u32 {
+        intake.saturating_sub(2 * self.backlog).min(self.pool)
     }
 
-    fn front_at(&self, time: Duration) -> u32 {
+    fn intake_at(&self, time: Duration) -> u32 {
         let Some(run) = self.run else {
-            return self.front_afterwards(time);
+            return self.trailing_intake(time);
         };
         let elapsed = time.saturating_sub(run.starts);
         if elapsed >= run.length {
@@ -321,17 +328,17 @@ impl Task {
         run.from + scaled(run.to - run.from, share)
     }
 
-    /// The front while there is no run.
-    fn front_afterwards(&self, time: Duration) -> u32 {
-        let Some(work) = self.afterwards else {
-            return self.front;
+    /// The intake while there is no run.
+    fn trailing_intake(&self, time: Duration) -> u32 {
+        let Some(work) = self.trailing else {
+            return self.intake;
         };
         let since = time.saturating_sub(work.since).as_millis();
         let more = since.saturating_mul(work.per_minute.into()) / 60_000;
         let more = u32::try_from(more).unwrap_or(u32::MAX);
-        let most = self.reaching(work.cap.saturating_add(self.withdrawn));
-        let most = self.front_after(most).max(self.front);
-        self.front.saturating_add(more).min(most)
+        let most = self.candidates_for(work.cap.saturating_add(self.withdrawn));
+        let most = self.intake_for(most).max(self.intake);
+        self.intake.saturating_add(more).min(most)
     }
 }
 

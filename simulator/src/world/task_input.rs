@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::random::{mix, seed_of};
+use crate::random::{derive_seed, splitmix64};
 
 /// The data sources that the service has.
 pub(crate) const SOURCES: [&str; 4] = ["web_search", "linkedin", "maps", "extruct_db"];
@@ -56,7 +56,7 @@ const CRITERIA: [(&str, &str, &str); 6] = [
 
 /// What a search was created with and hands back unchanged.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Brief {
+pub(crate) struct TaskInput {
     pub query: String,
     pub auto_data_sources: bool,
     pub data_sources: Vec<String>,
@@ -66,9 +66,9 @@ pub(crate) struct Brief {
     pub exclude_domains: Vec<String>,
 }
 
-impl Brief {
+impl TaskInput {
     /// A query and nothing else.
-    pub fn of(query: &str) -> Self {
+    pub fn from_query(query: &str) -> Self {
         Self {
             query: query.to_owned(),
             auto_data_sources: true,
@@ -80,7 +80,7 @@ impl Brief {
 
     /// The same, with criteria and data sources inferred from the query where none were given.
     pub fn inferred(mut self, world: u64) -> Self {
-        let seed = seed_of(world, &self.query);
+        let seed = derive_seed(world, &self.query);
         if self.criteria.is_empty() {
             self.criteria = criteria(&self.query, seed);
         }
@@ -100,7 +100,7 @@ impl Brief {
 }
 
 /// What a search is for that was not told.
-pub(crate) fn query(seed: u64) -> &'static str {
+pub(crate) fn random_query(seed: u64) -> &'static str {
     QUERIES[at_random(seed, 0, QUERIES.len())]
 }
 
@@ -122,5 +122,5 @@ fn criteria(query: &str, seed: u64) -> Vec<Value> {
 
 /// A number below `len`.
 fn at_random(seed: u64, place: u64, len: usize) -> usize {
-    usize::try_from(mix(seed, place) % len as u64).expect("it is below a usize")
+    usize::try_from(splitmix64(seed, place) % len as u64).expect("it is below a usize")
 }

@@ -1,6 +1,6 @@
 //! What a client would like to assume of the service: with each switch that takes it away, and without.
 
-use super::{LONG, Lab, at, number};
+use super::{LONG, TestWorld, at, number};
 use crate::{
     options::scenario::Scenario,
     options::semantics::{Desired, Semantics, WhileRunning},
@@ -8,16 +8,16 @@ use crate::{
 };
 
 /// A search that is done at 100; 100 more take a minute.
-fn lab(change: impl FnOnce(&mut Semantics)) -> Lab {
+fn lab(change: impl FnOnce(&mut Semantics)) -> TestWorld {
     let mut semantics = Semantics::default();
     change(&mut semantics);
-    Lab::done(semantics)
+    TestWorld::done(semantics)
 }
 
 /// Status and results at each of these seconds.
-fn seen<const N: usize>(lab: &mut Lab, seconds: [u64; N]) -> [(String, u64); N] {
+fn seen<const N: usize>(lab: &mut TestWorld, seconds: [u64; N]) -> [(String, u64); N] {
     seconds.map(|second| {
-        let task = lab.look(second);
+        let task = lab.poll(second);
         let status = task["status"].as_str().unwrap().to_owned();
         (status, number(&task, "num_results"))
     })
@@ -60,7 +60,7 @@ fn the_counters_can_rise_for_good_after_a_run_is_over() {
         seen(&mut rising, [0, 60, 120]),
         expected([("done", 100), ("done", 120), ("done", 140)])
     );
-    assert_eq!(rising.look(120)["desired_num_results"], 100);
+    assert_eq!(rising.poll(120)["desired_num_results"], 100);
     // It begins again where the next run ends.
     rising.resume(120, 50).unwrap();
     assert_eq!(
@@ -81,7 +81,7 @@ fn a_run_can_bring_a_share_of_what_was_asked_for() {
             semantics.yield_percent = 10;
         });
         tenth.resume(0, 100).unwrap();
-        let task = tenth.look(LONG);
+        let task = tenth.poll(LONG);
         assert_eq!(task["num_results"], 110, "{desired:?}");
         assert_eq!(task["is_exhausted"], false);
         tenth.resume(LONG, 100).unwrap();
@@ -91,7 +91,7 @@ fn a_run_can_bring_a_share_of_what_was_asked_for() {
         yield_percent: 10,
         ..Semantics::default()
     };
-    let mut created = Lab::new(semantics, Scenario::default());
+    let mut created = TestWorld::new(semantics, Scenario::default());
     assert_eq!(created.results(LONG), 10, "at its creation as well");
 }
 
@@ -124,7 +124,7 @@ fn done_can_return_to_in_progress_by_itself() {
     resumed.resume(0, 100).unwrap();
     assert_eq!(seen(&mut resumed, [50]), expected([("done", 160)]));
     resumed.resume(50, 10).unwrap();
-    assert_eq!(resumed.look(51)["status"], "in_progress");
+    assert_eq!(resumed.poll(51)["status"], "in_progress");
     assert_eq!(resumed.results(LONG), 210);
 }
 
@@ -149,14 +149,14 @@ fn the_work_of_a_resume_can_begin_long_after_its_answer() {
     let mut twice = lab(|semantics| semantics.work_delay_s = 90);
     twice.resume(0, 10).unwrap();
     twice.resume(60, 20).unwrap();
-    assert_eq!(twice.look(89)["status"], "done");
-    assert_eq!(twice.look(91)["status"], "in_progress");
+    assert_eq!(twice.poll(89)["status"], "done");
+    assert_eq!(twice.poll(91)["status"], "in_progress");
     assert_eq!(twice.results(LONG), 130);
 }
 
 #[test]
 fn some_results_can_be_counted_and_never_delivered() {
-    let rows = |lab: &mut Lab| lab.page(0, 0, 1_000)["results"].as_array().unwrap().len();
+    let rows = |lab: &mut TestWorld| lab.page(0, 0, 1_000)["results"].as_array().unwrap().len();
     let mut all = lab(|_| {});
     assert_eq!(rows(&mut all), 100);
     let mut some = lab(|semantics| semantics.undelivered_percent = 20);

@@ -26,12 +26,12 @@ fn at(seconds: u64) -> Now {
 const LONG: u64 = 1_000_000;
 
 /// A world with one search, under the id `t`.
-struct Lab {
+struct TestWorld {
     world: World,
     semantics: Semantics,
 }
 
-impl Lab {
+impl TestWorld {
     fn new(semantics: Semantics, scenario: Scenario) -> Self {
         let mut world = World::new(1, Timestamp::UNIX_EPOCH);
         world
@@ -50,12 +50,12 @@ impl Lab {
         Self::new(semantics, scenario)
     }
 
-    fn look(&mut self, seconds: u64) -> Value {
-        self.world.look(at(seconds), "t", &self.semantics).unwrap()
+    fn poll(&mut self, seconds: u64) -> Value {
+        self.world.poll(at(seconds), "t", &self.semantics).unwrap()
     }
 
     fn results(&mut self, seconds: u64) -> u64 {
-        number(&self.look(seconds), "num_results")
+        number(&self.poll(seconds), "num_results")
     }
 
     /// The task with a page of its results.

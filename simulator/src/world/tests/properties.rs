@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{LONG, Lab, names, number};
+use super::{LONG, TestWorld, names, number};
 use crate::{
     options::scenario::{FailAt, Scenario, Shape},
     options::semantics::{CapCounts, CapExcess, Desired, Falls, Semantics, WhileRunning},
@@ -120,15 +120,15 @@ proptest! {
     ) {
         let cap = u64::from(semantics.cap);
         let falls = semantics.falls != Falls::Never;
-        let mut lab = Lab::new(semantics, scenario);
+        let mut lab = TestWorld::new(semantics, scenario);
         let mut now = 0;
-        let mut before = lab.look(now);
+        let mut before = lab.poll(now);
         for (wait, resume) in story {
             now += wait;
             if let Some(new) = resume {
                 let _ = lab.resume(now, new);
             }
-            let task = lab.look(now);
+            let task = lab.poll(now);
             let names = [
                 "num_results_discovered", "num_results_enriched", "num_results_evaluated",
                 "num_results",
@@ -149,7 +149,7 @@ proptest! {
     fn every_search_comes_to_an_end(
         semantics in any_semantics(), scenario in any_scenario(), story in any_story()
     ) {
-        let mut lab = Lab::new(semantics, scenario.clone());
+        let mut lab = TestWorld::new(semantics, scenario.clone());
         let mut now = 0;
         for (wait, resume) in story {
             now += wait;
@@ -157,7 +157,7 @@ proptest! {
                 let _ = lab.resume(now, new);
             }
         }
-        let task = lab.look(now + LONG);
+        let task = lab.poll(now + LONG);
         let ended = task["status"] == "done" || task["status"] == "failed";
         prop_assert!(ended, "{task}");
         prop_assert!(scenario.fail_at.is_some() || task["status"] == "done", "{task}");
@@ -166,9 +166,9 @@ proptest! {
     #[test]
     fn a_search_that_runs_dry_is_exhausted_no_later_than_done(scenario in any_scenario()) {
         let scenario = Scenario { fail_at: None, ..scenario };
-        let mut lab = Lab::new(Semantics::default(), scenario);
+        let mut lab = TestWorld::new(Semantics::default(), scenario);
         for second in (0..2_000).step_by(25).chain([LONG]) {
-            let task = lab.look(second);
+            let task = lab.poll(second);
             if task["status"] == "done" {
                 let enough = task["num_results"] == task["desired_num_results"];
                 prop_assert!(enough || task["is_exhausted"] == true, "{task}");
@@ -181,7 +181,7 @@ proptest! {
         semantics in any_semantics(), scenario in any_scenario(), story in any_story()
     ) {
         let semantics = Semantics { falls: Falls::Never, ..semantics };
-        let mut lab = Lab::new(semantics, scenario);
+        let mut lab = TestWorld::new(semantics, scenario);
         let mut now = 0;
         let mut before: Vec<String> = Vec::new();
         for (wait, resume) in story.into_iter().take(3) {
@@ -207,19 +207,19 @@ proptest! {
         semantics in any_semantics(), scenario in any_scenario(), story in any_story()
     ) {
         let semantics = Semantics { falls: Falls::Never, ..semantics };
-        let mut often = Lab::new(semantics.clone(), scenario.clone());
-        let mut rarely = Lab::new(semantics, scenario);
+        let mut often = TestWorld::new(semantics.clone(), scenario.clone());
+        let mut rarely = TestWorld::new(semantics, scenario);
         let mut now = 0;
         for (wait, resume) in story {
             for second in [now + wait / 3, now + wait / 2] {
-                often.look(second);
+                often.poll(second);
             }
             now += wait;
             if let Some(new) = resume {
                 prop_assert_eq!(often.resume(now, new), rarely.resume(now, new));
             }
         }
-        prop_assert_eq!(often.look(now), rarely.look(now));
+        prop_assert_eq!(often.poll(now), rarely.poll(now));
         prop_assert_eq!(often.world.ledger(), rarely.world.ledger());
     }
 }

@@ -5,12 +5,12 @@ use std::collections::{BTreeSet, HashSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{LONG, Lab, at, names};
+use super::{LONG, TestWorld, at, names};
 use crate::{
     options::scenario::Scenario,
     options::semantics::{ListOrder, ListShows, Scores, Semantics},
     world::World,
-    world::task_input::Brief,
+    world::task_input::TaskInput,
 };
 
 /// The documented fields of a result.
@@ -56,9 +56,9 @@ impl Searches {
             desired_num_results: Some(desired),
             ..Scenario::default()
         };
-        let brief = Brief {
+        let brief = TaskInput {
             exclude_domains: excluded,
-            ..Brief::of(query)
+            ..TaskInput::from_query(query)
         };
         self.world
             .add(at(second), &scenario, Some(brief), &self.semantics)
@@ -77,7 +77,7 @@ impl Searches {
     }
 
     fn domains(&mut self, second: u64, id: &str) -> Option<Vec<String>> {
-        self.world.domains(at(second), id, &self.semantics)
+        self.world.result_domains(at(second), id, &self.semantics)
     }
 }
 
@@ -241,8 +241,8 @@ fn exclusions_exclude_until_the_market_is_empty() {
         assert_eq!(new.count(), results, "no company that an earlier one found");
         excluded.extend(searches.domains(now + LONG, &id).unwrap());
     }
-    let fresh = searches.create(0, "q", 100, Vec::new());
-    let again = searches.found(5 * LONG, &fresh);
+    let created = searches.create(0, "q", 100, Vec::new());
+    let again = searches.found(5 * LONG, &created);
     assert!(
         again.is_subset(&found),
         "without exclusions they come again"
@@ -285,8 +285,8 @@ fn the_market_of_a_query_has_300_to_1500_companies_or_as_many_as_set() {
             market,
             ..Semantics::default()
         };
-        let mut lab = Lab::new(semantics, Scenario::default());
-        let task = lab.look(LONG);
+        let mut lab = TestWorld::new(semantics, Scenario::default());
+        let task = lab.poll(LONG);
         assert_eq!(task["num_results"], market.unwrap_or(100));
         assert_eq!(task["is_exhausted"], exhausted);
     }
@@ -301,7 +301,7 @@ fn the_market_of_a_query_has_300_to_1500_companies_or_as_many_as_set() {
 
 #[test]
 fn results_are_dated_to_when_they_were_found() {
-    let mut lab = Lab::done(Semantics::default());
+    let mut lab = TestWorld::done(Semantics::default());
     lab.resume(1_000, 60).unwrap();
     let page = lab.page(1_030, 0, 1_000);
     let mut dates: Vec<i64> = page["results"]

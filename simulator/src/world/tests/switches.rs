@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{LONG, Lab, at, number};
+use super::{LONG, TestWorld, at, number};
 use crate::{
     options::scenario::{FailAt, Scenario},
     options::semantics::{CapCounts, CapExcess, Desired, Falls, Semantics, WhileRunning},
@@ -35,10 +35,10 @@ fn a_search_is_created_then_in_progress_then_done() {
         fit_rate: Some(0.5),
         ..Scenario::default()
     };
-    let mut lab = Lab::new(Semantics::default(), scenario);
-    assert_eq!(lab.look(0)["status"], "created");
-    assert_eq!(lab.look(30)["status"], "in_progress");
-    let task = lab.look(LONG);
+    let mut lab = TestWorld::new(Semantics::default(), scenario);
+    assert_eq!(lab.poll(0)["status"], "created");
+    assert_eq!(lab.poll(30)["status"], "in_progress");
+    let task = lab.poll(LONG);
     assert_eq!(task["status"], "done");
     assert_eq!(task["num_results"], 100);
     assert_eq!(task["is_exhausted"], false);
@@ -52,12 +52,12 @@ fn an_exhausted_search_goes_on_for_a_while() {
         backlog: Some(100),
         ..Scenario::default()
     };
-    let mut lab = Lab::new(Semantics::default(), scenario);
-    let task = lab.look(90);
+    let mut lab = TestWorld::new(Semantics::default(), scenario);
+    let task = lab.poll(90);
     assert_eq!(task["status"], "in_progress");
     assert_eq!(task["is_exhausted"], true);
     assert_eq!(task["num_results"], 0);
-    let task = lab.look(1_000);
+    let task = lab.poll(1_000);
     assert_eq!(task["status"], "done");
     assert_eq!(number(&task, "num_results"), 50);
     assert_eq!(lab.resume(1_000, 1), Err(Refusal::Exhausted));
@@ -70,12 +70,12 @@ fn a_search_fails_where_it_is_told_to_and_a_resume_takes_it_past_that() {
         fail_at: Some(FailAt::Fraction(0.4)),
         ..Scenario::default()
     };
-    let mut lab = Lab::new(Semantics::default(), scenario);
-    let task = lab.look(LONG);
+    let mut lab = TestWorld::new(Semantics::default(), scenario);
+    let task = lab.poll(LONG);
     assert_eq!(task["status"], "failed");
     assert_eq!(task["num_results"], 40);
     lab.resume(LONG, 10).unwrap();
-    assert_eq!(lab.look(2 * LONG)["status"], "done");
+    assert_eq!(lab.poll(2 * LONG)["status"], "done");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn desired_rises_or_is_set_or_stays() {
         (Desired::Set, 130),
         (Desired::Stays, 130),
     ] {
-        let mut lab = Lab::new(
+        let mut lab = TestWorld::new(
             Semantics {
                 desired,
                 ..Semantics::default()
@@ -107,7 +107,7 @@ fn desired_rises_or_is_set_or_stays() {
 
 #[test]
 fn too_much_is_clamped_to_what_the_cap_leaves() {
-    let mut lab = Lab::done(Semantics::default());
+    let mut lab = TestWorld::done(Semantics::default());
     lab.resume(0, 250).unwrap();
     assert_eq!(lab.results(LONG), 250);
     assert_eq!(lab.world.ledger()[0].granted, 150);
@@ -118,7 +118,7 @@ fn too_much_is_clamped_to_what_the_cap_leaves() {
 
 #[test]
 fn too_much_is_refused_where_that_is_the_rule() {
-    let mut lab = Lab::done(Semantics {
+    let mut lab = TestWorld::done(Semantics {
         cap_excess: CapExcess::Refused,
         ..Semantics::default()
     });
@@ -144,7 +144,7 @@ fn the_cap_can_count_what_was_desired() {
             pool: Some(2_000),
             ..Scenario::done(100)
         };
-        let mut lab = Lab::new(semantics, scenario);
+        let mut lab = TestWorld::new(semantics, scenario);
         lab.resume(0, 250).unwrap();
         assert_eq!(lab.world.ledger()[0].granted, granted);
     }
@@ -153,7 +153,7 @@ fn the_cap_can_count_what_was_desired() {
 #[test]
 fn a_resume_of_a_running_search_is_added_or_queued_or_refused() {
     for (rule, desired) in [(WhileRunning::Added, 160), (WhileRunning::Queued, 130)] {
-        let mut lab = Lab::done(Semantics {
+        let mut lab = TestWorld::done(Semantics {
             resume_while_running: rule,
             ..Semantics::default()
         });
@@ -163,7 +163,7 @@ fn a_resume_of_a_running_search_is_added_or_queued_or_refused() {
         assert_eq!(lab.results(LONG), 160, "{rule:?}");
         assert!(lab.world.ledger().iter().all(|entry| entry.took_effect));
     }
-    let mut lab = Lab::done(Semantics {
+    let mut lab = TestWorld::done(Semantics {
         resume_while_running: WhileRunning::Refused,
         ..Semantics::default()
     });
@@ -174,30 +174,30 @@ fn a_resume_of_a_running_search_is_added_or_queued_or_refused() {
 
 #[test]
 fn looks_show_the_old_task_until_the_delay_is_over() {
-    let mut lab = Lab::done(Semantics {
+    let mut lab = TestWorld::done(Semantics {
         visibility_delay_ms: 5_000,
         ..Semantics::default()
     });
     assert_eq!(lab.resume(10, 30).unwrap()["status"], "in_progress");
-    assert_eq!(lab.look(14)["status"], "done");
-    assert_eq!(lab.look(14)["desired_num_results"], 100);
-    assert_eq!(lab.look(15)["desired_num_results"], 130);
+    assert_eq!(lab.poll(14)["status"], "done");
+    assert_eq!(lab.poll(14)["desired_num_results"], 100);
+    assert_eq!(lab.poll(15)["desired_num_results"], 130);
 }
 
 #[test]
 fn the_answer_of_a_resume_can_be_stale_as_well() {
-    let mut lab = Lab::done(Semantics {
+    let mut lab = TestWorld::done(Semantics {
         resume_answer_shows: false,
         ..Semantics::default()
     });
     assert_eq!(lab.resume(0, 30).unwrap()["status"], "done");
-    assert_eq!(lab.look(0)["status"], "in_progress");
+    assert_eq!(lab.poll(0)["status"], "in_progress");
 }
 
 #[test]
 fn results_fall_when_done_or_between_looks() {
     let falling = |falls| {
-        let mut lab = Lab::done(Semantics {
+        let mut lab = TestWorld::done(Semantics {
             falls,
             falls_by: 4,
             ..Semantics::default()
@@ -215,7 +215,7 @@ fn results_fall_when_done_or_between_looks() {
 
 #[test]
 fn asking_for_nothing_is_accepted_and_does_nothing() {
-    let mut lab = Lab::done(Semantics::default());
+    let mut lab = TestWorld::done(Semantics::default());
     assert_eq!(lab.resume(0, 0).unwrap()["status"], "done");
     assert_eq!(lab.results(LONG), 100);
     assert!(lab.world.ledger()[0].took_effect);
@@ -223,7 +223,7 @@ fn asking_for_nothing_is_accepted_and_does_nothing() {
 
 #[test]
 fn results_cost_credits_and_without_any_nothing_is_granted() {
-    let mut lab = Lab::done(Semantics::default());
+    let mut lab = TestWorld::done(Semantics::default());
     let semantics = lab.semantics.clone();
     lab.resume(0, 30).unwrap();
     let mut left = |second, credits| lab.world.credits_left(at(second), &semantics, credits);
@@ -236,7 +236,7 @@ fn results_cost_credits_and_without_any_nothing_is_granted() {
 
 #[test]
 fn results_are_as_many_as_counted_best_first_and_of_different_companies() {
-    let mut lab = Lab::done(Semantics::default());
+    let mut lab = TestWorld::done(Semantics::default());
     let semantics = lab.semantics.clone();
     let mut page =
         |page| lab.world.results(at(0), "t", page, &semantics).unwrap()["results"].clone();
