@@ -1,9 +1,11 @@
 //! The endpoints of the API, and the request paths that lead to them.
 
+use std::borrow::Cow;
+
 use axum::http::Method;
 use percent_encoding::percent_decode_str;
 
-/// What a request is for.
+/// The endpoint of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Create,
@@ -19,6 +21,7 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
+    /// The name in the request log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Create => "create",
@@ -35,28 +38,28 @@ impl Endpoint {
     }
 }
 
-/// Where a request goes, and the task it names.
+/// The endpoint of a request, and the task that its path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Route {
     pub endpoint: Endpoint,
     pub task: Option<String>,
-    /// The methods that the path knows.
+    /// The methods of the path, as in an `Allow` header.
     pub allow: &'static str,
 }
 
-/// Finds the endpoint of a path as it stands in the request line.
+/// Returns the route of a path in its percent-encoded form.
 pub(crate) fn route(method: &Method, path: &str) -> Route {
     use Endpoint::{Billing, Create, Get, Healthcheck, List, Results, Resume, Unknown, User};
     let segments: Vec<&str> = path.split('/').skip(1).collect();
-    let id = |segment: &str| {
-        let id = percent_decode_str(segment).decode_utf8();
-        id.ok().map(std::borrow::Cow::into_owned)
+    let decode = |id: &str| {
+        let id = percent_decode_str(id).decode_utf8();
+        id.ok().map(Cow::into_owned)
     };
     let (get, post, task) = match segments[..] {
         ["v1", "discovery_tasks"] => (Some(List), Some(Create), None),
-        ["v1", "discovery_tasks", task] if !task.is_empty() => (Some(Get), None, id(task)),
-        ["v1", "discovery_tasks", task, "results"] => (Some(Results), None, id(task)),
-        ["v1", "discovery_tasks", task, "resume"] => (None, Some(Resume), id(task)),
+        ["v1", "discovery_tasks", task] if !task.is_empty() => (Some(Get), None, decode(task)),
+        ["v1", "discovery_tasks", task, "results"] => (Some(Results), None, decode(task)),
+        ["v1", "discovery_tasks", task, "resume"] => (None, Some(Resume), decode(task)),
         ["v1", "user"] => (Some(User), None, None),
         ["v1", "billing"] => (Some(Billing), None, None),
         ["v1", "healthcheck"] => (Some(Healthcheck), None, None),

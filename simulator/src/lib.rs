@@ -1,30 +1,30 @@
-//! The stand-in: a local server that plays the Extruct Deep Search API.
+//! A local simulator of the Extruct Deep Search API, used by `growd simulate`, `growd demo` and the tests.
 //!
-//! It is what `growd simulate` and `growd demo` run, and what the tests run against. Searches grow
-//! in virtual time, everything about them follows from a seed, each thing that is not known about
-//! the real service is a switch ([`Semantics`]), and each way in which a request can go wrong can
-//! be had on request ([`Fault`]).
+//! Tasks run in virtual time, and a seed determines everything random. [`Semantics`] has one switch for each
+//! undocumented behaviour of the real service, and [`Fault`] one kind for each way in which a request can fail.
 //!
 //! # Guarantees
 //!
-//! The same seed and the same requests at the same virtual times give the same answers. The
+//! The same seed and the same requests at the same virtual times give the same responses. The
 //! [ledger](Simulator::ledger) holds every resume that reached the world, answered or not.
 //!
 //! # Caveats
 //!
-//! It is made from the public documentation alone: the default page sizes and the wording of errors
-//! are guesses. It has one account: every task in it can be read, resumed and excluded.
+//! The public documentation is the only source: the default page sizes and the texts of errors are guesses. There is one
+//! account: every task can be read, resumed and excluded.
 //!
 //! # Map
 //!
-//! - The world, pure and without a clock: `model` (all searches), `task` (one of them), `brief`
-//!   (what it was created with), `fit` (how many candidates fit), `market` (which companies they
-//!   are, and in which order), `companies` (what is known about a company), `dice` (seeded chance).
-//! - What can be set: `scenario`, `semantics`, `settings`, `flags`.
-//! - What goes wrong: `faults` (the kinds), `chance` (when), `deliver` (doing it), `line` (the
-//!   sockets it is done to).
-//! - The service: `api` (endpoints), `fields` and `answer` (as `FastAPI` has them), `control`,
-//!   `server`, `state`, `clock`, `log`, `ledger`.
+//! Each module uses only those below it.
+//!
+//! - `simulator`: start, and the handle of a running simulator.
+//! - `server/`: sockets and HTTP. It applies the faults, and serves the control endpoints under `/_simulator`.
+//! - `api/`: the endpoints of the service as a function of state and request, without I/O.
+//! - `state/`: the shared state: clock, settings, world, fault plan and request log.
+//! - `world/`: the tasks, the account and the ledger, pure and without a clock.
+//! - `options/`: scenario, semantics, settings, and their command line flags.
+//! - `faults/`: the kinds of faults, and the plan that selects the fault of a request.
+//! - `endpoint`, `random`: the endpoints and their paths; seeded random numbers.
 
 mod api;
 mod endpoint;
@@ -46,8 +46,8 @@ pub use self::{
         flags::Flags,
         scenario::{FailAt, Scenario, Shape},
         semantics::{
-            CapCounts, CapExcess, Desired, Excess, Falls, ListOrder, ListShows, RefusalBody,
-            Scores, Semantics, WhileRunning,
+            CapCounts, Desired, Excess, Falls, ListOrder, ListShows, RefusalBody, Scores,
+            Semantics, WhileRunning,
         },
         settings::Settings,
     },

@@ -1,6 +1,11 @@
-//! Starts the stand-in, and the handle to a running one.
+//! Starts the simulator, and the handle of a running one.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, MutexGuard},
+    time::Duration,
+};
 
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use jiff::Timestamp;
@@ -20,12 +25,11 @@ use crate::{
     },
 };
 
-/// Starts the stand-in; it serves until the [`Simulator`] is shut down or dropped.
+/// Starts the simulator. It serves until the [`Simulator`] is shut down or dropped.
 ///
 /// # Errors
 ///
-/// Fails where the address cannot be listened on, and (as `InvalidInput`) where an option makes
-/// no sense.
+/// Fails if it cannot listen on the address, and with `InvalidInput` if an option is invalid.
 pub async fn start(options: Options) -> io::Result<Simulator> {
     let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
     options.settings.check().map_err(invalid)?;
@@ -48,7 +52,7 @@ pub async fn start(options: Options) -> io::Result<Simulator> {
     let listener = TcpListener::bind(options.listen).await?;
     let addr = listener.local_addr()?;
     let connections = Connections::default();
-    let port = ConnectionListener {
+    let listener = ConnectionListener {
         listener,
         connections: connections.clone(),
     };
@@ -58,11 +62,11 @@ pub async fn start(options: Options) -> io::Result<Simulator> {
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(async move {
         let stopped = async {
-            // An error is the sender's end, which is a stop as well.
+            // An error means that the sender was dropped, which is a stop too.
             let _ = stopped.await;
         };
-        let serve = axum::serve(port, service).with_graceful_shutdown(stopped);
-        // It never fails, by its documentation.
+        let serve = axum::serve(listener, service).with_graceful_shutdown(stopped);
+        // It never fails, according to its documentation.
         let _ = serve.await;
     });
     Ok(Simulator {
@@ -74,7 +78,7 @@ pub async fn start(options: Options) -> io::Result<Simulator> {
     })
 }
 
-/// A running stand-in.
+/// A running simulator.
 #[derive(Debug)]
 pub struct Simulator {
     addr: SocketAddr,
@@ -85,108 +89,105 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Where it listens.
+    /// Returns the address that it listens on.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// The base URL for clients, with no slash at its end.
+    /// Returns the base URL for clients, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    /// Adds a search and returns its id.
+    /// Adds a task and returns its id.
     ///
     /// # Panics
     ///
-    /// Where the scenario makes no sense, with what is wrong with it.
+    /// Panics if the scenario is invalid.
     #[allow(
         clippy::must_use_candidate,
-        reason = "who chose the id has nothing to learn from it"
+        reason = "a caller that chose the id does not need it"
     )]
     pub fn add_task(&self, scenario: &Scenario) -> String {
-        match self.shared.lock().add(scenario) {
-            Ok(id) => id,
-            Err(error) => panic!("{error}"),
-        }
+        valid(self.state().add(scenario))
     }
 
-    /// Appends a fault to the script.
+    /// Appends a rule to the script of faults.
     ///
     /// # Panics
     ///
-    /// Where the fault makes no sense, such as a status of 200.
+    /// Panics if the fault is invalid, such as a status of 200 without a body.
     pub fn script(&self, rule: Rule) {
-        if let Err(error) = rule.fault.check() {
-            panic!("{error}");
-        }
-        self.shared.lock().fault_plan.script.push(rule);
+        valid(rule.fault.check());
+        self.state().fault_plan.script.push(rule);
     }
 
-    /// Drops all faults that are still to come from the script.
+    /// Removes all rules from the script.
     pub fn clear_script(&self) {
-        self.shared.lock().fault_plan.script.clear();
+        self.state().fault_plan.script.clear();
     }
 
-    /// Faults that are still to come from the script.
+    /// Returns the rules of the script that have not ended.
     #[must_use]
     pub fn pending_script(&self) -> Vec<Rule> {
-        self.shared.lock().fault_plan.script.clone()
+        self.state().fault_plan.script.clone()
     }
 
-    /// Changes settings; they hold from the next request on.
+    /// Changes settings, from the next request on.
     ///
     /// # Panics
     ///
-    /// Where the new settings make no sense, with what is wrong with them.
+    /// Panics if the new settings are invalid.
     pub fn settings(&self, change: impl FnOnce(&mut Settings)) {
-        let mut state = self.shared.lock();
+        let mut state = self.state();
         let mut settings = state.settings.clone();
         change(&mut settings);
-        if let Err(error) = state.set(settings) {
-            panic!("{error}");
-        }
+        valid(state.set(settings));
     }
 
-    /// Every resume that reached the world.
+    /// Returns every resume that reached the world.
     #[must_use]
     pub fn ledger(&self) -> Vec<LedgerEntry> {
-        self.shared.lock().world.ledger().to_vec()
+        self.state().world.ledger().to_vec()
     }
 
-    /// Every run that is over, with when it ended and when a client first saw that.
+    /// Returns every finished run, with the time of its end and of the first poll that showed it.
     #[must_use]
     pub fn runs(&self) -> Vec<RunEntry> {
-        self.shared.lock().runs()
+        self.state().runs()
     }
 
-    /// The requests so far.
+    /// Returns the log of requests.
     #[must_use]
     pub fn requests(&self) -> RequestLog {
-        self.shared.lock().requests.clone()
+        self.state().requests.clone()
     }
 
-    /// The task as a GET would show it now, without being one; `None` if there is no such task.
+    /// Returns the task as a GET would show it, without counting as one; `None` if it does not exist.
     #[must_use]
     pub fn task(&self, id: &str) -> Option<serde_json::Value> {
-        self.shared.lock().inspect(id)
+        self.state().inspect(id)
     }
 
     /// Moves virtual time forward.
     pub fn advance(&self, by: Duration) {
-        self.shared.lock().clock.advance(by);
+        self.state().clock.advance(by);
     }
 
-    /// Stops listening, cuts all connections and waits until that is done.
+    /// Stops listening, closes all connections and waits for the end of the server.
     pub async fn shutdown(mut self) {
-        self.halt();
-        // An error would be a panic of the server, which has been reported as such.
+        self.stop();
+        // An error is a panic of the server, which is already on stderr.
         let _ = (&mut self.serving).await;
     }
 
-    fn halt(&mut self) {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.lock()
+    }
+
+    fn stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
@@ -196,6 +197,10 @@ impl Simulator {
 
 impl Drop for Simulator {
     fn drop(&mut self) {
-        self.halt();
+        self.stop();
     }
+}
+
+fn valid<T>(result: Result<T, String>) -> T {
+    result.unwrap_or_else(|error| panic!("{error}"))
 }

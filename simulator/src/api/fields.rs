@@ -1,67 +1,64 @@
-//! Reads the fields of a body or a query, and collects all errors as the service would.
+//! Reads the fields of a body or a query, and collects all errors as the service does.
 
 use serde_json::{Map, Value, json};
 
 use crate::api::response::ValidationError;
 
-/// An object that is being read.
+/// The fields of an object, and the errors found so far.
 #[derive(Debug)]
 pub(crate) struct Fields {
-    place: &'static str,
+    location: &'static str,
     values: Map<String, Value>,
     errors: Vec<ValidationError>,
 }
 
 impl Fields {
-    /// The body of a request, which must be a JSON object.
-    pub fn of_body(body: &[u8]) -> Result<Self, Vec<ValidationError>> {
-        if body.is_empty() {
-            let place = [json!("body")];
-            let error = ValidationError::new("missing", &place, "Field required", Value::Null);
-            return Err(vec![error]);
-        }
-        match serde_json::from_slice(body) {
-            Ok(Value::Object(fields)) => Ok(Self {
-                place: "body",
-                values: fields,
-                errors: Vec::new(),
-            }),
-            Ok(other) => Err(vec![ValidationError::new(
-                "model_attributes_type",
-                &[json!("body")],
-                "Input should be a valid dictionary or object to extract fields from",
-                other,
-            )]),
-            Err(error) => Err(vec![
-                ValidationError::new(
-                    "json_invalid",
-                    &[json!("body"), json!(error.column())],
-                    "JSON decode error",
-                    json!({}),
-                )
-                .with_context(json!({ "error": error.to_string() })),
-            ]),
-        }
-    }
-
-    /// The query of a request; the last of several values of one name counts.
-    pub fn of_query(query: &str) -> Self {
-        let pairs = url::form_urlencoded::parse(query.as_bytes());
+    fn new(location: &'static str, values: Map<String, Value>) -> Self {
         Self {
-            place: "query",
-            values: pairs
-                .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
-                .collect(),
+            location,
+            values,
             errors: Vec::new(),
         }
     }
 
-    /// A whole number within these bounds.
-    pub fn integer(&mut self, name: &str, default: u32, least: u32, most: u32) -> u32 {
+    /// Reads a body, which must be a JSON object.
+    pub fn of_body(body: &[u8]) -> Result<Self, Vec<ValidationError>> {
+        let location = [json!("body")];
+        let error = |kind, message, input| ValidationError::new(kind, &location, message, input);
+        if body.is_empty() {
+            return Err(vec![error("missing", "Field required", Value::Null)]);
+        }
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(values)) => Ok(Self::new("body", values)),
+            Ok(other) => Err(vec![error(
+                "model_attributes_type",
+                "Input should be a valid dictionary or object to extract fields from",
+                other,
+            )]),
+            Err(error) => {
+                let location = [json!("body"), json!(error.column())];
+                let message = "JSON decode error";
+                let invalid = ValidationError::new("json_invalid", &location, message, json!({}));
+                Err(vec![
+                    invalid.with_context(json!({ "error": error.to_string() })),
+                ])
+            }
+        }
+    }
+
+    /// Reads a query. The last of several values of one name counts.
+    pub fn of_query(query: &str) -> Self {
+        let pairs = url::form_urlencoded::parse(query.as_bytes());
+        let values = pairs.map(|(name, value)| (name.into_owned(), json!(value)));
+        Self::new("query", values.collect())
+    }
+
+    /// Returns an integer from `min` to `max`.
+    pub fn integer(&mut self, name: &str, default: u32, min: u32, max: u32) -> u32 {
         let Some(input) = self.values.get(name).cloned() else {
             return default;
         };
-        let Some(value) = whole(&input) else {
+        let Some(value) = parse_integer(&input) else {
             let (kind, message) = match input {
                 Value::String(_) => (
                     "int_parsing",
@@ -76,32 +73,21 @@ impl Fields {
             self.error(kind, name, message, input);
             return default;
         };
-        if value < i128::from(least) {
-            let message = format!("Input should be greater than or equal to {least}");
-            self.bound(
-                "greater_than_equal",
-                name,
-                message,
-                input,
-                json!({ "ge": least }),
-            );
-            return default;
-        }
-        if value > i128::from(most) {
-            let message = format!("Input should be less than or equal to {most}");
-            self.bound(
-                "less_than_equal",
-                name,
-                message,
-                input,
-                json!({ "le": most }),
-            );
-            return default;
-        }
-        u32::try_from(value).unwrap_or(default)
+        let (kind, relation, context) = if value < i128::from(min) {
+            let relation = format!("greater than or equal to {min}");
+            ("greater_than_equal", relation, json!({ "ge": min }))
+        } else if value > i128::from(max) {
+            let relation = format!("less than or equal to {max}");
+            ("less_than_equal", relation, json!({ "le": max }))
+        } else {
+            return u32::try_from(value).unwrap_or(default);
+        };
+        let message = format!("Input should be {relation}");
+        self.error_with_context(kind, name, message, input, context);
+        default
     }
 
-    /// Text of at least one character that is no space.
+    /// Returns a string with at least one character that is not a space.
     pub fn text(&mut self, name: &str) -> String {
         match self.values.get(name).cloned() {
             None => {
@@ -111,13 +97,8 @@ impl Fields {
             Some(Value::String(text)) if !text.trim().is_empty() => return text,
             Some(input @ Value::String(_)) => {
                 let message = "String should have at least 1 character".to_owned();
-                self.bound(
-                    "string_too_short",
-                    name,
-                    message,
-                    input,
-                    json!({ "min_length": 1 }),
-                );
+                let context = json!({ "min_length": 1 });
+                self.error_with_context("string_too_short", name, message, input, context);
             }
             Some(input) => {
                 self.error("string_type", name, "Input should be a valid string", input);
@@ -126,7 +107,7 @@ impl Fields {
         String::new()
     }
 
-    /// A truth value.
+    /// Returns a boolean.
     pub fn flag(&mut self, name: &str, default: bool) -> bool {
         match self.values.get(name).cloned() {
             None | Some(Value::Null) => default,
@@ -138,58 +119,57 @@ impl Fields {
         }
     }
 
-    /// A list of texts, at most `most` of them, each one of `allowed` if any are given.
-    pub fn texts(&mut self, name: &str, most: usize, allowed: &[&str]) -> Vec<String> {
-        let texts = self.list(name, most, |item| {
+    /// Returns a list of at most `max` strings. Each must be one of `allowed`, unless that is empty.
+    pub fn texts(&mut self, name: &str, max: usize, allowed: &[&str]) -> Vec<String> {
+        self.list(name, max, |item| {
             let text = item.as_str()?;
             (allowed.is_empty() || allowed.contains(&text)).then(|| text.to_owned())
-        });
-        texts.unwrap_or_default()
+        })
     }
 
-    /// A list, at most `most` long, of what `read` takes.
+    /// Returns a list of at most `max` items that `read` accepts; empty if the field is missing.
     pub fn list<T>(
         &mut self,
         name: &str,
-        most: usize,
+        max: usize,
         read: impl Fn(&Value) -> Option<T>,
-    ) -> Option<Vec<T>> {
+    ) -> Vec<T> {
         let items = match self.values.get(name).cloned() {
-            None | Some(Value::Null) => return None,
+            None | Some(Value::Null) => return Vec::new(),
             Some(Value::Array(items)) => items,
             Some(input) => {
                 self.error("list_type", name, "Input should be a valid list", input);
-                return None;
+                return Vec::new();
             }
         };
-        if items.len() > most {
-            let message = format!("List should have at most {most} items after validation");
-            let context = json!({ "max_length": most, "actual_length": items.len() });
-            self.bound("too_long", name, message, items.into(), context);
-            return None;
+        if items.len() > max {
+            let message = format!("List should have at most {max} items after validation");
+            let context = json!({ "max_length": max, "actual_length": items.len() });
+            self.error_with_context("too_long", name, message, items.into(), context);
+            return Vec::new();
         }
-        let mut taken = Vec::with_capacity(items.len());
+        let mut accepted = Vec::with_capacity(items.len());
         for (nth, item) in items.into_iter().enumerate() {
             match read(&item) {
-                Some(item) => taken.push(item),
+                Some(item) => accepted.push(item),
                 None => self.errors.push(ValidationError::new(
                     "value_error",
-                    &[json!(self.place), json!(name), json!(nth)],
+                    &[json!(self.location), json!(name), json!(nth)],
                     "Input is not one of the permitted values",
                     item,
                 )),
             }
         }
-        Some(taken)
+        accepted
     }
 
-    /// Notes what is wrong with a field beyond its form.
-    pub fn refuse(&mut self, name: &str, message: &str) {
+    /// Adds an error about a field's value.
+    pub fn reject(&mut self, name: &str, message: &str) {
         let input = self.values.get(name).cloned().unwrap_or_default();
         self.error("value_error", name, message, input);
     }
 
-    /// All errors found, if there are any.
+    /// Returns all errors, if there are any.
     pub fn finish(self) -> Result<(), Vec<ValidationError>> {
         if self.errors.is_empty() {
             Ok(())
@@ -199,25 +179,32 @@ impl Fields {
     }
 
     fn error(&mut self, kind: &str, name: &str, message: &str, input: Value) {
-        let place = [json!(self.place), json!(name)];
-        self.errors
-            .push(ValidationError::new(kind, &place, message, input));
+        let location = [json!(self.location), json!(name)];
+        let error = ValidationError::new(kind, &location, message, input);
+        self.errors.push(error);
     }
 
-    fn bound(&mut self, kind: &str, name: &str, message: String, input: Value, context: Value) {
-        let place = [json!(self.place), json!(name)];
-        let error = ValidationError::new(kind, &place, message, input);
+    fn error_with_context(
+        &mut self,
+        kind: &str,
+        name: &str,
+        message: String,
+        input: Value,
+        context: Value,
+    ) {
+        let location = [json!(self.location), json!(name)];
+        let error = ValidationError::new(kind, &location, message, input);
         self.errors.push(error.with_context(context));
     }
 }
 
-/// Whole numbers as the service reads them: also `25.0` and `"25"`.
-fn whole(input: &Value) -> Option<i128> {
+/// Parses an integer as the service does: `25.0` and `"25"` are accepted too.
+fn parse_integer(input: &Value) -> Option<i128> {
     match input {
         Value::String(text) => text.trim().parse().ok(),
         Value::Number(number) => number.as_i128().or_else(|| {
             let number = number.as_f64().filter(|number| number.fract() == 0.0)?;
-            // The formatting of a whole f64 has no exponent and no point.
+            // An integer f64 is formatted without exponent and point.
             format!("{number:.0}").parse().ok()
         }),
         _ => None,

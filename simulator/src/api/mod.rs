@@ -1,20 +1,23 @@
-//! The endpoints of the API, as a function of the request and the state: no sockets, no waiting.
+//! The endpoints of the API as a function of state and request, without I/O.
+
+mod fields;
+pub(crate) mod response;
 
 use std::collections::HashSet;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-pub(crate) mod fields;
-pub(crate) mod response;
+use self::{
+    fields::Fields,
+    response::{ApiResponse, ValidationError},
+};
 use crate::{
-    api::{
-        fields::Fields,
-        response::{ApiResponse, ValidationError},
-    },
     endpoint::{Endpoint, Route},
-    options::scenario::Scenario,
-    options::semantics::{Excess, RefusalBody},
+    options::{
+        scenario::Scenario,
+        semantics::{Excess, RefusalBody},
+    },
     state::State,
     world::{
         Now, Refusal,
@@ -23,7 +26,7 @@ use crate::{
     },
 };
 
-/// The parts of a request that the endpoints look at.
+/// The parts of a request that the endpoints use.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiRequest {
     pub route: Route,
@@ -32,52 +35,54 @@ pub(crate) struct ApiRequest {
     pub body: Vec<u8>,
 }
 
-/// Does what is request and says what to answer.
-pub(crate) fn answer(state: &mut State, request: &ApiRequest) -> ApiResponse {
+/// Executes a request and returns the response.
+pub(crate) fn handle(state: &mut State, request: &ApiRequest) -> ApiResponse {
     let now = state.clock.now();
-    respond(state, request, now).unwrap_or_else(|refused| refused)
+    dispatch(state, request, now).unwrap_or_else(|error| error)
 }
 
-fn respond(state: &mut State, request: &ApiRequest, now: Now) -> Result<ApiResponse, ApiResponse> {
-    let id = request.route.task.as_deref();
-    match request.route.endpoint {
-        Endpoint::Unknown => return Err(ApiResponse::not_found()),
+fn dispatch(state: &mut State, request: &ApiRequest, now: Now) -> Result<ApiResponse, ApiResponse> {
+    let Route {
+        endpoint,
+        task,
+        allow,
+    } = &request.route;
+    match endpoint {
+        Endpoint::Unknown => {
+            return Err(ApiResponse::error(StatusCode::NOT_FOUND, "Not Found"));
+        }
         Endpoint::WrongMethod => {
-            return Err(
-                ApiResponse::error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
-                    .with_header("Allow", request.route.allow),
-            );
+            let error = ApiResponse::error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+            return Err(error.with_header("Allow", *allow));
         }
         Endpoint::Healthcheck => return Ok(ApiResponse::ok(json!({ "status": "ok" }))),
         _ => authorize(state, request.token.as_deref())?,
     }
+    // No task has an empty id.
+    let id = task.as_deref().unwrap_or_default();
     let semantics = &state.settings.semantics;
-    match request.route.endpoint {
+    match endpoint {
         Endpoint::Create => create(state, now, &request.body),
         Endpoint::List => {
-            let page = page(
-                &request.query,
-                (semantics.list_default_limit, semantics.list_limit),
-                semantics.limit_excess,
-            )?;
+            let limits = (semantics.list_default_limit, semantics.list_limit);
+            let page = page(&request.query, limits, semantics.limit_excess)?;
             Ok(ApiResponse::ok(state.world.list(now, page, semantics)))
         }
         Endpoint::Get => {
-            let task = id.and_then(|id| state.world.poll(now, id, semantics));
-            task.map(ApiResponse::ok).ok_or_else(no_task)
+            let task = state.world.poll(now, id, semantics);
+            task.map(ApiResponse::ok).ok_or_else(task_not_found)
         }
         Endpoint::Results => {
             let limits = (semantics.results_default_limit, semantics.results_limit);
             let page = page(&request.query, limits, semantics.limit_excess)?;
-            let task = id.and_then(|id| state.world.results(now, id, page, semantics));
-            task.map(ApiResponse::ok).ok_or_else(no_task)
+            let task = state.world.results(now, id, page, semantics);
+            task.map(ApiResponse::ok).ok_or_else(task_not_found)
         }
-        Endpoint::Resume => resume(state, now, id.unwrap_or_default(), &request.body),
+        Endpoint::Resume => resume(state, now, id, &request.body),
         _ => {
-            let left = state
-                .world
-                .credits_left(now, semantics, state.settings.credits);
-            Ok(ApiResponse::ok(match request.route.endpoint {
+            let credits = state.settings.credits;
+            let left = state.world.credits_left(now, semantics, credits);
+            Ok(ApiResponse::ok(match endpoint {
                 Endpoint::Billing => json!({ "plan": "simulated", "available_credits": left }),
                 _ => json!({
                     "user_id": "simulated-user",
@@ -92,52 +97,47 @@ fn respond(state: &mut State, request: &ApiRequest, now: Now) -> Result<ApiRespo
 }
 
 fn authorize(state: &State, token: Option<&str>) -> Result<(), ApiResponse> {
-    let refuse = |detail: &str| {
-        let answer = ApiResponse::error(StatusCode::UNAUTHORIZED, detail);
-        Err(answer.with_header("WWW-Authenticate", "Bearer"))
+    let detail = match (token, &state.settings.accepted_token) {
+        (None | Some(""), _) => "Not authenticated",
+        (Some(token), Some(accepted)) if token != accepted => "Invalid authentication credentials",
+        _ => return Ok(()),
     };
-    match (token, &state.settings.accepted_token) {
-        (None | Some(""), _) => refuse("Not authenticated"),
-        (Some(token), Some(accepted)) if token != accepted => {
-            refuse("Invalid authentication credentials")
-        }
-        _ => Ok(()),
-    }
+    let error = ApiResponse::error(StatusCode::UNAUTHORIZED, detail);
+    Err(error.with_header("WWW-Authenticate", "Bearer"))
 }
 
-/// Offset and limit; `limits` are the usual and the largest limit.
+/// Reads offset and limit; `limits` are the default and the largest limit.
 fn page(query: &str, limits: (u32, u32), excess: Excess) -> Result<(usize, usize), ApiResponse> {
-    let (usual, most) = limits;
+    let (default, max) = limits;
     let mut fields = Fields::of_query(query);
     let offset = fields.integer("offset", 0, 0, u32::MAX);
-    let allowed = match excess {
-        Excess::Refused => most,
+    let accepted = match excess {
+        Excess::Refused => max,
         Excess::Clamped => u32::MAX,
     };
-    let limit = fields.integer("limit", usual, 1, allowed).min(most);
+    let limit = fields.integer("limit", default, 1, accepted).min(max);
     fields.finish().map_err(ApiResponse::invalid)?;
     Ok((offset as usize, limit as usize))
 }
 
 fn create(state: &mut State, now: Now, body: &[u8]) -> Result<ApiResponse, ApiResponse> {
-    let (desired, mut brief, earlier) = created(body)?;
+    let (desired, mut input, excluded_tasks) = read_create(body)?;
     let semantics = &state.settings.semantics;
     let credits = state.settings.credits;
     if credits.is_some() && state.world.credits_left(now, semantics, credits) == 0 {
         return Err(no_credits());
     }
-    for id in &earlier {
-        let domains = state
-            .world
-            .result_domains(now, id, semantics)
-            .ok_or_else(|| {
-                let detail = format!("exclude_task_ids: {id} is not a task that is done");
-                ApiResponse::error(StatusCode::BAD_REQUEST, detail)
-            })?;
-        let all = domains::exclude(&mut brief.exclude_domains, domains);
+    let bad_request = |detail: String| ApiResponse::error(StatusCode::BAD_REQUEST, detail);
+    for id in &excluded_tasks {
+        let domains = state.world.result_domains(now, id, semantics);
+        let domains = domains.ok_or_else(|| {
+            bad_request(format!("exclude_task_ids: {id} is not a task that is done"))
+        })?;
+        let all = domains::exclude(&mut input.exclude_domains, domains);
         if !all && semantics.exclusions_excess == Excess::Refused {
-            let detail = format!("At most {MAX_EXCLUDED_DOMAINS} domains can be excluded in total");
-            return Err(ApiResponse::error(StatusCode::BAD_REQUEST, detail));
+            return Err(bad_request(format!(
+                "At most {MAX_EXCLUDED_DOMAINS} domains can be excluded in total"
+            )));
         }
     }
     let scenario = Scenario {
@@ -146,7 +146,7 @@ fn create(state: &mut State, now: Now, body: &[u8]) -> Result<ApiResponse, ApiRe
     };
     state
         .world
-        .add(now, &scenario, Some(brief), semantics)
+        .add(now, &scenario, Some(input), semantics)
         .ok()
         .and_then(|id| state.world.poll(now, &id, semantics))
         .map(ApiResponse::ok)
@@ -155,47 +155,45 @@ fn create(state: &mut State, now: Now, body: &[u8]) -> Result<ApiResponse, ApiRe
         })
 }
 
-/// Reads what a task is to be created with: its size, its brief and the tasks to exclude.
-fn created(body: &[u8]) -> Result<(u32, TaskInput, Vec<String>), ApiResponse> {
+/// Reads the number of desired results, the input and the tasks to exclude.
+fn read_create(body: &[u8]) -> Result<(u32, TaskInput, Vec<String>), ApiResponse> {
     let mut fields = Fields::of_body(body).map_err(ApiResponse::invalid)?;
     let query = fields.text("query");
     let desired = fields.integer("desired_num_results", 100, 1, 250);
     let auto_data_sources = fields.flag("auto_data_sources", true);
     let data_sources = fields.texts("data_sources", SOURCES.len(), &SOURCES);
     if !auto_data_sources && data_sources.is_empty() {
-        let message = "data_sources are required where auto_data_sources is false";
-        fields.refuse("data_sources", message);
+        let message = "data_sources are required if auto_data_sources is false";
+        fields.reject("data_sources", message);
     }
-    let criteria = fields.list("criteria", 5, criterion).unwrap_or_default();
+    let criteria = fields.list("criteria", 5, criterion);
     let keys = criteria.iter().map(|criterion| &criterion["key"]);
     let distinct = keys.map(Value::to_string).collect::<HashSet<_>>().len();
     if distinct < criteria.len() {
-        fields.refuse("criteria", "Keys of criteria must differ");
+        fields.reject("criteria", "Keys of criteria must differ");
     }
     let domains = fields.list("exclude_domains", MAX_EXCLUDED_DOMAINS, |item| {
         item.as_str().and_then(domains::registrable)
     });
-    let earlier = fields.texts("exclude_task_ids", 100, &[]);
+    let excluded_tasks = fields.texts("exclude_task_ids", 100, &[]);
     fields.finish().map_err(ApiResponse::invalid)?;
     let mut exclude_domains = Vec::new();
-    domains::exclude(&mut exclude_domains, domains.unwrap_or_default());
-    let brief = TaskInput {
+    domains::exclude(&mut exclude_domains, domains);
+    let input = TaskInput {
         query,
         auto_data_sources,
         data_sources,
         criteria,
         exclude_domains,
     };
-    Ok((desired, brief, earlier))
+    Ok((desired, input, excluded_tasks))
 }
 
-/// A criterion with its three texts; all else in it is dropped.
+/// Reads the three texts of a criterion and ignores its other fields.
 fn criterion(item: &Value) -> Option<Value> {
-    let text = |name: &str, least: usize, most: usize| {
+    let text = |name: &str, min: usize, max: usize| {
         let text = item[name].as_str()?;
-        (least..=most)
-            .contains(&text.chars().count())
-            .then_some(text)
+        (min..=max).contains(&text.chars().count()).then_some(text)
     };
     let key = text("key", 1, 100).filter(|key| {
         key.chars()
@@ -213,19 +211,14 @@ fn resume(state: &mut State, now: Now, id: &str, body: &[u8]) -> Result<ApiRespo
     let credits = state.settings.credits;
     match state.world.resume(now, id, requested, semantics, credits) {
         Ok(resumed) => Ok(ApiResponse::ok(resumed.task).for_resume(Some(resumed.seq))),
-        Err((refusal, seq)) => {
-            let answer = match refusal {
-                Refusal::NotFound => no_task(),
-                Refusal::NoCredits => no_credits(),
-                _ => refused(refusal, semantics.refusal_body),
-            };
-            Err(answer.for_resume(seq))
-        }
+        Err((refusal, seq)) => Err(refused(refusal, semantics.refusal_body).for_resume(seq)),
     }
 }
 
 fn refused(refusal: Refusal, form: RefusalBody) -> ApiResponse {
     let (error, message) = match refusal {
+        Refusal::NotFound => return task_not_found(),
+        Refusal::NoCredits => return no_credits(),
         Refusal::OverCap { cap, room } => (
             "task_cap_reached",
             format!("Task is limited to {cap} results, {room} more can be requested"),
@@ -234,7 +227,7 @@ fn refused(refusal: Refusal, form: RefusalBody) -> ApiResponse {
             "task_in_progress",
             "Task is still in progress and cannot be resumed".to_owned(),
         ),
-        _ => (
+        Refusal::Exhausted => (
             "task_exhausted",
             "Task is exhausted and cannot be resumed".to_owned(),
         ),
@@ -243,17 +236,17 @@ fn refused(refusal: Refusal, form: RefusalBody) -> ApiResponse {
         RefusalBody::String => json!(message),
         RefusalBody::Object => json!({ "error": error, "message": message }),
         RefusalBody::List => {
-            let place = [json!("body"), json!("desired_new_results")];
-            let error = ValidationError::new(error, &place, message, Value::Null);
-            let mut answer = ApiResponse::invalid(vec![error]);
-            answer.status = StatusCode::BAD_REQUEST;
-            return answer;
+            let location = [json!("body"), json!("desired_new_results")];
+            let error = ValidationError::new(error, &location, message, Value::Null);
+            let mut response = ApiResponse::invalid(vec![error]);
+            response.status = StatusCode::BAD_REQUEST;
+            return response;
         }
     };
     ApiResponse::error(StatusCode::BAD_REQUEST, detail)
 }
 
-fn no_task() -> ApiResponse {
+fn task_not_found() -> ApiResponse {
     ApiResponse::error(StatusCode::NOT_FOUND, "Task not found")
 }
 

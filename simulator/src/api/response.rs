@@ -1,15 +1,15 @@
-//! Answers in the shape that `FastAPI` gives them.
+//! Responses in the form of `FastAPI`.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-/// What a request is answered with.
+/// A response before it is sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ApiResponse {
     pub status: StatusCode,
     pub headers: Vec<(String, String)>,
     pub body: Value,
-    /// The resume that this answers, by its number in the ledger.
+    /// The resume that this answers: its number in the ledger.
     pub resume: Option<u64>,
 }
 
@@ -31,16 +31,9 @@ impl ApiResponse {
         Self::new(status, json!({ "detail": detail.into() }))
     }
 
-    pub fn not_found() -> Self {
-        Self::error(StatusCode::NOT_FOUND, "Not Found")
-    }
-
     pub fn invalid(errors: Vec<ValidationError>) -> Self {
-        let errors = errors.into_iter().map(|error| error.0);
-        Self::error(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            Value::Array(errors.collect()),
-        )
+        let errors: Vec<Value> = errors.into_iter().map(|error| error.0).collect();
+        Self::error(StatusCode::UNPROCESSABLE_ENTITY, errors)
     }
 
     pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -54,13 +47,13 @@ impl ApiResponse {
     }
 }
 
-/// One entry of the list that a 422 carries.
+/// One entry of the list in a 422.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ValidationError(Value);
 
 impl ValidationError {
-    pub fn new(kind: &str, place: &[Value], message: impl Into<String>, input: Value) -> Self {
-        let mut error = json!({ "type": kind, "loc": place, "msg": message.into() });
+    pub fn new(kind: &str, location: &[Value], message: impl Into<String>, input: Value) -> Self {
+        let mut error = json!({ "type": kind, "loc": location, "msg": message.into() });
         error["input"] = input;
         Self(error)
     }

@@ -1,14 +1,14 @@
-//! What can go wrong with a request.
+//! The kinds of faults, and their names.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, mem::discriminant, str::FromStr};
 
+use axum::http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Value, json};
 
-/// One way in which a request goes wrong.
+/// One way in which a request fails.
 ///
-/// In JSON it is an object such as `{"kind": "status", "code": 503}`, or just a name
-/// ([`Fault::named`]).
+/// In JSON it is an object such as `{"kind": "status", "code": 503}`, or a name ([`Fault::named`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(
     tag = "kind",
@@ -17,26 +17,26 @@ use serde_json::{Value, json};
     remote = "Self"
 )]
 pub enum Fault {
-    /// Answered with another status or another body, from the service or from a proxy before it.
+    /// The response has another status or another body, from the service or from a proxy.
     Status {
-        /// 200 to 599; a 2xx only with a body, without one it would be no fault.
+        /// 200 to 599; a 2xx requires a body, because without one it is no fault.
         code: u16,
-        /// Such as `Retry-After` or `Content-Type`; the latter is JSON if not given.
+        /// Headers such as `Retry-After`. The default `Content-Type` is JSON.
         #[serde(default)]
         headers: BTreeMap<String, String>,
-        /// The body; a `detail` that suits the status if neither this nor `text` is given.
+        /// The body; by default a `detail` that suits the status.
         #[serde(default)]
         body: Option<Value>,
-        /// The body as it is to be sent, which need not be JSON.
+        /// The body as text, which need not be JSON.
         #[serde(default)]
         text: Option<String>,
-        /// Whether the request takes effect all the same.
+        /// Whether the request takes effect.
         #[serde(default)]
         takes_effect: bool,
     },
-    /// The connection is closed with no answer, and nothing happened.
+    /// No effect; the connection is closed without a response.
     LostBefore,
-    /// The request takes effect, and the connection is closed with no answer.
+    /// Takes effect; the connection is closed without a response.
     LostAfter,
     /// As `lost_before` or `lost_after`, with a TCP RST.
     Reset {
@@ -44,161 +44,142 @@ pub enum Fault {
         #[serde(default)]
         takes_effect: bool,
     },
-    /// Nothing for a while, and then the connection is closed with nothing done.
+    /// No effect; the connection is closed without a response after a delay.
     Hang {
         /// Milliseconds of real time.
         ms: u64,
     },
-    /// The request takes effect at once, and is answered only after a while.
+    /// Takes effect at once; the response is delayed.
     HangAfter {
         /// Milliseconds of real time.
         ms: u64,
     },
-    /// Everything as it should be, but later.
+    /// Takes effect and is answered, both after a delay.
     Delay {
         /// Milliseconds of real time.
         ms: u64,
     },
-    /// The connection is closed at once with no answer, and the request takes effect later on.
+    /// The connection is closed at once without a response; the request takes effect after a delay.
     Late {
         /// Milliseconds of real time.
         ms: u64,
     },
-    /// Takes effect; the answer is a page of HTML.
+    /// Takes effect; the response is an HTML page.
     NotJson,
-    /// Takes effect; the answer breaks off half way.
+    /// Takes effect; the response ends after half of its body.
     Truncated,
-    /// Takes effect; the answer lacks fields.
+    /// Takes effect; the response lacks fields.
     MissingFields,
-    /// Takes effect; the answer has text for numbers and numbers for text.
+    /// Takes effect; the response has strings for numbers and numbers for strings.
     WrongTypes,
-    /// Takes effect; the answer has whole numbers as text: `"25"`.
+    /// Takes effect; the response has integers as strings: `"25"`.
     QuotedNumbers,
-    /// Takes effect; the answer has whole numbers with a point: `25.0`.
+    /// Takes effect; the response has integers with a decimal point: `25.0`.
     FloatNumbers,
-    /// Takes effect; the answer has 0 and 1 for false and true.
+    /// Takes effect; the response has 0 and 1 for false and true.
     NumericFlags,
-    /// Takes effect; the answer's texts contain control characters that are not escaped.
+    /// Takes effect; strings of the response contain unescaped control characters.
     RawControls,
-    /// Takes effect; the answer begins with a byte order mark.
+    /// Takes effect; the response starts with a byte order mark.
     ByteOrderMark,
-    /// As it should be, but just before a colleague has asked for more results of the same task.
+    /// Takes effect, after another client of the account has resumed the same task.
     ColleagueFirst {
-        /// How many; also more than the cap leaves, as with any resume.
+        /// How many results that client requests; also more than the cap, as in any resume.
         new: u32,
     },
-    /// Takes effect; the answer is very long.
+    /// Takes effect; the response is very long.
     Huge {
         /// Length of the body.
         bytes: u64,
     },
-    /// Takes effect; the answer's body trickles in.
+    /// Takes effect; the body of the response is sent slowly.
     SlowBody {
-        /// Milliseconds of real time for each byte.
+        /// Milliseconds of real time per byte.
         ms_per_byte: u64,
     },
-    /// Answered with a redirect; nothing happened.
+    /// No effect; the response is a redirect.
     Redirect {
         /// 301, 302, 303, 307 or 308.
         status: u16,
-        /// Where to.
+        /// The new location.
         location: String,
     },
-    /// Takes effect; the answer is about another task.
+    /// Takes effect; the response is about another task.
     WrongId,
-    /// Takes effect; the answer has no body.
+    /// Takes effect; the response has no body.
     Empty,
 }
 
-/// The names of all kinds but statuses, with usual values.
-const KINDS: [&str; 23] = [
-    "lost_before",
-    "lost_after",
-    "reset",
-    "reset_after",
-    "hang",
-    "hang_after",
-    "delay",
-    "late",
-    "not_json",
-    "truncated",
-    "missing_fields",
-    "wrong_types",
-    "huge",
-    "slow_body",
-    "redirect",
-    "wrong_id",
-    "empty",
-    "quoted_numbers",
-    "float_numbers",
-    "numeric_flags",
-    "raw_controls",
-    "byte_order_mark",
-    COLLEAGUE,
-];
+/// Reasons in `detail.error` if the account cannot pay, from the vendor's client.
+const PAYMENT_REASONS: [&str; 3] = ["plan_required", "payment_failed", "insufficient_credits"];
 
-/// The one kind that is no fault of the network.
-const COLLEAGUE: &str = "colleague_first";
-
-/// What `detail.error` says where the account cannot pay, by the vendor's client.
-const UNPAID: [&str; 3] = ["plan_required", "payment_failed", "insufficient_credits"];
-
-/// What a proxy says for itself.
+/// The HTML page of a proxy.
 pub(crate) const PAGE: &str = "<!doctype html><title>Simulated</title><p>This is not JSON.";
 
+/// Returns each kind except statuses, with its name and typical values.
+fn kinds() -> [(&'static str, Fault); 23] {
+    use Fault::{
+        ByteOrderMark, ColleagueFirst, Delay, Empty, FloatNumbers, Hang, HangAfter, Huge, Late,
+        LostAfter, LostBefore, MissingFields, NotJson, NumericFlags, QuotedNumbers, RawControls,
+        Redirect, Reset, SlowBody, Truncated, WrongId, WrongTypes,
+    };
+    let reset = |takes_effect| Reset { takes_effect };
+    let location = "/v1/moved".to_owned();
+    // A seed selects from this list by position, so a new kind goes to its end.
+    [
+        ("lost_before", LostBefore),
+        ("lost_after", LostAfter),
+        ("reset", reset(false)),
+        ("reset_after", reset(true)),
+        ("hang", Hang { ms: 1_000 }),
+        ("hang_after", HangAfter { ms: 1_000 }),
+        ("delay", Delay { ms: 250 }),
+        ("late", Late { ms: 250 }),
+        ("not_json", NotJson),
+        ("truncated", Truncated),
+        ("missing_fields", MissingFields),
+        ("wrong_types", WrongTypes),
+        ("huge", Huge { bytes: 2 << 20 }),
+        ("slow_body", SlowBody { ms_per_byte: 2 }),
+        (
+            "redirect",
+            Redirect {
+                status: 307,
+                location,
+            },
+        ),
+        ("wrong_id", WrongId),
+        ("empty", Empty),
+        ("quoted_numbers", QuotedNumbers),
+        ("float_numbers", FloatNumbers),
+        ("numeric_flags", NumericFlags),
+        ("raw_controls", RawControls),
+        ("byte_order_mark", ByteOrderMark),
+        ("colleague_first", ColleagueFirst { new: 25 }),
+    ]
+}
+
 impl Fault {
-    /// The fault of that name, with usual values: one of the kinds, `"reset_after"`, or a status.
+    /// Returns the fault with this name, with typical values: a kind such as `"reset_after"`, or a status.
     ///
-    /// A status is a code from 300 to 599 (`"503"`; 429 says to come back after 1 s), with
-    /// `page_` before it where it comes with a page of HTML (then also `"page_200"`), with a
-    /// reason after it where the account cannot pay (`"403_plan_required"`), and with `_after` at
-    /// its end where the request takes effect all the same (`"504_after"`).
+    /// The name of a status is a code from 300 to 599, such as `"503"`. A prefix `page_` adds an HTML page, and then
+    /// 2xx is allowed too (`"page_200"`). A payment reason can follow (`"403_plan_required"`). With `_after` at the end
+    /// the request takes effect (`"504_after"`). A 429 has a `Retry-After` of 1 s.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "lost_before" => Self::LostBefore,
-            "lost_after" => Self::LostAfter,
-            "reset" => Self::Reset {
-                takes_effect: false,
-            },
-            "reset_after" => Self::Reset { takes_effect: true },
-            "hang" => Self::Hang { ms: 1_000 },
-            "hang_after" => Self::HangAfter { ms: 1_000 },
-            "delay" => Self::Delay { ms: 250 },
-            "late" => Self::Late { ms: 250 },
-            "not_json" => Self::NotJson,
-            "truncated" => Self::Truncated,
-            "missing_fields" => Self::MissingFields,
-            "wrong_types" => Self::WrongTypes,
-            "huge" => Self::Huge { bytes: 2 << 20 },
-            "slow_body" => Self::SlowBody { ms_per_byte: 2 },
-            "redirect" => Self::Redirect {
-                status: 307,
-                location: "/v1/moved".to_owned(),
-            },
-            "wrong_id" => Self::WrongId,
-            "empty" => Self::Empty,
-            "quoted_numbers" => Self::QuotedNumbers,
-            "float_numbers" => Self::FloatNumbers,
-            "numeric_flags" => Self::NumericFlags,
-            "raw_controls" => Self::RawControls,
-            "byte_order_mark" => Self::ByteOrderMark,
-            COLLEAGUE => Self::ColleagueFirst { new: 25 },
-            status => return Self::named_status(status),
-        })
+        let kind = kinds().into_iter().find(|(kind, _)| *kind == name);
+        kind.map_or_else(|| Self::named_status(name), |(_, fault)| Some(fault))
     }
 
     fn named_status(name: &str) -> Option<Self> {
-        let (name, takes_effect) = match name.strip_suffix("_after") {
-            Some(name) => (name, true),
-            None => (name, false),
-        };
-        let (name, page) = match name.strip_prefix("page_") {
-            Some(name) => (name, true),
-            None => (name, false),
-        };
+        let without_suffix = name.strip_suffix("_after");
+        let name = without_suffix.unwrap_or(name);
+        let without_prefix = name.strip_prefix("page_");
+        let (name, page) = (without_prefix.unwrap_or(name), without_prefix.is_some());
         let (code, reason) = match name.split_once('_') {
-            Some((code, reason)) if UNPAID.contains(&reason) && !page => (code, Some(reason)),
+            Some((code, reason)) if PAYMENT_REASONS.contains(&reason) && !page => {
+                (code, Some(reason))
+            }
             Some(_) => return None,
             None => (name, None),
         };
@@ -207,11 +188,11 @@ impl Fault {
             headers,
             body,
             text,
-            takes_effect: takes,
+            takes_effect,
             ..
         } = &mut fault
         {
-            *takes = takes_effect;
+            *takes_effect = without_suffix.is_some();
             *body = reason.map(|reason| {
                 let message = "The plan or the credits of this account do not allow that";
                 json!({ "detail": { "error": reason, "message": message } })
@@ -221,11 +202,10 @@ impl Fault {
                 *text = Some(PAGE.to_owned());
             }
         }
-        fault.check().ok()?;
-        Some(fault)
+        fault.check().is_ok().then_some(fault)
     }
 
-    /// A plain status; a 429 asks to come back after a second.
+    /// Returns a status without effect; a 429 has a `Retry-After` of 1 s.
     #[must_use]
     pub fn status(code: u16) -> Self {
         let mut headers = BTreeMap::new();
@@ -241,58 +221,36 @@ impl Fault {
         }
     }
 
-    /// The name by which [`Fault::named`] knows it, whatever its numbers.
+    /// Returns the name that [`Fault::named`] knows, whatever the fault's values.
     #[must_use]
     pub fn name(&self) -> String {
-        let after = |name: &str, takes_effect: bool| {
-            let end = if takes_effect { "_after" } else { "" };
-            format!("{name}{end}")
+        let Self::Status {
+            code,
+            body,
+            text,
+            takes_effect,
+            ..
+        } = self
+        else {
+            let same = |fault: &Self| {
+                discriminant(fault) == discriminant(self)
+                    && fault.takes_effect() == self.takes_effect()
+            };
+            let kind = kinds().into_iter().find(|(_, fault)| same(fault));
+            return kind.map_or("", |(name, _)| name).to_owned();
         };
-        let name = match self {
-            Self::Status {
-                code,
-                body,
-                text,
-                takes_effect,
-                ..
-            } => {
-                let page = if text.is_some() { "page_" } else { "" };
-                let reason = body
-                    .as_ref()
-                    .and_then(|body| body["detail"]["error"].as_str());
-                let reason = reason.filter(|reason| UNPAID.contains(reason));
-                let reason = reason
-                    .map(|reason| format!("_{reason}"))
-                    .unwrap_or_default();
-                return after(&format!("{page}{code}{reason}"), *takes_effect);
-            }
-            Self::Reset { takes_effect } => return after("reset", *takes_effect),
-            Self::LostBefore => "lost_before",
-            Self::LostAfter => "lost_after",
-            Self::Hang { .. } => "hang",
-            Self::HangAfter { .. } => "hang_after",
-            Self::Delay { .. } => "delay",
-            Self::Late { .. } => "late",
-            Self::NotJson => "not_json",
-            Self::Truncated => "truncated",
-            Self::MissingFields => "missing_fields",
-            Self::WrongTypes => "wrong_types",
-            Self::Huge { .. } => "huge",
-            Self::SlowBody { .. } => "slow_body",
-            Self::Redirect { .. } => "redirect",
-            Self::WrongId => "wrong_id",
-            Self::Empty => "empty",
-            Self::QuotedNumbers => "quoted_numbers",
-            Self::FloatNumbers => "float_numbers",
-            Self::NumericFlags => "numeric_flags",
-            Self::RawControls => "raw_controls",
-            Self::ByteOrderMark => "byte_order_mark",
-            Self::ColleagueFirst { .. } => COLLEAGUE,
-        };
-        name.to_owned()
+        let page = if text.is_some() { "page_" } else { "" };
+        let after = if *takes_effect { "_after" } else { "" };
+        let reason = body
+            .as_ref()
+            .and_then(|body| body["detail"]["error"].as_str());
+        match reason.filter(|reason| PAYMENT_REASONS.contains(reason)) {
+            Some(reason) => format!("{page}{code}_{reason}{after}"),
+            None => format!("{page}{code}{after}"),
+        }
     }
 
-    /// Whether the request does what it asks for, sooner or later.
+    /// Whether the request takes effect, at once or later.
     #[must_use]
     pub fn takes_effect(&self) -> bool {
         match self {
@@ -302,6 +260,7 @@ impl Fault {
         }
     }
 
+    /// Checks that each value is in its range; the error names the field.
     pub(crate) fn check(&self) -> Result<(), String> {
         match self {
             Self::Status {
@@ -322,42 +281,34 @@ impl Fault {
                 if body.is_some() && text.is_some() {
                     return Err("fault.text: there is a body already".to_owned());
                 }
-                for (name, value) in headers {
-                    let good = axum::http::HeaderName::from_str(name).is_ok()
-                        && axum::http::HeaderValue::from_str(value).is_ok();
-                    if !good {
-                        return Err(format!("fault.headers: {name:?} is no header"));
+                let valid = |(name, value): &(&String, &String)| {
+                    HeaderName::from_str(name).is_ok() && HeaderValue::from_str(value).is_ok()
+                };
+                match headers.iter().find(|header| !valid(header)) {
+                    Some((name, _)) => {
+                        Err(format!("fault.headers: {name:?} is not a valid header"))
                     }
+                    None => Ok(()),
                 }
-                Ok(())
             }
-            Self::Redirect { status, location } => {
-                if !(300..=399).contains(status) {
-                    return Err(format!("fault.status: {status} is not between 300 and 399"));
-                }
-                if axum::http::HeaderValue::from_str(location).is_err() {
-                    return Err(format!("fault.location: {location:?} is no header's value"));
-                }
-                Ok(())
+            Self::Redirect { status, .. } if !(300..=399).contains(status) => {
+                Err(format!("fault.status: {status} is not between 300 and 399"))
             }
+            Self::Redirect { location, .. } if HeaderValue::from_str(location).is_err() => Err(
+                format!("fault.location: {location:?} is not a valid header value"),
+            ),
             _ => Ok(()),
         }
     }
 
-    /// What stands in the way of a search: the faults that a client has to live through.
+    /// Returns the faults of the network and of an overloaded server.
     pub(crate) fn of_a_bad_network() -> Vec<Self> {
+        let kinds = kinds().into_iter().map(|(_, fault)| fault);
+        let kinds = kinds.filter(|fault| !matches!(fault, Self::ColleagueFirst { .. }));
         let statuses = ["408", "500", "503", "502", "504_after"];
-        KINDS
-            .iter()
-            .filter(|name| **name != COLLEAGUE)
-            .chain(&statuses)
-            .filter_map(|name| Self::named(name))
+        kinds
+            .chain(statuses.into_iter().filter_map(Self::named))
             .collect()
-    }
-
-    /// The answers that are about the account.
-    pub(crate) fn of_the_account() -> Vec<Self> {
-        [401, 402, 403, 429].map(Self::status).to_vec()
     }
 }
 
@@ -367,12 +318,10 @@ impl FromStr for Fault {
     fn from_str(name: &str) -> Result<Self, String> {
         Self::named(name).ok_or_else(|| {
             format!(
-                "no fault is named {name:?}; there are {}, and any status from 300 to 599, also \
-                 with a page of HTML (page_503) or with {} (403_{}), and with _after where it \
-                 takes effect all the same",
-                KINDS.join(", "),
-                UNPAID.join(", "),
-                UNPAID[0]
+                "unknown fault {name:?}; there are {}, and a status from 300 to 599, also with an HTML page (page_503), with \
+                 a reason (403_{}), or with _after if it takes effect",
+                kinds().map(|(name, _)| name).join(", "),
+                PAYMENT_REASONS.join(", 403_"),
             )
         })
     }
@@ -386,10 +335,10 @@ impl Serialize for Fault {
 
 impl<'de> Deserialize<'de> for Fault {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        // Through a `Value`, for then an error names the field and not just "no variant".
+        // Via a `Value`: then an error names the field, and not only "no variant".
         let fault = match Value::deserialize(from)? {
             Value::String(name) => name.parse(),
-            // The derived function, which `remote` made an inherent one.
+            // The derived function: `remote` makes it an inherent one.
             value => Self::deserialize(value).map_err(|error| error.to_string()),
         };
         let fault = fault.map_err(D::Error::custom)?;

@@ -1,4 +1,4 @@
-//! The fault plan: which fault a request meets, by the script or at random.
+//! The fault plan: selects the fault of a request, by the script or at random.
 
 use rand::{RngExt as _, rngs::StdRng};
 
@@ -11,7 +11,7 @@ use crate::{
     random::seeded_rng,
 };
 
-/// The script, and the dice for all that is not in it.
+/// The script, and the random source for requests that the script does not cover.
 #[derive(Debug)]
 pub(crate) struct FaultPlan {
     pub script: Vec<Rule>,
@@ -22,12 +22,12 @@ impl FaultPlan {
     pub fn new(seed: u64) -> Self {
         Self {
             script: Vec::new(),
-            // A place that no task's number reaches.
+            // No task has this number.
             rng: seeded_rng(seed, u64::MAX),
         }
     }
 
-    /// What goes wrong with this request, if anything.
+    /// Returns the fault of this request, if any.
     pub fn pick(
         &mut self,
         endpoint: Endpoint,
@@ -36,32 +36,32 @@ impl FaultPlan {
         chaos: &Chaos,
     ) -> Option<Fault> {
         self.scripted(endpoint, task)
-            .or_else(|| self.drawn(endpoint, odds, chaos))
+            .or_else(|| self.random(endpoint, odds, chaos))
     }
 
     fn scripted(&mut self, endpoint: Endpoint, task: Option<&str>) -> Option<Fault> {
-        let striking = self.script.iter_mut().position(|rule| {
-            let meant = rule.on.covers(endpoint)
+        let index = self.script.iter_mut().position(|rule| {
+            let matches = rule.on.covers(endpoint)
                 && (rule.task.is_none() || rule.task.as_deref() == task)
                 && rule.times != Some(0);
-            if meant && rule.skip > 0 {
+            if matches && rule.skip > 0 {
                 rule.skip -= 1;
                 return false;
             }
-            meant
+            matches
         })?;
-        let rule = &mut self.script[striking];
+        let rule = &mut self.script[index];
         let fault = rule.fault.clone();
         if let Some(times) = &mut rule.times {
             *times -= 1;
             if *times == 0 {
-                self.script.remove(striking);
+                self.script.remove(index);
             }
         }
         Some(fault)
     }
 
-    fn drawn(&mut self, endpoint: Endpoint, odds: &[Odds], chaos: &Chaos) -> Option<Fault> {
+    fn random(&mut self, endpoint: Endpoint, odds: &[Odds], chaos: &Chaos) -> Option<Fault> {
         for odds in odds.iter().filter(|odds| odds.on.covers(endpoint)) {
             if self.rng.random_bool(odds.probability) {
                 return Some(odds.fault.clone());

@@ -1,17 +1,20 @@
-//! Who decides that a request goes wrong: a script first, then chance.
+//! Which requests meet a fault: by a script, or at random.
 
+use std::str::FromStr;
+
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::{endpoint::Endpoint, faults::fault::Fault};
 
-/// The requests that a fault is meant for.
+/// The requests that a rule applies to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum On {
     /// Every request to the API.
     #[default]
     Any,
-    /// One task.
+    /// GET of one task.
     Get,
     /// The list of tasks.
     List,
@@ -39,26 +42,38 @@ impl On {
     }
 }
 
-/// A fault that strikes at a known request.
+impl FromStr for On {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        serde_json::from_value(name.into()).map_err(|_| {
+            format!(
+                "unknown requests {name:?}; use get, list, results, create, resume, user or any"
+            )
+        })
+    }
+}
+
+/// A rule of the script: a fault for known requests.
 ///
-/// Each request goes through the rules in their order. A rule that it matches either counts it as
-/// one to skip and lets it go on to the next rule, or strikes, and is gone after `times` strikes.
+/// Each request passes the rules in their order. A rule that matches it either skips it, and the next rule decides, or
+/// applies its fault. The rule is removed after `times` faults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Which requests.
+    /// The requests.
     #[serde(default)]
     pub on: On,
-    /// Only those about this task.
+    /// Only requests for this task.
     #[serde(default)]
     pub task: Option<String>,
-    /// How many of them to leave alone first.
+    /// How many matching requests to skip first.
     #[serde(default)]
     pub skip: u32,
-    /// How many to strike; `None` (`null`) is all from then on. Once if left out.
+    /// How often the fault is applied: 1 by default, `None` (`null`) without limit.
     #[serde(default = "once")]
     pub times: Option<u32>,
-    /// What happens to them.
+    /// The fault.
     pub fault: Fault,
 }
 
@@ -68,7 +83,7 @@ fn once() -> Option<u32> {
 }
 
 impl Rule {
-    /// Strikes once, at the next such request.
+    /// Returns a rule for the next such request.
     #[must_use]
     pub fn once(on: On, fault: Fault) -> Self {
         Self {
@@ -80,7 +95,7 @@ impl Rule {
         }
     }
 
-    /// Strikes at each such request.
+    /// Returns a rule for each such request.
     #[must_use]
     pub fn always(on: On, fault: Fault) -> Self {
         Self {
@@ -89,21 +104,21 @@ impl Rule {
         }
     }
 
-    /// The same, for requests about one task only.
+    /// Restricts the rule to one task.
     #[must_use]
     pub fn of_task(mut self, task: impl Into<String>) -> Self {
         self.task = Some(task.into());
         self
     }
 
-    /// The same, after so many requests that go well.
+    /// Skips this many requests first.
     #[must_use]
     pub fn after(mut self, skip: u32) -> Self {
         self.skip = skip;
         self
     }
 
-    /// The same, so many times.
+    /// Applies the fault this many times.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
@@ -111,34 +126,66 @@ impl Rule {
     }
 }
 
-/// A fault that strikes by chance.
+/// A fault that requests meet at random.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Odds {
-    /// Which requests.
+    /// The requests.
     #[serde(default)]
     pub on: On,
-    /// What happens to them.
+    /// The fault.
     pub fault: Fault,
-    /// The share of such requests, 0 to 1.
+    /// The share of these requests that meet it, 0 to 1.
     pub probability: f64,
 }
 
-/// A mix of faults: each request meets one with this probability, all of them equally often.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+impl FromStr for Odds {
+    type Err = String;
+
+    /// Parses `[on:]kind=probability`; the kind may be a fault in JSON.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (what, probability) = text
+            .rsplit_once('=')
+            .ok_or("a probability is missing, as in lost_after=0.1")?;
+        let (on, kind) = match what.split_once(':') {
+            Some((on, kind)) if !on.starts_with('{') => (on, kind),
+            _ => ("any", what),
+        };
+        let probability = probability
+            .parse()
+            .ok()
+            .filter(|probability| (0.0..=1.0).contains(probability))
+            .ok_or_else(|| format!("{probability:?} is not a number from 0 to 1"))?;
+        Ok(Self {
+            on: on.parse()?,
+            fault: if kind.starts_with('{') {
+                serde_json::from_str(kind).map_err(|error| error.to_string())?
+            } else {
+                kind.parse()?
+            },
+            probability,
+        })
+    }
+}
+
+/// A mix of faults, all equally likely.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Chaos {
-    /// The share of all requests that meet a fault, 0 to 1.
+    /// Make a share of all requests meet a fault of any kind, 0 to 1.
+    #[arg(long = "chaos", value_name = "P", default_value_t = 0.0)]
     pub probability: f64,
-    /// Whether 401, 402, 403 and 429 are in the splitmix64, which stop a client for all its tasks.
+    /// With --chaos: also 401, 402, 403 and 429, which stop a client for all its tasks.
+    #[arg(long = "chaos-account")]
     pub account: bool,
-    /// The mix; all that a bad network or a bad day brings if not given. Never in that: what
-    /// ends a task for good, such as a 404.
+    /// The mix; by default every fault of the network and the server. The default contains no fault that ends a task
+    /// for good, such as a 404.
+    #[arg(skip)]
     pub kinds: Option<Vec<Fault>>,
 }
 
 impl Chaos {
-    /// The usual splitmix64, at this probability.
+    /// Returns the default mix with this probability.
     #[must_use]
     pub fn at(probability: f64) -> Self {
         Self {
@@ -151,7 +198,7 @@ impl Chaos {
         let kinds = self.kinds.clone();
         let mut mix = kinds.unwrap_or_else(Fault::of_a_bad_network);
         if self.account {
-            mix.extend(Fault::of_the_account());
+            mix.extend([401, 402, 403, 429].map(Fault::status));
         }
         mix
     }

@@ -1,4 +1,4 @@
-//! What the stand-in is started with, and what can be changed while it runs.
+//! The options of the simulator: those of its start, and those that can change while it runs.
 
 pub(crate) mod flags;
 pub(crate) mod scenario;
@@ -7,20 +7,20 @@ pub(crate) mod settings;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use crate::options::{scenario::Scenario, settings::Settings};
+use self::{scenario::Scenario, settings::Settings};
 
-/// How to start the stand-in.
+/// How to start the simulator.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// Where to listen; port 0 takes any that is free.
+    /// The address to listen on; port 0 selects a free port.
     pub listen: SocketAddr,
-    /// From which everything follows that is left to chance.
+    /// The seed of everything random.
     pub seed: u64,
-    /// What can also be changed later on.
+    /// The settings that can change while the simulator runs.
     pub settings: Settings,
-    /// The searches to start with.
+    /// The tasks to start with.
     pub tasks: Vec<Scenario>,
-    /// What searches are like that clients create; their own query and size come on top.
+    /// The scenario of tasks that clients create. The request sets their query and size.
     pub created: Scenario,
 }
 

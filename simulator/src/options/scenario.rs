@@ -1,46 +1,55 @@
-//! What a simulated search is asked to be: its candidates, its pace and where it starts.
+//! The scenario of a simulated task: its candidates, its pace and its initial state.
 
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-/// Keeps every sum of candidates far from overflow.
+/// The largest number of candidates of a task; it keeps every sum of candidates far from overflow.
 pub(crate) const MAX_CANDIDATES: u32 = 10_000_000;
 
-/// A search to put into the stand-in.
+/// A task to add to the simulator.
 ///
-/// What is left at `None` is drawn from the stand-in's seed, so that a plain
-/// `Scenario::default()` is a plausible search that nobody has looked at yet.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// The seed determines each field that is `None`, so that `Scenario::default()` is a plausible new task.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scenario {
-    /// The task's id; a seeded UUID if not given. Any text goes, so that odd ids can be tried.
+    /// The task's id; by default a UUID from the seed. Any text is accepted, so that unusual ids can be tested.
+    #[arg(skip)]
     pub id: Option<String>,
-    /// What is searched for.
+    /// The query.
+    #[arg(skip)]
     pub query: Option<String>,
-    /// How many results the search is to find; 100, or `results` where those are given.
+    /// The number of results to find; by default `results`, or 100 without them.
+    #[arg(skip)]
     pub desired_num_results: Option<u32>,
-    /// Start as a search that is over already, with this many results. `None` starts a fresh one.
+    /// The task starts as `done` with this many results. With `None` it starts as `created`.
     ///
-    /// Together with a `fail_at` that these results reach, the search starts as `failed`.
+    /// If these results reach `fail_at`, the task starts as `failed`.
+    #[arg(skip)]
     pub results: Option<u32>,
-    /// How many candidates there are to be discovered; as many as the companies of the query's
-    /// market take if not given.
+    /// Candidates that each task can discover [default: as many as the companies of its query need].
+    #[arg(long, value_name = "N")]
     pub pool: Option<u32>,
-    /// The share of evaluated candidates that fit, 0 to 1; 0.3 to 0.8 by the seed.
+    /// The share of evaluated candidates that match, 0 to 1 [default: 0.3 to 0.8, by the seed].
+    #[arg(long, value_name = "P")]
     pub fit_rate: Option<f64>,
-    /// Candidates discovered in a minute of virtual time; 100.
+    /// Candidates discovered per simulated minute [default: 100].
+    #[arg(long = "rate", value_name = "N")]
     pub rate_per_minute: Option<f64>,
-    /// Candidates that wait before each of the two later stages; 15.
+    /// Candidates that wait before each of the two later stages; by default 15.
     ///
-    /// A large one makes a search that is exhausted but `in_progress` for long.
+    /// With a large backlog a task is exhausted but `in_progress` for a long time.
+    #[arg(skip)]
     pub backlog: Option<u32>,
-    /// Where the search turns `failed`; never if not given. A resume of it takes it past that.
+    /// Where the task fails; by default never. A resume continues it past this point.
+    #[arg(skip)]
     pub fail_at: Option<FailAt>,
-    /// How the work of a run is spread over its time.
+    /// How the work of a run is distributed over its time.
+    #[arg(long, value_enum, default_value_t)]
     pub shape: Shape,
 }
 
 impl Scenario {
-    /// A search that is done with `results` results and has plenty more to give.
+    /// Returns a task that is done with `results` results and can find more.
     #[must_use]
     pub fn done(results: u32) -> Self {
         Self {
@@ -49,27 +58,24 @@ impl Scenario {
         }
     }
 
-    /// A search that is done with `results` results and has no candidate left.
+    /// Returns a task that is done with `results` results and has no candidates left.
     #[must_use]
     pub fn exhausted(results: u32) -> Self {
         Self {
-            results: Some(results),
             pool: Some(results),
             fit_rate: Some(1.0),
-            ..Self::default()
+            ..Self::done(results)
         }
     }
 
-    /// The same search under an id of one's own.
+    /// Sets the id.
     #[must_use]
     pub fn with_id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
-}
 
-impl Scenario {
-    /// Says which field makes no sense.
+    /// Checks that each value is in its range; the error names the field.
     pub(crate) fn check(&self) -> Result<(), String> {
         let share = |name: &str, value: f64| {
             if (0.0..=1.0).contains(&value) {
@@ -78,8 +84,8 @@ impl Scenario {
                 Err(format!("{name}: {value} is not between 0 and 1"))
             }
         };
-        let at_most = |name: &str, value: Option<u32>, most: u32| match value {
-            Some(value) if value > most => Err(format!("{name}: {value} is more than {most}")),
+        let at_most = |name: &str, value: Option<u32>, max: u32| match value {
+            Some(value) if value > max => Err(format!("{name}: {value} is more than {max}")),
             _ => Ok(()),
         };
         share("fit_rate", self.fit_rate.unwrap_or(0.5))?;
@@ -95,14 +101,14 @@ impl Scenario {
                 Err(format!("rate_per_minute: {rate} is not a number above 0"))
             }
             _ if self.id.as_ref().is_some_and(String::is_empty) => {
-                Err("id: an empty id cannot be asked for".to_owned())
+                Err("id: must not be empty".to_owned())
             }
             _ => Ok(()),
         }
     }
 }
 
-/// The point at which a search fails.
+/// The point at which a task fails.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailAt {
@@ -112,23 +118,23 @@ pub enum FailAt {
     Fraction(f64),
 }
 
-/// How the work of one run is spread over the time it takes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+/// How the work of one run is distributed over its time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
-    /// The same pace throughout.
+    /// At a constant pace.
     #[default]
     Steady,
-    /// Fast first, slower and slower then.
+    /// Fast at first, then slower and slower.
     FrontLoaded,
-    /// Slow first, faster and faster then.
+    /// Slow at first, then faster and faster.
     BackLoaded,
-    /// Half of the work in the first third, then nothing for a third, then the rest.
+    /// Half of the work in the first third, none in the second, the rest in the last.
     Stalling,
 }
 
 impl Shape {
-    /// The share of the work that is done after `elapsed` (0 to 1) of the run's time.
+    /// Returns the share of the work that is done after `elapsed` (0 to 1) of the run's time.
     pub(crate) fn share(self, elapsed: f64) -> f64 {
         let x = elapsed.clamp(0.0, 1.0);
         match self {

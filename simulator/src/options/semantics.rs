@@ -1,83 +1,123 @@
-//! The switches for each thing that is not known about the real service.
+//! One switch for each undocumented behaviour of the real service.
 
+use clap::{ArgAction, Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-/// What the stand-in does where the real service's behaviour is not documented.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What the simulator does where the behaviour of the real service is not documented.
+///
+/// The comment on a field is also the help of its flag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Semantics {
-    /// What a resume does to `desired_num_results`.
-    pub desired: Desired,
-    /// The most results one task can have.
+    /// The largest number of results of one task.
+    #[arg(long, value_name = "N", default_value_t = 250)]
     pub cap: u32,
-    /// What is held against the cap.
+    /// Which number counts towards the cap.
+    #[arg(long, value_enum, default_value_t)]
     pub cap_counts: CapCounts,
-    /// What becomes of a resume that asks for more than the cap leaves.
-    pub cap_excess: CapExcess,
-    /// What becomes of a resume of a search that still runs.
+    /// What happens to a resume that asks for more than the cap allows. Clamped, it can grant 0.
+    #[arg(long, value_enum, default_value_t = Excess::Clamped)]
+    pub cap_excess: Excess,
+    /// What a resume does to `desired_num_results`.
+    #[arg(long, value_enum, default_value_t)]
+    pub desired: Desired,
+    /// What happens to a resume of a task that is running.
+    #[arg(long, value_enum, default_value_t)]
     pub resume_while_running: WhileRunning,
-    /// For how many milliseconds of real time GETs show the task as it was before a resume.
+    /// How long (real time) GETs show a task as it was before a resume, such as 500ms.
+    #[arg(long = "visibility-delay", value_name = "DURATION", default_value = "0s", value_parser = milliseconds)]
     pub visibility_delay_ms: u64,
-    /// Whether the answer to a resume shows its effect, whatever the GETs show.
+    /// The response to a resume shows the task as it was before.
+    // The flag negates the field: the response shows the effect of the resume unless the flag is given.
+    #[arg(long = "stale-resume-answer", action = ArgAction::SetFalse)]
     pub resume_answer_shows: bool,
-    /// Whether `num_results` can fall.
+    /// When `num_results` falls.
+    #[arg(long = "falling", value_enum, default_value_t)]
     pub falls: Falls,
-    /// By how much it falls each time.
+    /// How many results are lost at each fall.
+    #[arg(long = "falling-by", value_name = "N", default_value_t = 1)]
     pub falls_by: u32,
-    /// The form of `detail` in the 400 that answers a refused resume.
+    /// The form of `detail` in the 400 that refuses a resume.
+    #[arg(long, value_enum, default_value_t)]
     pub refusal_body: RefusalBody,
-    /// How much of what is asked for a run brings, in percent. The pool is not exhausted by that.
+    /// The share of the requested results that a run delivers, in percent; it does not exhaust the pool.
+    #[arg(long = "yield", value_name = "PERCENT", default_value_t = 100)]
     pub yield_percent: u32,
-    /// For how much of a run's time, in percent and at its end, `status` says `done` while the
-    /// counters still rise.
+    /// The last part of a run's time in which `status` is already `done` and counters still rise, in percent.
+    #[arg(long = "early-done", value_name = "PERCENT", default_value_t = 0)]
     pub early_done_percent: u32,
-    /// How many more candidates enter the pipeline in a minute of virtual time after a run is
-    /// over, while `status` says `done`. Holds for runs that end from now on.
+    /// Candidates discovered per simulated minute after a run has ended; applies to runs that end from now on.
+    #[arg(long, value_name = "N", default_value_t = 0)]
     pub rises_after_done: u32,
-    /// How much of a run's work, in percent, is left for a second run, which begins by itself:
-    /// `done` returns to `in_progress`.
+    /// The part of a run's work, in percent, that a second run does: it starts by itself and turns `done` back
+    /// into `in_progress`.
+    #[arg(long = "reopens", value_name = "PERCENT", default_value_t = 0)]
     pub reopens_percent: u32,
-    /// For how many seconds of virtual time `status` says `done` before that.
+    /// With --reopens: how long (simulated time) `status` is `done` before the second run.
+    #[arg(long = "reopens-after", value_name = "DURATION", default_value = "60s", value_parser = seconds)]
     pub reopens_after_s: u32,
-    /// How much later than its answer the work of a resume begins, in seconds of virtual time.
-    /// Until then `status` stays what it was; `desired_num_results` changes at once.
+    /// Time (simulated) from the response to a resume until its work starts; until then only
+    /// `desired_num_results` changes.
+    #[arg(long = "work-delay", value_name = "DURATION", default_value = "0s", value_parser = seconds)]
     pub work_delay_s: u32,
-    /// How many results, in percent, `num_results` includes that `/results` does not contain.
+    /// Results that `num_results` counts but `/results` does not contain, in percent.
+    #[arg(long = "undelivered", value_name = "PERCENT", default_value_t = 0)]
     pub undelivered_percent: u32,
-    /// How many companies fit each query in all; 300 to 1,500 by the query where it is not set.
-    ///
-    /// A search that was given its number of candidates has as many as fit among those.
+    /// Companies that match each query [default: 300 to 1500, by the query; with a pool: its matches].
+    #[arg(long, value_name = "N")]
     pub market: Option<u32>,
-    /// What becomes of domains to exclude beyond the 1,000 that one search can have.
+    /// What happens to domains to exclude beyond the 1000 that a task can have.
+    #[arg(long, value_enum, default_value_t = Excess::Clamped)]
     pub exclusions_excess: Excess,
     /// The form of each score of a result.
+    #[arg(long, value_enum, default_value_t)]
     pub scores: Scores,
     /// The largest `limit` of the list of tasks.
+    #[arg(long, value_name = "N", default_value_t = 100)]
     pub list_limit: u32,
-    /// The `limit` of the list where none is given; at most the largest.
+    /// The default `limit` of the list of tasks; at most the largest.
+    #[arg(long, value_name = "N", default_value_t = 20)]
     pub list_default_limit: u32,
     /// The largest `limit` of results.
+    #[arg(long, value_name = "N", default_value_t = 100)]
     pub results_limit: u32,
-    /// The `limit` of results where none is given; at most the largest.
+    /// The default `limit` of results; at most the largest.
+    #[arg(long, value_name = "N", default_value_t = 50)]
     pub results_default_limit: u32,
-    /// What becomes of a larger `limit`.
+    /// What happens to a larger `limit`.
+    #[arg(long, value_enum, default_value_t = Excess::Refused)]
     pub limit_excess: Excess,
     /// The order of the list.
+    #[arg(long, value_enum, default_value_t)]
     pub list_order: ListOrder,
     /// What the list shows of a task.
+    #[arg(long, value_enum, default_value_t)]
     pub list_shows: ListShows,
-    /// For how many milliseconds of real time the list stays as it was when it was last made. New
-    /// tasks are missing from it that long.
+    /// How long (real time) the list is served from a cache, without new tasks, such as 5s.
+    #[arg(long = "list-delay", value_name = "DURATION", default_value = "0s", value_parser = milliseconds)]
     pub list_delay_ms: u64,
+}
+
+fn milliseconds(text: &str) -> Result<u64, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    u64::try_from(duration.as_millis()).map_err(|_| "too long".to_owned())
+}
+
+fn seconds(text: &str) -> Result<u32, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.subsec_nanos() > 0 {
+        return Err("must be whole seconds".to_owned());
+    }
+    u32::try_from(duration.as_secs()).map_err(|_| "too long".to_owned())
 }
 
 impl Default for Semantics {
     fn default() -> Self {
         Self {
-            desired: Desired::default(),
             cap: 250,
             cap_counts: CapCounts::default(),
-            cap_excess: CapExcess::default(),
+            cap_excess: Excess::Clamped,
+            desired: Desired::default(),
             resume_while_running: WhileRunning::default(),
             visibility_delay_ms: 0,
             resume_answer_shows: true,
@@ -107,7 +147,7 @@ impl Default for Semantics {
 }
 
 impl Semantics {
-    /// Says which value makes no sense.
+    /// Checks that each value is in its range; the error names the field.
     pub(crate) fn check(&self) -> Result<(), String> {
         for (name, number) in [
             ("cap", self.cap),
@@ -135,7 +175,7 @@ impl Semantics {
 }
 
 /// What a resume does to `desired_num_results`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Desired {
     /// It rises by what is granted.
@@ -143,60 +183,49 @@ pub enum Desired {
     Rises,
     /// It becomes `num_results` plus what is granted.
     Set,
-    /// It stays; the search grows all the same.
+    /// It does not change; the task grows nevertheless.
     Stays,
 }
 
-/// What is held against the cap.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+/// Which number counts towards the cap.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum CapCounts {
-    /// `num_results`: what was delivered.
+    /// `num_results`: the delivered results.
     #[default]
     Results,
-    /// `desired_num_results`: what was asked for.
+    /// `desired_num_results`: the requested results.
     Desired,
 }
 
-/// What becomes of a resume that asks for more than the cap leaves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum CapExcess {
-    /// It is accepted, and grants what is left, which can be nothing.
-    #[default]
-    Clamped,
-    /// It is answered 400.
-    Refused,
-}
-
-/// What becomes of a resume of a search that still runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+/// What happens to a resume of a task that is running.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum WhileRunning {
-    /// It is accepted and starts when the run is over.
+    /// It is accepted and starts when the current run ends.
     Queued,
     /// It is answered 400.
     Refused,
-    /// It makes the run that is under way longer.
+    /// It extends the current run.
     #[default]
     Added,
 }
 
-/// Whether and when `num_results` falls.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+/// When `num_results` falls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Falls {
     /// Never.
     #[default]
     Never,
-    /// Each time a run is over.
+    /// At the end of each run.
     WhenDone,
-    /// Now and then, between two looks at a task that is done: at every third look.
+    /// At every third poll of a task that is done.
     AtLooks,
 }
 
-/// The form of `detail` in the 400 that answers a refused resume.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+/// The form of `detail` in the 400 that refuses a resume.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalBody {
     /// A sentence.
@@ -208,18 +237,18 @@ pub enum RefusalBody {
     List,
 }
 
-/// What becomes of a number or a list that is larger than the service allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+/// What happens to a number or a list that is larger than the service allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Excess {
-    /// What is allowed is taken, the rest is left out.
+    /// It is reduced to what is allowed.
     Clamped,
-    /// The request is refused: 422, or 400 where it takes more than a look at the body to know.
+    /// The request is refused: with 422, or with 400 if the body alone does not show the excess.
     Refused,
 }
 
 /// The form of each score of a result.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Scores {
     /// An object with `grade`, `explanation` and `sources`.
@@ -230,7 +259,7 @@ pub enum Scores {
 }
 
 /// The order of the list of tasks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum ListOrder {
     /// The newest task first.
@@ -238,19 +267,19 @@ pub enum ListOrder {
     Newest,
     /// The oldest task first.
     Oldest,
-    /// An order that has nothing to do with the tasks; a new one can stand anywhere in it.
+    /// A fixed random order; a new task can appear anywhere in it.
     Random,
-    /// Another order at each request.
+    /// A new random order at each request.
     Shuffled,
 }
 
 /// What the list shows of a task.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum ListShows {
     /// The task as a GET shows it.
     #[default]
     Task,
-    /// The same without criteria, data sources and exclusions.
+    /// The task without criteria, data sources and exclusions.
     Progress,
 }

@@ -1,5 +1,6 @@
-//! Everything about the stand-in that can be changed while it runs.
+//! The settings that can change while the simulator runs.
 
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -10,23 +11,34 @@ use crate::{
     options::semantics::Semantics,
 };
 
-/// The switches, as `PATCH /_simulator/settings` and [`crate::Simulator::settings`] set them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The settings that `PATCH /_simulator/settings` and [`crate::Simulator::settings`] change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Virtual seconds in a real one. At 0 only `advance` moves time.
+    /// Simulated seconds per real second; at 0 only POST /_simulator/advance moves time.
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub speed: f64,
-    /// The one token that is accepted; any if not set.
+    /// The only token that is accepted [default: any].
+    #[arg(long, value_name = "TOKEN")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted_token: Option<String>,
-    /// Credits of the account. Where they are set they run out, and asking for more is answered
-    /// 402; else the account has plenty.
+    /// Credits of the account; a result costs one, and without credits, creates and resumes are answered 402
+    /// [default: 10000, never refused].
+    #[arg(long, value_name = "N")]
     pub credits: Option<u64>,
-    /// What is not known about the real service.
+    /// The undocumented behaviour of the service.
+    #[command(flatten)]
     pub semantics: Semantics,
-    /// Faults that strike by chance, each with a probability of its own.
+    /// Faults that requests meet at random, each with its own probability.
+    #[arg(
+        long = "fault",
+        value_name = "[ON:]KIND=PROBABILITY",
+        help = "Make a share of the requests meet this fault; can be repeated",
+        long_help = super::flags::FAULT_HELP
+    )]
     pub odds: Vec<Odds>,
-    /// A mix of all kinds of faults.
+    /// Faults of all kinds that requests meet at random.
+    #[command(flatten)]
     pub chaos: Chaos,
 }
 
@@ -44,14 +56,17 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Says which value makes no sense, and what would.
+    /// Checks that each value is in its range.
     ///
     /// # Errors
     ///
-    /// Returns the name of the field with what is allowed.
+    /// Names the invalid field, its value and the allowed values.
     pub fn check(&self) -> Result<(), String> {
         if !self.speed.is_finite() || self.speed < 0.0 {
-            return Err(format!("speed: {} is not a number from 0 up", self.speed));
+            return Err(format!(
+                "speed: {} is not a number of at least 0",
+                self.speed
+            ));
         }
         self.semantics.check()?;
         if self.accepted_token.as_deref() == Some("") {
@@ -66,9 +81,8 @@ impl Settings {
                 ));
             }
         }
-        for fault in self.odds.iter().map(|odds| &odds.fault) {
-            fault.check()?;
-        }
-        self.chaos.kinds.iter().flatten().try_for_each(Fault::check)
+        let odds = self.odds.iter().map(|odds| &odds.fault);
+        let chaos = self.chaos.kinds.iter().flatten();
+        odds.chain(chaos).try_for_each(Fault::check)
     }
 }

@@ -1,13 +1,13 @@
-//! The wire under the server: connections that can be cut without an answer.
+//! TCP connections that a request handler can close without a response.
 //!
-//! HTTP has no way to say "no answer", so a fault that loses one has to act on the socket.
+//! HTTP has no way to send no response, so a fault that loses one acts on the socket.
 
 use std::{
     io,
     net::SocketAddr,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -22,54 +22,50 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-const WHOLE: u8 = 0;
-const CUT: u8 = 1;
+const OPEN: u8 = 0;
+const CLOSED: u8 = 1;
 const RESET: u8 = 2;
 
-/// A handle to one connection, to end it from a handler or from outside.
+/// A handle that closes one connection.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ConnectionHandle(Arc<Closing>);
+pub(crate) struct ConnectionHandle(Arc<ConnectionState>);
 
 #[derive(Debug, Default)]
-struct Closing {
+struct ConnectionState {
     state: AtomicU8,
     waker: Mutex<Option<Waker>>,
 }
 
 impl ConnectionHandle {
-    /// Closes the connection; nothing written from now on reaches the client.
+    /// Closes the connection. Nothing written after this reaches the client.
     pub fn close(&self) {
-        self.end(CUT);
+        self.end(CLOSED);
     }
 
-    /// The same, with a TCP RST in place of an orderly close.
+    /// Closes the connection with a TCP RST.
     pub fn reset(&self) {
         self.end(RESET);
     }
 
-    fn end(&self, how: u8) {
-        self.0.state.store(how, Ordering::Release);
-        let waker = self
-            .0
-            .waker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(waker) = waker {
+    fn end(&self, state: u8) {
+        self.0.state.store(state, Ordering::Release);
+        if let Some(waker) = lock(&self.0.waker).take() {
             waker.wake();
         }
     }
 }
 
-/// All open connections, so that the server's end is theirs too.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// All open connections, so that the end of the server closes them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Connections(Arc<Mutex<Vec<Weak<Closing>>>>);
+pub(crate) struct Connections(Arc<Mutex<Vec<Weak<ConnectionState>>>>);
 
 impl Connections {
-    /// Cuts all of them.
     pub fn close_all(&self) {
-        let connections =
-            std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let connections = std::mem::take(&mut *lock(&self.0));
         for connection in connections.iter().filter_map(Weak::upgrade) {
             ConnectionHandle(connection).close();
         }
@@ -77,14 +73,14 @@ impl Connections {
 
     fn open(&self) -> ConnectionHandle {
         let handle = ConnectionHandle::default();
-        let mut connections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connections = lock(&self.0);
         connections.retain(|connection| connection.strong_count() > 0);
         connections.push(Arc::downgrade(&handle.0));
         handle
     }
 }
 
-/// A TCP listener whose connections can be cut.
+/// A TCP listener whose connections have a [`ConnectionHandle`].
 #[derive(Debug)]
 pub(crate) struct ConnectionListener {
     pub listener: TcpListener,
@@ -97,7 +93,7 @@ impl Listener for ConnectionListener {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let (stream, from) = Listener::accept(&mut self.listener).await;
-        // Answers go out whole, so waiting to fill a packet only costs time.
+        // Each response is written at once, so Nagle's algorithm would only delay it.
         let _ = stream.set_nodelay(true);
         let handle = self.connections.open();
         (Connection { stream, handle }, from)
@@ -114,7 +110,7 @@ impl Connected<IncomingStream<'_, ConnectionListener>> for ConnectionHandle {
     }
 }
 
-/// One connection.
+/// A TCP stream that fails after its handle has closed it.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -124,9 +120,9 @@ pub(crate) struct Connection {
 impl Connection {
     fn check(&self) -> io::Result<()> {
         match self.handle.0.state.load(Ordering::Acquire) {
-            WHOLE => Ok(()),
-            how => {
-                if how == RESET {
+            OPEN => Ok(()),
+            state => {
+                if state == RESET {
                     self.stream.set_zero_linger()?;
                 }
                 Err(io::ErrorKind::ConnectionAborted.into())
@@ -141,13 +137,8 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // The waker goes in before the check, else a cut between the two would wake nobody.
-        *self
-            .handle
-            .0
-            .waker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        // The waker is stored before the check: otherwise a close between the two would wake no task.
+        *lock(&self.handle.0.waker) = Some(cx.waker().clone());
         self.check()?;
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }

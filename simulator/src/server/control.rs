@@ -1,4 +1,4 @@
-//! The control path under `/_simulator`, to set the stand-in up and to look inside it.
+//! The control endpoints under `/_simulator`: they change and show the state of the simulator.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,29 +7,31 @@ use axum::{
     body::Bytes,
     extract::State as Extract,
     http::StatusCode,
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
     routing::{get, patch, post},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    faults::rules::Rule, options::scenario::Scenario, options::settings::Settings, state::Shared,
+    faults::rules::Rule,
+    options::{scenario::Scenario, settings::Settings},
+    state::Shared,
 };
 
 const ENDPOINTS: [&str; 9] = [
-    "GET /_simulator: this",
-    "PATCH /_simulator/settings: changes the settings given, null sets one to its default",
-    "POST /_simulator/tasks: adds a search, e.g. {\"results\": 40, \"pool\": 300, \"fit_rate\": 0.5}",
+    "GET /_simulator: this overview",
+    "PATCH /_simulator/settings: changes the given settings; null restores a default",
+    "POST /_simulator/tasks: adds a task, e.g. {\"results\": 40, \"pool\": 300, \"fit_rate\": 0.5}",
     "GET /_simulator/ledger: each resume that reached the world",
     "GET /_simulator/requests: counts, and the last 1,000 requests",
-    "GET /_simulator/script: faults that are still to come",
+    "GET /_simulator/script: the pending faults",
     "POST /_simulator/script: appends faults, e.g. {\"on\": \"resume\", \"fault\": \"lost_after\"}",
-    "DELETE /_simulator/script: drops them",
+    "DELETE /_simulator/script: removes the pending faults",
     "POST /_simulator/advance: moves virtual time forward, e.g. {\"seconds\": 60}",
 ];
 
-/// The routes; anything else under the path is left to the API's 404.
+/// Returns the routes. Other paths under `/_simulator` get the 404 of the API.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/_simulator", get(overview))
@@ -39,31 +41,32 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/_simulator/requests", get(requests))
         .route(
             "/_simulator/script",
-            get(script).post(extend_script).delete(drop_script),
+            get(script).post(extend_script).delete(clear_script),
         )
         .route("/_simulator/advance", post(advance))
 }
 
 type State = Extract<Arc<Shared>>;
-type ApiResponse = Result<Json<Value>, ControlError>;
+type Answer = Result<Json<Value>, ControlError>;
 
-/// What is wrong with a control request.
+/// The error of a control request.
 struct ControlError(StatusCode, String);
 
-impl axum::response::IntoResponse for ControlError {
+impl IntoResponse for ControlError {
     fn into_response(self) -> Response {
         (self.0, Json(json!({ "detail": self.1 }))).into_response()
     }
 }
 
-fn refused(error: &(impl ToString + ?Sized)) -> ControlError {
+#[allow(clippy::needless_pass_by_value, reason = "map_err passes it by value")]
+fn invalid(error: impl ToString) -> ControlError {
     ControlError(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ControlError> {
     let value: Value = serde_json::from_slice(body)
         .map_err(|error| ControlError(StatusCode::BAD_REQUEST, format!("not JSON: {error}")))?;
-    serde_json::from_value(value).map_err(|error| refused(&error))
+    serde_json::from_value(value).map_err(invalid)
 }
 
 async fn overview(Extract(shared): State) -> Json<Value> {
@@ -71,7 +74,7 @@ async fn overview(Extract(shared): State) -> Json<Value> {
     let now = state.clock.now();
     Json(json!({
         "endpoints": ENDPOINTS,
-        "settings": shown(&state.settings),
+        "settings": redacted(&state.settings),
         "virtual_time": state.world.timestamp(now.time).to_string(),
         "virtual_seconds": now.time.as_secs_f64(),
         "tasks": state.world.len(),
@@ -79,25 +82,25 @@ async fn overview(Extract(shared): State) -> Json<Value> {
     }))
 }
 
-/// The settings, but for the token.
-fn shown(settings: &Settings) -> Value {
+/// The settings without the token.
+fn redacted(settings: &Settings) -> Value {
     let mut value = json!(settings);
     let token = settings.accepted_token.as_ref().map(|_| "[redacted]");
     value["accepted_token"] = json!(token);
     value
 }
 
-async fn settings(Extract(shared): State, body: Bytes) -> ApiResponse {
+async fn settings(Extract(shared): State, body: Bytes) -> Answer {
     let change: Value = parse(&body)?;
     if !change.is_object() {
-        return Err(refused("settings: an object is wanted"));
+        return Err(invalid("settings: must be an object"));
     }
     let mut state = shared.lock();
     let mut settings = json!(state.settings);
     merge(&mut settings, change);
-    let settings: Settings = serde_json::from_value(settings).map_err(|error| refused(&error))?;
-    state.set(settings).map_err(|error| refused(&error))?;
-    Ok(Json(shown(&state.settings)))
+    let settings: Settings = serde_json::from_value(settings).map_err(invalid)?;
+    state.set(settings).map_err(invalid)?;
+    Ok(Json(redacted(&state.settings)))
 }
 
 /// JSON merge patch (RFC 7396).
@@ -128,7 +131,7 @@ async fn add_task(Extract(shared): State, body: Bytes) -> Result<Response, Contr
     let id = state
         .world
         .add(now, &scenario, None, semantics)
-        .map_err(|error| refused(&error))?;
+        .map_err(invalid)?;
     let task = state.world.poll(now, &id, semantics);
     Ok((StatusCode::CREATED, Json(json!(task))).into_response())
 }
@@ -145,24 +148,24 @@ async fn script(Extract(shared): State) -> Json<Value> {
     Json(json!(shared.lock().fault_plan.script))
 }
 
-async fn extend_script(Extract(shared): State, body: Bytes) -> ApiResponse {
+async fn extend_script(Extract(shared): State, body: Bytes) -> Answer {
     let rules = match parse(&body)? {
         value @ Value::Array(_) => serde_json::from_value(value),
         value => serde_json::from_value::<Rule>(value).map(|rule| vec![rule]),
     };
-    let rules: Vec<Rule> = rules.map_err(|error| refused(&error))?;
+    let rules: Vec<Rule> = rules.map_err(invalid)?;
     let mut state = shared.lock();
     state.fault_plan.script.extend(rules);
     Ok(Json(json!(state.fault_plan.script)))
 }
 
-async fn drop_script(Extract(shared): State) -> Json<Value> {
+async fn clear_script(Extract(shared): State) -> Json<Value> {
     let mut state = shared.lock();
     state.fault_plan.script.clear();
     Json(json!(state.fault_plan.script))
 }
 
-async fn advance(Extract(shared): State, body: Bytes) -> ApiResponse {
+async fn advance(Extract(shared): State, body: Bytes) -> Answer {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Advance {
@@ -170,7 +173,7 @@ async fn advance(Extract(shared): State, body: Bytes) -> ApiResponse {
     }
     let Advance { seconds } = parse(&body)?;
     let by = Duration::try_from_secs_f64(seconds)
-        .map_err(|error| refused(&format!("seconds: {error}")))?;
+        .map_err(|error| invalid(format!("seconds: {error}")))?;
     let mut state = shared.lock();
     state.clock.advance(by);
     let now = state.clock.now();

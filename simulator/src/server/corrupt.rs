@@ -1,13 +1,14 @@
-//! Bodies that differ from the documented ones.
+//! Corrupted responses: other fields, other types, or invalid JSON.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{api::response::ApiResponse, faults::fault::Fault};
 
-/// The same answer with other fields or other values.
-pub(crate) fn corrupted(fault: &Fault, answer: ApiResponse) -> ApiResponse {
+/// Returns the response with the changes of this fault, or unchanged if the fault has none.
+pub(crate) fn corrupted(fault: &Fault, mut response: ApiResponse) -> ApiResponse {
+    let body = &mut response.body;
     match fault {
-        Fault::MissingFields => each_object(answer, |object| {
+        Fault::MissingFields => each_object(body, |object| {
             for name in [
                 "id",
                 "status",
@@ -18,7 +19,7 @@ pub(crate) fn corrupted(fault: &Fault, answer: ApiResponse) -> ApiResponse {
                 object.remove(name);
             }
         }),
-        Fault::WrongTypes => each_object(answer, |object| {
+        Fault::WrongTypes => each_object(body, |object| {
             for (_, value) in object.iter_mut() {
                 *value = match value {
                     Value::String(_) => json!(7),
@@ -28,37 +29,33 @@ pub(crate) fn corrupted(fault: &Fault, answer: ApiResponse) -> ApiResponse {
                 };
             }
         }),
-        Fault::WrongId => each_object(answer, |object| {
-            object.insert(
-                "id".to_owned(),
-                json!("00000000-0000-4000-8000-000000000000"),
-            );
+        Fault::WrongId => each_object(body, |object| {
+            let id = json!("00000000-0000-4000-8000-000000000000");
+            object.insert("id".to_owned(), id);
         }),
-        Fault::QuotedNumbers => each_value(answer, &|value| {
+        Fault::QuotedNumbers => each_scalar(body, &|value| {
             if value.is_i64() || value.is_u64() {
                 *value = json!(value.to_string());
             }
         }),
-        Fault::FloatNumbers => each_value(answer, &|value| {
+        Fault::FloatNumbers => each_scalar(body, &|value| {
             if let (true, Some(number)) = (value.is_i64() || value.is_u64(), value.as_f64()) {
                 *value = json!(number);
             }
         }),
-        Fault::NumericFlags => each_value(answer, &|value| {
+        Fault::NumericFlags => each_scalar(body, &|value| {
             if let Some(flag) = value.as_bool() {
                 *value = json!(u8::from(flag));
             }
         }),
-        _ => answer,
+        _ => {}
     }
+    response
 }
 
-/// Changes the object, or each object of the list, that an answer is.
-fn each_object(
-    mut answer: ApiResponse,
-    change: impl Fn(&mut serde_json::Map<String, Value>),
-) -> ApiResponse {
-    match &mut answer.body {
+/// Changes the body if it is an object, or each object if it is a list.
+fn each_object(body: &mut Value, change: impl Fn(&mut Map<String, Value>)) {
+    match body {
         Value::Object(object) => change(object),
         Value::Array(items) => items
             .iter_mut()
@@ -66,25 +63,22 @@ fn each_object(
             .for_each(change),
         _ => {}
     }
-    answer
 }
 
-/// Changes each value within an answer that is no list and no object.
-fn each_value(mut answer: ApiResponse, change: &impl Fn(&mut Value)) -> ApiResponse {
-    fn walk(value: &mut Value, change: &impl Fn(&mut Value)) {
-        match value {
-            Value::Array(items) => items.iter_mut().for_each(|item| walk(item, change)),
-            Value::Object(fields) => fields.values_mut().for_each(|field| walk(field, change)),
-            value => change(value),
-        }
+/// Changes each value that is neither a list nor an object.
+fn each_scalar(value: &mut Value, change: &impl Fn(&mut Value)) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| each_scalar(item, change)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|field| each_scalar(field, change)),
+        value => change(value),
     }
-    walk(&mut answer.body, change);
-    answer
 }
 
-/// JSON but for control characters within its prose, which stand there as they are.
-pub(crate) fn with_raw_controls(body: Value) -> String {
-    const PROSE: [&str; 6] = [
+/// Returns the JSON with unescaped control characters at the end of each of its free texts.
+pub(crate) fn with_raw_controls(mut body: Value) -> String {
+    const TEXTS: [&str; 6] = [
         "query",
         "criterion",
         "company_description",
@@ -92,7 +86,7 @@ pub(crate) fn with_raw_controls(body: Value) -> String {
         "message",
         "email",
     ];
-    // For private use: it is not escaped, and nothing else here contains it.
+    // A character for private use: JSON does not escape it, and nothing else here contains it.
     const MARK: char = '\u{e000}';
     fn walk(value: &mut Value) {
         match value {
@@ -100,7 +94,7 @@ pub(crate) fn with_raw_controls(body: Value) -> String {
             Value::Object(fields) => {
                 for (name, field) in fields.iter_mut() {
                     match field {
-                        Value::String(text) if PROSE.contains(&name.as_str()) => text.push(MARK),
+                        Value::String(text) if TEXTS.contains(&name.as_str()) => text.push(MARK),
                         field => walk(field),
                     }
                 }
@@ -108,7 +102,6 @@ pub(crate) fn with_raw_controls(body: Value) -> String {
             _ => {}
         }
     }
-    let mut body = body;
     walk(&mut body);
     body.to_string().replace(MARK, "\n\t\u{1}")
 }

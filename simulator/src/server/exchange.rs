@@ -1,4 +1,4 @@
-//! One HTTP exchange: a request that was received, until it is answered or dropped.
+//! One HTTP exchange: a request and its response.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     state::Shared,
 };
 
-/// One request on its way through; it counts as in flight until this is dropped.
+/// A received request; it counts as in flight until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub shared: Arc<Shared>,
@@ -21,12 +21,12 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Lets the request take effect.
-    pub fn execute(&self, api_request: &ApiRequest) -> ApiResponse {
-        api::answer(&mut self.shared.lock(), api_request)
+    /// Executes the request and returns the response.
+    pub fn execute(&self, request: &ApiRequest) -> ApiResponse {
+        api::handle(&mut self.shared.lock(), request)
     }
 
-    /// Notes that the answer goes out with this status.
+    /// Records the status of the response, in the request log and for a resume in the ledger.
     pub fn record(&self, status: StatusCode, resume: Option<u64>) {
         let mut state = self.shared.lock();
         state.requests.answered(self.seq, status.as_u16());
@@ -35,7 +35,7 @@ impl Exchange {
         }
     }
 
-    /// Lets somebody else ask for `new` more results of this task.
+    /// Resumes a task as another client of the account.
     pub fn colleague_resumes(&self, task: &str, new: u32) {
         let state = &mut *self.shared.lock();
         let now = state.clock.now();
@@ -43,26 +43,26 @@ impl Exchange {
         state.world.colleague_resumes(now, task, new, semantics);
     }
 
-    /// Sends the answer as it is.
-    pub fn respond(self, answer: &ApiResponse) -> Response {
-        let body = answer.body.to_string();
-        self.respond_with_body(answer, body)
+    /// Sends the response.
+    pub fn respond(self, response: &ApiResponse) -> Response {
+        let body = response.body.to_string();
+        self.respond_with(response, body)
     }
 
-    /// Sends the answer with this text as its body.
-    pub fn respond_with_body(self, answer: &ApiResponse, body: String) -> Response {
-        self.record(answer.status, answer.resume);
-        let mut response = Response::builder().status(answer.status);
-        let typed = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
-        if !answer.headers.iter().any(typed) {
-            response = response.header(header::CONTENT_TYPE, "application/json");
+    /// Sends the response with another body.
+    pub fn respond_with(self, response: &ApiResponse, body: String) -> Response {
+        self.record(response.status, response.resume);
+        let mut built = Response::builder().status(response.status);
+        let is_type = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
+        if !response.headers.iter().any(is_type) {
+            built = built.header(header::CONTENT_TYPE, "application/json");
         }
-        for (name, value) in &answer.headers {
-            response = response.header(name, value);
+        for (name, value) in &response.headers {
+            built = built.header(name, value);
         }
-        response
+        built
             .body(Body::from(body))
-            .expect("names and values of headers were checked when they came in")
+            .expect("names and values of headers are checked when they are set")
     }
 }
 

@@ -1,6 +1,6 @@
-//! Does a fault to a request and its answer.
+//! Injects a fault into an exchange.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, iter, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -9,62 +9,61 @@ use axum::{
 };
 use futures_util::stream;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::{task::yield_now, time::sleep};
 
 use crate::{
     api::{ApiRequest, response::ApiResponse},
     faults::fault::{Fault, PAGE},
-    server::{
-        connection::ConnectionHandle,
-        corrupt::{corrupted, with_raw_controls},
-        exchange::Exchange,
-    },
+    server::{connection::ConnectionHandle, corrupt, exchange::Exchange},
 };
 
-/// Answers (or fails to answer) `api_request` in the way that `fault` says.
+const JSON: &str = "application/json";
+
+/// Executes and answers `request`, or does not, as `fault` says.
 pub(crate) async fn inject(
     fault: Fault,
     exchange: Exchange,
-    api_request: ApiRequest,
+    request: ApiRequest,
     connection: &ConnectionHandle,
 ) -> Response {
-    let answer = match &fault {
+    let wait = async |ms| sleep(Duration::from_millis(ms)).await;
+    let response = match &fault {
         Fault::Delay { ms } => {
-            sleep(Duration::from_millis(*ms)).await;
-            exchange.execute(&api_request)
+            wait(*ms).await;
+            exchange.execute(&request)
         }
         Fault::ColleagueFirst { new } => {
-            if let Some(task) = &api_request.route.task {
+            if let Some(task) = &request.route.task {
                 exchange.colleague_resumes(task, *new);
             }
-            exchange.execute(&api_request)
+            exchange.execute(&request)
         }
         Fault::Hang { ms } => {
-            sleep(Duration::from_millis(*ms)).await;
-            return close_unanswered(connection);
+            wait(*ms).await;
+            return close(connection);
         }
         Fault::Late { ms } => {
-            let wait = Duration::from_millis(*ms);
-            // On its own, for the connection's end would end this request with it.
+            let delay = Duration::from_millis(*ms);
+            // In a task of its own, because the end of the connection would end this one.
             tokio::spawn(async move {
-                sleep(wait).await;
-                exchange.execute(&api_request);
+                sleep(delay).await;
+                exchange.execute(&request);
             });
-            return close_unanswered(connection);
+            return close(connection);
         }
-        fault if fault.takes_effect() => exchange.execute(&api_request),
-        // What is not done has no answer of its own; this one is replaced below.
+        fault if fault.takes_effect() => exchange.execute(&request),
+        // Replaced below.
         _ => ApiResponse::ok(Value::Null),
     };
     match fault {
-        Fault::LostBefore | Fault::LostAfter => close_unanswered(connection),
+        Fault::LostBefore | Fault::LostAfter => close(connection),
         Fault::Reset { .. } => {
             connection.reset();
-            never_sent()
+            unsent()
         }
         Fault::HangAfter { ms } => {
-            sleep(Duration::from_millis(ms)).await;
-            exchange.respond(&answer)
+            wait(ms).await;
+            exchange.respond(&response)
         }
         Fault::Status {
             code,
@@ -75,114 +74,96 @@ pub(crate) async fn inject(
         } => {
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let body = body.unwrap_or_else(|| json!({ "detail": detail(status) }));
-            let mut replaced = ApiResponse::new(status, body).for_resume(answer.resume);
+            let mut replaced = ApiResponse::new(status, body).for_resume(response.resume);
             replaced.headers.extend(headers);
             match text {
-                Some(text) => exchange.respond_with_body(&replaced, text),
+                Some(text) => exchange.respond_with(&replaced, text),
                 None => exchange.respond(&replaced),
             }
         }
         Fault::Redirect { status, location } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::TEMPORARY_REDIRECT);
-            let answer = ApiResponse::new(status, Value::Null).with_header("Location", location);
-            exchange.respond(&answer)
+            let redirect = ApiResponse::new(status, Value::Null).with_header("Location", location);
+            exchange.respond(&redirect)
         }
-        fault @ (Fault::MissingFields
-        | Fault::WrongTypes
-        | Fault::WrongId
-        | Fault::QuotedNumbers
-        | Fault::FloatNumbers
-        | Fault::NumericFlags) => exchange.respond(&corrupted(&fault, answer)),
         Fault::RawControls => {
-            let text = with_raw_controls(answer.body.clone());
-            exchange.respond_with_body(&answer, text)
+            let text = corrupt::with_raw_controls(response.body.clone());
+            exchange.respond_with(&response, text)
         }
         Fault::ByteOrderMark => {
-            let text = format!("\u{feff}{}", answer.body);
-            exchange.respond_with_body(&answer, text)
+            let text = format!("\u{feff}{}", response.body);
+            exchange.respond_with(&response, text)
         }
-        Fault::NotJson => bare(&exchange, &answer, "text/html", Body::from(PAGE)),
-        Fault::Empty => bare(&exchange, &answer, "application/json", Body::empty()),
-        Fault::Huge { bytes } => bare(&exchange, &answer, "application/json", huge(bytes)),
-        Fault::Truncated => truncated(&exchange, &answer),
+        Fault::NotJson => with_body(&exchange, &response, "text/html", Body::from(PAGE)),
+        Fault::Empty => with_body(&exchange, &response, JSON, Body::empty()),
+        Fault::Huge { bytes } => with_body(&exchange, &response, JSON, huge(bytes)),
+        Fault::Truncated => truncated(&exchange, &response),
         Fault::SlowBody { ms_per_byte } => {
-            let body = slow(answer.body.to_string(), Duration::from_millis(ms_per_byte));
-            bare(&exchange, &answer, "application/json", body)
+            let body = slow(
+                response.body.to_string(),
+                Duration::from_millis(ms_per_byte),
+            );
+            with_body(&exchange, &response, JSON, body)
         }
-        Fault::Delay { .. }
-        | Fault::Hang { .. }
-        | Fault::Late { .. }
-        | Fault::ColleagueFirst { .. } => exchange.respond(&answer),
+        fault => exchange.respond(&corrupt::corrupted(&fault, response)),
     }
 }
 
 /// Closes the connection.
-fn close_unanswered(connection: &ConnectionHandle) -> Response {
+fn close(connection: &ConnectionHandle) -> Response {
     connection.close();
-    never_sent()
+    unsent()
 }
 
-/// What a handler returns whose connection is cut: it has to return something.
-fn never_sent() -> Response {
+/// A handler must return a response, also if its connection is closed.
+fn unsent() -> Response {
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
-/// The answer's status with another body.
-fn bare(exchange: &Exchange, answer: &ApiResponse, kind: &'static str, body: Body) -> Response {
-    exchange.record(answer.status, answer.resume);
-    let mut response = Response::new(body);
-    *response.status_mut() = answer.status;
-    let kind = HeaderValue::from_static(kind);
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response
+/// Returns the status of `response` with another body.
+fn with_body(
+    exchange: &Exchange,
+    response: &ApiResponse,
+    content_type: &'static str,
+    body: Body,
+) -> Response {
+    exchange.record(response.status, response.resume);
+    let content_type = [(header::CONTENT_TYPE, content_type)];
+    (response.status, content_type, body).into_response()
 }
 
-/// Promises the whole body and sends half of it.
-fn truncated(exchange: &Exchange, answer: &ApiResponse) -> Response {
-    let whole = answer.body.to_string();
+/// Declares the length of the whole body and sends half of it.
+fn truncated(exchange: &Exchange, response: &ApiResponse) -> Response {
+    let whole = response.body.to_string();
     let half = Bytes::copy_from_slice(&whole.as_bytes()[..whole.len() / 2]);
     let body = stream::unfold(Some(half), |half| async move {
         let Some(half) = half else {
-            // An end that comes at once would take what is not flushed yet with it.
-            tokio::task::yield_now().await;
+            // Without this, the end would discard what is not flushed yet.
+            yield_now().await;
             return None;
         };
         Some((Ok::<_, Infallible>(half), None))
     });
-    let body = Body::from_stream(body);
-    let mut response = bare(exchange, answer, "application/json", body);
+    let mut sent = with_body(exchange, response, JSON, Body::from_stream(body));
     let length = HeaderValue::from(whole.len());
-    response
-        .headers_mut()
-        .insert(header::CONTENT_LENGTH, length);
-    response
+    sent.headers_mut().insert(header::CONTENT_LENGTH, length);
+    sent
 }
 
-/// Valid JSON of this length: what makes it wrong is its size alone.
+/// Valid JSON of this length: braces with spaces between them.
 fn huge(bytes: u64) -> Body {
-    const PIECE: u64 = 64 << 10;
-    let body = stream::unfold(Some(bytes.max(2)), move |left| async move {
-        let left = left?;
-        let start = left == bytes.max(2);
-        let size = left.min(PIECE);
-        let mut piece = vec![b' '; usize::try_from(size).unwrap_or(0)];
-        if start {
-            piece[0] = b'{';
-        }
-        let left = left - size;
-        if left == 0 {
-            let end = piece.len() - 1;
-            piece[end] = b'}';
-        }
-        Some((
-            Ok::<_, Infallible>(Bytes::from(piece)),
-            (left > 0).then_some(left),
-        ))
+    const CHUNK: u64 = 64 << 10;
+    let spaces = bytes.saturating_sub(2);
+    let chunks = (0..spaces.div_ceil(CHUNK)).map(move |nth| {
+        let size = CHUNK.min(spaces - nth * CHUNK);
+        Bytes::from(vec![b' '; usize::try_from(size).unwrap_or(0)])
     });
-    Body::from_stream(body)
+    let brace = |brace: &'static str| iter::once(Bytes::from(brace));
+    let chunks = brace("{").chain(chunks).chain(brace("}"));
+    Body::from_stream(stream::iter(chunks.map(Ok::<_, Infallible>)))
 }
 
-/// A byte at a time.
+/// Sends a byte at a time.
 fn slow(text: String, pause: Duration) -> Body {
     let body = stream::unfold(text.into_bytes().into_iter(), move |mut left| async move {
         let byte = left.next()?;
@@ -192,14 +173,13 @@ fn slow(text: String, pause: Duration) -> Body {
     Body::from_stream(body)
 }
 
-/// What a status says for itself; a 402 names its reason in the documented place.
+/// The default `detail` of a status. That of a 402 names its reason, as documented.
 fn detail(status: StatusCode) -> Value {
-    let words = status.canonical_reason().unwrap_or("Simulated");
     match status {
         StatusCode::PAYMENT_REQUIRED => json!({
             "error": "insufficient_credits",
             "message": "No credits are left on this account",
         }),
-        _ => json!(words),
+        _ => json!(status.canonical_reason().unwrap_or("Simulated")),
     }
 }

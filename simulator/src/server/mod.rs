@@ -1,41 +1,41 @@
-//! The HTTP side: takes requests in, lets faults happen to them, hands answers out.
+//! The HTTP server: receives requests, applies faults, and sends responses.
+
+pub(crate) mod connection;
+mod control;
+mod corrupt;
+mod exchange;
+mod inject;
 
 use std::sync::Arc;
 
 use axum::{
     Router,
     body::to_bytes,
-    extract::{ConnectInfo, Request, State as Extract},
+    extract::{ConnectInfo, Request, State},
     http::{StatusCode, header},
     response::Response,
 };
 use jiff::Timestamp;
 
-pub(crate) mod connection;
-pub(crate) mod control;
-pub(crate) mod corrupt;
-pub(crate) mod exchange;
-pub(crate) mod inject;
-
+use self::{connection::ConnectionHandle, exchange::Exchange};
 use crate::{
     api::{ApiRequest, response::ApiResponse},
     endpoint,
     faults::fault::Fault,
-    server::{connection::ConnectionHandle, exchange::Exchange},
     state::{Shared, request_log::RequestEntry},
 };
 
-/// Longest body that is taken.
-pub(crate) const MAX_BODY_BYTES: usize = 4 << 20;
+/// Longest accepted request body.
+const MAX_BODY_BYTES: usize = 4 << 20;
 
-/// The API and the control path.
+/// Returns the API and the control endpoints.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     control::routes().fallback(serve).with_state(shared)
 }
 
 async fn serve(
-    Extract(shared): Extract<Arc<Shared>>,
-    ConnectInfo(handle): ConnectInfo<ConnectionHandle>,
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(connection): ConnectInfo<ConnectionHandle>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
@@ -68,12 +68,12 @@ async fn serve(
         let shared = Arc::clone(&shared);
         (Exchange { shared, seq }, fault)
     };
-    // A client that breaks off while it still sends is no longer there to be answered.
+    // This also fails if the client disconnects; then the response reaches no client.
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
-        let answer = ApiResponse::error(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large");
-        return exchange.respond(&answer);
+        let message = "Request body is too large";
+        return exchange.respond(&ApiResponse::error(StatusCode::PAYLOAD_TOO_LARGE, message));
     };
-    let api_request = ApiRequest {
+    let request = ApiRequest {
         route,
         query: parts.uri.query().unwrap_or_default().to_owned(),
         token,
@@ -81,9 +81,9 @@ async fn serve(
     };
     match fault {
         None => {
-            let answer = exchange.execute(&api_request);
-            exchange.respond(&answer)
+            let response = exchange.execute(&request);
+            exchange.respond(&response)
         }
-        Some(fault) => inject::inject(fault, exchange, api_request, &handle).await,
+        Some(fault) => inject::inject(fault, exchange, request, &connection).await,
     }
 }

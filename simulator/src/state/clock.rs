@@ -1,15 +1,16 @@
-//! Virtual time: real time times a speed, and steps forward on request.
+//! Virtual time: real time multiplied by a speed, plus jumps on request.
 
 use std::time::{Duration, Instant};
 
 use crate::world::Now;
 
-/// The only clock of the stand-in; everything below it is handed a [`Now`].
+/// The clock. The modules below get a [`Now`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     started: Instant,
-    /// When the speed last changed, and what the virtual time was then.
-    mark: Instant,
+    /// The last change of the speed, in real time.
+    changed: Instant,
+    /// The virtual time at that change, plus all jumps since.
     base: Duration,
     speed: f64,
 }
@@ -20,7 +21,7 @@ impl Clock {
         let started = Instant::now();
         Self {
             started,
-            mark: started,
+            changed: started,
             base: Duration::ZERO,
             speed,
         }
@@ -29,23 +30,22 @@ impl Clock {
     /// The present moment.
     pub fn now(&self) -> Now {
         let real = Instant::now();
-        let since = (real - self.mark).as_secs_f64() * self.speed;
+        let since = (real - self.changed).as_secs_f64() * self.speed;
+        let since = Duration::try_from_secs_f64(since).unwrap_or(Duration::MAX / 2);
         Now {
-            time: self
-                .base
-                .saturating_add(Duration::try_from_secs_f64(since).unwrap_or(Duration::MAX / 2)),
+            time: self.base.saturating_add(since),
             real: real - self.started,
         }
     }
 
-    /// Goes on at another speed from here.
+    /// Changes the speed from now on.
     pub fn set_speed(&mut self, speed: f64) {
         self.base = self.now().time;
-        self.mark = Instant::now();
+        self.changed = Instant::now();
         self.speed = speed;
     }
 
-    /// Jumps forward.
+    /// Moves virtual time forward.
     pub fn advance(&mut self, by: Duration) {
         self.base = self.base.saturating_add(by);
     }

@@ -1,16 +1,20 @@
-//! All that the server knows, behind one lock.
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! The state that all requests share, behind one lock.
 
 pub(crate) mod clock;
 pub(crate) mod request_log;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use self::{clock::Clock, request_log::RequestLog};
 use crate::{
-    faults::plan::FaultPlan, options::scenario::Scenario, options::settings::Settings,
-    state::clock::Clock, state::request_log::RequestLog, world::World, world::ledger::RunEntry,
+    faults::plan::FaultPlan,
+    options::{scenario::Scenario, settings::Settings},
+    world::{World, ledger::RunEntry},
 };
 
-/// The world, its clock and its switches.
+/// The world, its clock and its settings.
 #[derive(Debug)]
 pub(crate) struct State {
     pub clock: Clock,
@@ -18,11 +22,11 @@ pub(crate) struct State {
     pub world: World,
     pub fault_plan: FaultPlan,
     pub requests: RequestLog,
-    /// What searches are like that clients create.
+    /// The scenario of tasks that clients create.
     pub created: Scenario,
 }
 
-/// The state as handlers share it. The lock is never held while one waits.
+/// The state as handlers share it. No handler holds the lock across an `await`.
 #[derive(Debug)]
 pub(crate) struct Shared(Mutex<State>);
 
@@ -31,33 +35,32 @@ impl Shared {
         Self(Mutex::new(state))
     }
 
-    /// A panic while it was held leaves nothing half done that a stand-in would need to hide.
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Adds a search at the present moment.
+    /// Adds a task now.
     pub fn add(&mut self, scenario: &Scenario) -> Result<String, String> {
         let now = self.clock.now();
         self.world
             .add(now, scenario, None, &self.settings.semantics)
     }
 
-    /// The task as a GET would show it.
-    pub fn inspect(&mut self, id: &str) -> Option<serde_json::Value> {
+    /// Returns the task as a GET would show it.
+    pub fn inspect(&mut self, id: &str) -> Option<Value> {
         let now = self.clock.now();
         self.world.inspect(now, id, &self.settings.semantics)
     }
 
-    /// Every run that is over.
+    /// Returns every finished run.
     pub fn runs(&mut self) -> Vec<RunEntry> {
         let now = self.clock.now();
         self.world.runs(now, &self.settings.semantics)
     }
 
-    /// Changes settings, unless the new ones make no sense.
+    /// Replaces the settings if the new ones are valid.
     pub fn set(&mut self, settings: Settings) -> Result<(), String> {
         settings.check()?;
         if settings.speed.to_bits() != self.settings.speed.to_bits() {

@@ -1,55 +1,55 @@
-//! The requests that came in: counts of all, details of the last ones, and how many at once.
+//! The request log: counts of all requests, the most recent ones in detail, and the peak concurrency.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// How many requests are kept in detail.
+/// The number of requests kept in detail.
 const KEPT_REQUESTS: usize = 1_000;
 
-/// All that came in at the API; the control path is not counted.
+/// All requests to the API, without those to the control endpoints.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct RequestLog {
-    /// How many there were.
+    /// The number of requests.
     pub total: u64,
-    /// How many of each kind: `get`, `resume`, `create`, …
+    /// The number of each kind: `get`, `resume`, `create`, …
     pub by_kind: BTreeMap<String, u64>,
-    /// How many were answered with each status; those that got none are not in here.
+    /// The number of responses with each status. Requests without a response are not included.
     pub by_status: BTreeMap<u16, u64>,
-    /// How many met each fault, by its name.
+    /// The number of requests that met each fault, by its name.
     pub by_fault: BTreeMap<String, u64>,
-    /// How many are being answered now.
+    /// The number of requests in progress.
     pub in_flight: u64,
-    /// The most that were being answered at one time.
+    /// The largest `in_flight` so far.
     pub peak_concurrency: u64,
-    /// The last ones, oldest first.
+    /// The most recent requests, oldest first; at most 1,000.
     pub last: VecDeque<RequestEntry>,
 }
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RequestEntry {
-    /// Counts from 1.
+    /// Its number, from 1.
     pub seq: u64,
-    /// When, in real time.
+    /// When it was received, in real time.
     pub at: Timestamp,
     /// `get`, `resume`, …
     pub kind: String,
-    /// `GET` or `POST`, as it came.
+    /// The HTTP method.
     pub method: String,
-    /// Path and query, as they came.
+    /// Path and query, as received.
     pub path: String,
-    /// Whether it carried a token. The token itself is never kept.
+    /// Whether it had a token. The token itself is never stored.
     pub token: bool,
-    /// The status it was answered with, if it was.
+    /// The status of the response, if there was one.
     pub status: Option<u16>,
     /// The fault it met, if any.
     pub fault: Option<String>,
 }
 
 impl RequestLog {
-    /// Notes a request that came in, and returns its number.
+    /// Adds a request and returns its number.
     pub(crate) fn begin(&mut self, mut entry: RequestEntry) -> u64 {
         self.total += 1;
         *self.by_kind.entry(entry.kind.clone()).or_default() += 1;
@@ -66,16 +66,15 @@ impl RequestLog {
         self.total
     }
 
-    /// Notes the answer of request number `seq`.
+    /// Records the status of the response to request number `seq`.
     pub(crate) fn answered(&mut self, seq: u64, status: u16) {
         *self.by_status.entry(status).or_default() += 1;
-        let newest_first = self.last.iter_mut().rev();
-        if let Some(entry) = newest_first.take_while(|e| e.seq >= seq).last() {
+        if let Some(entry) = self.last.iter_mut().rev().find(|entry| entry.seq == seq) {
             entry.status = Some(status);
         }
     }
 
-    /// Notes that a request is over, answered or not.
+    /// Records the end of a request, answered or not.
     pub(crate) fn end(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }

@@ -1,6 +1,6 @@
-//! The companies that searches find: made up, under a reserved top-level domain, always the same.
+//! The fictional companies that tasks find. Their domains are in a reserved top-level domain.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::random::HashRng;
 
@@ -66,10 +66,10 @@ const SIZES: [&str; 7] = [
     "5001-10000",
 ];
 
-/// All names there are before they repeat with a number.
+/// The number of names before they repeat with a number.
 pub(crate) const NAME_COUNT: u64 = (FIRST.len() * SECOND.len() * THIRD.len()) as u64;
 
-/// One company of the universe.
+/// One company, identified by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Company {
     pub world: u64,
@@ -95,8 +95,8 @@ impl Company {
         domain + ".example"
     }
 
-    /// What is known about it, whichever search finds it.
-    pub fn profile(self) -> Map<String, Value> {
+    /// Returns its fields as an object; they are the same in every task.
+    pub fn profile(self) -> Value {
         let mut rng = HashRng::new(self.world, self.number);
         let (name, domain) = (self.name(), self.domain());
         let website = match rng.below(4) {
@@ -114,7 +114,7 @@ impl Company {
         let profile = rng.uuid();
         let founded = 1985 + rng.below(39);
         let size = rng.choose(&SIZES);
-        // How many in a hundred lack each of these.
+        // `lacking` is the share of companies without the value, in percent.
         let mut known = |value: Value, lacking: usize| {
             if rng.below(100) < lacking {
                 Value::Null
@@ -122,23 +122,17 @@ impl Company {
                 value
             }
         };
-        Map::from_iter([
-            ("company_name".to_owned(), json!(name)),
-            (
-                "company_description".to_owned(),
-                known(json!(description), 3),
-            ),
-            (
-                "company_full_description".to_owned(),
-                known(json!(full), 10),
-            ),
-            ("company_website".to_owned(), known(json!(website), 2)),
-            ("company_profile_id".to_owned(), known(json!(profile), 10)),
-            ("founding_year".to_owned(), known(json!(founded), 12)),
-            ("employee_count".to_owned(), known(json!(size), 12)),
-            ("hq_country".to_owned(), known(json!(country), 3)),
-            ("hq_state_province".to_owned(), known(json!(state), 25)),
-            ("hq_city".to_owned(), known(json!(city), 8)),
-        ])
+        json!({
+            "company_name": name,
+            "company_description": known(json!(description), 3),
+            "company_full_description": known(json!(full), 10),
+            "company_website": known(json!(website), 2),
+            "company_profile_id": known(json!(profile), 10),
+            "founding_year": known(json!(founded), 12),
+            "employee_count": known(json!(size), 12),
+            "hq_country": known(json!(country), 3),
+            "hq_state_province": known(json!(state), 25),
+            "hq_city": known(json!(city), 8),
+        })
     }
 }

@@ -1,8 +1,7 @@
-//! Which companies a search finds, and in which order: computed from seeds, not stored.
+//! Which companies a task finds, and in which order. Both follow from seeds and are not stored.
 //!
-//! All companies form one universe. The market of a query is a fixed sequence of companies of that
-//! universe, so that two searches with one query find the same ones, and two queries share a few. A
-//! search goes through its market in an order of its own, and skips what it excludes.
+//! The market of a query is a fixed sequence of companies, so that two tasks with one query find the same ones, and two
+//! queries share a few. A task discovers the companies of its market in an order of its own, without excluded ones.
 
 use std::collections::HashSet;
 
@@ -11,10 +10,10 @@ use crate::{
     world::company::{Company, NAME_COUNT},
 };
 
-/// Companies within which the order of a search differs from that of its market.
+/// The number of companies within which the order of a task differs from that of its market.
 const BLOCK: u64 = 32;
 
-/// The companies that fit a query, best known first.
+/// The companies that match a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Market {
     world: u64,
@@ -22,7 +21,7 @@ pub(crate) struct Market {
 }
 
 impl Market {
-    /// The market of a query; case and surrounding white space do not matter.
+    /// Returns the market of a query, without regard to case and surrounding white space.
     pub fn of(world: u64, query: &str) -> Self {
         Self {
             world,
@@ -30,42 +29,42 @@ impl Market {
         }
     }
 
-    /// How many companies there are where nothing else is set: 300 to 1,500.
+    /// Returns the default number of companies: 300 to 1,500.
     pub fn default_size(self) -> u32 {
         300 + u32::try_from(splitmix64(self.seed, 0) % 1_201).expect("it is at most 1,200")
     }
 
-    /// The company at this place, from 0. No two places have the same one.
-    pub fn company(self, place: u64) -> Company {
+    /// Returns the company at this index, from 0. Each index has another company.
+    pub fn company(self, index: u64) -> Company {
         let order = Permutation {
             key: self.seed,
             len: NAME_COUNT,
         };
         Company {
             world: self.world,
-            number: place / NAME_COUNT * NAME_COUNT + order.at(place % NAME_COUNT),
+            number: index / NAME_COUNT * NAME_COUNT + order.at(index % NAME_COUNT),
         }
     }
 
-    /// How well a company fits, in tenths: 550 to 1,000.
+    /// Returns the relevance of a company, in tenths: 550 to 1,000.
     pub fn relevance(self, company: Company) -> u32 {
         let draw = splitmix64(!self.seed, company.number) % 451;
         1_000 - u32::try_from(draw).expect("it is at most 450")
     }
 }
 
-/// A market in the order in which one search finds its companies, without those it excludes.
+/// The order in which one task discovers the companies of its market, without excluded ones.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DiscoveryOrder {
     pub market: Market,
     seed: u64,
     size: u32,
-    /// For each excluded place of the order, how many places before it are not excluded.
+    /// For each excluded index of the order, the number of indexes before it that are not excluded.
     gaps: Vec<u32>,
 }
 
 impl DiscoveryOrder {
-    /// The first `size` companies of the market, without those of these domains.
+    /// Returns the first `size` companies of the market, without those of these domains.
     pub fn new(market: Market, seed: u64, size: u32, excluded: &[String]) -> Self {
         let mut order = Self {
             market,
@@ -75,41 +74,41 @@ impl DiscoveryOrder {
         };
         if !excluded.is_empty() {
             let excluded: HashSet<&str> = excluded.iter().map(String::as_str).collect();
-            let places =
-                (0..size).filter(|place| excluded.contains(&*order.at_place(*place).domain()));
-            order.gaps = (0..).zip(places).map(|(nth, place)| place - nth).collect();
+            let indexes =
+                (0..size).filter(|index| excluded.contains(&*order.at_index(*index).domain()));
+            order.gaps = (0..).zip(indexes).map(|(nth, index)| index - nth).collect();
         }
         order
     }
 
-    /// How many companies the search can find.
+    /// Returns how many companies the task can find.
     pub fn len(&self) -> u32 {
         self.size - u32::try_from(self.gaps.len()).expect("at most the size are excluded")
     }
 
-    /// The company that the search finds as number `nth`, from 0.
+    /// Returns the company that the task finds as number `nth`, from 0.
     pub fn company(&self, nth: u32) -> Company {
         let skipped = self.gaps.partition_point(|gap| *gap <= nth);
-        self.at_place(nth + u32::try_from(skipped).expect("at most the size are excluded"))
+        self.at_index(nth + u32::try_from(skipped).expect("at most the size are excluded"))
     }
 
-    /// Every second block of places, by the seed, is in the market's own order.
-    fn at_place(&self, place: u32) -> Company {
-        let place = u64::from(place);
-        let first = place - place % BLOCK;
+    /// Returns the company at an index. About half of the blocks, by the seed, keep the market's own order.
+    fn at_index(&self, index: u32) -> Company {
+        let index = u64::from(index);
+        let first = index - index % BLOCK;
         let key = splitmix64(self.seed, first);
         if key.is_multiple_of(2) {
-            return self.market.company(place);
+            return self.market.company(index);
         }
         let order = Permutation {
             key,
             len: BLOCK.min(u64::from(self.size).saturating_sub(first)),
         };
-        self.market.company(first + order.at(place - first))
+        self.market.company(first + order.at(index - first))
     }
 }
 
-/// A pseudo-random order of the numbers below `len`.
+/// A pseudo-random permutation of the numbers below `len`.
 #[derive(Debug, Clone, Copy)]
 struct Permutation {
     key: u64,
@@ -117,10 +116,10 @@ struct Permutation {
 }
 
 impl Permutation {
-    /// The number at place `nth`, which is below `len`.
+    /// Returns the number at index `nth`, which must be below `len`.
     ///
-    /// A Feistel network permutes the numbers below a power of four; what comes out at `len` or
-    /// above goes through it again (cycle walking).
+    /// A Feistel network permutes the numbers below a power of four. A number of `len` or more passes it again (cycle
+    /// walking).
     fn at(self, nth: u64) -> u64 {
         let bits = u64::BITS - self.len.saturating_sub(1).leading_zeros();
         let half = bits.div_ceil(2).max(1);
@@ -147,25 +146,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_shuffle_meets_each_number_once(key: u64, len in 1..600u64) {
-            let met: HashSet<u64> = (0..len).map(|nth| Permutation { key, len }.at(nth)).collect();
-            prop_assert_eq!(met.len() as u64, len);
-            prop_assert!(met.iter().all(|number| *number < len));
+        fn a_permutation_contains_each_number_once(key: u64, len in 1..600u64) {
+            let seen: HashSet<u64> = (0..len).map(|nth| Permutation { key, len }.at(nth)).collect();
+            prop_assert_eq!(seen.len() as u64, len);
+            prop_assert!(seen.iter().all(|number| *number < len));
         }
 
         #[test]
-        fn an_order_is_the_market_without_what_is_excluded(
+        fn an_order_is_the_market_without_excluded_companies(
             world: u64, seed: u64, size in 0..300u32,
             excluded in proptest::collection::vec(0..400u64, 0..40),
         ) {
             let market = Market::of(world, "a query");
             let domains: Vec<String> =
-                excluded.iter().map(|place| market.company(*place).domain()).collect();
+                excluded.iter().map(|index| market.company(*index).domain()).collect();
             let order = DiscoveryOrder::new(market, seed, size, &domains);
             let found: HashSet<String> =
                 (0..order.len()).map(|nth| order.company(nth).domain()).collect();
             let expected: HashSet<String> = (0..u64::from(size))
-                .map(|place| market.company(place).domain())
+                .map(|index| market.company(index).domain())
                 .filter(|domain| !domains.contains(domain))
                 .collect();
             prop_assert_eq!(found.len(), order.len() as usize, "no company twice");
@@ -174,10 +173,10 @@ mod tests {
     }
 
     #[test]
-    fn companies_beyond_all_names_are_still_different_ones() {
+    fn companies_beyond_the_number_of_names_still_differ() {
         let market = Market::of(1, "q");
         let domains: HashSet<String> = (0..3 * NAME_COUNT)
-            .map(|place| market.company(place).domain())
+            .map(|index| market.company(index).domain())
             .collect();
         assert_eq!(domains.len() as u64, 3 * NAME_COUNT);
     }

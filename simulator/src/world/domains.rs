@@ -1,14 +1,13 @@
-//! Domains that a search excludes.
+//! The domains that a task excludes.
 
 use std::collections::HashSet;
 
-/// Most domains that one search can exclude.
+/// The largest number of domains that one task can exclude.
 pub(crate) const MAX_EXCLUDED_DOMAINS: usize = 1_000;
 
-/// The registrable domain of a domain or a URL, `None` if it is neither.
+/// Returns the registrable domain of a domain or a URL, `None` if it is neither.
 ///
-/// A rule of thumb in place of the public suffix list: the last two labels, or three where the
-/// last is a country and the one before it a usual kind, as in `co.uk`.
+/// A heuristic in place of the public suffix list: the last two labels, or three after a suffix such as `co.uk`.
 pub(crate) fn registrable(text: &str) -> Option<String> {
     const KINDS: [&str; 8] = ["ac", "co", "com", "edu", "gov", "net", "or", "org"];
     let text = text.trim().to_lowercase();
@@ -18,27 +17,22 @@ pub(crate) fn registrable(text: &str) -> Option<String> {
     let host = host.split_once(':').map_or(host, |(host, _)| host);
     let host = host.strip_suffix('.').unwrap_or(host);
     let labels: Vec<&str> = host.split('.').collect();
-    let good = |label: &&str| {
-        !label.is_empty()
-            && label
-                .chars()
-                .all(|c| c.is_alphanumeric() || c == '-' || c == '_')
+    let valid = |label: &&str| {
+        let valid = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+        !label.is_empty() && label.chars().all(valid)
     };
-    if labels.len() < 2 || !labels.iter().all(good) {
-        return None;
-    }
     let [.., kind, country] = labels[..] else {
         return None;
     };
-    let count = if labels.len() > 2 && country.len() == 2 && KINDS.contains(&kind) {
-        3
-    } else {
-        2
-    };
+    if !labels.iter().all(valid) {
+        return None;
+    }
+    let three = labels.len() > 2 && country.len() == 2 && KINDS.contains(&kind);
+    let count = if three { 3 } else { 2 };
     Some(labels[labels.len() - count..].join("."))
 }
 
-/// Adds domains that are not in the list yet; `false` where they do not all fit.
+/// Adds domains that the list does not contain. Returns `false` if some exceed the limit.
 pub(crate) fn exclude(list: &mut Vec<String>, more: impl IntoIterator<Item = String>) -> bool {
     let mut known: HashSet<String> = list.iter().cloned().collect();
     for domain in more {
@@ -59,7 +53,7 @@ mod tests {
     use super::registrable;
 
     #[test]
-    fn a_domain_is_reduced_to_what_is_registered() {
+    fn a_domain_is_reduced_to_its_registrable_part() {
         for (text, domain) in [
             ("amber.example", Some("amber.example")),
             (" WWW.Amber.Example. ", Some("amber.example")),

@@ -1,11 +1,11 @@
-//! Which candidates fit: an even spread in whole numbers, so that it can be turned around exactly.
+//! Which candidates match: evenly spread, in integers, so that the inverse is exact.
 
 use crate::world::share::scaled;
 
-/// One, in the units in which the rate is held.
+/// The rate 1.0 in fixed-point form.
 const ONE: u64 = 1 << 32;
 
-/// A rate and where in the spread the first candidate stands.
+/// The share of matches, and the offset of the first candidate in the spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MatchRate {
     rate: u64,
@@ -13,7 +13,7 @@ pub(crate) struct MatchRate {
 }
 
 impl MatchRate {
-    /// `rate` is the share of candidates that fit, 0 to 1; `phase` is any seeded number.
+    /// `rate` is the share of candidates that match, 0 to 1; `phase` is any random number.
     pub fn new(rate: f64, phase: u32) -> Self {
         let rate = if rate >= 1.0 {
             ONE
@@ -26,13 +26,14 @@ impl MatchRate {
         }
     }
 
-    /// How many of the first `evaluated` candidates fit.
+    /// Returns how many of the first `evaluated` candidates match.
     pub fn matches_among(self, evaluated: u32) -> u32 {
-        let fits = (u128::from(evaluated) * u128::from(self.rate) + u128::from(self.phase)) >> 32;
-        u32::try_from(fits).unwrap_or(u32::MAX)
+        let matches =
+            (u128::from(evaluated) * u128::from(self.rate) + u128::from(self.phase)) >> 32;
+        u32::try_from(matches).unwrap_or(u32::MAX)
     }
 
-    /// How many candidates must be evaluated for `results` to fit; `None` if none ever does.
+    /// Returns how many candidates must be evaluated for `results` matches; `None` if no number suffices.
     pub fn candidates_for(self, results: u32) -> Option<u32> {
         if results == 0 {
             return Some(0);
@@ -52,23 +53,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn needed_for_is_the_first_count_that_gives_so_many(
+        fn candidates_for_is_the_smallest_number_with_that_many_matches(
             rate in 0.001..=1.0f64, phase: u32, results in 0..5_000u32
         ) {
-            let fit = MatchRate::new(rate, phase);
-            let needed = fit.candidates_for(results).unwrap();
-            prop_assert!(fit.matches_among(needed) >= results);
-            prop_assert!(needed == 0 || fit.matches_among(needed - 1) < results);
+            let matching = MatchRate::new(rate, phase);
+            let needed = matching.candidates_for(results).unwrap();
+            prop_assert!(matching.matches_among(needed) >= results);
+            prop_assert!(needed == 0 || matching.matches_among(needed - 1) < results);
         }
 
         #[test]
-        fn no_more_fit_than_are_there(rate in 0.0..=1.0f64, phase: u32, evaluated: u32) {
+        fn there_are_no_more_matches_than_candidates(rate in 0.0..=1.0f64, phase: u32, evaluated: u32) {
             prop_assert!(MatchRate::new(rate, phase).matches_among(evaluated) <= evaluated);
         }
     }
 
     #[test]
-    fn a_rate_of_zero_never_gives_anything() {
+    fn a_rate_of_zero_has_no_matches() {
         assert_eq!(MatchRate::new(0.0, u32::MAX).matches_among(1_000_000), 0);
         assert_eq!(MatchRate::new(0.0, 7).candidates_for(1), None);
     }

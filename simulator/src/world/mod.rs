@@ -27,7 +27,7 @@ use self::{
 };
 use crate::options::{
     scenario::Scenario,
-    semantics::{CapCounts, CapExcess, Falls, ListShows, Semantics, WhileRunning},
+    semantics::{CapCounts, Excess, Falls, ListShows, Semantics, WhileRunning},
 };
 
 /// Credits of an account for which the settings name no number.
@@ -387,7 +387,7 @@ fn grant(
     let queued = task.queued.iter().sum();
     let room = cap.saturating_sub(counted).saturating_sub(queued);
     match semantics.cap_excess {
-        CapExcess::Refused if requested > room => Err(Refusal::OverCap { cap, room }),
+        Excess::Refused if requested > room => Err(Refusal::OverCap { cap, room }),
         _ => Ok(requested.min(room)),
     }
 }

@@ -1,4 +1,4 @@
-//! The results of a search: which companies, in which order, with which scores.
+//! The results of a task: which companies, in which order, with which scores.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -9,9 +9,9 @@ use crate::{
     world::{company::Company, task::Task},
 };
 
-/// The results that a search has with this many of them, best first: each by its number.
+/// Returns the numbers of the first `results` results of a task, most relevant first.
 ///
-/// Of every hundred, `undelivered` are left out.
+/// `undelivered` percent of them are left out.
 pub(crate) fn ranked(task: &Task, results: u32, undelivered: u32) -> Vec<u32> {
     let first = task.withdrawn;
     let delivered = |nth: &u32| {
@@ -26,30 +26,29 @@ pub(crate) fn ranked(task: &Task, results: u32, undelivered: u32) -> Vec<u32> {
             )
         })
         .collect();
-    // Equals stay in the order in which they were found.
+    // Results with the same relevance stay in the order of discovery.
     ranked.sort_unstable_by_key(|(relevance, nth)| (std::cmp::Reverse(*relevance), *nth));
     ranked.into_iter().map(|(_, nth)| nth).collect()
 }
 
-/// Result number `nth` of a search, as the service shows it.
+/// Returns result number `nth` of a task, as the service shows it.
 pub(crate) fn render(task: &Task, nth: u32, found: Timestamp, scores: Scores) -> Value {
     let company = task.discovery.company(nth);
     let mut rng = HashRng::new(task.seed, company.number);
     let sources = &task.input.data_sources;
     let source = (!sources.is_empty()).then(|| rng.choose(sources));
     let mut result = company.profile();
-    result.insert("id".to_owned(), json!(rng.uuid()));
-    result.insert("task_id".to_owned(), json!(task.id));
+    result["id"] = json!(rng.uuid());
+    result["task_id"] = json!(task.id);
     let relevance = task.discovery.market.relevance(company);
-    result.insert("relevance".to_owned(), json!(f64::from(relevance) / 10.0));
-    result.insert("source".to_owned(), json!(source));
-    result.insert("created_at".to_owned(), json!(format!("{found:.6}")));
-    let graded = graded(task, &company, &mut rng, scores);
-    result.insert("scores".to_owned(), graded);
-    Value::Object(result)
+    result["relevance"] = json!(f64::from(relevance) / 10.0);
+    result["source"] = json!(source);
+    result["created_at"] = json!(format!("{found:.6}"));
+    result["scores"] = graded(task, &company, &mut rng, scores);
+    result
 }
 
-/// A grade for each criterion; at least three in four of them are 4 or 5, for only those fit.
+/// Returns a grade for each criterion. At least three quarters are 4 or 5, because the company matches.
 fn graded(task: &Task, company: &Company, rng: &mut HashRng, scores: Scores) -> Value {
     let keys: Vec<&str> = task.input.keys().collect();
     let poor = rng.below(keys.len() / 4 + 1);

@@ -1,12 +1,12 @@
-//! Shares of whole numbers.
+//! Shares of integers.
 
-/// So many percent of `amount`, rounded up.
+/// Returns `percent` percent of `amount`, rounded up.
 pub(crate) fn percent(amount: u32, percent: u32) -> u32 {
     let share = (u64::from(amount) * u64::from(percent)).div_ceil(100);
     u32::try_from(share).unwrap_or(u32::MAX)
 }
 
-/// `amount` times a share of 0 to 1, rounded down.
+/// Returns `amount` times a share from 0 to 1, rounded down.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

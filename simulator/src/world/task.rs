@@ -1,22 +1,29 @@
-//! One simulated search as a function of virtual time: no timers, each look costs the same.
+//! One simulated task as a function of virtual time. It has no timers, and each poll costs the same.
 
 use std::{collections::VecDeque, time::Duration};
 
 use serde::Serialize;
 
 use crate::{
-    options::scenario::Shape,
-    options::semantics::{Desired, Falls, Semantics},
-    world::discovery::DiscoveryOrder,
-    world::match_rate::MatchRate,
-    world::share::{percent, scaled},
-    world::task_input::TaskInput,
+    options::{
+        scenario::Shape,
+        semantics::{Desired, Falls, Semantics},
+    },
+    world::{
+        discovery::DiscoveryOrder,
+        match_rate::MatchRate,
+        share::{percent, scaled},
+        task_input::TaskInput,
+    },
 };
 
-/// Time from the creation of a search to the start of its first run.
+/// Time from the creation of a task to the start of its first run.
 pub(crate) const START_DELAY: Duration = Duration::from_secs(2);
 
-/// `status` as the service writes it.
+/// Longer than any test, and small enough for sums without overflow.
+const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// The `status` of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
@@ -26,8 +33,8 @@ pub(crate) enum Status {
     Failed,
 }
 
-/// What a look at a search shows, save for what never changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// The fields of a task that change, as a poll shows them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Snapshot {
     pub status: Status,
     pub desired_num_results: u32,
@@ -39,53 +46,51 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Whether the search is neither done nor failed.
+    /// Whether the task is neither done nor failed.
     pub fn is_running(&self) -> bool {
         matches!(self.status, Status::Created | Status::InProgress)
     }
 }
 
-/// One search.
+/// One task.
 ///
-/// All counters follow from one number, the `intake`: how many candidates have entered the
-/// pipeline, counted on past the pool's end until the last one has left it.
+/// All counters follow from the `intake`: the number of candidates that have entered the pipeline. It rises past the
+/// pool's size until the last candidate has left the pipeline.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Task {
     pub id: String,
     pub seed: u64,
     pub created: Duration,
     pub input: TaskInput,
-    /// The companies that it finds.
     pub discovery: DiscoveryOrder,
     pub pool: u32,
     pub match_rate: MatchRate,
     pub rate_per_minute: f64,
     pub backlog: u32,
     pub shape: Shape,
-    /// Fails with this many results.
+    /// The number of results at which the task fails.
     pub fail_at: Option<u32>,
     pub desired: u32,
-    /// Where the run stops: `desired`, unless the semantics or the cap say otherwise.
+    /// The number of results at which the run ends: `desired`, unless the semantics or the cap change it.
     pub goal: u32,
     pub intake: u32,
     pub run: Option<Run>,
     pub trailing: Option<TrailingWork>,
-    /// The runs that are over.
     pub finished_runs: Vec<FinishedRun>,
-    /// When work began or went on otherwise, and with which intake.
+    /// The start of each stretch of work, and the intake at that time.
     pub work_starts: Vec<(Duration, u32)>,
     pub failed: bool,
-    /// Results that were there once and are no more.
+    /// Results that were delivered and then lost.
     pub withdrawn: u32,
     pub polls: u32,
-    /// Grants that wait for the end of the run.
+    /// Grants that start at the end of the run.
     pub queued: VecDeque<u32>,
     pub stale: Option<StaleSnapshot>,
-    /// Results that cost no credits: those it was put into the world with.
+    /// The initial results, which cost no credits.
     pub free_results: u32,
 }
 
-/// A stretch of work from one intake to a later one.
+/// A stretch of work, from one intake to a higher one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Run {
     starts: Duration,
@@ -93,15 +98,15 @@ pub(crate) struct Run {
     from: u32,
     to: u32,
     fails: bool,
-    /// What `status` says until it starts.
+    /// The status until it starts.
     before: Status,
-    /// How long after its start `status` says `done`: before its end where that is said too early.
+    /// Time from the start until the status is `done`; with `early_done_percent` this is before the end.
     done_after: Duration,
-    /// Where the run goes on to that begins by itself after this one.
+    /// The intake at the end of the second run, which starts by itself after this one.
     second_part: Option<u32>,
 }
 
-/// Work that goes on after a run is over, while `status` says `done`.
+/// Work after the end of a run, while the status is `done`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TrailingWork {
     since: Duration,
@@ -109,16 +114,16 @@ pub(crate) struct TrailingWork {
     cap: u32,
 }
 
-/// A run that is over.
+/// A finished run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FinishedRun {
     pub from: Duration,
     pub to: Duration,
-    /// When a look first showed it.
+    /// When a poll first showed the end.
     pub noticed: Option<Duration>,
 }
 
-/// What GETs show until the real time `until`.
+/// The snapshot that GETs show until the real time `until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StaleSnapshot {
     pub until: Duration,
@@ -126,16 +131,16 @@ pub(crate) struct StaleSnapshot {
 }
 
 impl Task {
-    /// Goes on to `time`: ends what is over and starts what was queued for it.
+    /// Advances to `time`: ends runs and starts queued ones.
     pub fn advance_to(&mut self, time: Duration, semantics: &Semantics) {
         while let Some(run) = self.run.filter(|run| run.starts + run.length <= time) {
             self.run = None;
+            let end = run.starts + run.length;
             self.finished_runs.push(FinishedRun {
                 from: run.starts,
-                to: run.starts + run.length,
+                to: end,
                 noticed: None,
             });
-            let end = run.starts + run.length;
             self.intake = run.to;
             if let Some(rest) = run.second_part {
                 let starts = end + Duration::from_secs(semantics.reopens_after_s.into());
@@ -158,16 +163,16 @@ impl Task {
         }
     }
 
-    /// Has no run from `time` on.
-    pub fn start_trailing_work(&mut self, time: Duration, semantics: &Semantics) {
+    /// Starts the work that continues without a run, if the semantics have any.
+    pub fn start_trailing_work(&mut self, since: Duration, semantics: &Semantics) {
         self.trailing = (semantics.rises_after_done > 0).then_some(TrailingWork {
-            since: time,
+            since,
             per_minute: semantics.rises_after_done,
             cap: semantics.cap,
         });
     }
 
-    /// What the search truly is at `time`; call [`Task::advance_to`] first.
+    /// Returns the true state at `time`. Call [`Task::advance_to`] first.
     pub fn snapshot(&self, time: Duration) -> Snapshot {
         let intake = self.intake_at(time);
         let evaluated = self.evaluated(intake);
@@ -192,7 +197,7 @@ impl Task {
         }
     }
 
-    /// Takes `granted` more results into the run at `time`, or starts one for them.
+    /// Adds `granted` results to the current run, or starts a run for them.
     pub fn extend(&mut self, granted: u32, time: Duration, semantics: &Semantics) {
         if granted == 0 {
             return;
@@ -230,17 +235,15 @@ impl Task {
         self.start_run(starts, before, semantics);
     }
 
-    /// Starts a run from the present intake to the goal, or to wherever the search fails.
-    ///
-    /// Until `starts`, `status` says `before`.
+    /// Starts a run to the goal, or to the point of failure. Until `starts` the status is `before`.
     pub fn start_run(&mut self, starts: Duration, before: Status, semantics: &Semantics) {
         let mut stop = self.candidates_for(self.goal.saturating_add(self.withdrawn));
-        let fails = self
-            .fail_at
-            .is_some_and(|limit| self.match_rate.matches_among(stop) >= limit);
-        if let (true, Some(limit)) = (fails, self.fail_at) {
+        let reached = |limit: &u32| self.match_rate.matches_among(stop) >= *limit;
+        let failure = self.fail_at.filter(reached);
+        if let Some(limit) = failure {
             stop = stop.min(self.candidates_for(limit));
         }
+        let fails = failure.is_some();
         let to = self.intake_for(stop).max(self.intake);
         let rest = percent(to - self.intake, semantics.reopens_percent);
         let mut run = self.run_to(to - rest, starts, before, fails && rest == 0, semantics);
@@ -251,7 +254,7 @@ impl Task {
         self.run = Some(run);
     }
 
-    /// When result number `nth`, from 0, was found; exact where the work is steady.
+    /// Returns when result number `nth` (from 0) was found; exact if the work is steady.
     pub fn found_at(&self, nth: u32) -> Duration {
         let intake = self.intake_for(self.candidates_for(nth.saturating_add(1)));
         let earlier = self
@@ -262,11 +265,10 @@ impl Task {
         let Some((starts, from)) = earlier.filter(|_| nth >= self.free_results) else {
             return self.created;
         };
-        let minutes = f64::from(intake - from) / self.rate_per_minute;
-        *starts + Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(FOREVER)
+        *starts + self.work_time(intake - from)
     }
 
-    /// A run from the present intake to a later one.
+    /// Returns a run from the current intake to a higher one.
     fn run_to(
         &self,
         to: u32,
@@ -275,9 +277,8 @@ impl Task {
         fails: bool,
         semantics: &Semantics,
     ) -> Run {
-        let minutes = f64::from(to - self.intake) / self.rate_per_minute;
-        let length = Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(FOREVER);
-        // A run that fails never says that it is done.
+        let length = self.work_time(to - self.intake);
+        // A run that fails never shows `done`.
         let early = if fails {
             0
         } else {
@@ -295,19 +296,25 @@ impl Task {
         }
     }
 
-    /// How many candidates are evaluated when this many results fit.
+    /// Returns the time to discover this many candidates.
+    fn work_time(&self, candidates: u32) -> Duration {
+        let minutes = f64::from(candidates) / self.rate_per_minute;
+        Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(FOREVER)
+    }
+
+    /// Returns how many candidates must be evaluated for this many results.
     fn candidates_for(&self, results: u32) -> u32 {
         let evaluated = self.match_rate.candidates_for(results).unwrap_or(self.pool);
         evaluated.min(self.pool)
     }
 
-    /// Takes up to `by` results away.
+    /// Removes up to `by` results.
     pub fn withdraw(&mut self, by: u32) {
-        let fits = self.match_rate.matches_among(self.evaluated(self.intake));
-        self.withdrawn = self.withdrawn.saturating_add(by).min(fits);
+        let matches = self.match_rate.matches_among(self.evaluated(self.intake));
+        self.withdrawn = self.withdrawn.saturating_add(by).min(matches);
     }
 
-    /// The intake at which exactly `evaluated` candidates have left the pipeline.
+    /// Returns the intake at which exactly `evaluated` candidates have left the pipeline.
     pub fn intake_for(&self, evaluated: u32) -> u32 {
         evaluated + 2 * self.backlog
     }
@@ -328,7 +335,7 @@ impl Task {
         run.from + scaled(run.to - run.from, share)
     }
 
-    /// The intake while there is no run.
+    /// Returns the intake while there is no run.
     fn trailing_intake(&self, time: Duration) -> u32 {
         let Some(work) = self.trailing else {
             return self.intake;
@@ -336,11 +343,8 @@ impl Task {
         let since = time.saturating_sub(work.since).as_millis();
         let more = since.saturating_mul(work.per_minute.into()) / 60_000;
         let more = u32::try_from(more).unwrap_or(u32::MAX);
-        let most = self.candidates_for(work.cap.saturating_add(self.withdrawn));
-        let most = self.intake_for(most).max(self.intake);
-        self.intake.saturating_add(more).min(most)
+        let evaluated = self.candidates_for(work.cap.saturating_add(self.withdrawn));
+        let max = self.intake_for(evaluated).max(self.intake);
+        self.intake.saturating_add(more).min(max)
     }
 }
-
-/// Longer than anything lasts here, and small enough to be added to without overflow.
-const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);

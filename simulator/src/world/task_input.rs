@@ -1,10 +1,10 @@
-//! What a search was created with: the query, and all that narrows it down.
+//! The input of a task: the query, and what restricts it.
 
 use serde_json::{Value, json};
 
 use crate::random::{derive_seed, splitmix64};
 
-/// The data sources that the service has.
+/// The data sources of the service.
 pub(crate) const SOURCES: [&str; 4] = ["web_search", "linkedin", "maps", "extruct_db"];
 
 const QUERIES: [&str; 10] = [
@@ -20,7 +20,7 @@ const QUERIES: [&str; 10] = [
     "Scheduling software for home care",
 ];
 
-/// What the service may infer besides that a company matches the query: key, name and criterion.
+/// Criteria to infer besides the match with the query: key, name and criterion.
 const CRITERIA: [(&str, &str, &str); 6] = [
     (
         "sells_to_businesses",
@@ -54,20 +54,20 @@ const CRITERIA: [(&str, &str, &str); 6] = [
     ),
 ];
 
-/// What a search was created with and hands back unchanged.
+/// The input with which a task was created; every response repeats it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TaskInput {
     pub query: String,
     pub auto_data_sources: bool,
     pub data_sources: Vec<String>,
-    /// A list of objects; empty: to be inferred.
+    /// A list of objects. If it is empty, the service infers it.
     pub criteria: Vec<Value>,
     /// Registrable domains.
     pub exclude_domains: Vec<String>,
 }
 
 impl TaskInput {
-    /// A query and nothing else.
+    /// Returns an input with a query and nothing else.
     pub fn from_query(query: &str) -> Self {
         Self {
             query: query.to_owned(),
@@ -78,7 +78,7 @@ impl TaskInput {
         }
     }
 
-    /// The same, with criteria and data sources inferred from the query where none were given.
+    /// Infers missing criteria and data sources from the query.
     pub fn inferred(mut self, world: u64) -> Self {
         let seed = derive_seed(world, &self.query);
         if self.criteria.is_empty() {
@@ -91,7 +91,7 @@ impl TaskInput {
         self
     }
 
-    /// The keys of its criteria.
+    /// Returns the keys of the criteria.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.criteria
             .iter()
@@ -99,12 +99,12 @@ impl TaskInput {
     }
 }
 
-/// What a search is for that was not told.
+/// Returns a query for a task without one.
 pub(crate) fn random_query(seed: u64) -> &'static str {
     QUERIES[at_random(seed, 0, QUERIES.len())]
 }
 
-/// Two to five criteria.
+/// Returns two to five criteria.
 fn criteria(query: &str, seed: u64) -> Vec<Value> {
     let query: String = query.chars().take(400).collect();
     let matches = format!("The company matches this query: {query}");
@@ -120,7 +120,7 @@ fn criteria(query: &str, seed: u64) -> Vec<Value> {
         .collect()
 }
 
-/// A number below `len`.
+/// Returns a number below `len`.
 fn at_random(seed: u64, place: u64, len: usize) -> usize {
     usize::try_from(splitmix64(seed, place) % len as u64).expect("it is below a usize")
 }

@@ -1,23 +1,15 @@
-//! What a client would like to assume of the service: with each switch that takes it away, and without.
+//! Assumptions of a client about the service: with the switch that breaks each of them, and without.
 
-use super::{LONG, TestWorld, at, number};
-use crate::{
-    options::scenario::Scenario,
-    options::semantics::{Desired, Semantics, WhileRunning},
-    world::Refusal,
+use super::{Fixture, LONG, Refusal, at, changed, number};
+use crate::options::{
+    scenario::Scenario,
+    semantics::{Desired, Semantics, WhileRunning},
 };
 
-/// A search that is done at 100; 100 more take a minute.
-fn lab(change: impl FnOnce(&mut Semantics)) -> TestWorld {
-    let mut semantics = Semantics::default();
-    change(&mut semantics);
-    TestWorld::done(semantics)
-}
-
-/// Status and results at each of these seconds.
-fn seen<const N: usize>(lab: &mut TestWorld, seconds: [u64; N]) -> [(String, u64); N] {
+/// Returns status and results at each of these seconds.
+fn seen<const N: usize>(fixture: &mut Fixture, seconds: [u64; N]) -> [(String, u64); N] {
     seconds.map(|second| {
-        let task = lab.poll(second);
+        let task = fixture.poll(second);
         let status = task["status"].as_str().unwrap().to_owned();
         (status, number(&task, "num_results"))
     })
@@ -28,8 +20,8 @@ fn expected<const N: usize>(pairs: [(&str, u64); N]) -> [(String, u64); N] {
 }
 
 #[test]
-fn done_can_be_said_while_the_counters_still_rise() {
-    let mut honest = lab(|_| {});
+fn the_status_can_be_done_while_the_counters_still_rise() {
+    let mut honest = Fixture::done(|_| {});
     honest.resume(0, 100).unwrap();
     assert_eq!(
         seen(&mut honest, [15, 30, 45, 60]),
@@ -40,28 +32,28 @@ fn done_can_be_said_while_the_counters_still_rise() {
             ("done", 200)
         ])
     );
-    let mut early = lab(|semantics| semantics.early_done_percent = 50);
+    let mut early = Fixture::done(|semantics| semantics.early_done_percent = 50);
     early.resume(0, 100).unwrap();
     assert_eq!(
         seen(&mut early, [15, 30, 45]),
         expected([("in_progress", 125), ("done", 150), ("done", 175)])
     );
-    // What is asked for in that time comes on top of what is still on its way.
+    // A resume in that time adds to the results that are still to come.
     early.resume(45, 30).unwrap();
     assert_eq!(seen(&mut early, [LONG]), expected([("done", 230)]));
 }
 
 #[test]
-fn the_counters_can_rise_for_good_after_a_run_is_over() {
-    let mut still = lab(|_| {});
+fn the_counters_can_rise_forever_after_a_run_has_ended() {
+    let mut still = Fixture::done(|_| {});
     assert_eq!(still.results(LONG), 100);
-    let mut rising = lab(|semantics| semantics.rises_after_done = 20);
+    let mut rising = Fixture::done(|semantics| semantics.rises_after_done = 20);
     assert_eq!(
         seen(&mut rising, [0, 60, 120]),
         expected([("done", 100), ("done", 120), ("done", 140)])
     );
     assert_eq!(rising.poll(120)["desired_num_results"], 100);
-    // It begins again where the next run ends.
+    // It starts again at the end of the next run.
     rising.resume(120, 50).unwrap();
     assert_eq!(
         seen(&mut rising, [150, 210, LONG]),
@@ -71,12 +63,12 @@ fn the_counters_can_rise_for_good_after_a_run_is_over() {
 }
 
 #[test]
-fn a_run_can_bring_a_share_of_what_was_asked_for() {
+fn a_run_can_deliver_a_share_of_the_requested_results() {
     for desired in [Desired::Rises, Desired::Set, Desired::Stays] {
-        let mut full = lab(|semantics| semantics.desired = desired);
+        let mut full = Fixture::done(|semantics| semantics.desired = desired);
         full.resume(0, 100).unwrap();
         assert_eq!(full.results(LONG), 200, "{desired:?}");
-        let mut tenth = lab(|semantics| {
+        let mut tenth = Fixture::done(|semantics| {
             semantics.desired = desired;
             semantics.yield_percent = 10;
         });
@@ -87,23 +79,20 @@ fn a_run_can_bring_a_share_of_what_was_asked_for() {
         tenth.resume(LONG, 100).unwrap();
         assert_eq!(tenth.results(2 * LONG), 120, "{desired:?}");
     }
-    let semantics = Semantics {
-        yield_percent: 10,
-        ..Semantics::default()
-    };
-    let mut created = TestWorld::new(semantics, Scenario::default());
-    assert_eq!(created.results(LONG), 10, "at its creation as well");
+    let semantics = changed(|semantics| semantics.yield_percent = 10);
+    let mut created = Fixture::new(semantics, Scenario::default());
+    assert_eq!(created.results(LONG), 10, "also the run of the creation");
 }
 
 #[test]
 fn done_can_return_to_in_progress_by_itself() {
-    let mut whole = lab(|_| {});
+    let mut whole = Fixture::done(|_| {});
     whole.resume(0, 100).unwrap();
     assert_eq!(
         seen(&mut whole, [60, 100]),
         expected([("done", 200), ("done", 200)])
     );
-    let mut two_parts = lab(|semantics| {
+    let mut two_parts = Fixture::done(|semantics| {
         semantics.reopens_percent = 40;
         semantics.reopens_after_s = 60;
     });
@@ -119,8 +108,8 @@ fn done_can_return_to_in_progress_by_itself() {
             ("done", 200)
         ])
     );
-    // A resume in between starts at once and includes the second part.
-    let mut resumed = lab(|semantics| semantics.reopens_percent = 40);
+    // A resume before the second run starts at once and includes it.
+    let mut resumed = Fixture::done(|semantics| semantics.reopens_percent = 40);
     resumed.resume(0, 100).unwrap();
     assert_eq!(seen(&mut resumed, [50]), expected([("done", 160)]));
     resumed.resume(50, 10).unwrap();
@@ -129,10 +118,10 @@ fn done_can_return_to_in_progress_by_itself() {
 }
 
 #[test]
-fn the_work_of_a_resume_can_begin_long_after_its_answer() {
-    let mut prompt = lab(|_| {});
+fn the_work_of_a_resume_can_start_long_after_its_response() {
+    let mut prompt = Fixture::done(|_| {});
     assert_eq!(prompt.resume(0, 100).unwrap()["status"], "in_progress");
-    let mut slow = lab(|semantics| semantics.work_delay_s = 90);
+    let mut slow = Fixture::done(|semantics| semantics.work_delay_s = 90);
     let task = slow.resume(0, 100).unwrap();
     assert_eq!(task["status"], "done");
     assert_eq!(task["desired_num_results"], 200);
@@ -145,8 +134,8 @@ fn the_work_of_a_resume_can_begin_long_after_its_answer() {
             ("done", 200)
         ])
     );
-    // Two within that time begin together.
-    let mut twice = lab(|semantics| semantics.work_delay_s = 90);
+    // Two resumes within that time start together.
+    let mut twice = Fixture::done(|semantics| semantics.work_delay_s = 90);
     twice.resume(0, 10).unwrap();
     twice.resume(60, 20).unwrap();
     assert_eq!(twice.poll(89)["status"], "done");
@@ -156,33 +145,38 @@ fn the_work_of_a_resume_can_begin_long_after_its_answer() {
 
 #[test]
 fn some_results_can_be_counted_and_never_delivered() {
-    let rows = |lab: &mut TestWorld| lab.page(0, 0, 1_000)["results"].as_array().unwrap().len();
-    let mut all = lab(|_| {});
+    let rows = |fixture: &mut Fixture| {
+        fixture.page(0, 0, 1_000)["results"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    let mut all = Fixture::done(|_| {});
     assert_eq!(rows(&mut all), 100);
-    let mut some = lab(|semantics| semantics.undelivered_percent = 20);
+    let mut some = Fixture::done(|semantics| semantics.undelivered_percent = 20);
     let delivered = rows(&mut some);
     assert!((70..90).contains(&delivered), "{delivered}");
     assert_eq!(some.page(0, 0, 1_000), some.page(0, 0, 1_000));
     assert_eq!(some.results(0), 100);
-    let mut none = lab(|semantics| semantics.undelivered_percent = 100);
+    let mut none = Fixture::done(|semantics| semantics.undelivered_percent = 100);
     assert_eq!(rows(&mut none), 0);
 }
 
 #[test]
-fn a_colleague_can_be_first() {
+fn another_client_can_resume_first() {
     let refused = |semantics: &mut Semantics| {
         semantics.resume_while_running = WhileRunning::Refused;
     };
-    let mut alone = lab(refused);
+    let mut alone = Fixture::done(refused);
     alone.resume(0, 50).unwrap();
-    let mut second = lab(refused);
+    let mut second = Fixture::done(refused);
     let semantics = second.semantics.clone();
     second.world.colleague_resumes(at(0), "t", 100, &semantics);
     assert_eq!(second.resume(0, 50), Err(Refusal::Running));
     assert_eq!(
         second.results(LONG),
         200,
-        "the service delivers all the same"
+        "the service delivers nevertheless"
     );
     let by_colleague = second.world.ledger().iter();
     let by_colleague: Vec<bool> = by_colleague.map(|entry| entry.by_colleague).collect();

@@ -1,48 +1,34 @@
-//! What holds for every world, whatever its switches and whatever is asked of it.
+//! Properties of every world, with any semantics and any requests.
 
-use proptest::prelude::*;
+use clap::ValueEnum;
+use proptest::{option::of, prelude::*, sample::select};
 
-use super::{LONG, TestWorld, names, number};
-use crate::{
-    options::scenario::{FailAt, Scenario, Shape},
-    options::semantics::{CapCounts, CapExcess, Desired, Falls, Semantics, WhileRunning},
+use super::{Fixture, LONG, names, number};
+use crate::options::{
+    scenario::{FailAt, Scenario},
+    semantics::{Falls, Semantics},
 };
 
+fn any_variant<T: ValueEnum + std::fmt::Debug + 'static>() -> impl Strategy<Value = T> {
+    select(T::value_variants())
+}
+
 fn any_semantics() -> impl Strategy<Value = Semantics> {
-    use proptest::sample::select;
     (
-        select(&[Desired::Rises, Desired::Set, Desired::Stays][..]),
+        (any_variant(), any_variant(), any_variant()),
+        (any_variant(), any_variant()),
         1..400u32,
-        select(&[CapCounts::Results, CapCounts::Desired][..]),
-        select(&[CapExcess::Clamped, CapExcess::Refused][..]),
-        select(
-            &[
-                WhileRunning::Queued,
-                WhileRunning::Refused,
-                WhileRunning::Added,
-            ][..],
-        ),
-        select(&[Falls::Never, Falls::WhenDone, Falls::AtLooks][..]),
         0..5u32,
         any_assumptions(),
     )
         .prop_map(
-            |(
-                desired,
-                cap,
-                cap_counts,
-                cap_excess,
-                resume_while_running,
-                falls,
-                falls_by,
-                rest,
-            )| {
+            |((desired, cap_counts, cap_excess), (while_running, falls), cap, falls_by, rest)| {
                 Semantics {
                     desired,
                     cap,
                     cap_counts,
                     cap_excess,
-                    resume_while_running,
+                    resume_while_running: while_running,
                     falls,
                     falls_by,
                     ..rest
@@ -51,7 +37,7 @@ fn any_semantics() -> impl Strategy<Value = Semantics> {
         )
 }
 
-/// What a client would like to assume of the service, and cannot: in half of the cases it can.
+/// Semantics that break assumptions of a client, each in half of the cases.
 fn any_assumptions() -> impl Strategy<Value = Semantics> {
     let percent = || prop_oneof![Just(0), 0..=100u32];
     (
@@ -78,21 +64,14 @@ fn any_assumptions() -> impl Strategy<Value = Semantics> {
 }
 
 fn any_scenario() -> impl Strategy<Value = Scenario> {
-    use proptest::sample::select;
-    let shapes = [
-        Shape::Steady,
-        Shape::FrontLoaded,
-        Shape::BackLoaded,
-        Shape::Stalling,
-    ];
     (
         1..=250u32,
-        proptest::option::of(0..2_000u32),
-        proptest::option::of(0.0..=1.0f64),
+        of(0..2_000u32),
+        of(0.0..=1.0f64),
         1.0..10_000f64,
         0..100u32,
-        proptest::option::of(0..250u32),
-        select(shapes.to_vec()),
+        of(0..250u32),
+        any_variant(),
     )
         .prop_map(
             |(desired, pool, fit_rate, rate, backlog, fail_at, shape)| Scenario {
@@ -108,27 +87,27 @@ fn any_scenario() -> impl Strategy<Value = Scenario> {
         )
 }
 
-/// What is done to a search: wait so many seconds, then ask for more (or only look).
-fn any_story() -> impl Strategy<Value = Vec<(u64, Option<u32>)>> {
-    proptest::collection::vec((0..2_000u64, proptest::option::of(0..=250u32)), 1..30)
+/// The requests of a client: wait this many seconds, then resume (or only poll).
+fn any_requests() -> impl Strategy<Value = Vec<(u64, Option<u32>)>> {
+    proptest::collection::vec((0..2_000u64, of(0..=250u32)), 1..30)
 }
 
 proptest! {
     #[test]
-    fn the_counters_are_a_pipeline_that_never_passes_the_cap(
-        semantics in any_semantics(), scenario in any_scenario(), story in any_story()
+    fn the_counters_are_a_pipeline_that_never_exceeds_the_cap(
+        semantics in any_semantics(), scenario in any_scenario(), requests in any_requests()
     ) {
         let cap = u64::from(semantics.cap);
         let falls = semantics.falls != Falls::Never;
-        let mut lab = TestWorld::new(semantics, scenario);
+        let mut fixture = Fixture::new(semantics, scenario);
         let mut now = 0;
-        let mut before = lab.poll(now);
-        for (wait, resume) in story {
+        let mut before = fixture.poll(now);
+        for (wait, resume) in requests {
             now += wait;
             if let Some(new) = resume {
-                let _ = lab.resume(now, new);
+                let _ = fixture.resume(now, new);
             }
-            let task = lab.poll(now);
+            let task = fixture.poll(now);
             let names = [
                 "num_results_discovered", "num_results_enriched", "num_results_evaluated",
                 "num_results",
@@ -146,29 +125,29 @@ proptest! {
     }
 
     #[test]
-    fn every_search_comes_to_an_end(
-        semantics in any_semantics(), scenario in any_scenario(), story in any_story()
+    fn every_task_ends(
+        semantics in any_semantics(), scenario in any_scenario(), requests in any_requests()
     ) {
-        let mut lab = TestWorld::new(semantics, scenario.clone());
+        let mut fixture = Fixture::new(semantics, scenario.clone());
         let mut now = 0;
-        for (wait, resume) in story {
+        for (wait, resume) in requests {
             now += wait;
             if let Some(new) = resume {
-                let _ = lab.resume(now, new);
+                let _ = fixture.resume(now, new);
             }
         }
-        let task = lab.poll(now + LONG);
+        let task = fixture.poll(now + LONG);
         let ended = task["status"] == "done" || task["status"] == "failed";
         prop_assert!(ended, "{task}");
         prop_assert!(scenario.fail_at.is_some() || task["status"] == "done", "{task}");
     }
 
     #[test]
-    fn a_search_that_runs_dry_is_exhausted_no_later_than_done(scenario in any_scenario()) {
+    fn a_task_without_candidates_is_exhausted_no_later_than_done(scenario in any_scenario()) {
         let scenario = Scenario { fail_at: None, ..scenario };
-        let mut lab = TestWorld::new(Semantics::default(), scenario);
+        let mut fixture = Fixture::new(Semantics::default(), scenario);
         for second in (0..2_000).step_by(25).chain([LONG]) {
-            let task = lab.poll(second);
+            let task = fixture.poll(second);
             if task["status"] == "done" {
                 let enough = task["num_results"] == task["desired_num_results"];
                 prop_assert!(enough || task["is_exhausted"] == true, "{task}");
@@ -178,24 +157,24 @@ proptest! {
 
     #[test]
     fn results_are_of_different_companies_and_stay_the_same_until_more_work_is_done(
-        semantics in any_semantics(), scenario in any_scenario(), story in any_story()
+        semantics in any_semantics(), scenario in any_scenario(), requests in any_requests()
     ) {
         let semantics = Semantics { falls: Falls::Never, ..semantics };
-        let mut lab = TestWorld::new(semantics, scenario);
+        let mut fixture = Fixture::new(semantics, scenario);
         let mut now = 0;
         let mut before: Vec<String> = Vec::new();
-        for (wait, resume) in story.into_iter().take(3) {
+        for (wait, resume) in requests.into_iter().take(3) {
             now += wait;
             if let Some(new) = resume {
-                let _ = lab.resume(now, new);
+                let _ = fixture.resume(now, new);
             }
-            let page = lab.page(now, 0, 1_000);
-            prop_assert_eq!(&lab.page(now, 0, 5)["results"], &lab.page(now, 0, 5)["results"]);
+            let page = fixture.page(now, 0, 1_000);
+            prop_assert_eq!(&fixture.page(now, 0, 5)["results"], &fixture.page(now, 0, 5)["results"]);
             let names = names(&page);
             let different: std::collections::HashSet<_> = names.iter().collect();
             prop_assert_eq!(different.len(), names.len());
             let all = usize::try_from(number(&page, "num_results")).unwrap();
-            let complete = names.len() == all || lab.semantics.undelivered_percent > 0;
+            let complete = names.len() == all || fixture.semantics.undelivered_percent > 0;
             prop_assert!(complete && names.len() <= all);
             prop_assert!(before.iter().all(|name| different.contains(name)), "none is lost");
             before = names;
@@ -203,14 +182,14 @@ proptest! {
     }
 
     #[test]
-    fn how_often_one_looks_changes_nothing(
-        semantics in any_semantics(), scenario in any_scenario(), story in any_story()
+    fn the_number_of_polls_changes_nothing(
+        semantics in any_semantics(), scenario in any_scenario(), requests in any_requests()
     ) {
         let semantics = Semantics { falls: Falls::Never, ..semantics };
-        let mut often = TestWorld::new(semantics.clone(), scenario.clone());
-        let mut rarely = TestWorld::new(semantics, scenario);
+        let mut often = Fixture::new(semantics.clone(), scenario.clone());
+        let mut rarely = Fixture::new(semantics, scenario);
         let mut now = 0;
-        for (wait, resume) in story {
+        for (wait, resume) in requests {
             for second in [now + wait / 3, now + wait / 2] {
                 often.poll(second);
             }

@@ -1,21 +1,33 @@
-//! What each switch of the semantics does, and each option of a scenario.
+//! The effect of each switch of the semantics, and of each option of a scenario.
 
-use std::time::Duration;
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{LONG, TestWorld, at, number};
-use crate::{
-    options::scenario::{FailAt, Scenario},
-    options::semantics::{CapCounts, CapExcess, Desired, Falls, Semantics, WhileRunning},
-    world::{Refusal, World},
+use super::{Fixture, LONG, Refusal, World, at, changed, number};
+use crate::options::{
+    scenario::{FailAt, Scenario},
+    semantics::{CapCounts, Desired, Excess, Falls, Semantics, WhileRunning},
 };
+
+/// A new task with a pool of 1,000 candidates and some changes.
+fn scenario(change: impl FnOnce(&mut Scenario)) -> Scenario {
+    let mut scenario = Scenario {
+        pool: Some(1_000),
+        ..Scenario::default()
+    };
+    change(&mut scenario);
+    scenario
+}
 
 #[test]
 fn the_same_seed_makes_the_same_world() {
     let semantics = Semantics::default();
-    let tell = |seed| {
+    let list = |seed| {
         let mut world = World::new(seed, Timestamp::UNIX_EPOCH);
         for _ in 0..5 {
             world
@@ -24,58 +36,50 @@ fn the_same_seed_makes_the_same_world() {
         }
         world.list(at(60), (0, 10), &semantics)
     };
-    assert_eq!(tell(7), tell(7));
-    assert_ne!(tell(7), tell(8));
+    assert_eq!(list(7), list(7));
+    assert_ne!(list(7), list(8));
 }
 
 #[test]
-fn a_search_is_created_then_in_progress_then_done() {
-    let scenario = Scenario {
-        pool: Some(1_000),
-        fit_rate: Some(0.5),
-        ..Scenario::default()
-    };
-    let mut lab = TestWorld::new(Semantics::default(), scenario);
-    assert_eq!(lab.poll(0)["status"], "created");
-    assert_eq!(lab.poll(30)["status"], "in_progress");
-    let task = lab.poll(LONG);
+fn a_task_is_created_then_in_progress_then_done() {
+    let scenario = scenario(|scenario| scenario.fit_rate = Some(0.5));
+    let mut fixture = Fixture::new(Semantics::default(), scenario);
+    assert_eq!(fixture.poll(0)["status"], "created");
+    assert_eq!(fixture.poll(30)["status"], "in_progress");
+    let task = fixture.poll(LONG);
     assert_eq!(task["status"], "done");
     assert_eq!(task["num_results"], 100);
     assert_eq!(task["is_exhausted"], false);
 }
 
 #[test]
-fn an_exhausted_search_goes_on_for_a_while() {
+fn an_exhausted_task_runs_until_its_backlog_is_empty() {
     let scenario = Scenario {
         pool: Some(100),
         fit_rate: Some(0.5),
         backlog: Some(100),
         ..Scenario::default()
     };
-    let mut lab = TestWorld::new(Semantics::default(), scenario);
-    let task = lab.poll(90);
+    let mut fixture = Fixture::new(Semantics::default(), scenario);
+    let task = fixture.poll(90);
     assert_eq!(task["status"], "in_progress");
     assert_eq!(task["is_exhausted"], true);
     assert_eq!(task["num_results"], 0);
-    let task = lab.poll(1_000);
+    let task = fixture.poll(1_000);
     assert_eq!(task["status"], "done");
     assert_eq!(number(&task, "num_results"), 50);
-    assert_eq!(lab.resume(1_000, 1), Err(Refusal::Exhausted));
+    assert_eq!(fixture.resume(1_000, 1), Err(Refusal::Exhausted));
 }
 
 #[test]
-fn a_search_fails_where_it_is_told_to_and_a_resume_takes_it_past_that() {
-    let scenario = Scenario {
-        pool: Some(1_000),
-        fail_at: Some(FailAt::Fraction(0.4)),
-        ..Scenario::default()
-    };
-    let mut lab = TestWorld::new(Semantics::default(), scenario);
-    let task = lab.poll(LONG);
+fn a_task_fails_at_its_limit_and_a_resume_continues_it() {
+    let scenario = scenario(|scenario| scenario.fail_at = Some(FailAt::Fraction(0.4)));
+    let mut fixture = Fixture::new(Semantics::default(), scenario);
+    let task = fixture.poll(LONG);
     assert_eq!(task["status"], "failed");
     assert_eq!(task["num_results"], 40);
-    lab.resume(LONG, 10).unwrap();
-    assert_eq!(lab.poll(2 * LONG)["status"], "done");
+    fixture.resume(LONG, 10).unwrap();
+    assert_eq!(fixture.poll(2 * LONG)["status"], "done");
 }
 
 #[test]
@@ -85,204 +89,165 @@ fn desired_rises_or_is_set_or_stays() {
         (Desired::Set, 130),
         (Desired::Stays, 130),
     ] {
-        let mut lab = TestWorld::new(
-            Semantics {
-                desired,
-                ..Semantics::default()
-            },
-            Scenario {
-                pool: Some(1_000),
-                fit_rate: Some(1.0),
-                desired_num_results: Some(130),
-                ..Scenario::done(100)
-            },
-        );
-        let task = lab.resume(0, 30).unwrap();
+        let scenario = scenario(|scenario| {
+            scenario.fit_rate = Some(1.0);
+            scenario.desired_num_results = Some(130);
+            scenario.results = Some(100);
+        });
+        let mut fixture = Fixture::new(changed(|semantics| semantics.desired = desired), scenario);
+        let task = fixture.resume(0, 30).unwrap();
         assert_eq!(task["desired_num_results"], shown, "{desired:?}");
         assert_eq!(task["status"], "in_progress");
-        let most = if desired == Desired::Rises { 160 } else { 130 };
-        assert_eq!(lab.results(LONG), most, "{desired:?}");
+        let results = if desired == Desired::Rises { 160 } else { 130 };
+        assert_eq!(fixture.results(LONG), results, "{desired:?}");
     }
 }
 
 #[test]
-fn too_much_is_clamped_to_what_the_cap_leaves() {
-    let mut lab = TestWorld::done(Semantics::default());
-    lab.resume(0, 250).unwrap();
-    assert_eq!(lab.results(LONG), 250);
-    assert_eq!(lab.world.ledger()[0].granted, 150);
-    let task = lab.resume(LONG, 10).unwrap();
+fn a_resume_beyond_the_cap_is_clamped() {
+    let mut fixture = Fixture::done(|_| {});
+    fixture.resume(0, 250).unwrap();
+    assert_eq!(fixture.results(LONG), 250);
+    assert_eq!(fixture.world.ledger()[0].granted, 150);
+    let task = fixture.resume(LONG, 10).unwrap();
     assert_eq!(task["status"], "done");
-    assert_eq!(lab.world.ledger()[1].granted, 0);
+    assert_eq!(fixture.world.ledger()[1].granted, 0);
 }
 
 #[test]
-fn too_much_is_refused_where_that_is_the_rule() {
-    let mut lab = TestWorld::done(Semantics {
-        cap_excess: CapExcess::Refused,
-        ..Semantics::default()
-    });
+fn a_resume_beyond_the_cap_can_be_refused() {
+    let mut fixture = Fixture::done(|semantics| semantics.cap_excess = Excess::Refused);
     let refusal = Refusal::OverCap {
         cap: 250,
         room: 150,
     };
-    assert_eq!(lab.resume(0, 151), Err(refusal));
-    assert!(!lab.world.ledger()[0].took_effect);
-    lab.resume(0, 150).unwrap();
-    assert_eq!(lab.results(LONG), 250);
+    assert_eq!(fixture.resume(0, 151), Err(refusal));
+    assert!(!fixture.world.ledger()[0].took_effect);
+    fixture.resume(0, 150).unwrap();
+    assert_eq!(fixture.results(LONG), 250);
 }
 
 #[test]
-fn the_cap_can_count_what_was_desired() {
+fn the_cap_can_count_the_requested_results() {
     for (cap_counts, granted) in [(CapCounts::Results, 150), (CapCounts::Desired, 50)] {
-        let semantics = Semantics {
-            cap_counts,
-            ..Semantics::default()
-        };
         let scenario = Scenario {
             desired_num_results: Some(200),
             pool: Some(2_000),
             ..Scenario::done(100)
         };
-        let mut lab = TestWorld::new(semantics, scenario);
-        lab.resume(0, 250).unwrap();
-        assert_eq!(lab.world.ledger()[0].granted, granted);
+        let semantics = changed(|semantics| semantics.cap_counts = cap_counts);
+        let mut fixture = Fixture::new(semantics, scenario);
+        fixture.resume(0, 250).unwrap();
+        assert_eq!(fixture.world.ledger()[0].granted, granted);
     }
 }
 
 #[test]
-fn a_resume_of_a_running_search_is_added_or_queued_or_refused() {
+fn a_resume_of_a_running_task_is_added_or_queued_or_refused() {
     for (rule, desired) in [(WhileRunning::Added, 160), (WhileRunning::Queued, 130)] {
-        let mut lab = TestWorld::done(Semantics {
-            resume_while_running: rule,
-            ..Semantics::default()
-        });
-        lab.resume(0, 30).unwrap();
-        let task = lab.resume(1, 30).unwrap();
+        let mut fixture = Fixture::done(|semantics| semantics.resume_while_running = rule);
+        fixture.resume(0, 30).unwrap();
+        let task = fixture.resume(1, 30).unwrap();
         assert_eq!(task["desired_num_results"], desired, "{rule:?}");
-        assert_eq!(lab.results(LONG), 160, "{rule:?}");
-        assert!(lab.world.ledger().iter().all(|entry| entry.took_effect));
+        assert_eq!(fixture.results(LONG), 160, "{rule:?}");
+        let mut ledger = fixture.world.ledger().iter();
+        assert!(ledger.all(|entry| entry.took_effect));
     }
-    let mut lab = TestWorld::done(Semantics {
-        resume_while_running: WhileRunning::Refused,
-        ..Semantics::default()
-    });
-    lab.resume(0, 30).unwrap();
-    assert_eq!(lab.resume(1, 30), Err(Refusal::Running));
-    assert_eq!(lab.results(LONG), 130);
+    let refused = WhileRunning::Refused;
+    let mut fixture = Fixture::done(|semantics| semantics.resume_while_running = refused);
+    fixture.resume(0, 30).unwrap();
+    assert_eq!(fixture.resume(1, 30), Err(Refusal::Running));
+    assert_eq!(fixture.results(LONG), 130);
 }
 
 #[test]
-fn looks_show_the_old_task_until_the_delay_is_over() {
-    let mut lab = TestWorld::done(Semantics {
-        visibility_delay_ms: 5_000,
-        ..Semantics::default()
-    });
-    assert_eq!(lab.resume(10, 30).unwrap()["status"], "in_progress");
-    assert_eq!(lab.poll(14)["status"], "done");
-    assert_eq!(lab.poll(14)["desired_num_results"], 100);
-    assert_eq!(lab.poll(15)["desired_num_results"], 130);
+fn polls_show_the_old_task_until_the_visibility_delay_ends() {
+    let mut fixture = Fixture::done(|semantics| semantics.visibility_delay_ms = 5_000);
+    assert_eq!(fixture.resume(10, 30).unwrap()["status"], "in_progress");
+    assert_eq!(fixture.poll(14)["status"], "done");
+    assert_eq!(fixture.poll(14)["desired_num_results"], 100);
+    assert_eq!(fixture.poll(15)["desired_num_results"], 130);
 }
 
 #[test]
-fn the_answer_of_a_resume_can_be_stale_as_well() {
-    let mut lab = TestWorld::done(Semantics {
-        resume_answer_shows: false,
-        ..Semantics::default()
-    });
-    assert_eq!(lab.resume(0, 30).unwrap()["status"], "done");
-    assert_eq!(lab.poll(0)["status"], "in_progress");
+fn the_response_to_a_resume_can_be_stale() {
+    let mut fixture = Fixture::done(|semantics| semantics.resume_answer_shows = false);
+    assert_eq!(fixture.resume(0, 30).unwrap()["status"], "done");
+    assert_eq!(fixture.poll(0)["status"], "in_progress");
 }
 
 #[test]
-fn results_fall_when_done_or_between_looks() {
+fn results_fall_when_done_or_at_polls() {
     let falling = |falls| {
-        let mut lab = TestWorld::done(Semantics {
-            falls,
-            falls_by: 4,
-            ..Semantics::default()
+        let mut fixture = Fixture::done(|semantics| {
+            semantics.falls = falls;
+            semantics.falls_by = 4;
         });
-        lab.resume(0, 30).unwrap();
-        lab
+        fixture.resume(0, 30).unwrap();
+        fixture
     };
-    let mut lab = falling(Falls::WhenDone);
-    let looks = [LONG, LONG + 1].map(|second| lab.results(second));
-    assert_eq!(looks, [126, 126]);
-    let mut lab = falling(Falls::AtLooks);
-    let looks = [0, 1, 2, 3].map(|more| lab.results(LONG + more));
-    assert_eq!(looks, [130, 130, 126, 126]);
+    let mut fixture = falling(Falls::WhenDone);
+    let polls = [LONG, LONG + 1].map(|second| fixture.results(second));
+    assert_eq!(polls, [126, 126]);
+    let mut fixture = falling(Falls::AtLooks);
+    let polls = [0, 1, 2, 3].map(|more| fixture.results(LONG + more));
+    assert_eq!(polls, [130, 130, 126, 126]);
 }
 
 #[test]
-fn asking_for_nothing_is_accepted_and_does_nothing() {
-    let mut lab = TestWorld::done(Semantics::default());
-    assert_eq!(lab.resume(0, 0).unwrap()["status"], "done");
-    assert_eq!(lab.results(LONG), 100);
-    assert!(lab.world.ledger()[0].took_effect);
+fn a_resume_of_zero_is_accepted_and_does_nothing() {
+    let mut fixture = Fixture::done(|_| {});
+    assert_eq!(fixture.resume(0, 0).unwrap()["status"], "done");
+    assert_eq!(fixture.results(LONG), 100);
+    assert!(fixture.world.ledger()[0].took_effect);
 }
 
 #[test]
-fn results_cost_credits_and_without_any_nothing_is_granted() {
-    let mut lab = TestWorld::done(Semantics::default());
-    let semantics = lab.semantics.clone();
-    lab.resume(0, 30).unwrap();
-    let mut left = |second, credits| lab.world.credits_left(at(second), &semantics, credits);
-    assert_eq!(left(0, Some(50)), 50, "what it started with was free");
+fn results_cost_credits_and_without_credits_resumes_are_refused() {
+    let mut fixture = Fixture::done(|_| {});
+    let semantics = fixture.semantics.clone();
+    fixture.resume(0, 30).unwrap();
+    let world = &mut fixture.world;
+    let mut left = |second, credits| world.credits_left(at(second), &semantics, credits);
+    assert_eq!(left(0, Some(50)), 50, "the initial results are free");
     assert_eq!(left(LONG, Some(50)), 20);
     assert_eq!(left(LONG, Some(10)), 0);
-    let refused = lab.world.resume(at(LONG), "t", 5, &semantics, Some(10));
+    let refused = world.resume(at(LONG), "t", 5, &semantics, Some(10));
     assert_eq!(refused.unwrap_err().0, Refusal::NoCredits);
 }
 
 #[test]
 fn results_are_as_many_as_counted_best_first_and_of_different_companies() {
-    let mut lab = TestWorld::done(Semantics::default());
-    let semantics = lab.semantics.clone();
-    let mut page =
-        |page| lab.world.results(at(0), "t", page, &semantics).unwrap()["results"].clone();
-    let all = page((0, 1_000));
+    let mut fixture = Fixture::done(|_| {});
+    let all = fixture.page(0, 0, 1_000)["results"].clone();
     let all = all.as_array().unwrap();
     assert_eq!(all.len(), 100);
     let relevance = |company: &Value| company["relevance"].as_f64().unwrap();
     assert!(all.is_sorted_by(|a, b| relevance(a) >= relevance(b)));
-    let domains: std::collections::HashSet<_> = all
+    let names: HashSet<_> = all
         .iter()
         .map(|company| company["company_name"].as_str().unwrap())
         .collect();
-    assert_eq!(domains.len(), 100);
-    assert_eq!(page((10, 5)).as_array().unwrap()[..], all[10..15]);
+    assert_eq!(names.len(), 100);
+    let page = fixture.page(0, 10, 5)["results"].clone();
+    assert_eq!(page.as_array().unwrap()[..], all[10..15]);
 }
 
 #[test]
-fn a_scenario_that_makes_no_sense_is_refused() {
+fn an_invalid_scenario_is_refused() {
     let mut world = World::new(1, Timestamp::UNIX_EPOCH);
     for (scenario, field) in [
+        (scenario(|s| s.fit_rate = Some(1.5)), "fit_rate"),
         (
-            Scenario {
-                fit_rate: Some(1.5),
-                ..Scenario::default()
-            },
-            "fit_rate",
-        ),
-        (
-            Scenario {
-                rate_per_minute: Some(0.0),
-                ..Scenario::default()
-            },
+            scenario(|s| s.rate_per_minute = Some(0.0)),
             "rate_per_minute",
         ),
         (
-            Scenario {
-                pool: Some(10),
-                ..Scenario::done(11)
-            },
+            scenario(|s| (s.pool, s.results) = (Some(10), Some(11))),
             "pool",
         ),
         (
-            Scenario {
-                fit_rate: Some(0.0),
-                ..Scenario::done(1)
-            },
+            scenario(|s| (s.fit_rate, s.results) = (Some(0.0), Some(1))),
             "results",
         ),
         (Scenario::default().with_id(""), "id"),
@@ -293,7 +258,7 @@ fn a_scenario_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn thousands_of_searches_are_cheap_to_look_at() {
+fn polls_of_thousands_of_tasks_are_fast() {
     let semantics = Semantics::default();
     let mut world = World::new(1, Timestamp::UNIX_EPOCH);
     for _ in 0..5_000 {
@@ -301,7 +266,7 @@ fn thousands_of_searches_are_cheap_to_look_at() {
             .add(at(0), &Scenario::default(), None, &semantics)
             .unwrap();
     }
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     world.list(at(LONG), (0, 5_000), &semantics);
     assert!(started.elapsed() < Duration::from_secs(5));
 }
