@@ -37,21 +37,12 @@ mod state;
 mod world;
 
 pub use self::{
-    faults::{
-        fault::Fault,
-        rules::{Chaos, Odds, On, Rule},
-    },
+    faults::{Chaos, Fault, Odds, On, Rule},
     options::{
-        Options,
-        flags::Flags,
-        scenario::{FailAt, Scenario, Shape},
-        semantics::{
-            CapCounts, Desired, Excess, Falls, ListOrder, ListShows, RefusalBody, Scores,
-            Semantics, WhileRunning,
-        },
-        settings::Settings,
+        CapCounts, Desired, Excess, FailAt, Falls, Flags, ListOrder, ListShows, Options,
+        RefusalBody, Scenario, Scores, Semantics, Settings, Shape, WhileRunning,
     },
     simulator::{Simulator, start},
-    state::request_log::{RequestEntry, RequestLog},
-    world::ledger::{LedgerEntry, RunEntry},
+    state::{RequestEntry, RequestLog},
+    world::{LedgerEntry, RunEntry},
 };

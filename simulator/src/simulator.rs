@@ -12,17 +12,14 @@ use jiff::Timestamp;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{
-    faults::{plan::FaultPlan, rules::Rule},
-    options::{Options, scenario::Scenario, settings::Settings},
+    faults::{FaultPlan, Rule},
+    options::{Options, Scenario, Settings},
     server::{
         self,
         connection::{ConnectionHandle, ConnectionListener, Connections},
     },
-    state::{Shared, State, clock::Clock, request_log::RequestLog},
-    world::{
-        World,
-        ledger::{LedgerEntry, RunEntry},
-    },
+    state::{Clock, RequestLog, Shared, State},
+    world::{LedgerEntry, RunEntry, World},
 };
 
 /// Starts the simulator. It serves until the [`Simulator`] is shut down or dropped.

@@ -38,10 +38,11 @@ impl Fields {
             Err(error) => {
                 let location = [json!("body"), json!(error.column())];
                 let message = "JSON decode error";
-                let invalid = ValidationError::new("json_invalid", &location, message, json!({}));
-                Err(vec![
-                    invalid.with_context(json!({ "error": error.to_string() })),
-                ])
+                let context = json!({ "error": error.to_string() });
+                let mut invalid =
+                    ValidationError::new("json_invalid", &location, message, json!({}));
+                invalid.set_context(context);
+                Err(vec![invalid])
             }
         }
     }
@@ -83,7 +84,7 @@ impl Fields {
             return u32::try_from(value).unwrap_or(default);
         };
         let message = format!("Input should be {relation}");
-        self.error_with_context(kind, name, message, input, context);
+        self.out_of_bounds((kind, name), message, input, context);
         default
     }
 
@@ -98,7 +99,7 @@ impl Fields {
             Some(input @ Value::String(_)) => {
                 let message = "String should have at least 1 character".to_owned();
                 let context = json!({ "min_length": 1 });
-                self.error_with_context("string_too_short", name, message, input, context);
+                self.out_of_bounds(("string_too_short", name), message, input, context);
             }
             Some(input) => {
                 self.error("string_type", name, "Input should be a valid string", input);
@@ -145,7 +146,7 @@ impl Fields {
         if items.len() > max {
             let message = format!("List should have at most {max} items after validation");
             let context = json!({ "max_length": max, "actual_length": items.len() });
-            self.error_with_context("too_long", name, message, items.into(), context);
+            self.out_of_bounds(("too_long", name), message, items.into(), context);
             return Vec::new();
         }
         let mut accepted = Vec::with_capacity(items.len());
@@ -178,23 +179,24 @@ impl Fields {
         }
     }
 
-    fn error(&mut self, kind: &str, name: &str, message: &str, input: Value) {
+    fn error(&mut self, kind: &str, name: &str, message: impl Into<String>, input: Value) {
         let location = [json!(self.location), json!(name)];
         let error = ValidationError::new(kind, &location, message, input);
         self.errors.push(error);
     }
 
-    fn error_with_context(
+    /// Adds an error with the bound that the value violates.
+    fn out_of_bounds(
         &mut self,
-        kind: &str,
-        name: &str,
+        (kind, name): (&str, &str),
         message: String,
         input: Value,
-        context: Value,
+        bound: Value,
     ) {
-        let location = [json!(self.location), json!(name)];
-        let error = ValidationError::new(kind, &location, message, input);
-        self.errors.push(error.with_context(context));
+        self.error(kind, name, message, input);
+        if let Some(error) = self.errors.last_mut() {
+            error.set_context(bound);
+        }
     }
 }
 

@@ -14,10 +14,7 @@ use self::{
 };
 use crate::{
     endpoint::{Endpoint, Route},
-    options::{
-        scenario::Scenario,
-        semantics::{Excess, RefusalBody},
-    },
+    options::{Excess, RefusalBody, Scenario},
     state::State,
     world::{
         Now, Refusal,

@@ -58,8 +58,7 @@ impl ValidationError {
         Self(error)
     }
 
-    pub fn with_context(mut self, context: Value) -> Self {
+    pub fn set_context(&mut self, context: Value) {
         self.0["ctx"] = context;
-        self
     }
 }

@@ -6,40 +6,6 @@ use clap::Args;
 
 use crate::options::{Options, scenario::Scenario, settings::Settings};
 
-/// The long help of `--fault`.
-pub(crate) const FAULT_HELP: &str = "\
-Make a share of the requests meet this fault; can be repeated, as in --fault resume:lost_after=0.1
-
-KIND is one of
-  lost_before    no effect; the connection is closed without a response
-  lost_after     takes effect; the connection is closed without a response
-  late           closed without a response; takes effect 250 ms later
-  reset          as lost_before, with a TCP reset
-  reset_after    as lost_after, with a TCP reset
-  hang           as lost_before, after 1 s
-  hang_after     takes effect; answered after 1 s
-  delay          takes effect and is answered, both 250 ms late
-  not_json, empty, truncated, missing_fields, wrong_types, wrong_id
-                 takes effect; the response is corrupted
-  quoted_numbers, float_numbers, numeric_flags, raw_controls, byte_order_mark
-                 takes effect; the response has \"25\" or 25.0 for 25, 0 for false,
-                 unescaped control characters in strings, or a byte order mark
-  huge           takes effect; the response has 2 MiB
-  slow_body      takes effect; the response is sent byte by byte
-  redirect       no effect; answered 307
-  503            no effect; any status from 300 to 599
-  503_after      takes effect; any status from 300 to 599
-  page_403       no effect; any status, with an HTML page as from a proxy
-  403_plan_required, 402_payment_failed, 402_insufficient_credits
-                 no effect; the status with this reason in detail.error
-  colleague_first
-                 takes effect, after another client has requested 25 results
-  JSON           as for POST /_simulator/script, for every other fault, such as
-                 {\"kind\": \"status\", \"code\": 200, \"text\": \"oops\",
-                 \"headers\": {\"Content-Type\": \"text/plain\"}}
-
-ON is get, list, results, create, resume, user or any (the default).";
-
 /// Flags for [`Options`].
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Flags {

@@ -1,13 +1,24 @@
 //! The options of the simulator: those of its start, and those that can change while it runs.
 
-pub(crate) mod flags;
-pub(crate) mod scenario;
-pub(crate) mod semantics;
-pub(crate) mod settings;
+mod flags;
+mod scenario;
+mod semantics;
+mod settings;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use self::{scenario::Scenario, settings::Settings};
+use clap::{Args, Command};
+
+pub(crate) use self::scenario::MAX_CANDIDATES;
+pub use self::{
+    flags::Flags,
+    scenario::{FailAt, Scenario, Shape},
+    semantics::{
+        CapCounts, Desired, Excess, Falls, ListOrder, ListShows, RefusalBody, Scores, Semantics,
+        WhileRunning,
+    },
+    settings::Settings,
+};
 
 /// How to start the simulator.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,4 +45,12 @@ impl Default for Options {
             created: Scenario::default(),
         }
     }
+}
+
+/// Returns the options of a command line without flags, so that each default is defined once, at its flag.
+fn without_flags<T: Args>() -> T {
+    let command = T::augment_args(Command::new("defaults"));
+    let matches = command.try_get_matches_from(["defaults"]);
+    let options = matches.and_then(|matches| T::from_arg_matches(&matches));
+    options.expect("every flag has a default value")
 }

@@ -1,5 +1,7 @@
 //! One switch for each undocumented behaviour of the real service.
 
+use std::sync::LazyLock;
+
 use clap::{ArgAction, Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
@@ -113,36 +115,8 @@ fn seconds(text: &str) -> Result<u32, String> {
 
 impl Default for Semantics {
     fn default() -> Self {
-        Self {
-            cap: 250,
-            cap_counts: CapCounts::default(),
-            cap_excess: Excess::Clamped,
-            desired: Desired::default(),
-            resume_while_running: WhileRunning::default(),
-            visibility_delay_ms: 0,
-            resume_answer_shows: true,
-            falls: Falls::default(),
-            falls_by: 1,
-            refusal_body: RefusalBody::default(),
-            yield_percent: 100,
-            early_done_percent: 0,
-            rises_after_done: 0,
-            reopens_percent: 0,
-            reopens_after_s: 60,
-            work_delay_s: 0,
-            undelivered_percent: 0,
-            market: None,
-            exclusions_excess: Excess::Clamped,
-            scores: Scores::default(),
-            list_limit: 100,
-            list_default_limit: 20,
-            results_limit: 100,
-            results_default_limit: 50,
-            limit_excess: Excess::Refused,
-            list_order: ListOrder::default(),
-            list_shows: ListShows::default(),
-            list_delay_ms: 0,
-        }
+        static DEFAULT: LazyLock<Semantics> = LazyLock::new(super::without_flags);
+        DEFAULT.clone()
     }
 }
 

@@ -14,8 +14,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    faults::rules::Rule,
-    options::{scenario::Scenario, settings::Settings},
+    faults::Rule,
+    options::{Scenario, Settings},
     state::Shared,
 };
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{api::response::ApiResponse, faults::fault::Fault};
+use crate::{api::response::ApiResponse, faults::Fault};
 
 /// Returns the response with the changes of this fault, or unchanged if the fault has none.
 pub(crate) fn corrupted(fault: &Fault, mut response: ApiResponse) -> ApiResponse {

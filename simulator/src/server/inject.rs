@@ -13,7 +13,7 @@ use tokio::{task::yield_now, time::sleep};
 
 use crate::{
     api::{ApiRequest, response::ApiResponse},
-    faults::fault::{Fault, PAGE},
+    faults::{Fault, PAGE},
     server::{connection::ConnectionHandle, corrupt, exchange::Exchange},
 };
 

@@ -21,8 +21,8 @@ use self::{connection::ConnectionHandle, exchange::Exchange};
 use crate::{
     api::{ApiRequest, response::ApiResponse},
     endpoint,
-    faults::fault::Fault,
-    state::{Shared, request_log::RequestEntry},
+    faults::Fault,
+    state::{RequestEntry, Shared},
 };
 
 /// Longest accepted request body.

@@ -1,17 +1,18 @@
 //! The state that all requests share, behind one lock.
 
-pub(crate) mod clock;
-pub(crate) mod request_log;
+mod clock;
+mod request_log;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-use self::{clock::Clock, request_log::RequestLog};
+pub(crate) use self::clock::Clock;
+pub use self::request_log::{RequestEntry, RequestLog};
 use crate::{
-    faults::plan::FaultPlan,
-    options::{scenario::Scenario, settings::Settings},
-    world::{World, ledger::RunEntry},
+    faults::FaultPlan,
+    options::{Scenario, Settings},
+    world::{RunEntry, World},
 };
 
 /// The world, its clock and its settings.

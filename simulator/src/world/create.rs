@@ -5,10 +5,7 @@ use std::time::Duration;
 use rand::RngExt as _;
 
 use crate::{
-    options::{
-        scenario::{FailAt, MAX_CANDIDATES, Scenario},
-        semantics::Semantics,
-    },
+    options::{FailAt, MAX_CANDIDATES, Scenario, Semantics},
     random::{seeded_rng, uuid},
     world::{
         discovery::{DiscoveryOrder, Market},

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    options::semantics::{ListOrder, Semantics},
+    options::{ListOrder, Semantics},
     random::splitmix64,
     world::task::Snapshot,
 };

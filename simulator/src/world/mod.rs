@@ -4,7 +4,7 @@ mod company;
 mod create;
 mod discovery;
 pub(crate) mod domains;
-pub(crate) mod ledger;
+mod ledger;
 mod list;
 mod match_rate;
 mod results;
@@ -19,16 +19,13 @@ use std::{collections::HashMap, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+pub use self::ledger::{LedgerEntry, RunEntry};
 use self::{
-    ledger::{LedgerEntry, RunEntry},
     list::List,
     task::{Snapshot, StaleSnapshot, Status, Task},
     task_input::TaskInput,
 };
-use crate::options::{
-    scenario::Scenario,
-    semantics::{CapCounts, Excess, Falls, ListShows, Semantics, WhileRunning},
-};
+use crate::options::{CapCounts, Excess, Falls, ListShows, Scenario, Semantics, WhileRunning};
 
 /// Credits of an account for which the settings name no number.
 const DEFAULT_CREDITS: u64 = 10_000;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    options::semantics::Scores,
+    options::Scores,
     random::{HashRng, splitmix64},
     world::{company::Company, task::Task},
 };

@@ -5,10 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use serde::Serialize;
 
 use crate::{
-    options::{
-        scenario::Shape,
-        semantics::{Desired, Falls, Semantics},
-    },
+    options::{Desired, Falls, Semantics, Shape},
     world::{
         discovery::DiscoveryOrder,
         match_rate::MatchRate,

@@ -1,10 +1,7 @@
 //! Assumptions of a client about the service: with the switch that breaks each of them, and without.
 
 use super::{Fixture, LONG, Refusal, at, changed, number};
-use crate::options::{
-    scenario::Scenario,
-    semantics::{Desired, Semantics, WhileRunning},
-};
+use crate::options::{Desired, Scenario, Semantics, WhileRunning};
 
 /// Returns status and results at each of these seconds.
 fn seen<const N: usize>(fixture: &mut Fixture, seconds: [u64; N]) -> [(String, u64); N] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Client, at};
-use crate::options::semantics::{ListOrder, ListShows, Semantics};
+use crate::options::{ListOrder, ListShows, Semantics};
 
 #[test]
 fn the_list_has_an_order_and_can_omit_fields() {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Now, Refusal, World, task_input::TaskInput};
-use crate::options::{scenario::Scenario, semantics::Semantics};
+use crate::options::{Scenario, Semantics};
 
 fn at(seconds: u64) -> Now {
     Now {

@@ -4,10 +4,7 @@ use clap::ValueEnum;
 use proptest::{option::of, prelude::*, sample::select};
 
 use super::{Fixture, LONG, names, number};
-use crate::options::{
-    scenario::{FailAt, Scenario},
-    semantics::{Falls, Semantics},
-};
+use crate::options::{FailAt, Falls, Scenario, Semantics};
 
 fn any_variant<T: ValueEnum + std::fmt::Debug + 'static>() -> impl Strategy<Value = T> {
     select(T::value_variants())

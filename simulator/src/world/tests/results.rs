@@ -9,10 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Client, Fixture, LONG, World, at, changed, names};
-use crate::options::{
-    scenario::Scenario,
-    semantics::{Scores, Semantics},
-};
+use crate::options::{Scenario, Scores, Semantics};
 
 /// The documented fields of a result.
 const FIELDS: [&str; 16] = [

@@ -10,8 +10,7 @@ use serde_json::Value;
 
 use super::{Fixture, LONG, Refusal, World, at, changed, number};
 use crate::options::{
-    scenario::{FailAt, Scenario},
-    semantics::{CapCounts, Desired, Excess, Falls, Semantics, WhileRunning},
+    CapCounts, Desired, Excess, FailAt, Falls, Scenario, Semantics, WhileRunning,
 };
 
 /// A new task with a pool of 1,000 candidates and some changes.
