@@ -165,56 +165,31 @@ async fn a_token_is_required_and_can_be_restricted_to_one() {
 
 #[tokio::test]
 async fn errors_in_a_body_are_listed_as_by_the_service() {
+    const DESIRED: &str = "desired_num_results";
     let api = api().await;
     api.simulator.add_task(&plenty().with_id("t"));
     let create = "/v1/discovery_tasks";
     let resume = "/v1/discovery_tasks/t/resume";
     let too_many = vec!["x.example"; 1_001];
+    let with = |field: &str, value: Value| {
+        let mut body = json!({ "query": "q" });
+        body[field] = value;
+        body
+    };
+    let new = |value: Value| json!({ "desired_new_results": value });
     for (path, body, kind) in [
         (create, json!({}), "missing"),
-        (create, json!({ "query": " " }), "string_too_short"),
-        (create, json!({ "query": 1 }), "string_type"),
-        (
-            create,
-            json!({ "query": "q", "desired_num_results": 0 }),
-            "greater_than_equal",
-        ),
-        (
-            create,
-            json!({ "query": "q", "desired_num_results": 251 }),
-            "less_than_equal",
-        ),
-        (
-            create,
-            json!({ "query": "q", "data_sources": ["elsewhere"] }),
-            "value_error",
-        ),
-        (
-            create,
-            json!({ "query": "q", "criteria": "all" }),
-            "list_type",
-        ),
-        (
-            create,
-            json!({ "query": "q", "exclude_domains": too_many }),
-            "too_long",
-        ),
-        (
-            resume,
-            json!({ "desired_new_results": 251 }),
-            "less_than_equal",
-        ),
-        (
-            resume,
-            json!({ "desired_new_results": -1 }),
-            "greater_than_equal",
-        ),
-        (resume, json!({ "desired_new_results": null }), "int_type"),
-        (
-            resume,
-            json!({ "desired_new_results": 1.5 }),
-            "int_from_float",
-        ),
+        (create, with("query", json!(" ")), "string_too_short"),
+        (create, with("query", json!(1)), "string_type"),
+        (create, with(DESIRED, json!(0)), "greater_than_equal"),
+        (create, with(DESIRED, json!(251)), "less_than_equal"),
+        (create, with("data_sources", json!(["x"])), "value_error"),
+        (create, with("criteria", json!("all")), "list_type"),
+        (create, with("exclude_domains", json!(too_many)), "too_long"),
+        (resume, new(json!(251)), "less_than_equal"),
+        (resume, new(json!(-1)), "greater_than_equal"),
+        (resume, new(json!(null)), "int_type"),
+        (resume, new(json!(1.5)), "int_from_float"),
         (resume, json!([]), "model_attributes_type"),
     ] {
         let (status, error) = api.post(path, body).await;
@@ -351,64 +326,42 @@ async fn each_switch_can_be_set_at_run_time_and_reset_to_its_default() {
 #[tokio::test]
 async fn the_control_endpoints_refuse_invalid_requests() {
     let api = api().await;
-    for (method, path, body, word) in [
-        ("PATCH", "settings", json!({ "sped": 2 }), "sped"),
-        ("PATCH", "settings", json!({ "speed": -2 }), "speed"),
+    let semantics = |change: Value| json!({ "semantics": change });
+    let fault = |fault: Value| json!({ "fault": fault });
+    let hang = json!({ "kind": "hang", "ms": 1, "x": 1 });
+    let ok = json!({ "kind": "status", "code": 200 });
+    let refused = [
+        ("settings", json!({ "sped": 2 }), "sped"),
+        ("settings", json!({ "speed": -2 }), "speed"),
+        ("settings", semantics(json!({ "desired": "x" })), "rises"),
         (
-            "PATCH",
             "settings",
-            json!({ "semantics": { "desired": "x" } }),
-            "rises",
-        ),
-        (
-            "PATCH",
-            "settings",
-            json!({ "semantics": { "yield_percent": 101 } }),
+            semantics(json!({ "yield_percent": 101 })),
             "yield_percent",
         ),
         (
-            "PATCH",
             "settings",
-            json!({ "semantics": { "results_limit": 0 } }),
+            semantics(json!({ "results_limit": 0 })),
             "results_limit",
         ),
-        ("PATCH", "settings", json!([]), "object"),
-        ("POST", "tasks", json!({ "pol": 2 }), "pol"),
-        ("POST", "tasks", json!({ "fit_rate": 2 }), "fit_rate"),
-        (
-            "POST",
-            "script",
-            json!({ "fault": "nonsense" }),
-            "lost_before",
-        ),
-        (
-            "POST",
-            "script",
-            json!({ "fault": { "kind": "hang" } }),
-            "ms",
-        ),
-        (
-            "POST",
-            "script",
-            json!({ "fault": { "kind": "hang", "ms": 1, "x": 1 } }),
-            "`x`",
-        ),
-        (
-            "POST",
-            "script",
-            json!({ "fault": { "kind": "status", "code": 200 } }),
-            "200",
-        ),
-        (
-            "POST",
-            "script",
-            json!({ "fault": "503", "on": "put" }),
-            "resume",
-        ),
-        ("POST", "advance", json!({ "seconds": -1 }), "seconds"),
-    ] {
+        ("settings", json!([]), "object"),
+        ("tasks", json!({ "pol": 2 }), "pol"),
+        ("tasks", json!({ "fit_rate": 2 }), "fit_rate"),
+        ("script", fault(json!("nonsense")), "lost_before"),
+        ("script", fault(json!({ "kind": "hang" })), "ms"),
+        ("script", fault(hang), "`x`"),
+        ("script", fault(ok), "200"),
+        ("script", json!({ "fault": "503", "on": "put" }), "resume"),
+        ("advance", json!({ "seconds": -1 }), "seconds"),
+    ];
+    for (path, body, word) in refused {
+        let method = if path == "settings" {
+            Method::PATCH
+        } else {
+            Method::POST
+        };
         let path = format!("/_simulator/{path}");
-        let request = api.request(method.parse().unwrap(), &path).json(&body);
+        let request = api.request(method, &path).json(&body);
         let (status, error) = answer(request).await;
         assert_eq!(status, 422, "{body}: {error}");
         let detail = error["detail"].as_str().unwrap();

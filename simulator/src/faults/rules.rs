@@ -126,7 +126,7 @@ impl Rule {
     }
 }
 
-/// A fault that requests meet at random.
+/// A fault that requests meet at random. It has the name of the setting `odds`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Odds {

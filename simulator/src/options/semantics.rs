@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the simulator does where the behaviour of the real service is not documented.
 ///
-/// The comment on a field is also the help of its flag.
+/// The doc comment of a field is also the help of its flag, and the default of the flag is that of the field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Semantics {
@@ -29,9 +29,12 @@ pub struct Semantics {
     /// How long (real time) GETs show a task as it was before a resume, such as 500ms.
     #[arg(long = "visibility-delay", value_name = "DURATION", default_value = "0s", value_parser = milliseconds)]
     pub visibility_delay_ms: u64,
-    /// The response to a resume shows the task as it was before.
-    // The flag negates the field: the response shows the effect of the resume unless the flag is given.
-    #[arg(long = "stale-resume-answer", action = ArgAction::SetFalse)]
+    /// Whether the response to a resume shows its effect, whatever the GETs show.
+    #[arg(
+        long = "stale-resume-answer",
+        action = ArgAction::SetFalse,
+        help = "The response to a resume shows the task as it was before"
+    )]
     pub resume_answer_shows: bool,
     /// When `num_results` falls.
     #[arg(long = "falling", value_enum, default_value_t)]

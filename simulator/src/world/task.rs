@@ -100,7 +100,7 @@ pub(crate) struct Run {
     /// Time from the start until the status is `done`; with `early_done_percent` this is before the end.
     done_after: Duration,
     /// The intake at the end of the second run, which starts by itself after this one.
-    second_part: Option<u32>,
+    reopens_to: Option<u32>,
 }
 
 /// Work after the end of a run, while the status is `done`.
@@ -139,7 +139,7 @@ impl Task {
                 noticed: None,
             });
             self.intake = run.to;
-            if let Some(rest) = run.second_part {
+            if let Some(rest) = run.reopens_to {
                 let starts = end + Duration::from_secs(semantics.reopens_after_s.into());
                 self.work_starts.push((starts, self.intake));
                 self.run = Some(self.run_to(rest, starts, Status::Done, run.fails, semantics));
@@ -245,7 +245,7 @@ impl Task {
         let rest = percent(to - self.intake, semantics.reopens_percent);
         let mut run = self.run_to(to - rest, starts, before, fails && rest == 0, semantics);
         run.fails = fails;
-        run.second_part = (rest > 0).then_some(to);
+        run.reopens_to = (rest > 0).then_some(to);
         self.trailing = None;
         self.work_starts.push((starts, self.intake));
         self.run = Some(run);
@@ -289,7 +289,7 @@ impl Task {
             fails,
             before,
             done_after: length * (100 - early) / 100,
-            second_part: None,
+            reopens_to: None,
         }
     }
 
