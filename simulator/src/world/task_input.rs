@@ -121,6 +121,6 @@ fn criteria(query: &str, seed: u64) -> Vec<Value> {
 }
 
 /// Returns a number below `len`.
-fn at_random(seed: u64, place: u64, len: usize) -> usize {
-    usize::try_from(splitmix64(seed, place) % len as u64).expect("it is below a usize")
+fn at_random(seed: u64, index: u64, len: usize) -> usize {
+    usize::try_from(splitmix64(seed, index) % len as u64).expect("it is below a usize")
 }

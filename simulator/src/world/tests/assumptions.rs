@@ -1,43 +1,39 @@
 //! Assumptions of a client about the service: with the switch that breaks each of them, and without.
 
-use super::{Fixture, LONG, Refusal, at, changed, number};
+use super::{Fixture, LONG, Refusal, at, changed};
 use crate::options::{Desired, Scenario, Semantics, WhileRunning};
 
-/// Returns status and results at each of these seconds.
-fn seen<const N: usize>(fixture: &mut Fixture, seconds: [u64; N]) -> [(String, u64); N] {
-    seconds.map(|second| {
-        let task = fixture.poll(second);
-        let status = task["status"].as_str().unwrap().to_owned();
-        (status, number(&task, "num_results"))
-    })
-}
-
-fn expected<const N: usize>(pairs: [(&str, u64); N]) -> [(String, u64); N] {
-    pairs.map(|(status, results)| (status.to_owned(), results))
+impl Fixture {
+    /// Asserts the status and the number of results at each of these seconds.
+    fn assert_progress<const N: usize>(&mut self, expected: [(u64, &str, u64); N]) {
+        for (second, status, results) in expected {
+            let task = self.poll(second);
+            assert_eq!(task["status"], status, "after {second} s");
+            assert_eq!(task["num_results"], results, "after {second} s");
+        }
+    }
 }
 
 #[test]
 fn the_status_can_be_done_while_the_counters_still_rise() {
     let mut honest = Fixture::done(|_| {});
     honest.resume(0, 100).unwrap();
-    assert_eq!(
-        seen(&mut honest, [15, 30, 45, 60]),
-        expected([
-            ("in_progress", 125),
-            ("in_progress", 150),
-            ("in_progress", 175),
-            ("done", 200)
-        ])
-    );
+    honest.assert_progress([
+        (15, "in_progress", 125),
+        (30, "in_progress", 150),
+        (45, "in_progress", 175),
+        (60, "done", 200),
+    ]);
     let mut early = Fixture::done(|semantics| semantics.early_done_percent = 50);
     early.resume(0, 100).unwrap();
-    assert_eq!(
-        seen(&mut early, [15, 30, 45]),
-        expected([("in_progress", 125), ("done", 150), ("done", 175)])
-    );
+    early.assert_progress([
+        (15, "in_progress", 125),
+        (30, "done", 150),
+        (45, "done", 175),
+    ]);
     // A resume in that time adds to the results that are still to come.
     early.resume(45, 30).unwrap();
-    assert_eq!(seen(&mut early, [LONG]), expected([("done", 230)]));
+    early.assert_progress([(LONG, "done", 230)]);
 }
 
 #[test]
@@ -45,18 +41,11 @@ fn the_counters_can_rise_forever_after_a_run_has_ended() {
     let mut still = Fixture::done(|_| {});
     assert_eq!(still.results(LONG), 100);
     let mut rising = Fixture::done(|semantics| semantics.rises_after_done = 20);
-    assert_eq!(
-        seen(&mut rising, [0, 60, 120]),
-        expected([("done", 100), ("done", 120), ("done", 140)])
-    );
+    rising.assert_progress([(0, "done", 100), (60, "done", 120), (120, "done", 140)]);
     assert_eq!(rising.poll(120)["desired_num_results"], 100);
-    // It starts again at the end of the next run.
+    // It starts again at the end of the next run, and ends at the cap.
     rising.resume(120, 50).unwrap();
-    assert_eq!(
-        seen(&mut rising, [150, 210, LONG]),
-        expected([("done", 190), ("done", 210), ("done", 250)]),
-        "up to the cap"
-    );
+    rising.assert_progress([(150, "done", 190), (210, "done", 210), (LONG, "done", 250)]);
 }
 
 #[test]
@@ -85,30 +74,24 @@ fn a_run_can_deliver_a_share_of_the_requested_results() {
 fn done_can_return_to_in_progress_by_itself() {
     let mut whole = Fixture::done(|_| {});
     whole.resume(0, 100).unwrap();
-    assert_eq!(
-        seen(&mut whole, [60, 100]),
-        expected([("done", 200), ("done", 200)])
-    );
+    whole.assert_progress([(60, "done", 200), (100, "done", 200)]);
     let mut two_parts = Fixture::done(|semantics| {
         semantics.reopens_percent = 40;
         semantics.reopens_after_s = 60;
     });
     two_parts.resume(0, 100).unwrap();
-    assert_eq!(
-        seen(&mut two_parts, [30, 36, 95, 108, 120, LONG]),
-        expected([
-            ("in_progress", 150),
-            ("done", 160),
-            ("done", 160),
-            ("in_progress", 180),
-            ("done", 200),
-            ("done", 200)
-        ])
-    );
+    two_parts.assert_progress([
+        (30, "in_progress", 150),
+        (36, "done", 160),
+        (95, "done", 160),
+        (108, "in_progress", 180),
+        (120, "done", 200),
+        (LONG, "done", 200),
+    ]);
     // A resume before the second run starts at once and includes it.
     let mut resumed = Fixture::done(|semantics| semantics.reopens_percent = 40);
     resumed.resume(0, 100).unwrap();
-    assert_eq!(seen(&mut resumed, [50]), expected([("done", 160)]));
+    resumed.assert_progress([(50, "done", 160)]);
     resumed.resume(50, 10).unwrap();
     assert_eq!(resumed.poll(51)["status"], "in_progress");
     assert_eq!(resumed.results(LONG), 210);
@@ -122,15 +105,12 @@ fn the_work_of_a_resume_can_start_long_after_its_response() {
     let task = slow.resume(0, 100).unwrap();
     assert_eq!(task["status"], "done");
     assert_eq!(task["desired_num_results"], 200);
-    assert_eq!(
-        seen(&mut slow, [0, 89, 120, 150]),
-        expected([
-            ("done", 100),
-            ("done", 100),
-            ("in_progress", 150),
-            ("done", 200)
-        ])
-    );
+    slow.assert_progress([
+        (0, "done", 100),
+        (89, "done", 100),
+        (120, "in_progress", 150),
+        (150, "done", 200),
+    ]);
     // Two resumes within that time start together.
     let mut twice = Fixture::done(|semantics| semantics.work_delay_s = 90);
     twice.resume(0, 10).unwrap();
