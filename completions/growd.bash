@@ -561,7 +561,7 @@ _growd() {
             return 0
             ;;
         growd__subcmd__simulate)
-            opts="-h --listen --seed --speed --tasks --task-results --market --pool --fit-rate --rate --shape --accepted-token --credits --cap --cap-counts --cap-excess --desired --resume-while-running --visibility-delay --stale-resume-answer --falling --falling-by --refusal-body --yield --early-done --rises-after-done --reopens --reopens-after --work-delay --undelivered --exclusions-excess --scores --list-limit --list-default-limit --results-limit --results-default-limit --limit-excess --list-order --list-shows --list-delay --chaos --chaos-account --fault --config --database --help"
+            opts="-h --listen --seed --tasks --task-results --pool --fit-rate --rate --shape --speed --accepted-token --credits --cap --cap-counts --cap-excess --desired --resume-while-running --visibility-delay --stale-resume-answer --falling --falling-by --refusal-body --yield --early-done --rises-after-done --reopens --reopens-after --work-delay --undelivered --market --exclusions-excess --scores --list-limit --list-default-limit --results-limit --results-default-limit --limit-excess --list-order --list-shows --list-delay --fault --chaos --chaos-account --config --database --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -575,19 +575,11 @@ _growd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --speed)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --tasks)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --task-results)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --market)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -605,6 +597,10 @@ _growd() {
                     ;;
                 --shape)
                     COMPREPLY=($(compgen -W "steady front-loaded back-loaded stalling" -- "${cur}"))
+                    return 0
+                    ;;
+                --speed)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --accepted-token)
@@ -679,6 +675,10 @@ _growd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --market)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --exclusions-excess)
                     COMPREPLY=($(compgen -W "clamped refused" -- "${cur}"))
                     return 0
@@ -719,11 +719,11 @@ _growd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --chaos)
+                --fault)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --fault)
+                --chaos)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

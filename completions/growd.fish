@@ -87,69 +87,69 @@ complete -c growd -n "__fish_growd_using_subcommand check" -s h -l help -d 'Prin
 complete -c growd -n "__fish_growd_using_subcommand backup" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand backup" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand backup" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l listen -d 'Where to listen; port 0 takes any free one' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l seed -d 'From which all that is left to chance follows' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l speed -d 'Simulated seconds in a real one; at 0 only POST /_simulator/advance moves time' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l tasks -d 'Start with this many searches that are done and can be resumed' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l task-results -d 'Results that each search of --tasks has at the start' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l market -d 'Companies that fit each query in all [default: 300 to 1500, by the query]' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l pool -d 'Candidates that each search has in all [default: what the companies of its query take]' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l fit-rate -d 'Share of evaluated candidates that fit, 0 to 1 [default: 0.3 to 0.8, by the seed]' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l rate -d 'Candidates discovered in a simulated minute [default: 100]' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l shape -d 'How the work of a run is spread over its time' -r -f -a "steady\t'The same pace throughout'
-front-loaded\t'Fast first, slower and slower then'
-back-loaded\t'Slow first, faster and faster then'
-stalling\t'Half of the work in the first third, then nothing for a third, then the rest'"
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l accepted-token -d 'The one token to accept [default: any]' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l credits -d 'Credits of the account; a result costs one, and with none left more is refused with 402 [default: plenty]' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l cap -d 'The most results one task can have' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l cap-counts -d 'What is held against the cap' -r -f -a "results\t'`num_results`: what was delivered'
-desired\t'`desired_num_results`: what was asked for'"
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l cap-excess -d 'What becomes of a resume that asks for more than the cap leaves' -r -f -a "clamped\t'It is accepted, and grants what is left, which can be nothing'
-refused\t'It is answered 400'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l listen -d 'The address to listen on; port 0 selects a free port' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l seed -d 'The seed of everything random' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l tasks -d 'Start with this many tasks that are done and can be resumed' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l task-results -d 'Initial results of each of the --tasks' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l pool -d 'Candidates that each task can discover [default: as many as the companies of its query need]' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l fit-rate -d 'The share of evaluated candidates that match, 0 to 1 [default: 0.3 to 0.8, by the seed]' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l rate -d 'Candidates discovered per simulated minute [default: 100]' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l shape -d 'How the work of a run is distributed over its time' -r -f -a "steady\t'At a constant pace'
+front-loaded\t'Fast at first, then slower and slower'
+back-loaded\t'Slow at first, then faster and faster'
+stalling\t'Half of the work in the first third, none in the second, the rest in the last'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l speed -d 'Simulated seconds per real second; at 0 only POST /_simulator/advance moves time' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l accepted-token -d 'The only token that is accepted [default: any]' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l credits -d 'Credits of the account; a result costs one, and without credits, creates and resumes are answered 402 [default: 10000, never refused]' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l cap -d 'The largest number of results of one task' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l cap-counts -d 'Which number counts towards the cap' -r -f -a "results\t'`num_results`: the delivered results'
+desired\t'`desired_num_results`: the requested results'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l cap-excess -d 'What happens to a resume that asks for more than the cap allows. Clamped, it can grant 0' -r -f -a "clamped\t'It is reduced to what is allowed'
+refused\t'The request is refused: with 422, or with 400 if the body alone does not show the excess'"
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l desired -d 'What a resume does to `desired_num_results`' -r -f -a "rises\t'It rises by what is granted'
 set\t'It becomes `num_results` plus what is granted'
-stays\t'It stays; the search grows all the same'"
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l resume-while-running -d 'What becomes of a resume of a search that still runs' -r -f -a "queued\t'It is accepted and starts when the run is over'
+stays\t'It does not change; the task grows nevertheless'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l resume-while-running -d 'What happens to a resume of a task that is running' -r -f -a "queued\t'It is accepted and starts when the current run ends'
 refused\t'It is answered 400'
-added\t'It makes the run that is under way longer'"
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l visibility-delay -d 'For how long (real time) GETs show a task as it was before a resume, such as 500ms' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l falling -d 'Whether and when `num_results` falls' -r -f -a "never\t'Never'
-when-done\t'Each time a run is over'
-at-looks\t'Now and then, between two looks at a task that is done: at every third look'"
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l falling-by -d 'By how much it falls each time' -r
+added\t'It extends the current run'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l visibility-delay -d 'How long (real time) GETs show a task as it was before a resume, such as 500ms' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l falling -d 'When `num_results` falls' -r -f -a "never\t'Never'
+when-done\t'At the end of each run'
+at-looks\t'At every third poll of a task that is done'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l falling-by -d 'How many results are lost at each fall' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l refusal-body -d 'The form of `detail` in the 400 that refuses a resume' -r -f -a "string\t'A sentence'
 object\t'An object with `error` and `message`'
 list\t'A list of objects, as in a 422'"
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l yield -d 'How much of what is asked for a run brings, in percent' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l early-done -d 'The last part of a run\'s time in which its status says `done` already, in percent' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l rises-after-done -d 'Candidates that are still discovered in each simulated minute after a run is over' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l reopens -d 'The last part of a run\'s work that waits for `done` to return to `in_progress`, in percent' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l reopens-after -d 'With --reopens: how long (simulated time) the status says `done` until then' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l work-delay -d 'How much later (simulated time) than the answer to a resume its work begins; until then only `desired_num_results` differs' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l undelivered -d 'Results that `num_results` counts and `/results` does not contain, in percent' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l exclusions-excess -d 'What becomes of domains to exclude beyond the 1000 that a task can have' -r -f -a "clamped\t'What is allowed is taken, the rest is left out'
-refused\t'The request is refused: 422, or 400 where it takes more than a look at the body to know'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l yield -d 'The share of the requested results that a run delivers, in percent; it does not exhaust the pool' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l early-done -d 'The last part of a run\'s time in which `status` is already `done` and counters still rise, in percent' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l rises-after-done -d 'Candidates discovered per simulated minute after a run has ended; applies to runs that end from now on' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l reopens -d 'The part of a run\'s work, in percent, that a second run does: it starts by itself and turns `done` back into `in_progress`' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l reopens-after -d 'With --reopens: how long (simulated time) `status` is `done` before the second run' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l work-delay -d 'Time (simulated) from the response to a resume until its work starts; until then only `desired_num_results` changes' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l undelivered -d 'Results that `num_results` counts but `/results` does not contain, in percent' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l market -d 'Companies that match each query [default: 300 to 1500, by the query; with a pool: its matches]' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l exclusions-excess -d 'What happens to domains to exclude beyond the 1000 that a task can have' -r -f -a "clamped\t'It is reduced to what is allowed'
+refused\t'The request is refused: with 422, or with 400 if the body alone does not show the excess'"
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l scores -d 'The form of each score of a result' -r -f -a "graded\t'An object with `grade`, `explanation` and `sources`'
 number\t'The grade alone, a number'"
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-limit -d 'The largest `limit` of the list of tasks' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-default-limit -d 'The `limit` of the list where none is given' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-default-limit -d 'The default `limit` of the list of tasks; at most the largest' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l results-limit -d 'The largest `limit` of results' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l results-default-limit -d 'The `limit` of results where none is given' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l limit-excess -d 'What becomes of a larger `limit`' -r -f -a "clamped\t'What is allowed is taken, the rest is left out'
-refused\t'The request is refused: 422, or 400 where it takes more than a look at the body to know'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l results-default-limit -d 'The default `limit` of results; at most the largest' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l limit-excess -d 'What happens to a larger `limit`' -r -f -a "clamped\t'It is reduced to what is allowed'
+refused\t'The request is refused: with 422, or with 400 if the body alone does not show the excess'"
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-order -d 'The order of the list' -r -f -a "newest\t'The newest task first'
 oldest\t'The oldest task first'
-random\t'An order that has nothing to do with the tasks; a new one can stand anywhere in it'
-shuffled\t'Another order at each request'"
+random\t'A fixed random order; a new task can appear anywhere in it'
+shuffled\t'A new random order at each request'"
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-shows -d 'What the list shows of a task' -r -f -a "task\t'The task as a GET shows it'
-progress\t'The same without criteria, data sources and exclusions'"
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-delay -d 'For how long (real time) the list stays as it was when it was last made, such as 5s' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l chaos -d 'Let a share of requests meet a fault of any kind, 0 to 1' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l fault -d 'Let a share of requests meet this fault; can be repeated' -r
+progress\t'The task without criteria, data sources and exclusions'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-delay -d 'How long (real time) the list is served from a cache, without new tasks, such as 5s' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l fault -d 'Make a share of the requests meet this fault; can be repeated' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l chaos -d 'Make a share of all requests meet a fault of any kind, 0 to 1' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l database -d 'The database file [default: database.path of the config]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l stale-resume-answer -d 'The answer to a resume shows the task as it was before'
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l stale-resume-answer -d 'The response to a resume shows the task as it was before'
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l chaos-account -d 'With --chaos: also 401, 402, 403 and 429, which stop a client for all its tasks'
 complete -c growd -n "__fish_growd_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c growd -n "__fish_growd_using_subcommand demo" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F

@@ -1,4 +1,4 @@
-//! `growd simulate`: the stand-in for the service, in the foreground.
+//! `growd simulate`: runs the simulator of the service in the foreground.
 
 use super::output::print_message;
 use super::{Exit, interrupted};
@@ -9,12 +9,12 @@ use std::io::{self, Write};
 
 /// Run a local stand-in for the Extruct API, for trying things out
 ///
-/// Searches that are created there grow in simulated time. It accepts any token and costs nothing.
+/// Its tasks run in simulated time. It accepts any token and costs nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   growd simulate --tasks 5 --speed 60
-  curl http://127.0.0.1:8799/_simulator        what it can be told, and asked, while it runs
+  curl http://127.0.0.1:8799/_simulator        lists the endpoints that control it
   GROWD__API__BASE_URL=http://127.0.0.1:8799 EXTRUCT_API_TOKEN=any growd run --database ./try.db")]
 pub struct Simulate {
     #[command(flatten)]
@@ -27,11 +27,11 @@ impl Simulate {
         let listen = options.listen;
         let interrupted = interrupted()?;
         let simulator = growd_simulator::start(options).await.with_context(|| {
-            format!("{listen} cannot be listened on: choose another address with --listen")
+            format!("cannot listen on {listen}: choose another address with --listen")
         })?;
         writeln!(io::stdout(), "listening on {}", simulator.url())?;
         print_message(format_args!(
-            "point growd at it with GROWD__API__BASE_URL={} and any EXTRUCT_API_TOKEN; stop it with Ctrl-C",
+            "to use it, run growd with GROWD__API__BASE_URL={} and any EXTRUCT_API_TOKEN; stop it with Ctrl-C",
             simulator.url()
         ));
         interrupted.await;

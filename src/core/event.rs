@@ -116,7 +116,12 @@ pub enum Event {
     /// The database could not be written for a while, and can be again.
     Unwritable { error: String, seconds: u64 },
     /// The write-ahead log is too large, because a process keeps a transaction open.
-    WalLarge { bytes: u64 },
+    WalLarge {
+        bytes: u64,
+        /// What to do about it.
+        #[serde(skip)]
+        advice: String,
+    },
     /// The write-ahead log is smaller again.
     WalSmall { bytes: u64 },
     /// A task's id is not UTF-8 text.

@@ -256,12 +256,12 @@ const EDITS: [Edit; 15] = [
     // No time, and behind all times.
     Edit {
         sql: "UPDATE progress SET next_poll_at = 'tomorrow' WHERE task_id = 'victim'",
-        told: "put off beyond all measure",
+        told: "scheduled too far ahead",
         mends: true,
     },
     Edit {
         sql: "UPDATE progress SET next_poll_at = '9999-12-31T23:59:59.999Z' WHERE task_id = 'victim'",
-        told: "put off beyond all measure",
+        told: "scheduled too far ahead",
         mends: true,
     },
     // In no queue.

@@ -7,8 +7,8 @@ use crate::support::Bench;
 use futures_util::StreamExt;
 use futures_util::stream;
 use growd_simulator::{
-    CapCounts, CapExcess, Desired, Falls, Fault, On, Options, RefusalBody, Rule, Scenario,
-    Semantics, WhileRunning,
+    CapCounts, Desired, Excess, Falls, Fault, On, Options, RefusalBody, Rule, Scenario, Semantics,
+    WhileRunning,
 };
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ fn combinations() -> Vec<Semantics> {
     for visibility_delay_ms in [AT_ONCE_SEEN, SEEN_WITHIN_SETTLE, SEEN_BEYOND_SETTLE] {
         for desired in [Desired::Rises, Desired::Set, Desired::Stays] {
             for cap_counts in [CapCounts::Results, CapCounts::Desired] {
-                for cap_excess in [CapExcess::Clamped, CapExcess::Refused] {
+                for cap_excess in [Excess::Clamped, Excess::Refused] {
                     for resume_while_running in [
                         WhileRunning::Queued,
                         WhileRunning::Refused,

@@ -1,4 +1,4 @@
-//! Each fault of the stand-in, as a client meets it.
+//! Each fault of the simulator, as clients see it.
 
 use std::{
     collections::BTreeSet,
@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 const TASK: &str = "11111111-1111-4111-8111-111111111111";
 
-struct Lab {
+struct Api {
     simulator: Simulator,
     client: Client,
 }
 
-async fn lab() -> Lab {
+async fn api() -> Api {
     rustls::crypto::ring::default_provider()
         .install_default()
         .ok();
@@ -28,13 +28,13 @@ async fn lab() -> Lab {
     let client = Client::builder()
         .redirect(Policy::none())
         .retry(reqwest::retry::never());
-    Lab {
+    Api {
         simulator: start(options).await.unwrap(),
         client: client.build().unwrap(),
     }
 }
 
-impl Lab {
+impl Api {
     fn url(&self) -> String {
         format!("{}/v1/discovery_tasks/{TASK}", self.simulator.url())
     }
@@ -49,20 +49,20 @@ impl Lab {
         self.client.post(url).bearer_auth("any").json(&body)
     }
 
-    /// One resume that meets this fault.
+    /// Sends a resume that meets this fault.
     async fn resume_with(&self, fault: Fault) -> Result<Response, Error> {
         self.simulator.script(Rule::once(On::Resume, fault));
         self.resume().send().await
     }
 
-    /// How many resumes took effect.
+    /// Returns how many resumes took effect.
     fn effects(&self) -> usize {
         let ledger = self.simulator.ledger();
         ledger.iter().filter(|entry| entry.took_effect).count()
     }
 }
 
-/// All that went wrong, down to the socket.
+/// The error with all its sources, down to the socket.
 fn causes(error: &dyn std::error::Error) -> String {
     let source = error.source().map(causes).unwrap_or_default();
     format!("{error}: {source}")
@@ -73,7 +73,7 @@ fn named(name: &str) -> Fault {
 }
 
 #[tokio::test]
-async fn lost_requests_get_no_answer_at_all_and_only_some_take_effect() {
+async fn lost_requests_get_no_response_and_only_some_take_effect() {
     for (name, effects, words) in [
         (
             "lost_before",
@@ -88,83 +88,87 @@ async fn lost_requests_get_no_answer_at_all_and_only_some_take_effect() {
         ("reset", 0, "reset by peer"),
         ("reset_after", 1, "reset by peer"),
     ] {
-        let lab = lab().await;
-        let error = lab.resume_with(named(name)).await.unwrap_err();
+        let api = api().await;
+        let error = api.resume_with(named(name)).await.unwrap_err();
         let causes = causes(&error);
         assert!(causes.contains(words), "{name}: {causes}");
-        assert_eq!(lab.effects(), effects, "{name}");
-        let ledger = lab.simulator.ledger();
+        assert_eq!(api.effects(), effects, "{name}");
+        let ledger = api.simulator.ledger();
         assert!(ledger.iter().all(|entry| entry.answered_status.is_none()));
-        assert!(lab.simulator.requests().by_status.is_empty(), "{name}");
-        assert_eq!(lab.get().await.unwrap().status(), 200, "the next goes well");
+        assert!(api.simulator.requests().by_status.is_empty(), "{name}");
+        assert_eq!(
+            api.get().await.unwrap().status(),
+            200,
+            "the next request succeeds"
+        );
     }
 }
 
 #[tokio::test]
-async fn connections_that_were_used_before_are_lost_as_well() {
-    let lab = lab().await;
+async fn reused_connections_are_lost_too() {
+    let api = api().await;
     for _ in 0..5 {
-        lab.get().await.unwrap().bytes().await.unwrap();
-        lab.resume_with(Fault::LostAfter).await.unwrap_err();
+        api.get().await.unwrap().bytes().await.unwrap();
+        api.resume_with(Fault::LostAfter).await.unwrap_err();
     }
-    assert_eq!(lab.effects(), 5, "and nothing was sent twice");
+    assert_eq!(api.effects(), 5, "no request was sent twice");
 }
 
 #[tokio::test]
-async fn a_late_request_takes_effect_after_its_connection_is_gone() {
-    let lab = lab().await;
-    lab.resume_with(Fault::Late { ms: 50 }).await.unwrap_err();
-    while lab.effects() == 0 {
+async fn a_late_request_takes_effect_after_its_connection_is_closed() {
+    let api = api().await;
+    api.resume_with(Fault::Late { ms: 50 }).await.unwrap_err();
+    while api.effects() == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(lab.simulator.ledger()[0].answered_status, None);
+    assert_eq!(api.simulator.ledger()[0].answered_status, None);
 }
 
 #[tokio::test]
-async fn hanging_requests_outlast_the_patience_of_a_client() {
+async fn hanging_requests_exceed_the_timeout_of_a_client() {
     for (fault, effects) in [
         (Fault::Hang { ms: 60_000 }, 0),
         (Fault::HangAfter { ms: 60_000 }, 1),
         (Fault::Delay { ms: 60_000 }, 0),
     ] {
-        let lab = lab().await;
+        let api = api().await;
         let name = fault.name();
-        lab.simulator.script(Rule::once(On::Any, fault));
-        let patience = Duration::from_millis(400);
-        let error = lab.resume().timeout(patience).send().await.unwrap_err();
+        api.simulator.script(Rule::once(On::Any, fault));
+        let timeout = Duration::from_millis(400);
+        let error = api.resume().timeout(timeout).send().await.unwrap_err();
         assert!(error.is_timeout(), "{name}: {error:?}");
-        // The server hears that the client has gone, and gives up as well.
-        while lab.simulator.requests().in_flight > 0 {
+        // The server notices that the client has disconnected, and ends the request.
+        while api.simulator.requests().in_flight > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert_eq!(lab.effects(), effects, "{name}");
+        assert_eq!(api.effects(), effects, "{name}");
     }
 }
 
 #[tokio::test]
-async fn short_waits_end_in_an_answer_or_none() {
-    let lab = lab().await;
+async fn short_delays_end_with_or_without_a_response() {
+    let api = api().await;
     let started = Instant::now();
     for fault in [Fault::HangAfter { ms: 30 }, Fault::Delay { ms: 30 }] {
-        assert_eq!(lab.resume_with(fault).await.unwrap().status(), 200);
+        assert_eq!(api.resume_with(fault).await.unwrap().status(), 200);
     }
-    lab.resume_with(Fault::Hang { ms: 30 }).await.unwrap_err();
+    api.resume_with(Fault::Hang { ms: 30 }).await.unwrap_err();
     assert!(started.elapsed() >= Duration::from_millis(90));
-    assert_eq!(lab.effects(), 2);
+    assert_eq!(api.effects(), 2);
 }
 
 #[tokio::test]
-async fn a_status_comes_with_headers_and_a_detail_and_can_take_effect() {
-    let lab = lab().await;
-    let response = lab.resume_with(Fault::status(429)).await.unwrap();
+async fn a_status_has_headers_and_a_detail_and_can_take_effect() {
+    let api = api().await;
+    let response = api.resume_with(Fault::status(429)).await.unwrap();
     assert_eq!(response.status(), 429);
     assert_eq!(response.headers()["retry-after"], "1");
 
-    let response = lab.resume_with(Fault::status(402)).await.unwrap();
+    let response = api.resume_with(Fault::status(402)).await.unwrap();
     let error: Value = response.json().await.unwrap();
     assert_eq!(error["detail"]["error"], "insufficient_credits");
 
-    let response = lab.resume_with(named("redirect")).await.unwrap();
+    let response = api.resume_with(named("redirect")).await.unwrap();
     assert_eq!(response.status(), 307);
     assert_eq!(response.headers()["location"], "/v1/moved");
 
@@ -172,22 +176,22 @@ async fn a_status_comes_with_headers_and_a_detail_and_can_take_effect() {
         "kind": "status", "code": 503, "headers": { "Retry-After": "7" }, "body": { "odd": true },
     });
     let fault = serde_json::from_value(fault).unwrap();
-    let response = lab.resume_with(fault).await.unwrap();
+    let response = api.resume_with(fault).await.unwrap();
     assert_eq!(response.headers()["retry-after"], "7");
     let body: Value = response.json().await.unwrap();
     assert_eq!(body, json!({ "odd": true }));
-    assert_eq!(lab.effects(), 0);
+    assert_eq!(api.effects(), 0);
 
-    let response = lab.resume_with(named("504_after")).await.unwrap();
+    let response = api.resume_with(named("504_after")).await.unwrap();
     assert_eq!(response.status(), 504);
-    assert_eq!(lab.effects(), 1);
-    assert_eq!(lab.simulator.ledger()[0].answered_status, Some(504));
+    assert_eq!(api.effects(), 1);
+    assert_eq!(api.simulator.ledger()[0].answered_status, Some(504));
 }
 
 #[tokio::test]
-async fn any_status_comes_with_any_body_and_content_type() {
-    let lab = lab().await;
-    let with = |fault: Value| lab.resume_with(serde_json::from_value(fault).unwrap());
+async fn any_status_can_have_any_body_and_content_type() {
+    let api = api().await;
+    let with = |fault: Value| api.resume_with(serde_json::from_value(fault).unwrap());
     for (code, kind, text) in [
         (200, "text/html", "<!doctype html><p>Log in first"),
         (
@@ -212,7 +216,7 @@ async fn any_status_comes_with_any_body_and_content_type() {
     assert_eq!(response.headers()["content-type"], "application/json");
     let body: Value = response.json().await.unwrap();
     assert_eq!(body, json!({ "status": "paused" }));
-    assert_eq!(lab.effects(), 0);
+    assert_eq!(api.effects(), 0);
     for (fault, wrong) in [
         (json!({ "kind": "status", "code": 200 }), "only with a body"),
         (
@@ -231,7 +235,7 @@ async fn any_status_comes_with_any_body_and_content_type() {
 
 #[tokio::test]
 async fn statuses_have_names_also_with_a_page_or_a_reason() {
-    let lab = lab().await;
+    let api = api().await;
     for (name, code, page, reason, effects) in [
         ("303", 303, false, None, 0),
         ("303_after", 303, false, None, 1),
@@ -246,8 +250,8 @@ async fn statuses_have_names_also_with_a_page_or_a_reason() {
         ("page_502_after", 502, true, None, 1),
     ] {
         assert_eq!(named(name).name(), name);
-        let before = lab.effects();
-        let response = lab.resume_with(named(name)).await.unwrap();
+        let before = api.effects();
+        let response = api.resume_with(named(name)).await.unwrap();
         assert_eq!(response.status(), code, "{name}");
         assert_eq!(
             response.headers()["content-type"] == "text/html",
@@ -261,7 +265,7 @@ async fn statuses_have_names_also_with_a_page_or_a_reason() {
             .as_ref()
             .and_then(|body| body["detail"]["error"].as_str());
         assert_eq!(said, reason, "{name}");
-        assert_eq!(lab.effects() - before, effects, "{name}");
+        assert_eq!(api.effects() - before, effects, "{name}");
     }
     for name in [
         "200",
@@ -277,22 +281,22 @@ async fn statuses_have_names_also_with_a_page_or_a_reason() {
 
 #[tokio::test]
 async fn a_fault_can_be_for_one_task_only() {
-    let lab = lab().await;
-    let other = lab.simulator.add_task(&Scenario::done(10));
+    let api = api().await;
+    let other = api.simulator.add_task(&Scenario::done(10));
     let rule = Rule::always(On::Get, named("403")).of_task(&other);
-    lab.simulator.script(rule);
-    let url = format!("{}/v1/discovery_tasks/{other}", lab.simulator.url());
-    let refused = lab.client.get(url).bearer_auth("any").send().await.unwrap();
+    api.simulator.script(rule);
+    let url = format!("{}/v1/discovery_tasks/{other}", api.simulator.url());
+    let refused = api.client.get(url).bearer_auth("any").send().await.unwrap();
     assert_eq!(refused.status(), 403);
-    assert_eq!(lab.get().await.unwrap().status(), 200);
+    assert_eq!(api.get().await.unwrap().status(), 200);
 }
 
 #[tokio::test]
-async fn values_are_written_in_other_ways_than_documented() {
-    let lab = lab().await;
+async fn values_can_have_undocumented_forms() {
+    let api = api().await;
     let get = async |name: &str| {
-        lab.simulator.script(Rule::once(On::Get, named(name)));
-        let response = lab.get().await.unwrap();
+        api.simulator.script(Rule::once(On::Get, named(name)));
+        let response = api.get().await.unwrap();
         assert_eq!(response.status(), 200, "{name}");
         assert_eq!(
             response.headers()["content-type"],
@@ -301,7 +305,7 @@ async fn values_are_written_in_other_ways_than_documented() {
         );
         response.bytes().await.unwrap()
     };
-    let plain: Value = lab.get().await.unwrap().json().await.unwrap();
+    let plain: Value = api.get().await.unwrap().json().await.unwrap();
     assert_eq!(plain["num_results"].as_u64(), Some(40));
     let field = async |name: &str, field: &str| -> Value {
         serde_json::from_slice::<Value>(&get(name).await).unwrap()[field].clone()
@@ -329,34 +333,34 @@ async fn values_are_written_in_other_ways_than_documented() {
 }
 
 #[tokio::test]
-async fn a_colleague_asks_just_before_and_the_service_then_says_that_the_task_runs() {
-    let lab = lab().await;
-    lab.simulator.settings(|settings| {
+async fn another_client_resumes_first_and_the_service_then_refuses_a_running_task() {
+    let api = api().await;
+    api.simulator.settings(|settings| {
         settings.semantics.resume_while_running = WhileRunning::Refused;
     });
-    let response = lab.resume_with(named("colleague_first")).await.unwrap();
+    let response = api.resume_with(named("colleague_first")).await.unwrap();
     assert_eq!(response.status(), 400);
     let error: Value = response.json().await.unwrap();
     assert!(
         error["detail"].as_str().unwrap().contains("in progress"),
         "{error}"
     );
-    let ledger = lab.simulator.ledger();
+    let ledger = api.simulator.ledger();
     assert_eq!(ledger.len(), 2);
     assert!(ledger[0].by_colleague && ledger[0].took_effect && ledger[0].requested == 25);
     assert!(!ledger[1].by_colleague && !ledger[1].took_effect);
-    // It also goes with a poll, which then shows the work that this client never asked for.
-    let lab = self::lab().await;
+    // It works with a poll too, which then shows work that this client did not request.
+    let api = self::api().await;
     let fault = Fault::ColleagueFirst { new: 10 };
-    lab.simulator.script(Rule::once(On::Get, fault));
-    let task: Value = lab.get().await.unwrap().json().await.unwrap();
+    api.simulator.script(Rule::once(On::Get, fault));
+    let task: Value = api.get().await.unwrap().json().await.unwrap();
     assert_eq!(task["status"], "in_progress");
     assert_eq!(task["desired_num_results"], 50);
 }
 
 #[tokio::test]
-async fn spoilt_answers_are_200_and_take_effect() {
-    let lab = lab().await;
+async fn corrupted_responses_are_200_and_take_effect() {
+    let api = api().await;
     let names = [
         "not_json",
         "empty",
@@ -366,9 +370,9 @@ async fn spoilt_answers_are_200_and_take_effect() {
         "wrong_id",
     ];
     for (before, name) in names.into_iter().enumerate() {
-        let response = lab.resume_with(named(name)).await.unwrap();
+        let response = api.resume_with(named(name)).await.unwrap();
         assert_eq!(response.status(), 200, "{name}");
-        assert_eq!(lab.effects(), before + 1, "{name}");
+        assert_eq!(api.effects(), before + 1, "{name}");
         let body = response.bytes().await.ok();
         let task = body.as_ref().map(|body| serde_json::from_slice(body).ok());
         let task: Option<Option<Value>> = task;
@@ -390,82 +394,82 @@ async fn spoilt_answers_are_200_and_take_effect() {
 }
 
 #[tokio::test]
-async fn a_huge_answer_is_as_long_as_it_is_said_to_be() {
-    let lab = lab().await;
+async fn a_huge_response_has_the_configured_length() {
+    let api = api().await;
     let bytes = (1 << 20) + 17;
-    let response = lab.resume_with(Fault::Huge { bytes }).await.unwrap();
+    let response = api.resume_with(Fault::Huge { bytes }).await.unwrap();
     let body = response.bytes().await.unwrap();
     assert_eq!(body.len() as u64, bytes);
     assert!(serde_json::from_slice::<Value>(&body).is_ok());
 }
 
 #[tokio::test]
-async fn a_slow_body_trickles_in() {
-    let lab = lab().await;
+async fn a_slow_body_is_sent_byte_by_byte() {
+    let api = api().await;
     let started = Instant::now();
     let fault = Fault::SlowBody { ms_per_byte: 1 };
-    let response = lab.resume_with(fault).await.unwrap();
+    let response = api.resume_with(fault).await.unwrap();
     let body = response.bytes().await.unwrap();
     assert!(serde_json::from_slice::<Value>(&body).is_ok());
     assert!(started.elapsed() >= Duration::from_millis(body.len() as u64));
 }
 
 #[tokio::test]
-async fn the_script_skips_and_repeats_and_keeps_to_its_task() {
-    let lab = lab().await;
-    let script = |rule| lab.simulator.script(rule);
+async fn the_script_skips_repeats_and_selects_by_task() {
+    let api = api().await;
+    let script = |rule| api.simulator.script(rule);
     script(Rule::always(On::Any, Fault::status(500)).of_task("another"));
     script(Rule::once(On::Get, Fault::status(502)).after(1).times(2));
     script(Rule::once(On::Get, Fault::status(503)));
     script(Rule::once(On::Resume, Fault::status(504)));
     let mut seen = Vec::new();
     for _ in 0..4 {
-        seen.push(lab.get().await.unwrap().status().as_u16());
+        seen.push(api.get().await.unwrap().status().as_u16());
     }
     assert_eq!(seen, [503, 502, 502, 200]);
-    assert_eq!(lab.resume().send().await.unwrap().status(), 504);
-    assert_eq!(lab.simulator.pending_script().len(), 1);
-    lab.simulator.clear_script();
-    assert_eq!(lab.simulator.pending_script(), []);
+    assert_eq!(api.resume().send().await.unwrap().status(), 504);
+    assert_eq!(api.simulator.pending_script().len(), 1);
+    api.simulator.clear_script();
+    assert_eq!(api.simulator.pending_script(), []);
 }
 
 #[tokio::test]
-async fn odds_strike_a_share_of_the_requests_they_are_for() {
-    let lab = lab().await;
+async fn odds_apply_to_a_share_of_their_requests() {
+    let api = api().await;
     let odds = Odds {
         on: On::Get,
         fault: Fault::status(503),
         probability: 0.3,
     };
-    lab.simulator
+    api.simulator
         .settings(|settings| settings.odds = vec![odds]);
-    let mut struck = 0;
+    let mut faults = 0;
     for _ in 0..300 {
-        if lab.get().await.unwrap().status() == 503 {
-            struck += 1;
+        if api.get().await.unwrap().status() == 503 {
+            faults += 1;
         }
     }
-    assert!((50..130).contains(&struck), "{struck} of 300");
-    assert_eq!(lab.resume().send().await.unwrap().status(), 200);
+    assert!((50..130).contains(&faults), "{faults} of 300");
+    assert_eq!(api.resume().send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]
-async fn chaos_brings_all_kinds_and_the_same_again_for_the_same_seed() {
+async fn chaos_contains_all_kinds_and_is_the_same_for_the_same_seed() {
     async fn faults() -> Vec<Option<String>> {
-        let lab = lab().await;
-        lab.simulator
+        let api = api().await;
+        api.simulator
             .settings(|settings| settings.chaos = Chaos::at(1.0));
-        let mut come_in = 0;
-        while come_in < 150 {
-            // What a request meets is drawn as it comes in: no need to wait for its end.
-            let mut request = Box::pin(lab.get());
-            while lab.simulator.requests().total == come_in {
+        let mut received = 0;
+        while received < 150 {
+            // The fault is selected when the request is received: no need to wait for the response.
+            let mut request = Box::pin(api.get());
+            while api.simulator.requests().total == received {
                 let turn = Duration::from_millis(1);
                 let _ = tokio::time::timeout(turn, &mut request).await;
             }
-            come_in = lab.simulator.requests().total;
+            received = api.simulator.requests().total;
         }
-        let requests = lab.simulator.requests();
+        let requests = api.simulator.requests();
         requests
             .last
             .into_iter()
@@ -480,13 +484,13 @@ async fn chaos_brings_all_kinds_and_the_same_again_for_the_same_seed() {
 }
 
 #[tokio::test]
-async fn the_most_requests_at_one_time_are_remembered() {
-    let lab = lab().await;
+async fn the_peak_concurrency_is_recorded() {
+    let api = api().await;
     let delay = Fault::Delay { ms: 100 };
-    lab.simulator.script(Rule::always(On::Get, delay));
-    let answers = futures_util::future::join_all((0..6).map(|_| lab.get())).await;
+    api.simulator.script(Rule::always(On::Get, delay));
+    let answers = futures_util::future::join_all((0..6).map(|_| api.get())).await;
     assert!(answers.iter().all(Result::is_ok));
-    let requests = lab.simulator.requests();
+    let requests = api.simulator.requests();
     assert!((2..=6).contains(&requests.peak_concurrency));
     assert_eq!(requests.total, 6);
 }

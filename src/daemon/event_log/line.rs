@@ -164,9 +164,9 @@ pub(super) fn line(event: &Event) -> Line {
             ..debug(format!("the clock {what} by {seconds} s"))
         },
         Event::Unwritable { .. } => info("the database can be written again".to_owned()),
-        Event::WalLarge { bytes } => Line {
+        Event::WalLarge { advice, .. } => Line {
             level: Level::WARN,
-            ..debug(format!("the write-ahead log has {bytes} bytes"))
+            ..debug(advice.clone())
         },
         Event::WalSmall { bytes } => {
             info(format!("the write-ahead log is small again: {bytes} bytes"))

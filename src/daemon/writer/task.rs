@@ -310,7 +310,11 @@ impl WriterTask {
     /// Empties a log that is too large, or reports it.
     async fn check_log_size(&mut self) {
         match self.wal_monitor.check(&mut self.connection).await {
-            Ok(event) => self.unrecorded.extend(event),
+            Ok(Some(event)) => {
+                self.event_log.event(None, &event);
+                self.unrecorded.push(event);
+            }
+            Ok(None) => {}
             // The next write meets the same error, and reports it.
             Err(error) => tracing::debug!("the write-ahead log was not checked: {error}"),
         }

@@ -50,10 +50,9 @@ impl WalMonitor {
         }
         self.too_large = self.too_large.saturating_add(1);
         let reports = !reported && self.too_large >= CHECKS;
-        Ok(reports.then(|| {
-            // The advice names the file, which the event does not.
-            tracing::warn!("{}", wal::advice(&self.log, bytes));
-            Event::WalLarge { bytes }
+        Ok(reports.then(|| Event::WalLarge {
+            bytes,
+            advice: wal::advice(&self.log, bytes),
         }))
     }
 }

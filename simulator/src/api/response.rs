@@ -1,0 +1,64 @@
+//! Responses in the form of `FastAPI`.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+/// A response before it is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ApiResponse {
+    pub status: StatusCode,
+    pub headers: Vec<(String, String)>,
+    pub body: Value,
+    /// The resume that this answers: its number in the ledger.
+    pub resume: Option<u64>,
+}
+
+impl ApiResponse {
+    pub fn new(status: StatusCode, body: Value) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body,
+            resume: None,
+        }
+    }
+
+    pub fn ok(body: Value) -> Self {
+        Self::new(StatusCode::OK, body)
+    }
+
+    pub fn error(status: StatusCode, detail: impl Into<Value>) -> Self {
+        Self::new(status, json!({ "detail": detail.into() }))
+    }
+
+    pub fn invalid(errors: Vec<ValidationError>) -> Self {
+        let errors: Vec<Value> = errors.into_iter().map(|error| error.0).collect();
+        Self::error(StatusCode::UNPROCESSABLE_ENTITY, errors)
+    }
+
+    pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub fn for_resume(mut self, seq: Option<u64>) -> Self {
+        self.resume = seq;
+        self
+    }
+}
+
+/// One entry of the list in a 422.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ValidationError(Value);
+
+impl ValidationError {
+    pub fn new(kind: &str, location: &[Value], message: impl Into<String>, input: Value) -> Self {
+        let mut error = json!({ "type": kind, "loc": location, "msg": message.into() });
+        error["input"] = input;
+        Self(error)
+    }
+
+    pub fn set_context(&mut self, context: Value) {
+        self.0["ctx"] = context;
+    }
+}

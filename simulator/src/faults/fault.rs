@@ -1,0 +1,348 @@
+//! The kinds of faults, and their names.
+
+use std::{collections::BTreeMap, mem::discriminant, str::FromStr};
+
+use axum::http::{HeaderName, HeaderValue};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::{Value, json};
+
+/// One way in which a request fails.
+///
+/// In JSON it is an object such as `{"kind": "status", "code": 503}`, or a name ([`Fault::named`]).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "snake_case",
+    deny_unknown_fields,
+    remote = "Self"
+)]
+pub enum Fault {
+    /// The response has another status or another body, from the service or from a proxy.
+    Status {
+        /// 200 to 599; a 2xx requires a body, because without one it is no fault.
+        code: u16,
+        /// Headers such as `Retry-After`. The default `Content-Type` is JSON.
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
+        /// The body; by default a `detail` that suits the status.
+        #[serde(default)]
+        body: Option<Value>,
+        /// The body as text, which need not be JSON.
+        #[serde(default)]
+        text: Option<String>,
+        /// Whether the request takes effect.
+        #[serde(default)]
+        takes_effect: bool,
+    },
+    /// No effect; the connection is closed without a response.
+    LostBefore,
+    /// Takes effect; the connection is closed without a response.
+    LostAfter,
+    /// As `lost_before` or `lost_after`, with a TCP RST.
+    Reset {
+        /// Whether the request takes effect.
+        #[serde(default)]
+        takes_effect: bool,
+    },
+    /// No effect; the connection is closed without a response after a delay.
+    Hang {
+        /// Milliseconds of real time.
+        ms: u64,
+    },
+    /// Takes effect at once; the response is delayed.
+    HangAfter {
+        /// Milliseconds of real time.
+        ms: u64,
+    },
+    /// Takes effect and is answered, both after a delay.
+    Delay {
+        /// Milliseconds of real time.
+        ms: u64,
+    },
+    /// The connection is closed at once without a response; the request takes effect after a delay.
+    Late {
+        /// Milliseconds of real time.
+        ms: u64,
+    },
+    /// Takes effect; the response is an HTML page.
+    NotJson,
+    /// Takes effect; the response ends after half of its body.
+    Truncated,
+    /// Takes effect; the response lacks fields.
+    MissingFields,
+    /// Takes effect; the response has strings for numbers and numbers for strings.
+    WrongTypes,
+    /// Takes effect; the response has integers as strings: `"25"`.
+    QuotedNumbers,
+    /// Takes effect; the response has integers with a decimal point: `25.0`.
+    FloatNumbers,
+    /// Takes effect; the response has 0 and 1 for false and true.
+    NumericFlags,
+    /// Takes effect; strings of the response contain unescaped control characters.
+    RawControls,
+    /// Takes effect; the response starts with a byte order mark.
+    ByteOrderMark,
+    /// Takes effect, after another client of the account has resumed the same task.
+    ColleagueFirst {
+        /// How many results that client requests; also more than the cap, as in any resume.
+        new: u32,
+    },
+    /// Takes effect; the response is very long.
+    Huge {
+        /// Length of the body.
+        bytes: u64,
+    },
+    /// Takes effect; the body of the response is sent slowly.
+    SlowBody {
+        /// Milliseconds of real time per byte.
+        ms_per_byte: u64,
+    },
+    /// No effect; the response is a redirect.
+    Redirect {
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+        /// The new location.
+        location: String,
+    },
+    /// Takes effect; the response is about another task.
+    WrongId,
+    /// Takes effect; the response has no body.
+    Empty,
+}
+
+/// Reasons in `detail.error` if the account cannot pay, from the vendor's client.
+const PAYMENT_REASONS: [&str; 3] = ["plan_required", "payment_failed", "insufficient_credits"];
+
+/// The HTML page of a proxy.
+pub(crate) const PAGE: &str = "<!doctype html><title>Simulated</title><p>This is not JSON.";
+
+/// Returns each kind except statuses, with its name and typical values.
+fn kinds() -> [(&'static str, Fault); 23] {
+    use Fault::{
+        ByteOrderMark, ColleagueFirst, Delay, Empty, FloatNumbers, Hang, HangAfter, Huge, Late,
+        LostAfter, LostBefore, MissingFields, NotJson, NumericFlags, QuotedNumbers, RawControls,
+        Redirect, Reset, SlowBody, Truncated, WrongId, WrongTypes,
+    };
+    let reset = |takes_effect| Reset { takes_effect };
+    let location = "/v1/moved".to_owned();
+    // A seed selects from this list by position, so a new kind goes to its end.
+    [
+        ("lost_before", LostBefore),
+        ("lost_after", LostAfter),
+        ("reset", reset(false)),
+        ("reset_after", reset(true)),
+        ("hang", Hang { ms: 1_000 }),
+        ("hang_after", HangAfter { ms: 1_000 }),
+        ("delay", Delay { ms: 250 }),
+        ("late", Late { ms: 250 }),
+        ("not_json", NotJson),
+        ("truncated", Truncated),
+        ("missing_fields", MissingFields),
+        ("wrong_types", WrongTypes),
+        ("huge", Huge { bytes: 2 << 20 }),
+        ("slow_body", SlowBody { ms_per_byte: 2 }),
+        (
+            "redirect",
+            Redirect {
+                status: 307,
+                location,
+            },
+        ),
+        ("wrong_id", WrongId),
+        ("empty", Empty),
+        ("quoted_numbers", QuotedNumbers),
+        ("float_numbers", FloatNumbers),
+        ("numeric_flags", NumericFlags),
+        ("raw_controls", RawControls),
+        ("byte_order_mark", ByteOrderMark),
+        ("colleague_first", ColleagueFirst { new: 25 }),
+    ]
+}
+
+impl Fault {
+    /// Returns the fault with this name, with typical values: a kind such as `"reset_after"`, or a status.
+    ///
+    /// The name of a status is a code from 300 to 599, such as `"503"`. A prefix `page_` adds an HTML page, and then
+    /// 2xx is allowed too (`"page_200"`). A payment reason can follow (`"403_plan_required"`). With `_after` at the end
+    /// the request takes effect (`"504_after"`). A 429 has a `Retry-After` of 1 s.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let kind = kinds().into_iter().find(|(kind, _)| *kind == name);
+        kind.map_or_else(|| Self::named_status(name), |(_, fault)| Some(fault))
+    }
+
+    fn named_status(name: &str) -> Option<Self> {
+        let without_suffix = name.strip_suffix("_after");
+        let name = without_suffix.unwrap_or(name);
+        let without_prefix = name.strip_prefix("page_");
+        let (name, page) = (without_prefix.unwrap_or(name), without_prefix.is_some());
+        let (code, reason) = match name.split_once('_') {
+            Some((code, reason)) if PAYMENT_REASONS.contains(&reason) && !page => {
+                (code, Some(reason))
+            }
+            Some(_) => return None,
+            None => (name, None),
+        };
+        let mut fault = Self::status(code.parse().ok()?);
+        if let Self::Status {
+            headers,
+            body,
+            text,
+            takes_effect,
+            ..
+        } = &mut fault
+        {
+            *takes_effect = without_suffix.is_some();
+            *body = reason.map(|reason| {
+                let message = "The plan or the credits of this account do not allow that";
+                json!({ "detail": { "error": reason, "message": message } })
+            });
+            if page {
+                headers.insert("Content-Type".to_owned(), "text/html".to_owned());
+                *text = Some(PAGE.to_owned());
+            }
+        }
+        fault.check().is_ok().then_some(fault)
+    }
+
+    /// Returns a status without effect; a 429 has a `Retry-After` of 1 s.
+    #[must_use]
+    pub fn status(code: u16) -> Self {
+        let mut headers = BTreeMap::new();
+        if code == 429 {
+            headers.insert("Retry-After".to_owned(), "1".to_owned());
+        }
+        Self::Status {
+            code,
+            headers,
+            body: None,
+            text: None,
+            takes_effect: false,
+        }
+    }
+
+    /// Returns the name that [`Fault::named`] knows, whatever the fault's values.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let Self::Status {
+            code,
+            body,
+            text,
+            takes_effect,
+            ..
+        } = self
+        else {
+            let same = |fault: &Self| {
+                discriminant(fault) == discriminant(self)
+                    && fault.takes_effect() == self.takes_effect()
+            };
+            let kind = kinds().into_iter().find(|(_, fault)| same(fault));
+            return kind.map_or("", |(name, _)| name).to_owned();
+        };
+        let page = if text.is_some() { "page_" } else { "" };
+        let after = if *takes_effect { "_after" } else { "" };
+        let reason = body
+            .as_ref()
+            .and_then(|body| body["detail"]["error"].as_str());
+        match reason.filter(|reason| PAYMENT_REASONS.contains(reason)) {
+            Some(reason) => format!("{page}{code}_{reason}{after}"),
+            None => format!("{page}{code}{after}"),
+        }
+    }
+
+    /// Whether the request takes effect, at once or later.
+    #[must_use]
+    pub fn takes_effect(&self) -> bool {
+        match self {
+            Self::Status { takes_effect, .. } | Self::Reset { takes_effect } => *takes_effect,
+            Self::LostBefore | Self::Hang { .. } | Self::Redirect { .. } => false,
+            _ => true,
+        }
+    }
+
+    /// Checks that each value is in its range; the error names the field.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Status {
+                code,
+                headers,
+                body,
+                text,
+                ..
+            } => {
+                if !(200..=599).contains(code) {
+                    return Err(format!("fault.code: {code} is not between 200 and 599"));
+                }
+                if *code < 300 && body.is_none() && text.is_none() {
+                    return Err(format!(
+                        "fault.code: {code} is a fault only with a body or text"
+                    ));
+                }
+                if body.is_some() && text.is_some() {
+                    return Err("fault.text: there is a body already".to_owned());
+                }
+                let valid = |(name, value): &(&String, &String)| {
+                    HeaderName::from_str(name).is_ok() && HeaderValue::from_str(value).is_ok()
+                };
+                match headers.iter().find(|header| !valid(header)) {
+                    Some((name, _)) => {
+                        Err(format!("fault.headers: {name:?} is not a valid header"))
+                    }
+                    None => Ok(()),
+                }
+            }
+            Self::Redirect { status, .. } if !(300..=399).contains(status) => {
+                Err(format!("fault.status: {status} is not between 300 and 399"))
+            }
+            Self::Redirect { location, .. } if HeaderValue::from_str(location).is_err() => Err(
+                format!("fault.location: {location:?} is not a valid header value"),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the faults of the network and of an overloaded server.
+    pub(crate) fn of_a_bad_network() -> Vec<Self> {
+        let kinds = kinds().into_iter().map(|(_, fault)| fault);
+        let kinds = kinds.filter(|fault| !matches!(fault, Self::ColleagueFirst { .. }));
+        let statuses = ["408", "500", "503", "502", "504_after"];
+        kinds
+            .chain(statuses.into_iter().filter_map(Self::named))
+            .collect()
+    }
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::named(name).ok_or_else(|| {
+            format!(
+                "unknown fault {name:?}; there are {}, and a status from 300 to 599, also with an HTML page (page_503), with \
+                 a reason (403_{}), or with _after if it takes effect",
+                kinds().map(|(name, _)| name).join(", "),
+                PAYMENT_REASONS.join(", 403_"),
+            )
+        })
+    }
+}
+
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // Via a `Value`: then an error names the field, and not only "no variant".
+        let fault = match Value::deserialize(from)? {
+            Value::String(name) => name.parse(),
+            // The derived function: `remote` makes it an inherent one.
+            value => Self::deserialize(value).map_err(|error| error.to_string()),
+        };
+        let fault = fault.map_err(D::Error::custom)?;
+        fault.check().map_err(D::Error::custom)?;
+        Ok(fault)
+    }
+}

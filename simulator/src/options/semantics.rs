@@ -1,0 +1,262 @@
+//! One switch for each undocumented behaviour of the real service.
+
+use std::sync::LazyLock;
+
+use clap::{ArgAction, Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+/// What the simulator does where the behaviour of the real service is not documented.
+///
+/// The doc comment of a field is also the help of its flag, and the default of the flag is that of the field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct Semantics {
+    /// The largest number of results of one task.
+    #[arg(long, value_name = "N", default_value_t = 250)]
+    pub cap: u32,
+    /// Which number counts towards the cap.
+    #[arg(long, value_enum, default_value_t)]
+    pub cap_counts: CapCounts,
+    /// What happens to a resume that asks for more than the cap allows. Clamped, it can grant 0.
+    #[arg(long, value_enum, default_value_t = Excess::Clamped)]
+    pub cap_excess: Excess,
+    /// What a resume does to `desired_num_results`.
+    #[arg(long, value_enum, default_value_t)]
+    pub desired: Desired,
+    /// What happens to a resume of a task that is running.
+    #[arg(long, value_enum, default_value_t)]
+    pub resume_while_running: WhileRunning,
+    /// How long (real time) GETs show a task as it was before a resume, such as 500ms.
+    #[arg(long = "visibility-delay", value_name = "DURATION", default_value = "0s", value_parser = milliseconds)]
+    pub visibility_delay_ms: u64,
+    /// Whether the response to a resume shows its effect, whatever the GETs show.
+    #[arg(
+        long = "stale-resume-answer",
+        action = ArgAction::SetFalse,
+        help = "The response to a resume shows the task as it was before"
+    )]
+    pub resume_answer_shows: bool,
+    /// When `num_results` falls.
+    #[arg(long = "falling", value_enum, default_value_t)]
+    pub falls: Falls,
+    /// How many results are lost at each fall.
+    #[arg(long = "falling-by", value_name = "N", default_value_t = 1)]
+    pub falls_by: u32,
+    /// The form of `detail` in the 400 that refuses a resume.
+    #[arg(long, value_enum, default_value_t)]
+    pub refusal_body: RefusalBody,
+    /// The share of the requested results that a run delivers, in percent; it does not exhaust the pool.
+    #[arg(long = "yield", value_name = "PERCENT", default_value_t = 100)]
+    pub yield_percent: u32,
+    /// The last part of a run's time in which `status` is already `done` and counters still rise, in percent.
+    #[arg(long = "early-done", value_name = "PERCENT", default_value_t = 0)]
+    pub early_done_percent: u32,
+    /// Candidates discovered per simulated minute after a run has ended; applies to runs that end from now on.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub rises_after_done: u32,
+    /// The part of a run's work, in percent, that a second run does: it starts by itself and turns `done` back
+    /// into `in_progress`.
+    #[arg(long = "reopens", value_name = "PERCENT", default_value_t = 0)]
+    pub reopens_percent: u32,
+    /// With --reopens: how long (simulated time) `status` is `done` before the second run.
+    #[arg(long = "reopens-after", value_name = "DURATION", default_value = "60s", value_parser = seconds)]
+    pub reopens_after_s: u32,
+    /// Time (simulated) from the response to a resume until its work starts; until then only
+    /// `desired_num_results` changes.
+    #[arg(long = "work-delay", value_name = "DURATION", default_value = "0s", value_parser = seconds)]
+    pub work_delay_s: u32,
+    /// Results that `num_results` counts but `/results` does not contain, in percent.
+    #[arg(long = "undelivered", value_name = "PERCENT", default_value_t = 0)]
+    pub undelivered_percent: u32,
+    /// Companies that match each query [default: 300 to 1500, by the query; with a pool: its matches].
+    #[arg(long, value_name = "N")]
+    pub market: Option<u32>,
+    /// What happens to domains to exclude beyond the 1000 that a task can have.
+    #[arg(long, value_enum, default_value_t = Excess::Clamped)]
+    pub exclusions_excess: Excess,
+    /// The form of each score of a result.
+    #[arg(long, value_enum, default_value_t)]
+    pub scores: Scores,
+    /// The largest `limit` of the list of tasks.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub list_limit: u32,
+    /// The default `limit` of the list of tasks; at most the largest.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub list_default_limit: u32,
+    /// The largest `limit` of results.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub results_limit: u32,
+    /// The default `limit` of results; at most the largest.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub results_default_limit: u32,
+    /// What happens to a larger `limit`.
+    #[arg(long, value_enum, default_value_t = Excess::Refused)]
+    pub limit_excess: Excess,
+    /// The order of the list.
+    #[arg(long, value_enum, default_value_t)]
+    pub list_order: ListOrder,
+    /// What the list shows of a task.
+    #[arg(long, value_enum, default_value_t)]
+    pub list_shows: ListShows,
+    /// How long (real time) the list is served from a cache, without new tasks, such as 5s.
+    #[arg(long = "list-delay", value_name = "DURATION", default_value = "0s", value_parser = milliseconds)]
+    pub list_delay_ms: u64,
+}
+
+fn milliseconds(text: &str) -> Result<u64, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    u64::try_from(duration.as_millis()).map_err(|_| "too long".to_owned())
+}
+
+fn seconds(text: &str) -> Result<u32, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.subsec_nanos() > 0 {
+        return Err("must be whole seconds".to_owned());
+    }
+    u32::try_from(duration.as_secs()).map_err(|_| "too long".to_owned())
+}
+
+impl Default for Semantics {
+    fn default() -> Self {
+        static DEFAULT: LazyLock<Semantics> = LazyLock::new(super::without_flags);
+        DEFAULT.clone()
+    }
+}
+
+impl Semantics {
+    /// Checks that each value is in its range; the error names the field.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        for (name, number) in [
+            ("cap", self.cap),
+            ("list_limit", self.list_limit),
+            ("list_default_limit", self.list_default_limit),
+            ("results_limit", self.results_limit),
+            ("results_default_limit", self.results_default_limit),
+        ] {
+            if number == 0 {
+                return Err(format!("semantics.{name}: must be at least 1"));
+            }
+        }
+        for (name, percent) in [
+            ("yield_percent", self.yield_percent),
+            ("early_done_percent", self.early_done_percent),
+            ("reopens_percent", self.reopens_percent),
+            ("undelivered_percent", self.undelivered_percent),
+        ] {
+            if percent > 100 {
+                return Err(format!("semantics.{name}: {percent} is more than 100"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a resume does to `desired_num_results`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Desired {
+    /// It rises by what is granted.
+    #[default]
+    Rises,
+    /// It becomes `num_results` plus what is granted.
+    Set,
+    /// It does not change; the task grows nevertheless.
+    Stays,
+}
+
+/// Which number counts towards the cap.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum CapCounts {
+    /// `num_results`: the delivered results.
+    #[default]
+    Results,
+    /// `desired_num_results`: the requested results.
+    Desired,
+}
+
+/// What happens to a resume of a task that is running.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum WhileRunning {
+    /// It is accepted and starts when the current run ends.
+    Queued,
+    /// It is answered 400.
+    Refused,
+    /// It extends the current run.
+    #[default]
+    Added,
+}
+
+/// When `num_results` falls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Falls {
+    /// Never.
+    #[default]
+    Never,
+    /// At the end of each run.
+    WhenDone,
+    /// At every third poll of a task that is done.
+    AtLooks,
+}
+
+/// The form of `detail` in the 400 that refuses a resume.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalBody {
+    /// A sentence.
+    #[default]
+    String,
+    /// An object with `error` and `message`.
+    Object,
+    /// A list of objects, as in a 422.
+    List,
+}
+
+/// What happens to a number or a list that is larger than the service allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Excess {
+    /// It is reduced to what is allowed.
+    Clamped,
+    /// The request is refused: with 422, or with 400 if the body alone does not show the excess.
+    Refused,
+}
+
+/// The form of each score of a result.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Scores {
+    /// An object with `grade`, `explanation` and `sources`.
+    #[default]
+    Graded,
+    /// The grade alone, a number.
+    Number,
+}
+
+/// The order of the list of tasks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum ListOrder {
+    /// The newest task first.
+    #[default]
+    Newest,
+    /// The oldest task first.
+    Oldest,
+    /// A fixed random order; a new task can appear anywhere in it.
+    Random,
+    /// A new random order at each request.
+    Shuffled,
+}
+
+/// What the list shows of a task.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum ListShows {
+    /// The task as a GET shows it.
+    #[default]
+    Task,
+    /// The task without criteria, data sources and exclusions.
+    Progress,
+}

@@ -1,0 +1,81 @@
+//! The request log: counts of all requests, the most recent ones in detail, and the peak concurrency.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// The number of requests kept in detail.
+const KEPT_REQUESTS: usize = 1_000;
+
+/// All requests to the API, without those to the control endpoints.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct RequestLog {
+    /// The number of requests.
+    pub total: u64,
+    /// The number of each kind: `get`, `resume`, `create`, …
+    pub by_kind: BTreeMap<String, u64>,
+    /// The number of responses with each status. Requests without a response are not included.
+    pub by_status: BTreeMap<u16, u64>,
+    /// The number of requests that met each fault, by its name.
+    pub by_fault: BTreeMap<String, u64>,
+    /// The number of requests in progress.
+    pub in_flight: u64,
+    /// The largest `in_flight` so far.
+    pub peak_concurrency: u64,
+    /// The most recent requests, oldest first; at most 1,000.
+    pub last: VecDeque<RequestEntry>,
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RequestEntry {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// When it was received, in real time.
+    pub at: Timestamp,
+    /// `get`, `resume`, …
+    pub kind: String,
+    /// The HTTP method.
+    pub method: String,
+    /// Path and query, as received.
+    pub path: String,
+    /// Whether it had a token. The token itself is never stored.
+    pub token: bool,
+    /// The status of the response, if there was one.
+    pub status: Option<u16>,
+    /// The fault it met, if any.
+    pub fault: Option<String>,
+}
+
+impl RequestLog {
+    /// Adds a request and returns its number.
+    pub(crate) fn begin(&mut self, mut entry: RequestEntry) -> u64 {
+        self.total += 1;
+        *self.by_kind.entry(entry.kind.clone()).or_default() += 1;
+        if let Some(fault) = &entry.fault {
+            *self.by_fault.entry(fault.clone()).or_default() += 1;
+        }
+        self.in_flight += 1;
+        self.peak_concurrency = self.peak_concurrency.max(self.in_flight);
+        entry.seq = self.total;
+        if self.last.len() == KEPT_REQUESTS {
+            self.last.pop_front();
+        }
+        self.last.push_back(entry);
+        self.total
+    }
+
+    /// Records the status of the response to request number `seq`.
+    pub(crate) fn answered(&mut self, seq: u64, status: u16) {
+        *self.by_status.entry(status).or_default() += 1;
+        if let Some(entry) = self.last.iter_mut().rev().find(|entry| entry.seq == seq) {
+            entry.status = Some(status);
+        }
+    }
+
+    /// Records the end of a request, answered or not.
+    pub(crate) fn end(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+}

@@ -1,0 +1,44 @@
+//! The ledger of resumes and of finished runs, to which tests compare a client's records.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// One resume that reached the world.
+///
+/// Requests that did not reach it (a wrong token, a scripted 503) are not in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LedgerEntry {
+    /// Its number, from 1, over all tasks.
+    pub seq: u64,
+    /// When it was received, in virtual time.
+    pub at: Timestamp,
+    /// The task.
+    pub task_id: String,
+    /// The requested `desired_new_results`.
+    pub requested: u32,
+    /// What was granted within the cap; 0 if it was refused.
+    pub granted: u32,
+    /// The true `desired_num_results` before the resume.
+    pub baseline_desired: u32,
+    /// The true `num_results` before the resume.
+    pub baseline_results: u32,
+    /// The HTTP status of the response; `None` if no response was sent (yet).
+    pub answered_status: Option<u16>,
+    /// Whether it was accepted.
+    pub took_effect: bool,
+    /// Whether another client of the account sent it ([`crate::Fault::ColleagueFirst`]).
+    pub by_colleague: bool,
+}
+
+/// One finished run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunEntry {
+    /// The task.
+    pub task_id: String,
+    /// When it started, in virtual time.
+    pub started_at: Timestamp,
+    /// When it ended, in virtual time.
+    pub ended_at: Timestamp,
+    /// When a poll first showed the end, in virtual time; `None` if no poll did (yet).
+    pub noticed_at: Option<Timestamp>,
+}

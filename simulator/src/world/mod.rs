@@ -1,0 +1,390 @@
+//! The world: all tasks, the account and the ledger. It is pure and has no clock: every call takes `now`.
+
+mod company;
+mod create;
+mod discovery;
+pub(crate) mod domains;
+mod ledger;
+mod list;
+mod match_rate;
+mod results;
+mod share;
+mod task;
+pub(crate) mod task_input;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+pub use self::ledger::{LedgerEntry, RunEntry};
+use self::{
+    list::List,
+    task::{Snapshot, StaleSnapshot, Status, Task},
+    task_input::TaskInput,
+};
+use crate::options::{CapCounts, Excess, Falls, ListShows, Scenario, Semantics, WhileRunning};
+
+/// Credits of an account for which the settings name no number.
+const DEFAULT_CREDITS: u64 = 10_000;
+
+/// A moment. Searches run in virtual time; delays of visibility are in real time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Now {
+    pub time: Duration,
+    pub real: Duration,
+}
+
+/// Everything that the service would store.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    seed: u64,
+    epoch: Timestamp,
+    tasks: Vec<Task>,
+    by_id: HashMap<String, usize>,
+    ledger: Vec<LedgerEntry>,
+    list: List,
+}
+
+/// Why a resume was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    NotFound,
+    NoCredits,
+    Exhausted,
+    OverCap { cap: u32, room: u32 },
+    Running,
+}
+
+/// An accepted resume: its number in the ledger, and the task as the response shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Resumed {
+    pub seq: u64,
+    pub task: Value,
+}
+
+impl World {
+    /// Returns an empty world, whose virtual time 0 is `epoch`.
+    pub fn new(seed: u64, epoch: Timestamp) -> Self {
+        Self {
+            seed,
+            epoch,
+            tasks: Vec::new(),
+            by_id: HashMap::new(),
+            ledger: Vec::new(),
+            list: List::default(),
+        }
+    }
+
+    /// Adds a task and returns its id, or an error that names the invalid field of the scenario.
+    pub fn add(
+        &mut self,
+        now: Now,
+        scenario: &Scenario,
+        input: Option<TaskInput>,
+        semantics: &Semantics,
+    ) -> Result<String, String> {
+        let nth = self.tasks.len();
+        let place = (self.seed, nth as u64);
+        let task = create::task(place, now.time, scenario, input, semantics)?;
+        let id = task.id.clone();
+        if self.by_id.contains_key(&id) {
+            return Err(format!("id: a task {id:?} already exists"));
+        }
+        self.by_id.insert(id.clone(), nth);
+        self.tasks.push(task);
+        Ok(id)
+    }
+
+    /// The number of tasks.
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// All resumes that reached the world.
+    pub fn ledger(&self) -> &[LedgerEntry] {
+        &self.ledger
+    }
+
+    /// Returns all finished runs, ordered by task.
+    pub fn runs(&mut self, now: Now, semantics: &Semantics) -> Vec<RunEntry> {
+        for nth in 0..self.tasks.len() {
+            self.advanced(now, nth, semantics);
+        }
+        let tasks = self.tasks.iter();
+        let runs = tasks.flat_map(|task| task.finished_runs.iter().map(move |run| (task, run)));
+        runs.map(|(task, run)| RunEntry {
+            task_id: task.id.clone(),
+            started_at: self.timestamp(run.from),
+            ended_at: self.timestamp(run.to),
+            noticed_at: run.noticed.map(|noticed| self.timestamp(noticed)),
+        })
+        .collect()
+    }
+
+    /// Records the status of the response to resume number `seq`.
+    pub fn record_status(&mut self, seq: u64, status: u16) {
+        let index = usize::try_from(seq).unwrap_or(0).wrapping_sub(1);
+        if let Some(entry) = self.ledger.get_mut(index) {
+            entry.answered_status = Some(status);
+        }
+    }
+
+    /// Returns the task as a GET shows it.
+    pub fn poll(&mut self, now: Now, id: &str, semantics: &Semantics) -> Option<Value> {
+        let nth = *self.by_id.get(id)?;
+        let snapshot = self.polled(now, nth, semantics);
+        Some(self.render(nth, snapshot))
+    }
+
+    /// Returns the task as a GET would show it, without the effects of a GET.
+    pub fn inspect(&mut self, now: Now, id: &str, semantics: &Semantics) -> Option<Value> {
+        let nth = *self.by_id.get(id)?;
+        self.advanced(now, nth, semantics);
+        Some(self.render(nth, self.visible(now, nth)))
+    }
+
+    /// Returns the task as a GET shows it, with a page (offset and limit) of its results.
+    pub fn results(
+        &mut self,
+        now: Now,
+        id: &str,
+        (offset, limit): (usize, usize),
+        semantics: &Semantics,
+    ) -> Option<Value> {
+        let nth = *self.by_id.get(id)?;
+        let snapshot = self.polled(now, nth, semantics);
+        let mut response = self.render(nth, snapshot);
+        let task = &self.tasks[nth];
+        let ranked = results::ranked(task, snapshot.num_results, semantics.undelivered_percent);
+        let page = ranked.into_iter().skip(offset).take(limit).map(|result| {
+            let found = self.timestamp(task.found_at(result));
+            results::render(task, result, found, semantics.scores)
+        });
+        response["results"] = page.collect();
+        Some(response)
+    }
+
+    /// Returns the domains of a task's delivered results; `None` unless the task exists and is done.
+    pub fn result_domains(
+        &mut self,
+        now: Now,
+        id: &str,
+        semantics: &Semantics,
+    ) -> Option<Vec<String>> {
+        let nth = *self.by_id.get(id)?;
+        self.advanced(now, nth, semantics);
+        let snapshot = self.visible(now, nth);
+        let task = &self.tasks[nth];
+        (snapshot.status == Status::Done).then(|| {
+            results::ranked(task, snapshot.num_results, semantics.undelivered_percent)
+                .into_iter()
+                .map(|result| task.discovery.company(result).domain())
+                .collect()
+        })
+    }
+
+    /// Returns a page (offset and limit) of the list of tasks.
+    pub fn list(
+        &mut self,
+        now: Now,
+        (offset, limit): (usize, usize),
+        semantics: &Semantics,
+    ) -> Value {
+        if self.list.begin(now.real, semantics) {
+            let numbers = 0..self.tasks.len();
+            let snapshots = numbers.map(|nth| self.polled(now, nth, semantics));
+            let snapshots = snapshots.collect();
+            self.list.store(now.real, snapshots);
+        }
+        let count = self.list.cached().map_or(self.tasks.len(), <[_]>::len);
+        let order = self.list.order(self.seed, count, semantics.list_order);
+        let page = order.into_iter().skip(offset).take(limit).map(|nth| {
+            let snapshot = match self.list.cached() {
+                Some(snapshots) => snapshots[nth],
+                None => self.polled(now, nth, semantics),
+            };
+            let mut task = self.render(nth, snapshot);
+            if let (ListShows::Progress, Some(fields)) =
+                (semantics.list_shows, task.as_object_mut())
+            {
+                for name in [
+                    "auto_data_sources",
+                    "data_sources",
+                    "criteria",
+                    "exclude_domains",
+                ] {
+                    fields.remove(name);
+                }
+            }
+            task
+        });
+        Value::Array(page.collect())
+    }
+
+    /// Resumes a task as another client of the same account.
+    pub fn colleague_resumes(&mut self, now: Now, id: &str, new: u32, semantics: &Semantics) {
+        let before = self.ledger.len();
+        // The ledger records whether it was granted.
+        let _ = self.resume(now, id, new, semantics, None);
+        for entry in &mut self.ledger[before..] {
+            entry.by_colleague = true;
+        }
+    }
+
+    /// Requests `requested` more results and records the request in the ledger.
+    ///
+    /// An error carries the number of the ledger entry, if the task exists.
+    pub fn resume(
+        &mut self,
+        now: Now,
+        id: &str,
+        requested: u32,
+        semantics: &Semantics,
+        credits: Option<u64>,
+    ) -> Result<Resumed, (Refusal, Option<u64>)> {
+        let nth = *self.by_id.get(id).ok_or((Refusal::NotFound, None))?;
+        let no_credits = credits.is_some() && self.credits_left(now, semantics, credits) == 0;
+        let before = self.advanced(now, nth, semantics).snapshot(now.time);
+        let visible = self.visible(now, nth);
+        let grant = if no_credits {
+            Err(Refusal::NoCredits)
+        } else {
+            grant(&self.tasks[nth], before, requested, semantics)
+        };
+        let seq = self.ledger.len() as u64 + 1;
+        self.ledger.push(LedgerEntry {
+            seq,
+            at: self.timestamp(now.time),
+            task_id: id.to_owned(),
+            requested,
+            granted: grant.unwrap_or(0),
+            baseline_desired: before.desired_num_results,
+            baseline_results: before.num_results,
+            answered_status: None,
+            took_effect: grant.is_ok(),
+            by_colleague: false,
+        });
+        let granted = grant.map_err(|refusal| (refusal, Some(seq)))?;
+        let task = &mut self.tasks[nth];
+        if before.is_running() && semantics.resume_while_running == WhileRunning::Queued {
+            task.queued.push_back(granted);
+        } else {
+            task.extend(granted, now.time, semantics);
+        }
+        if semantics.visibility_delay_ms > 0 {
+            task.stale = Some(StaleSnapshot {
+                until: now.real + Duration::from_millis(semantics.visibility_delay_ms),
+                snapshot: visible,
+            });
+        }
+        let snapshot = if semantics.resume_answer_shows {
+            task.snapshot(now.time)
+        } else {
+            visible
+        };
+        let task = self.render(nth, snapshot);
+        Ok(Resumed { seq, task })
+    }
+
+    /// Returns the credits left of `credits`, or of [`DEFAULT_CREDITS`]. Each result costs one.
+    pub fn credits_left(&mut self, now: Now, semantics: &Semantics, credits: Option<u64>) -> u64 {
+        let spent: u64 = (0..self.tasks.len())
+            .map(|nth| {
+                let task = self.advanced(now, nth, semantics);
+                let delivered = task.snapshot(now.time).num_results + task.withdrawn;
+                u64::from(delivered.saturating_sub(task.free_results))
+            })
+            .sum();
+        credits.unwrap_or(DEFAULT_CREDITS).saturating_sub(spent)
+    }
+
+    /// Converts virtual time to a timestamp.
+    pub fn timestamp(&self, time: Duration) -> Timestamp {
+        SignedDuration::try_from(time)
+            .ok()
+            .and_then(|time| self.epoch.checked_add(time).ok())
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    /// The task, advanced to `now`.
+    fn advanced(&mut self, now: Now, nth: usize, semantics: &Semantics) -> &mut Task {
+        let task = &mut self.tasks[nth];
+        task.advance_to(now.time, semantics);
+        task
+    }
+
+    /// Counts a poll, which can make results fall, and returns what it shows.
+    fn polled(&mut self, now: Now, nth: usize, semantics: &Semantics) -> Snapshot {
+        let task = self.advanced(now, nth, semantics);
+        if semantics.falls == Falls::AtLooks && task.snapshot(now.time).status == Status::Done {
+            task.polls += 1;
+            if task.polls.is_multiple_of(3) {
+                task.withdraw(semantics.falls_by);
+            }
+        }
+        let visible = self.visible(now, nth);
+        let last = self.tasks[nth].finished_runs.last_mut();
+        if let Some(run) = last.filter(|run| run.noticed.is_none() && !visible.is_running()) {
+            run.noticed = Some(now.time);
+        }
+        visible
+    }
+
+    /// What GETs show: the task's snapshot, or the one before a resume while `visibility_delay_ms` lasts.
+    fn visible(&self, now: Now, nth: usize) -> Snapshot {
+        let task = &self.tasks[nth];
+        task.stale
+            .filter(|stale| now.real < stale.until)
+            .map_or_else(|| task.snapshot(now.time), |stale| stale.snapshot)
+    }
+
+    fn render(&self, nth: usize, snapshot: Snapshot) -> Value {
+        let task = &self.tasks[nth];
+        json!({
+            "id": task.id,
+            "created_at": format!("{:.6}", self.timestamp(task.created)),
+            "status": snapshot.status,
+            "query": task.input.query,
+            "desired_num_results": snapshot.desired_num_results,
+            "is_exhausted": snapshot.is_exhausted,
+            "num_results_discovered": snapshot.num_results_discovered,
+            "num_results_enriched": snapshot.num_results_enriched,
+            "num_results_evaluated": snapshot.num_results_evaluated,
+            "num_results": snapshot.num_results,
+            "table_id": null,
+            "auto_data_sources": task.input.auto_data_sources,
+            "data_sources": task.input.data_sources,
+            "criteria": task.input.criteria,
+            "exclude_domains": task.input.exclude_domains,
+        })
+    }
+}
+
+/// Returns how many of the `requested` results a resume of the task is granted.
+fn grant(
+    task: &Task,
+    now: Snapshot,
+    requested: u32,
+    semantics: &Semantics,
+) -> Result<u32, Refusal> {
+    if now.is_exhausted {
+        return Err(Refusal::Exhausted);
+    }
+    if now.is_running() && semantics.resume_while_running == WhileRunning::Refused {
+        return Err(Refusal::Running);
+    }
+    let counted = match semantics.cap_counts {
+        CapCounts::Results => now.num_results,
+        CapCounts::Desired => now.desired_num_results,
+    };
+    let cap = semantics.cap;
+    let queued = task.queued.iter().sum();
+    let room = cap.saturating_sub(counted).saturating_sub(queued);
+    match semantics.cap_excess {
+        Excess::Refused if requested > room => Err(Refusal::OverCap { cap, room }),
+        _ => Ok(requested.min(room)),
+    }
+}
