@@ -1,4 +1,4 @@
-//! What the pace remembers is in the database: a restart goes on from it, and nonsense there does no harm.
+//! The pace keeps its memory in the database: a restart goes on from it, and nonsense in it does no harm.
 
 use crate::support::Bench;
 use growd_simulator::Scenario;
@@ -18,7 +18,7 @@ const REMEMBERS: &str =
     "SELECT EXISTS (SELECT 1 FROM progress WHERE pace ->> 'recent_results' > 0)";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_in_the_middle_of_a_run_goes_on_with_what_earlier_looks_showed() {
+async fn a_restart_in_the_middle_of_a_run_goes_on_with_what_earlier_polls_showed() {
     let mut bench = Bench::new().await;
     bench.grow(&unhurried(), 100).await;
     bench.start();
@@ -38,7 +38,7 @@ async fn a_restart_in_the_middle_of_a_run_goes_on_with_what_earlier_looks_showed
     assert!(still.is_none_or(|still| still == began), "another run");
     bench.until_all_ended().await;
     let kept: Option<String> = bench.value("SELECT pace FROM progress").await;
-    assert_eq!(kept, None, "of a run that is over nothing is kept");
+    assert_eq!(kept, None, "nothing is kept of a run that is over");
     bench.stop().await;
 }
 
@@ -58,8 +58,8 @@ async fn nonsense_in_what_the_pace_remembers_stops_nothing() {
         bench.execute(nonsense).await;
         bench.start();
         bench.until_all_ended().await;
-        let looks: i64 = bench.value("SELECT polls FROM progress").await;
-        assert!(looks > 2, "{nonsense}: {looks} looks");
+        let polls: i64 = bench.value("SELECT polls FROM progress").await;
+        assert!(polls > 2, "{nonsense}: {polls} polls");
         bench.stop().await;
     }
 }
