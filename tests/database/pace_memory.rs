@@ -2,16 +2,22 @@
 
 use crate::support::Bench;
 use growd_simulator::Scenario;
+use std::time::Duration;
 
-/// A search that takes about two seconds of the tests' time.
+/// A task whose run takes about seven seconds, unless [`end_the_run`] ends it.
 fn unhurried() -> Scenario {
     Scenario {
         desired_num_results: Some(100),
         pool: Some(5_000),
         fit_rate: Some(0.5),
-        rate_per_minute: Some(7.0),
+        rate_per_minute: Some(2.0),
         ..Scenario::default()
     }
+}
+
+/// Moves the time of the service past the end of the run.
+fn end_the_run(bench: &Bench) {
+    bench.service.advance(Duration::from_hours(24));
 }
 
 const REMEMBERS: &str =
@@ -36,6 +42,7 @@ async fn a_restart_in_the_middle_of_a_run_goes_on_with_what_earlier_polls_showed
     let still: Option<String> = bench.value("SELECT run_started_at FROM progress").await;
     assert!(after >= before, "{after} after {before}");
     assert!(still.is_none_or(|still| still == began), "another run");
+    end_the_run(&bench);
     bench.until_all_ended().await;
     let kept: Option<String> = bench.value("SELECT pace FROM progress").await;
     assert_eq!(kept, None, "nothing is kept of a run that is over");
@@ -56,7 +63,14 @@ async fn nonsense_in_what_the_pace_remembers_stops_nothing() {
         bench.until(REMEMBERS).await;
         bench.abort().await;
         bench.execute(nonsense).await;
+        bench
+            .execute("CREATE TABLE before AS SELECT polls FROM progress")
+            .await;
         bench.start();
+        bench
+            .until("SELECT progress.polls > before.polls + 2 FROM progress, before")
+            .await;
+        end_the_run(&bench);
         bench.until_all_ended().await;
         let polls: i64 = bench.value("SELECT polls FROM progress").await;
         assert!(polls > 2, "{nonsense}: {polls} polls");
