@@ -1,4 +1,4 @@
-//! What the daemon costs while nothing is due: processor time, and what it writes.
+//! Cost of the daemon while nothing is due: processor time, and disk writes.
 //!
 //! `cargo bench --bench idle` takes a minute and a half.
 
@@ -14,7 +14,7 @@ fn main() {
     runtime().block_on(async {
         let standin = Standin::start(&["--speed", "0"]);
         let place = Place::new();
-        // Ended, all of them, but for one that is due tomorrow.
+        // All tasks have ended but one, which is due tomorrow.
         place.fill(TASKS, 1).await;
         place
             .execute(
@@ -40,6 +40,6 @@ fn main() {
             daemon.status_kib("\nvoluntary_ctxt_switches:") - switches
         );
         println!("| heartbeats | {} |", SPAN.as_secs() / 10);
-        println!("| looks | {} |", standin.looks().await);
+        println!("| polls | {} |", standin.polls().await);
     });
 }

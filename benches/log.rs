@@ -1,5 +1,5 @@
-//! What a resume writes to the write-ahead log: pages of each table and index, with a log that a reader pins, so that none
-//! of it is written back meanwhile.
+//! Pages that a resume writes to the write-ahead log, by table and index. A reader pins the log, so that no page is written
+//! back meanwhile.
 //!
 //! `cargo bench --bench log` takes about a minute and a half.
 
@@ -11,9 +11,9 @@ use sqlx::sqlite::SqliteConnection;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-const SEARCHES: u32 = 300;
+const TASKS: u32 = 300;
 
-/// The part of a log before its frames, and of a frame before its page.
+/// Bytes of a log before its first frame, and of a frame before its page.
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 
@@ -31,9 +31,9 @@ async fn number(connection: &mut SqliteConnection, sql: &'static str) -> i64 {
     value.expect(sql)
 }
 
-/// Has searches resumed all the time, with so many requests a second (0: as many as can be), and reads the log.
+/// Resumes tasks continuously, at this many requests a second (0: no limit), and reads the log.
 async fn measure(rate: u32, span: Duration) {
-    let count = SEARCHES.to_string();
+    let count = TASKS.to_string();
     let flags = ["--speed", "20000", "--rate", "6000", "--pool", "5000"];
     let standin = Standin::start(
         &[
@@ -52,13 +52,10 @@ async fn measure(rate: u32, span: Duration) {
     let place = Place::new();
     place.fill(10_000, 0).await;
     for task in standin
-        .authorized(&format!(
-            "{}/v1/discovery_tasks?limit={SEARCHES}",
-            standin.url
-        ))
+        .authorized(&format!("{}/v1/discovery_tasks?limit={TASKS}", standin.url))
         .await
         .as_array()
-        .expect("a list of searches")
+        .expect("a list of tasks")
     {
         let id = task["id"].as_str().expect("an id");
         place
@@ -109,7 +106,7 @@ fn print(rate: u32, resumes: i64, log: &[u8], owners: &HashMap<i64, String>) {
     let page = usize::try_from(word(8)).expect("a size");
     let (mut pages, mut commits) = (BTreeMap::<&str, u32>::new(), 0);
     let frames = (HEADER..log.len()).step_by(FRAME_HEADER + page);
-    // What an older log left behind has other salts.
+    // Frames of an older log have other salts.
     for at in frames.take_while(|at| log[at + 8..at + 16] == log[16..24]) {
         let owner = owners.get(&word(at).into());
         *pages.entry(owner.map_or("free", |name| name)).or_default() += 1;
@@ -118,7 +115,7 @@ fn print(rate: u32, resumes: i64, log: &[u8], owners: &HashMap<i64, String>) {
     let total: u32 = pages.values().sum();
     let each = |count: u32| f64::from(count) / resumes as f64;
     println!(
-        "{rate} requests a second (0: as many as can be): {resumes} resumes, {:.2} transactions and {:.1} pages each, {:.0} KB\n",
+        "{rate} requests a second (0: no limit): {resumes} resumes, {:.2} transactions and {:.1} pages each, {:.0} KB\n",
         each(commits),
         each(total),
         each(total) * (FRAME_HEADER + page) as f64 / 1000.0

@@ -1,5 +1,5 @@
-//! From the decision to ask for more to the request on the wire: the look's arrival and the resume's, as the stand-in
-//! saw them. In between are the rest of the look, the decision, and the ledger's row, durable.
+//! Time from the arrival of a poll at the stand-in to the arrival of the resume that it leads to: the rest of the poll, the
+//! decision, and the durable row in the ledger.
 //!
 //! `cargo bench --bench resume` takes about a minute.
 
@@ -9,11 +9,11 @@ use common::{Place, Standin, median, runtime};
 use jiff::Timestamp;
 use std::time::Duration;
 
-const SEARCHES: usize = 40;
+const TASKS: usize = 40;
 
 fn main() {
     runtime().block_on(async {
-        let count = SEARCHES.to_string();
+        let count = TASKS.to_string();
         let standin = Standin::start(&["--speed", "0", "--tasks", &count, "--pool", "1000"]);
         let place = Place::new();
         place.fill(1_000, 0).await;
@@ -26,12 +26,12 @@ fn main() {
                     "INSERT INTO tasks (task_id, target) VALUES ('{id}', 200)"
                 ))
                 .await;
-            times.push(standin.look_to_resume_ms(&id).await);
+            times.push(standin.poll_to_resume_ms(&id).await);
         }
         daemon.stop();
         let middle = median(&mut times);
         println!(
-            "\n## From a look to the resume that it leads to, {} times\n",
+            "\n## From a poll to the resume that it leads to, {} times\n",
             times.len()
         );
         println!("| median | 90% | most |");
@@ -45,7 +45,7 @@ fn main() {
 }
 
 impl Standin {
-    /// The searches that it has.
+    /// Returns the ids of its tasks.
     async fn ids(&self) -> Vec<String> {
         let url = format!("{}/v1/discovery_tasks?limit=100", self.url);
         let answer = self.authorized(&url).await;
@@ -53,15 +53,15 @@ impl Standin {
             .as_array()
             .or(answer["tasks"].as_array())
             .or(answer.as_array());
-        let tasks = tasks.expect("a list of searches");
+        let tasks = tasks.expect("a list of tasks");
         tasks
             .iter()
             .map(|task| task["id"].as_str().expect("an id").to_owned())
             .collect()
     }
 
-    /// Shared for the resume of a search; milliseconds from the arrival of the look before it to its own.
-    async fn look_to_resume_ms(&self, id: &str) -> f64 {
+    /// Waits for the resume of a task; returns the milliseconds from the arrival of the poll before it to its own.
+    async fn poll_to_resume_ms(&self, id: &str) -> f64 {
         loop {
             let requests = self.get("requests").await;
             let last = requests["last"].as_array().expect("requests");
@@ -77,8 +77,8 @@ impl Standin {
                     .next();
                 at.map(|at| at.parse::<Timestamp>().expect("a time"))
             };
-            if let (Some(look), Some(resume)) = (at("get"), at("resume")) {
-                return resume.duration_since(look).as_secs_f64() * 1_000.0;
+            if let (Some(poll), Some(resume)) = (at("get"), at("resume")) {
+                return resume.duration_since(poll).as_secs_f64() * 1_000.0;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -1,6 +1,6 @@
-//! A million tasks: how soon the first look goes out, memory, the commands, the size of the database, and the pace.
+//! A million tasks: time to the first poll, memory, commands, size of the database, and poll rate.
 //!
-//! `cargo bench --bench scale` takes about two minutes; most of that goes into making a database of a million tasks.
+//! `cargo bench --bench scale` takes about two minutes, most of them to fill a database with a million tasks.
 
 mod common;
 
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 const RUNNING: u32 = 1_000;
 const SIZES: [u32; 2] = [1_000, 1_000_000];
-const TURN: Duration = Duration::from_secs(3);
+const SPAN: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 5;
 
 fn main() {
@@ -50,18 +50,18 @@ fn main() {
             for (n, place) in places.iter().enumerate() {
                 let (process, _) = start(place, &standin).await;
                 tokio::time::sleep(Duration::from_millis(500)).await;
-                let (begin, before) = (Instant::now(), standin.looks().await);
-                tokio::time::sleep(TURN).await;
-                let looks = standin.looks().await - before;
+                let (begin, before) = (Instant::now(), standin.polls().await);
+                tokio::time::sleep(SPAN).await;
+                let polls = standin.polls().await - before;
                 #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
-                rates[n].push(looks as f64 / begin.elapsed().as_secs_f64());
+                rates[n].push(polls as f64 / begin.elapsed().as_secs_f64());
                 memory[n] = memory[n].max(process.resident_kib());
                 process.stop();
             }
         }
         let ratio = median(&mut rates[1]) / median(&mut rates[0]);
         println!(
-            "| start to the first look, ms | {:.0} | {:.0} |",
+            "| start to the first poll, ms | {:.0} | {:.0} |",
             starts[0], starts[1]
         );
         println!(
@@ -107,7 +107,7 @@ fn main() {
     });
 }
 
-/// Starts the daemon with all that runs due; returns it, and the seconds to the first look.
+/// Starts the daemon with all running tasks due; returns it, and the seconds to the first poll.
 async fn start(place: &Place, standin: &Standin) -> (Process, f64) {
     place
         .execute(
@@ -115,16 +115,16 @@ async fn start(place: &Place, standin: &Standin) -> (Process, f64) {
               WHERE queue IN ('new', 'regular') AND next_poll_at IS NOT NULL",
         )
         .await;
-    let before = standin.looks().await;
+    let before = standin.polls().await;
     let begin = Instant::now();
     let process = place.run();
-    while standin.looks().await == before {
+    while standin.polls().await == before {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     (process, begin.elapsed().as_secs_f64())
 }
 
-/// How long a command takes, and its resident memory at the most.
+/// Returns the time that a command takes, and its peak resident memory.
 fn command(place: &Place, arguments: &[&str]) -> String {
     let begin = Instant::now();
     let mut child = place
@@ -132,7 +132,7 @@ fn command(place: &Place, arguments: &[&str]) -> String {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .expect("it starts");
+        .expect("the process starts");
     let mut out = child.stdout.take().expect("a pipe");
     let process = Process(child);
     let mut peak = 0;

@@ -1,9 +1,8 @@
-//! Poll cycles a second, each a look, a decision and a durable record, against a bare loop that only fetches and
-//! parses: one with a thread for each core, as `#[tokio::main]` makes it, and one with a single thread, as growd has for
-//! its requests.
+//! Poll cycles a second (a poll, a decision and a durable record), against a bare loop that only fetches and parses: one
+//! with a thread for each core, as `#[tokio::main]` makes it, and one with a single thread, as growd has for its requests.
 //!
 //! `cargo bench --bench throughput` takes about four minutes; with `-- still` or `-- move`, half of that. The stand-in
-//! is a process of its own; the daemon and the loops take turns, so that whatever else the machine does meets all.
+//! is a process of its own. The daemon and the loops alternate, so that other load on the machine affects all of them.
 
 mod common;
 
@@ -16,7 +15,7 @@ use std::time::{Duration, Instant};
 /// Tasks in the database, all of them running and due.
 const TASKS: u32 = 100_000;
 
-/// How long a turn is measured, and how often there are two.
+/// Length of one measurement, and the number of rounds.
 const SPAN: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 5;
 
@@ -51,7 +50,7 @@ fn main() {
     });
 }
 
-/// Nothing but the daemon at work for half a minute, so that a profiler can look on.
+/// Runs only the daemon for half a minute, for a profiler.
 async fn for_a_profile() {
     let standin = Standin::start(&["--speed", "0"]);
     standin.add_running(TASKS).await;
@@ -60,9 +59,9 @@ async fn for_a_profile() {
     let running = place.run();
     println!("growd is process {}", running.0.id());
     for _ in 0..6 {
-        let before = standin.looks().await;
+        let before = standin.polls().await;
         tokio::time::sleep(Duration::from_secs(5)).await;
-        println!("{} looks a second", (standin.looks().await - before) / 5);
+        println!("{} polls a second", (standin.polls().await - before) / 5);
     }
 }
 
@@ -121,9 +120,9 @@ async fn compare(standin: &Standin, counters: &str, concurrency: usize) {
     );
 }
 
-/// What the loop reads of an answer: as much as growd does.
+/// The fields that the loop reads of an answer: the same as growd.
 #[derive(Deserialize)]
-#[allow(dead_code, reason = "parsed to be parsed")]
+#[allow(dead_code, reason = "only parsed")]
 struct Parsed {
     id: String,
     status: String,
@@ -136,8 +135,8 @@ struct Parsed {
     query: Option<String>,
 }
 
-/// Fetches and parses, with the same settings of the client as growd; cycles a second.
-async fn bare_loop(standin: &Standin, concurrency: usize) -> Turn {
+/// Fetches and parses, with the client settings of growd.
+async fn bare_loop(standin: &Standin, concurrency: usize) -> Measurement {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     static DONE: AtomicU32 = AtomicU32::new(0);
     static STOP: AtomicBool = AtomicBool::new(false);
@@ -165,7 +164,7 @@ async fn bare_loop(standin: &Standin, concurrency: usize) -> Turn {
                         .bearer_auth(TOKEN)
                         .send()
                         .await;
-                    // A connection that the stand-in has just closed is no cycle.
+                    // A request on a connection that the stand-in has just closed does not count.
                     let Ok(answer) = answer else { continue };
                     let body = answer.bytes().await.expect("a body");
                     black_box(serde_json::from_slice::<Parsed>(&body).expect("a task"));
@@ -179,7 +178,7 @@ async fn bare_loop(standin: &Standin, concurrency: usize) -> Turn {
     let (own, its) = (cpu_seconds("self"), standin.process.cpu_seconds());
     tokio::time::sleep(SPAN).await;
     let done = f64::from(DONE.load(Ordering::Relaxed) - before);
-    let turn = Turn {
+    let measurement = Measurement {
         rate: done / begin.elapsed().as_secs_f64(),
         client: (cpu_seconds("self") - own) * 1e6 / done,
         service: (standin.process.cpu_seconds() - its) * 1e6 / done,
@@ -188,29 +187,29 @@ async fn bare_loop(standin: &Standin, concurrency: usize) -> Turn {
     for worker in workers {
         worker.await.expect("a worker");
     }
-    turn
+    measurement
 }
 
-/// The same on a single thread.
-fn on_one_thread(standin: &Standin, concurrency: usize) -> Turn {
-    let turn = || {
+/// Runs [`bare_loop`] on a single thread.
+fn on_one_thread(standin: &Standin, concurrency: usize) -> Measurement {
+    let run = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime")
             .block_on(bare_loop(standin, concurrency))
     };
-    std::thread::scope(|scope| scope.spawn(turn).join().expect("a turn"))
+    std::thread::scope(|scope| scope.spawn(run).join().expect("no panic"))
 }
 
-/// Runs the daemon for a turn; durable cycles a second.
-async fn daemon(standin: &Standin, place: &Place) -> Turn {
+/// Runs the daemon, and counts durable cycles.
+async fn daemon(standin: &Standin, place: &Place) -> Measurement {
     const POLLS: &str = "SELECT sum(polls) FROM progress";
     let running = place.run();
-    let before = standin.looks().await;
+    let before = standin.polls().await;
     standin.has_answered(before + 1_000).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    // Counted in the database: what is not durable is no cycle.
+    // Counted in the database: only durable cycles count.
     let before = place.number(POLLS).await;
     let (begin, own, its) = (
         Instant::now(),
@@ -227,16 +226,18 @@ async fn daemon(standin: &Standin, place: &Place) -> Turn {
     running.stop();
     #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
     let polls = (after - before) as f64;
-    Turn {
+    Measurement {
         rate: polls / seconds,
         client: own * 1e6 / polls,
         service: its * 1e6 / polls,
     }
 }
 
-/// What a turn came to: cycles a second, and microseconds of processor time a cycle.
-struct Turn {
+/// The result of one measurement.
+struct Measurement {
+    /// Cycles a second.
     rate: f64,
+    /// Processor time a cycle, in microseconds: of the loop or the daemon, and of the stand-in.
     client: f64,
     service: f64,
 }

@@ -1,4 +1,4 @@
-//! What the benches that run the program share: a stand-in and a daemon as processes, and a database full of tasks.
+//! Shared by the benches that run the program: a stand-in and a daemon as processes, and a database full of tasks.
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
@@ -12,31 +12,31 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Any will do for the stand-in.
+/// The stand-in accepts any token.
 pub const TOKEN: &str = "token-for-the-stand-in";
 
-/// How long anything is waited for.
+/// Deadline of every wait.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A process that is killed when dropped.
 pub struct Process(pub Child);
 
 impl Process {
-    /// Has it stop as a service manager does; waits for its end.
+    /// Stops it by SIGTERM, as a service manager does, and waits until it has ended.
     pub fn stop(mut self) {
         let sent = Command::new("kill").arg(self.0.id().to_string()).status();
         assert!(sent.is_ok_and(|sent| sent.success()), "kill is there");
         let begin = Instant::now();
         while self.0.try_wait().expect("a child").is_none() {
-            assert!(begin.elapsed() < PATIENCE, "it does not end");
+            assert!(begin.elapsed() < PATIENCE, "the process does not end");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
-    /// The value of a line of `/proc/PID/status`, in KiB; 0 where the process has just ended.
+    /// Returns the value of a line of `/proc/PID/status`, in KiB; 0 where the process has just ended.
     pub fn status_kib(&self, key: &str) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()));
-        let text = text.expect("a process that was not waited for");
+        let text = text.expect("a process that was not reaped");
         if text.contains(key) {
             number_after(&text, key)
         } else {
@@ -44,17 +44,17 @@ impl Process {
         }
     }
 
-    /// Resident memory that is the process's own and not a part of a file, in KiB; and all of it.
+    /// Returns the anonymous resident memory, and all of it, in KiB.
     pub fn resident_kib(&self) -> (u64, u64) {
         (self.status_kib("RssAnon:"), self.status_kib("VmRSS:"))
     }
 
-    /// Processor time used so far, of all its threads, in seconds.
+    /// Returns the processor time of all its threads so far, in seconds.
     pub fn cpu_seconds(&self) -> f64 {
         cpu_seconds(&self.0.id().to_string())
     }
 
-    /// Bytes that it had written to disks, and calls that wrote.
+    /// Returns the bytes that it wrote to disks, and the number of its write calls.
     pub fn written(&self) -> (u64, u64) {
         let text = std::fs::read_to_string(format!("/proc/{}/io", self.0.id()));
         let text = text.expect("a process");
@@ -72,7 +72,7 @@ impl Drop for Process {
     }
 }
 
-/// Processor time used so far by the threads that a process has, in seconds; `self` is this one.
+/// Returns the processor time so far of all threads of a process, in seconds. `self` is this process.
 pub fn cpu_seconds(process: &str) -> f64 {
     let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("a process");
     let nanoseconds: u64 = tasks
@@ -88,7 +88,7 @@ fn number_after(text: &str, key: &str) -> u64 {
     number.parse().expect(key)
 }
 
-/// The stand-in as a process of its own.
+/// The stand-in, in a process of its own.
 pub struct Standin {
     pub process: Process,
     pub url: String,
@@ -103,7 +103,7 @@ impl Standin {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .expect("it starts");
+            .expect("the process starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("a pipe");
         BufReader::new(stdout).read_line(&mut line).expect("a line");
@@ -115,36 +115,36 @@ impl Standin {
         }
     }
 
-    /// What its control path says.
+    /// Fetches a path of the control API.
     pub async fn get(&self, path: &str) -> serde_json::Value {
         let url = format!("{}/_simulator/{path}", self.url);
         let answer = self.client.get(url).send().await.expect(path);
         answer.json().await.expect(path)
     }
 
-    /// What the service itself says.
+    /// Fetches a URL of the service API.
     pub async fn authorized(&self, url: &str) -> serde_json::Value {
         let request = self.client.get(url).bearer_auth(TOKEN);
         let answer = request.send().await.expect(url);
         answer.json().await.expect(url)
     }
 
-    /// How many looks it has answered.
-    pub async fn looks(&self) -> u64 {
+    /// Returns how many polls it has answered.
+    pub async fn polls(&self) -> u64 {
         let requests = self.get("requests").await;
         requests["by_kind"]["get"].as_u64().unwrap_or(0)
     }
 
-    /// Shared until it has answered so many looks in all.
-    pub async fn has_answered(&self, looks: u64) {
+    /// Waits until it has answered this many polls in all.
+    pub async fn has_answered(&self, polls: u64) {
         let begin = Instant::now();
-        while self.looks().await < looks {
-            assert!(begin.elapsed() < PATIENCE, "too few looks");
+        while self.polls().await < polls {
+            assert!(begin.elapsed() < PATIENCE, "too few polls");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// Adds searches that run and never end, named as [`name`] does.
+    /// Adds tasks that run and never end, with the ids of [`name`].
     pub async fn add_running(&self, count: u32) {
         use futures_util::StreamExt as _;
         let url = format!("{}/_simulator/tasks", self.url);
@@ -163,14 +163,14 @@ impl Standin {
     }
 }
 
-/// The id of the search of this number: spread over the keys, as the service's own are.
+/// Returns the id of the task of this number: spread over the keys, as the service's own ids are.
 pub fn name(n: u32) -> String {
-    // The same as in SQL below.
+    // Keep equal to `NAME`.
     let mixed = u64::from(n) * 2_654_435_761 % 4_294_967_296;
     format!("{mixed:08x}-e2bb-4255-8caf-{n:012}")
 }
 
-/// [`name`] in SQL, of a column `n`.
+/// [`name`] in SQL, from a column `n`.
 const NAME: &str = "printf('%08x-e2bb-4255-8caf-%012d', n * 2654435761 % 4294967296, n)";
 
 /// A directory with a database and a config.
@@ -188,15 +188,15 @@ impl Place {
         self.dir.path().join("growd.db")
     }
 
-    /// A database of `tasks` tasks, of which the first `running` are at work and due now; all others have reached their
+    /// Fills the database with `tasks` tasks: the first `running` are at work and due now, all others have reached their
     /// target.
     pub async fn fill(&self, tasks: u32, running: u32) {
         let mut connection = open(&self.database()).await;
-        // Made once, and thrown away if it fails.
+        // The database is thrown away if this fails.
         execute(&mut connection, "PRAGMA synchronous = OFF").await;
         execute(&mut connection, "PRAGMA cache_size = -400000").await;
         let now = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
-        // One transaction for each million of rows would need a log of as much; so little at once does not.
+        // Smaller transactions keep the write-ahead log small.
         let mut begin = 0;
         while begin < tasks {
             let end = tasks.min(begin + 100_000);
@@ -240,19 +240,19 @@ impl Place {
         execute(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)").await;
     }
 
-    /// A config for a daemon on `service`; `more` are lines of `section.key = value`.
+    /// Writes a config for a daemon on `service`; `more` are lines of `section.key = value`.
     pub fn configure(&self, service: &str, more: &[&str]) {
         let mut text = format!(
             "api.base_url = {service:?}\ndatabase.path = \"{}\"\n",
             self.database().display()
         );
         for line in more {
-            writeln!(text, "{line}").expect("a string takes all");
+            writeln!(text, "{line}").expect("writing to a string succeeds");
         }
         std::fs::write(self.dir.path().join("growd.toml"), text).expect("a file");
     }
 
-    /// The program on this database.
+    /// Returns a command for the program on this database.
     pub fn growd(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_growd"));
         command
@@ -264,7 +264,7 @@ impl Place {
         command
     }
 
-    /// Starts the daemon; its log goes to a file beside the database.
+    /// Starts the daemon, with its log in a file beside the database.
     pub fn run(&self) -> Process {
         let log = std::fs::File::options()
             .create(true)
@@ -276,11 +276,11 @@ impl Place {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .expect("it starts");
+            .expect("the process starts");
         Process(child)
     }
 
-    /// The size of the database and its log, in bytes.
+    /// Returns the size of the database and its write-ahead log, in bytes.
     pub fn bytes(&self) -> u64 {
         let size = |ending: &str| {
             let path = self.dir.path().join(format!("growd.db{ending}"));
@@ -289,7 +289,7 @@ impl Place {
         size("") + size("-wal")
     }
 
-    /// One number.
+    /// Returns the number that a query selects.
     pub async fn number(&self, sql: &str) -> i64 {
         let mut connection = open(&self.database()).await;
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
@@ -299,7 +299,7 @@ impl Place {
             .expect("a number")
     }
 
-    /// How long the daemon's question for what is due takes, in milliseconds.
+    /// Returns the median time of the daemon's query for due tasks, in milliseconds.
     pub async fn due_query_ms(&self) -> f64 {
         let mut connection = open(&self.database()).await;
         let far = jiff::Timestamp::now() + Duration::from_hours(1);
@@ -330,15 +330,15 @@ async fn execute(connection: &mut SqliteConnection, sql: &str) {
         .expect(sql);
 }
 
-/// The one in the middle.
+/// Returns the median.
 pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
-/// A runtime with a thread for each core, as `#[tokio::main]` has it.
+/// Returns a runtime with a thread for each core, as `#[tokio::main]` has it.
 pub fn runtime() -> tokio::runtime::Runtime {
-    // There is none yet.
+    // Fails only where one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

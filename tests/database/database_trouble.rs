@@ -1,5 +1,5 @@
-//! Trouble with the database that the daemon can help, or has to name rightly: a log that fills a small disk, a schema
-//! that somebody changed, and a log or its index taken away.
+//! Failures of the database that the daemon can mend or has to name: a log that fills a small disk, a changed schema, and a
+//! log or its index that is removed.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, PATIENCE, duplicates, mounts, plenty};
@@ -31,9 +31,9 @@ async fn ends(daemon: &mut Daemon, status: i32, words: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_a_very_small_disk_the_log_does_not_take_all_the_room() {
-    if !mounts::are_our_own(
-        "database_trouble::on_a_very_small_disk_the_log_does_not_take_all_the_room",
+async fn on_a_very_small_disk_the_log_does_not_take_all_the_space() {
+    if !mounts::in_own_namespace(
+        "database_trouble::on_a_very_small_disk_the_log_does_not_take_all_the_space",
     ) {
         return;
     }
@@ -52,16 +52,16 @@ async fn on_a_very_small_disk_the_log_does_not_take_all_the_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_a_full_disk_the_log_gives_its_room_back_and_looks_go_on() {
-    if !mounts::are_our_own(
-        "database_trouble::on_a_full_disk_the_log_gives_its_room_back_and_looks_go_on",
+async fn on_a_full_disk_the_log_frees_its_space_and_polls_go_on() {
+    if !mounts::in_own_namespace(
+        "database_trouble::on_a_full_disk_the_log_frees_its_space_and_polls_go_on",
     ) {
         return;
     }
     let mut bench = Bench::new().await;
     let disk = mounts::disk(&mut bench, "20m");
     write_config(&bench, &[("polling.max_interval", r#""20ms""#)]);
-    // At work all the time: what is written of a look takes the place of what was there.
+    // The task is always at work: what a poll writes replaces what was there.
     let at_work = Scenario {
         rate_per_minute: Some(0.000_1),
         ..Scenario::default()
@@ -83,8 +83,8 @@ async fn on_a_full_disk_the_log_gives_its_room_back_and_looks_go_on() {
     }
     daemon.signal("TERM");
     ends(&mut daemon, 0, &[]).await;
-    let told = daemon.logged().matches("the disk is full").count();
-    assert!(told <= 7, "{}", daemon.logged());
+    let reports = daemon.logged().matches("the disk is full").count();
+    assert!(reports <= 7, "{}", daemon.logged());
 }
 
 #[tokio::test(flavor = "multi_thread")]

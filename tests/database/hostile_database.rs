@@ -1,5 +1,5 @@
-//! Whatever happens to the database's file, the program says what is wrong and what to do, ends or waits as it must,
-//! touches nothing that is not its own, and asks for nothing twice.
+//! Failures of the database file: the program says what is wrong and what to do, ends or waits, changes no file that is not
+//! its own, and pays for nothing twice.
 
 use crate::support::program::{Daemon, growd, output, write_config};
 use crate::support::{Bench, PATIENCE, duplicates, mounts, plenty};
@@ -54,7 +54,7 @@ async fn three_searches(bench: &Bench) {
     }
 }
 
-/// Shared until so many resumes have taken effect at the service.
+/// Waits until this many resumes have taken effect at the service.
 async fn until_took_effect(bench: &Bench, count: usize) {
     until(&format!("{count} resumes took effect"), || {
         effects(bench) >= count
@@ -174,7 +174,7 @@ async fn what_is_no_database_of_growds_is_refused_and_not_touched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_file_becomes_a_database_and_what_cannot_be_a_file_is_told() {
+async fn an_empty_file_becomes_a_database_and_a_path_that_cannot_be_a_file_is_reported() {
     let bench = Bench::new().await;
     write_config(&bench, &[]);
     let path = &bench.settings.database;
@@ -238,12 +238,12 @@ async fn without_the_right_to_write_it_says_so_and_goes_on_once_it_has_it() {
     let bench = bench_at_work().await;
     let path = bench.settings.database.clone();
     let dir = bench.dir.path();
-    if mounts::held_to_modes(&growd(&bench, &["run"])).is_none() {
+    if mounts::bound_by_modes(&growd(&bench, &["run"])).is_none() {
         mounts::skipped("read-only modes", "root cannot be held to them here");
         return;
     }
     let id: String = bench.value("SELECT min(task_id) FROM tasks").await;
-    let held = |arguments: &[&str]| run(mounts::held_to_modes(&growd(&bench, arguments)).unwrap());
+    let held = |arguments: &[&str]| run(mounts::bound_by_modes(&growd(&bench, arguments)).unwrap());
     let lock = beside(&path, ".lock");
     for (what, on, mode) in [
         ("the file", path.as_path(), 0o444),
@@ -276,7 +276,7 @@ async fn without_the_right_to_write_it_says_so_and_goes_on_once_it_has_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_read_only_file_system_it_says_so_and_can_still_be_read() {
-    if !mounts::are_our_own(
+    if !mounts::in_own_namespace(
         "hostile_database::on_a_read_only_file_system_it_says_so_and_can_still_be_read",
     ) {
         return;
@@ -328,7 +328,7 @@ impl Filler {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_full_disk_it_waits_begins_nothing_and_goes_on_when_there_is_room() {
-    if !mounts::are_our_own(
+    if !mounts::in_own_namespace(
         "hostile_database::on_a_full_disk_it_waits_begins_nothing_and_goes_on_when_there_is_room",
     ) {
         return;
@@ -479,9 +479,10 @@ async fn a_database_cut_short_while_it_runs_ends_it_and_a_backup_goes_on_without
             .unwrap();
         ends_with(&mut daemon, &["backup"]).await;
         let logged = daemon.logged();
-        // Of an empty file the size may tell first, or what is read of it.
-        let told = logged.contains("is damaged") || (keep == 0 && logged.contains("was emptied"));
-        assert!(told, "{logged}");
+        // An empty file is noticed by its size or by a read, whichever comes first.
+        let reported =
+            logged.contains("is damaged") || (keep == 0 && logged.contains("was emptied"));
+        assert!(reported, "{logged}");
         for suffix in ["-wal", "-shm"] {
             let _ = fs::remove_file(beside(path, suffix));
         }

@@ -1,24 +1,30 @@
-//! What the pace remembers is in the database: a restart goes on from it, and nonsense there does no harm.
+//! The pace keeps its memory in the database: a restart goes on from it, and nonsense in it does no harm.
 
 use crate::support::Bench;
 use growd_simulator::Scenario;
+use std::time::Duration;
 
-/// A search that takes about two seconds of the tests' time.
+/// A task whose run takes about seven seconds, unless [`end_the_run`] ends it.
 fn unhurried() -> Scenario {
     Scenario {
         desired_num_results: Some(100),
         pool: Some(5_000),
         fit_rate: Some(0.5),
-        rate_per_minute: Some(7.0),
+        rate_per_minute: Some(2.0),
         ..Scenario::default()
     }
+}
+
+/// Moves the time of the service past the end of the run.
+fn end_the_run(bench: &Bench) {
+    bench.service.advance(Duration::from_hours(24));
 }
 
 const REMEMBERS: &str =
     "SELECT EXISTS (SELECT 1 FROM progress WHERE pace ->> 'recent_results' > 0)";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_in_the_middle_of_a_run_goes_on_with_what_earlier_looks_showed() {
+async fn a_restart_in_the_middle_of_a_run_goes_on_with_what_earlier_polls_showed() {
     let mut bench = Bench::new().await;
     bench.grow(&unhurried(), 100).await;
     bench.start();
@@ -36,9 +42,10 @@ async fn a_restart_in_the_middle_of_a_run_goes_on_with_what_earlier_looks_showed
     let still: Option<String> = bench.value("SELECT run_started_at FROM progress").await;
     assert!(after >= before, "{after} after {before}");
     assert!(still.is_none_or(|still| still == began), "another run");
+    end_the_run(&bench);
     bench.until_all_ended().await;
     let kept: Option<String> = bench.value("SELECT pace FROM progress").await;
-    assert_eq!(kept, None, "of a run that is over nothing is kept");
+    assert_eq!(kept, None, "nothing is kept of a run that is over");
     bench.stop().await;
 }
 
@@ -56,10 +63,17 @@ async fn nonsense_in_what_the_pace_remembers_stops_nothing() {
         bench.until(REMEMBERS).await;
         bench.abort().await;
         bench.execute(nonsense).await;
+        bench
+            .execute("CREATE TABLE before AS SELECT polls FROM progress")
+            .await;
         bench.start();
+        bench
+            .until("SELECT progress.polls > before.polls + 2 FROM progress, before")
+            .await;
+        end_the_run(&bench);
         bench.until_all_ended().await;
-        let looks: i64 = bench.value("SELECT polls FROM progress").await;
-        assert!(looks > 2, "{nonsense}: {looks} looks");
+        let polls: i64 = bench.value("SELECT polls FROM progress").await;
+        assert!(polls > 2, "{nonsense}: {polls} polls");
         bench.stop().await;
     }
 }

@@ -1,4 +1,4 @@
-//! The queues of due tasks in the database: who is put where, and who waits for the daily limit without being asked.
+//! The queues of due tasks in the database: which task is in which, and which ones wait for the daily limit.
 
 use crate::support::Bench;
 use growd::store::progress;
@@ -15,7 +15,7 @@ fn plenty() -> Scenario {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_daily_limit_has_room_again_only_those_are_looked_at_that_it_serves() {
+async fn when_the_daily_limit_frees_up_only_the_tasks_that_it_covers_are_polled() {
     let mut bench = Bench::new().await;
     bench.settings.policy.growth.daily_limit = 35;
     for _ in 0..12 {
@@ -51,7 +51,7 @@ async fn when_the_daily_limit_has_room_again_only_those_are_looked_at_that_it_se
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_person_changes_is_new_until_it_was_looked_at() {
+async fn a_task_that_is_changed_is_new_until_it_is_polled() {
     let mut bench = Bench::new().await;
     let id = bench.grow(&Scenario::done(100), 50).await;
     let is_new = "SELECT queue = 'new' AND next_poll_at IS NOT NULL FROM progress";
@@ -86,8 +86,8 @@ async fn progress_that_is_deleted_begins_anew_where_its_task_is_there_and_only_t
     assert_eq!(bench.state(&id).await, "pending");
     let is_due = "SELECT queue = 'new' AND polls = 0 AND next_poll_at IS NOT NULL FROM progress";
     assert_eq!(bench.value::<i64>(is_due).await, 1);
-    let told = "SELECT count(*) FROM events WHERE kind = 'restored'";
-    assert_eq!(bench.value::<i64>(told).await, 1);
+    let restored = "SELECT count(*) FROM events WHERE kind = 'restored'";
+    assert_eq!(bench.value::<i64>(restored).await, 1);
     bench.execute("UPDATE tasks SET paused = 1").await;
     bench.execute("DELETE FROM progress").await;
     let rests = "SELECT next_poll_at IS NULL FROM progress";
@@ -96,14 +96,14 @@ async fn progress_that_is_deleted_begins_anew_where_its_task_is_there_and_only_t
     let left = "SELECT count(*) FROM progress";
     assert_eq!(bench.value::<i64>(left).await, 0);
     bench
-        .execute("INSERT INTO progress (task_id) VALUES ('nobodys')")
+        .execute("INSERT INTO progress (task_id) VALUES ('no-such-task')")
         .await;
     bench.execute("DELETE FROM progress").await;
     assert_eq!(bench.value::<i64>(left).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_for_the_limit_is_not_held_by_a_look_that_the_clock_has_put_ahead() {
+async fn a_task_that_waits_for_the_limit_is_not_held_by_a_poll_in_the_future() {
     let bench = Bench::new().await;
     let mut connection = bench.connection().await;
     let rows = [

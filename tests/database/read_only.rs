@@ -74,11 +74,11 @@ async fn a_database_that_stays_read_only_is_given_up_after_a_while() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_system_that_turns_read_only_is_given_up_after_a_while_and_shown_by_status() {
     const NAME: &str = "read_only::a_file_system_that_turns_read_only_is_given_up_after_a_while_and_shown_by_status";
-    if !mounts::are_our_own(NAME) {
+    if !mounts::in_own_namespace(NAME) {
         return;
     }
     let mut bench = Bench::new().await;
-    if !mounts::real_disk(&mut bench) {
+    if !mounts::ext4_disk(&mut bench) {
         return;
     }
     write_config(&bench, &[]);

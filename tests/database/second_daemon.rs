@@ -1,5 +1,5 @@
-//! A second daemon on one database, where somebody took the lock away: it is noticed, and a look that another has
-//! overtaken buys nothing.
+//! A second daemon on one database, after the lock was removed: the first one notices, and a poll that another has overtaken
+//! leads to no resume.
 
 use crate::support::program::{Daemon, write_config};
 use crate::support::{Bench, PATIENCE, plenty};
@@ -26,9 +26,9 @@ async fn a_daemon_whose_lock_is_taken_away_says_so_and_ends() {
     }
 }
 
-/// The other daemon is a look of its own that is stored while this one's is under way.
+/// The other daemon is a poll that is stored while this one's is in flight.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_look_that_another_has_overtaken_leads_to_no_resume() {
+async fn a_poll_that_another_has_overtaken_leads_to_no_resume() {
     let mut bench = Bench::new().await;
     let held = Fault::Delay { ms: 1_000 };
     bench.service.script(Rule::once(On::Get, held));
@@ -36,7 +36,7 @@ async fn a_look_that_another_has_overtaken_leads_to_no_resume() {
     bench.start();
     let begin = Instant::now();
     while bench.service.requests().in_flight == 0 {
-        assert!(begin.elapsed() < PATIENCE, "nothing was looked at");
+        assert!(begin.elapsed() < PATIENCE, "nothing was polled");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     bench

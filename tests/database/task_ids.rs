@@ -1,5 +1,5 @@
-//! One search is one task, in whatever form its id is written; what is no id is refused, and what an earlier version took
-//! stays.
+//! One task of the service is one task of growd, in whatever form its id is written. Other text is refused; ids that an
+//! earlier version accepted stay.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, plenty};

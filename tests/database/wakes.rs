@@ -1,4 +1,4 @@
-//! Tasks that are made due before their time: never sooner than the shortest interval after their last look.
+//! Tasks that are made due early: never sooner than the shortest interval after their last poll.
 
 use crate::support::{Bench, plenty};
 use growd::daemon::supervision::signals::Signal;
@@ -9,7 +9,7 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_task_that_is_woken_is_due_now_but_not_sooner_than_an_interval_after_its_last_look() {
+async fn a_task_that_is_woken_is_due_now_but_not_sooner_than_an_interval_after_its_last_poll() {
     let bench = Bench::new().await;
     let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
     for a_cap_was_raised in [false, true] {
@@ -125,9 +125,9 @@ async fn a_search_that_was_taken_out_of_its_queue_by_hand_is_taken_up_by_the_nex
         .await;
     bench.signal(Signal::Reload).await;
     bench.until(both).await;
-    let looks: i64 = bench
+    let polls: i64 = bench
         .value("SELECT sum(polls) FROM progress JOIN tasks USING (task_id) WHERE paused")
         .await;
-    assert_eq!(looks, 0, "one that is paused stays so");
+    assert_eq!(polls, 0, "one that is paused stays so");
     bench.stop().await;
 }

@@ -1,8 +1,8 @@
-//! The clock leaps while the program runs, ahead and back: nothing is asked for twice, no limit gives way, and nothing
-//! waits for a time that was never meant.
+//! The clock leaps ahead and back while the program runs: nothing is paid for twice, every limit holds, and no wait grows
+//! with the leap.
 //!
-//! The program is told another time by libfaketime (Debian: `faketime`), which leaves the time that passes alone. Where
-//! it is not installed these tests are skipped, and say so; with `GROWD_REQUIRE_FAKETIME=1` they fail.
+//! libfaketime (Debian: `faketime`) gives the program another wall clock, and leaves the monotonic one alone. Where it is
+//! not installed these tests report that they are skipped; with `GROWD_REQUIRE_FAKETIME=1` they fail.
 
 use crate::support::program::{Daemon, write_config};
 use crate::support::{Bench, PATIENCE, mounts, plenty};
@@ -152,10 +152,10 @@ async fn a_resume_that_never_arrived_is_asked_again_after_the_settling_time_and_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_look_that_is_under_way_while_the_clock_goes_back_settles_nothing() {
+async fn a_poll_that_is_under_way_while_the_clock_goes_back_settles_nothing() {
     let mut options = Options::default();
     options.settings.speed = 1_000.0;
-    // Looks show a resume only a good while later, and take a while themselves.
+    // Polls show a resume only 3 s later, and take 0.5 s themselves.
     options.settings.semantics.visibility_delay_ms = 3_000;
     let bench = Bench::with(options).await;
     write_config(&bench, &[("growth.settle", r#""6s""#)]);
@@ -165,15 +165,15 @@ async fn a_look_that_is_under_way_while_the_clock_goes_back_settles_nothing() {
     bench
         .service
         .script(Rule::always(On::Get, Fault::Delay { ms: 500 }));
-    let name = "a_look_that_is_under_way_while_the_clock_goes_back_settles_nothing";
+    let name = "a_poll_that_is_under_way_while_the_clock_goes_back_settles_nothing";
     let Some(faked) = Faked::start(bench, name) else {
         return;
     };
     faked.until_resumes(3).await;
-    let looks = || faked.bench.service.requests();
-    let before = looks().by_kind["get"];
+    let requests = || faked.bench.service.requests();
+    let before = requests().by_kind["get"];
     let begin = Instant::now();
-    while looks().by_kind["get"] == before {
+    while requests().by_kind["get"] == before {
         assert!(begin.elapsed() < PATIENCE, "{}", faked.daemon.logged());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -202,16 +202,16 @@ async fn the_daily_limit_holds_while_the_clock_leaps_ahead_and_back() {
     let Some(faked) = Faked::start(bench, name) else {
         return;
     };
-    for (count, seconds, told) in [
+    for (count, seconds, logged) in [
         (1, HOUR, "leapt ahead"),
         (3, 0, "went back"),
         (4, -HOUR, "went back"),
     ] {
         faked.until_resumes(count).await;
-        let before = faked.daemon.logged().matches(told).count();
+        let before = faked.daemon.logged().matches(logged).count();
         faked.set(seconds);
         let begin = Instant::now();
-        while faked.daemon.logged().matches(told).count() == before {
+        while faked.daemon.logged().matches(logged).count() == before {
             assert!(begin.elapsed() < PATIENCE, "{}", faked.daemon.logged());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

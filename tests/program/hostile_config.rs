@@ -1,8 +1,8 @@
 //! A config, a token or a task's id that can't be is refused, in words that say where, what, and what to do instead;
 //! what is odd but possible works.
 
-use crate::support::door::{Door, Reply};
 use crate::support::program::{Daemon, growd, write_config};
+use crate::support::proxy::{Proxy, Reply};
 use crate::support::{Bench, mounts};
 use growd::config::entries;
 use growd_simulator::{Fault, On, Options, Rule, Scenario};
@@ -250,7 +250,7 @@ fn a_config_that_cannot_be_read_is_refused_with_its_path_and_who_named_it() {
     fs::write(&closed, "").unwrap();
     fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
     let closed = closed.to_str().unwrap();
-    match mounts::held_to_modes(&plain(&["status", "--config", closed])) {
+    match mounts::bound_by_modes(&plain(&["status", "--config", closed])) {
         Some(mut held) => refused(&run(&mut held), 78, &[closed, "may read"]),
         None => mounts::skipped("an unreadable config", "root cannot be held to modes here"),
     }
@@ -351,7 +351,7 @@ async fn what_is_no_token_is_refused_with_its_place_and_never_repeated() {
     );
     fs::remove_dir(&file).unwrap();
     write(&file, MARK.as_bytes(), 0o000);
-    match mounts::held_to_modes(&growd(&bench, &["run"])) {
+    match mounts::bound_by_modes(&growd(&bench, &["run"])) {
         Some(mut held) => refused(&run(&mut held), 77, &[place, "readable by this user"]),
         None => mounts::skipped("an unreadable token", "root cannot be held to modes here"),
     }
@@ -682,11 +682,11 @@ async fn a_proxy_or_certificate_that_cannot_be_used_is_an_error_at_the_start_tha
 async fn a_proxy_that_refuses_is_named() {
     let bench = Bench::new().await;
     write_config(&bench, &[BEYOND]);
-    let door = Door::to(bench.service.addr(), |_| {
+    let proxy = Proxy::to(bench.service.addr(), |_| {
         let answer = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
         Reply::Bytes(answer.to_vec())
     });
-    let host = door
+    let host = proxy
         .url()
         .trim_matches('"')
         .trim_start_matches("http://")
@@ -694,7 +694,7 @@ async fn a_proxy_that_refuses_is_named() {
     // First it refuses connections, then what is asked of it.
     for open in [false, true] {
         if open {
-            door.open();
+            proxy.listen();
         }
         for name in ["HTTPS_PROXY", "ALL_PROXY"] {
             let proxy = format!("http://me:S3CRET@{host}");

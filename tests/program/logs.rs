@@ -400,8 +400,8 @@ async fn a_log_that_is_read_too_late_says_how_many_lines_it_lacks() {
     );
     many(&bench, &at_work(), TASKS, 100).await;
     let (mut daemon, reader, size) = unread(&bench);
-    // A line for each look, of far more than 100 bytes, and room for two mebibytes.
-    bench.until("SELECT sum(polls) > 25000 FROM progress").await;
+    // Each poll logs a line of more than 250 bytes, and 2 MiB of lines are kept.
+    bench.until("SELECT sum(polls) > 12000 FROM progress").await;
     let missing = "lines of the log are missing here";
     let (tell, told) = tokio::sync::oneshot::channel();
     let reading = std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! What the commands show of many tasks: what fits a screen, unless all is asked for.
+//! What the commands show of many tasks: no more than fits a screen, unless `--all` is given.
 
 use crate::support::Bench;
 use crate::support::program::{growd, output, write_config};
@@ -41,7 +41,7 @@ async fn of_many_tasks_status_shows_a_screen_of_those_that_matter_and_all_where_
             "UPDATE progress SET state = 'growing' WHERE task_id BETWEEN 'task-100' AND 'task-199'",
         )
         .await;
-    let (shown, told) = run(&bench, &["status"]);
+    let (shown, notice) = run(&bench, &["status"]);
     assert!(
         shown.contains("100 growing") && shown.contains("299 reached"),
         "{shown}"
@@ -52,12 +52,12 @@ async fn of_many_tasks_status_shows_a_screen_of_those_that_matter_and_all_where_
         .unwrap();
     assert!(
         first.starts_with("task-399"),
-        "what needs somebody comes first: {shown}"
+        "what needs attention comes first: {shown}"
     );
     assert!(tasks_in(&shown) <= 40, "{shown}");
     assert!(
-        told.contains("30 of 400 tasks are shown") && told.contains("--all"),
-        "{told}"
+        notice.contains("30 of 400 tasks are shown") && notice.contains("--all"),
+        "{notice}"
     );
     assert_eq!(tasks_in(&run(&bench, &["status", "--all"]).0), 400);
     assert_eq!(

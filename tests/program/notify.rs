@@ -1,5 +1,5 @@
-//! What systemd hears of the real program over a socket of the kind that it listens to: ready, reloading, stopping,
-//! the status line, and a watchdog that goes hungry once the writer or the schedule stands still.
+//! What the program sends to systemd's notify socket: ready, reloading, stopping, the status line, and watchdog messages,
+//! which stop once the writer or the scheduler stalls.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, PATIENCE};
@@ -8,12 +8,12 @@ use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 /// A socket in place of systemd's.
-struct Ear {
+struct NotifySocket {
     socket: UnixDatagram,
     path: String,
 }
 
-impl Ear {
+impl NotifySocket {
     fn of(bench: &Bench) -> Self {
         let path = bench.dir.path().join("notify");
         let socket = UnixDatagram::bind(&path).expect("a socket");
@@ -24,16 +24,16 @@ impl Ear {
         Self { socket, path }
     }
 
-    fn hear(&self) -> String {
+    fn receive(&self) -> String {
         let mut bytes = [0; 4096];
         let size = self.socket.recv(&mut bytes).expect("something in time");
         String::from_utf8_lossy(&bytes[..size]).into_owned()
     }
 
-    /// Shared for a message that begins so.
+    /// Waits for a message with this beginning.
     fn wait_for(&self, beginning: &str) -> String {
         loop {
-            let message = self.hear();
+            let message = self.receive();
             if message.starts_with(beginning) {
                 return message;
             }
@@ -54,36 +54,36 @@ async fn bench() -> Bench {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn systemd_hears_of_the_start_of_reloads_of_the_stop_and_how_it_goes() {
+async fn systemd_is_notified_of_the_start_of_reloads_and_of_the_stop() {
     let bench = bench().await;
-    let ear = Ear::of(&bench);
-    let mut daemon = ear.start(&bench, &[]);
-    assert_eq!(ear.hear(), "READY=1\n", "the first word");
+    let socket = NotifySocket::of(&bench);
+    let mut daemon = socket.start(&bench, &[]);
+    assert_eq!(socket.receive(), "READY=1\n", "the first message");
     assert_eq!(
-        ear.wait_for("STATUS="),
+        socket.wait_for("STATUS="),
         "STATUS=no tasks, nothing is due, gate open\n"
     );
 
     daemon.signal("HUP");
-    let reloading = ear.wait_for("RELOADING=1\n");
+    let reloading = socket.wait_for("RELOADING=1\n");
     assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
-    ear.wait_for("READY=1\n");
-    assert!(!ear.wait_for("STATUS=").contains("reload failed"));
+    socket.wait_for("READY=1\n");
+    assert!(!socket.wait_for("STATUS=").contains("reload failed"));
 
     let toml = bench.dir.path().join("growd.toml");
     let good = std::fs::read_to_string(&toml).expect("the config");
     std::fs::write(&toml, "growth.chunk = 0").expect("a config that can't be used");
     daemon.signal("HUP");
-    ear.wait_for("RELOADING=1\n");
-    ear.wait_for("READY=1\n");
-    let status = ear.wait_for("STATUS=");
+    socket.wait_for("RELOADING=1\n");
+    socket.wait_for("READY=1\n");
+    let status = socket.wait_for("STATUS=");
     assert!(status.contains("the last reload failed"), "{status}");
     std::fs::write(&toml, good).expect("the config");
 
     daemon.signal("TERM");
     // The request's time limit, 5 s here, and what comes after it.
     assert_eq!(
-        ear.wait_for("STOPPING=1\n"),
+        socket.wait_for("STOPPING=1\n"),
         "STOPPING=1\nEXTEND_TIMEOUT_USEC=35000000\n"
     );
     assert_eq!(daemon.ended().await, Some(0));
@@ -100,11 +100,11 @@ async fn the_status_says_how_many_tasks_are_in_which_state() {
         ids.push(id);
     }
     assert!(output(&bench, &["pause", &ids[2]]).status.success());
-    let ear = Ear::of(&bench);
-    let _daemon = ear.start(&bench, &[]);
+    let socket = NotifySocket::of(&bench);
+    let _daemon = socket.start(&bench, &[]);
     let begin = Instant::now();
     loop {
-        let status = ear.wait_for("STATUS=");
+        let status = socket.wait_for("STATUS=");
         if status.starts_with("STATUS=1 paused, 2 reached, nothing is due, gate open") {
             break;
         }
@@ -112,34 +112,35 @@ async fn the_status_says_how_many_tasks_are_in_which_state() {
     }
 }
 
-/// Once one who does the work stands still, the watchdog is not fed any more; before that it is, again and again.
-async fn the_watchdog_goes_hungry(stall: &str) {
+/// The watchdog is fed until the writer or the scheduler stalls, and not after.
+async fn the_watchdog_is_not_fed_once_stalled(stall: &str) {
     let bench = bench().await;
     let id = bench.service.add_task(&Scenario::done(10));
-    let ear = Ear::of(&bench);
+    let socket = NotifySocket::of(&bench);
     let limit = Duration::from_secs(2);
     let micros = limit.as_micros().to_string();
-    let _daemon = ear.start(
+    let _daemon = socket.start(
         &bench,
         &[("WATCHDOG_USEC", &micros), ("GROWD_STALL_AT", stall)],
     );
-    // With nothing to look at it does not come to its moment.
+    // It stalls only once there is a task to poll.
     for _ in 0..3 {
-        ear.wait_for("WATCHDOG=1\n");
+        socket.wait_for("WATCHDOG=1\n");
     }
     let added = output(&bench, &["add", &id, "--target", "5"]);
     assert!(added.status.success());
-    ear.socket
+    socket
+        .socket
         .set_read_timeout(Some(limit / 4))
         .expect("a time limit");
     let begin = Instant::now();
     let mut fed = begin;
     while fed.elapsed() < limit * 2 {
         let mut bytes = [0; 4096];
-        if ear.socket.recv(&mut bytes).is_ok() && bytes.starts_with(b"WATCHDOG") {
+        if socket.socket.recv(&mut bytes).is_ok() && bytes.starts_with(b"WATCHDOG") {
             fed = Instant::now();
         }
-        assert!(begin.elapsed() < PATIENCE, "it is fed still");
+        assert!(begin.elapsed() < PATIENCE, "it is still fed");
     }
 }
 
@@ -148,8 +149,8 @@ async fn the_watchdog_goes_hungry(stall: &str) {
     not(debug_assertions),
     ignore = "a build without debug assertions has no moments to stand still at"
 )]
-async fn the_watchdog_goes_hungry_once_the_writer_stands_still() {
-    the_watchdog_goes_hungry("poll_storing").await;
+async fn the_watchdog_is_not_fed_once_the_writer_stalls() {
+    the_watchdog_is_not_fed_once_stalled("poll_storing").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,6 +158,6 @@ async fn the_watchdog_goes_hungry_once_the_writer_stands_still() {
     not(debug_assertions),
     ignore = "a build without debug assertions has no moments to stand still at"
 )]
-async fn the_watchdog_goes_hungry_once_the_schedule_stands_still() {
-    the_watchdog_goes_hungry("scheduled").await;
+async fn the_watchdog_is_not_fed_once_the_scheduler_stalls() {
+    the_watchdog_is_not_fed_once_stalled("scheduled").await;
 }

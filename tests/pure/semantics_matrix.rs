@@ -1,4 +1,4 @@
-//! Whatever the service turns out to be like, nothing is paid twice: every combination of what is not known of it,
+//! Nothing is paid twice, whatever the service is like: every combination of what is not known of it,
 //! with answers lost before and after they took effect, and with resumes that show at once, within `growth.settle`,
 //! and only after that.
 //!
@@ -19,7 +19,7 @@ const TARGET: i64 = 100;
 /// Sixteen times the settling time.
 const FAR: Duration = Duration::from_mins(16);
 
-/// When a resume shows in looks, and takes effect.
+/// When a resume shows in polls, and takes effect.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Shows {
     AtOnce,
@@ -82,9 +82,9 @@ impl Answers {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Room {
     Plenty,
-    /// The service's cap on the task is lower than the target, and growd is told so.
+    /// The service's cap on the task is lower than the target, and growd is configured with it.
     CapKnown,
-    /// The service's cap is lower than what growd is told.
+    /// The service's cap is lower than the one that growd is configured with.
     CapUnknown,
     /// The pool runs out.
     PoolEmpty,
@@ -288,7 +288,7 @@ fn each_search_comes_to_the_end_that_its_service_allows() {
     );
 }
 
-/// Nobody can know of a resume that takes effect after the settling time. What is promised: one repetition for each
+/// A resume that takes effect after the settling time cannot be known. The promise: one repetition for each
 /// resume that was taken for lost, or for one without effect, and its row says so.
 #[test]
 fn beyond_the_settling_time_each_late_resume_is_repeated_once_at_most_and_the_ledger_shows_it() {

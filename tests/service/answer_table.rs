@@ -2,8 +2,8 @@
 //! stand while the service answers so, how many requests it gets meanwhile, and that all goes on by itself once it
 //! answers well again.
 
-use crate::support::door::{Door, Reply, Request};
 use crate::support::program::{Daemon, output, write_config};
+use crate::support::proxy::{Proxy, Reply, Request};
 use crate::support::{Bench, PATIENCE, plenty};
 use growd::core::TaskId;
 use growd_simulator::{Fault, On, RequestEntry, Rule, Scenario};
@@ -25,9 +25,9 @@ enum ToPoll {
 /// What an answer to a resume leads to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum ToResume {
-    /// Unknown: never sent again before the task has been looked at.
+    /// Unknown: never sent again before the task has been polled.
     Unknown,
-    /// `rejected`; look once; `refused`.
+    /// `rejected`; one poll; `refused`.
     Refused,
     /// Error; `rejected`.
     Error,
@@ -412,10 +412,10 @@ async fn polls_answered(rows: Vec<Row>, timeout: &str) {
                 assert_eq!(at.failures, at.polls, "{when}");
                 let most = most_tries(begin.elapsed());
                 assert!(at.polls <= most, "{when}: {} polls of {most}", at.polls);
-                let told = events(&bench, id, "error").await;
-                assert_eq!(told[0]["request"], "poll", "{when}");
+                let recorded = events(&bench, id, "error").await;
+                assert_eq!(recorded[0]["request"], "poll", "{when}");
                 if row.status.is_some() {
-                    assert_eq!(told.len(), 1, "{when}: told once: {told:?}");
+                    assert_eq!(recorded.len(), 1, "{when}: recorded once: {recorded:?}");
                 }
             }
             ToPoll::Missing => {
@@ -426,8 +426,8 @@ async fn polls_answered(rows: Vec<Row>, timeout: &str) {
                 assert!(over.as_secs_f64() >= 2.0, "{when}: confirmed within {over}");
                 let next = seconds(at.next_poll_at.as_deref().unwrap()) - now();
                 assert!((86_000.0..=86_400.0).contains(&next), "{when}: {next} s");
-                let told = events(&bench, id, "state").await;
-                assert_eq!(told.last().unwrap()["to"], "missing", "{when}");
+                let recorded = events(&bench, id, "state").await;
+                assert_eq!(recorded.last().unwrap()["to"], "missing", "{when}");
             }
         }
     }
@@ -447,8 +447,8 @@ async fn polls_answered(rows: Vec<Row>, timeout: &str) {
         let (at, when) = (progress(&bench, id).await, format!("{row:?}"));
         assert_eq!((at.failures, &at.last_error), (0, &None), "{when}");
         if let ToPoll::BackOff(why) = row.poll {
-            let told = events(&bench, id, "recovered").await;
-            let error = told[0]["last_error"].as_str().unwrap();
+            let recorded = events(&bench, id, "recovered").await;
+            let error = recorded[0]["last_error"].as_str().unwrap();
             assert!(error.contains(why), "{when}: {error}");
         }
     }
@@ -491,8 +491,8 @@ async fn check_resume(bench: &Bench, id: &TaskId, row: &Row, fault: &Fault) {
                 first.detail.as_deref(),
                 "{when}"
             );
-            let told = events(bench, id, "recovered").await;
-            let error = told[0]["last_error"].as_str().unwrap();
+            let recorded = events(bench, id, "recovered").await;
+            let error = recorded[0]["last_error"].as_str().unwrap();
             assert!(error.starts_with("resume: "), "{when}: {error}");
             if fault.takes_effect() {
                 assert_eq!(states, ["accepted"], "{when}");
@@ -505,8 +505,8 @@ async fn check_resume(bench: &Bench, id: &TaskId, row: &Row, fault: &Fault) {
                     .skip_while(|entry| entry.kind != "resume")
                     .skip(1)
                     .take_while(|entry| entry.kind != "resume");
-                let looks = between.filter(|entry| entry.status == Some(200)).count();
-                assert!(looks >= 1, "{when}: sent again with no look between");
+                let polls = between.filter(|entry| entry.status == Some(200)).count();
+                assert!(polls >= 1, "{when}: sent again with no poll between");
                 let gap = seconds(&resumes[1].sent_at) - seconds(&first.sent_at);
                 assert!(gap >= 2.0, "{when}: sent again after {gap} s");
             }
@@ -520,9 +520,9 @@ async fn check_resume(bench: &Bench, id: &TaskId, row: &Row, fault: &Fault) {
         ToResume::Error => {
             assert_eq!(states, ["rejected", "rejected", "accepted"], "{when}");
             assert_eq!(rejected.len(), 2, "{when}");
-            let told = events(bench, id, "error").await;
-            assert_eq!(told.len(), 1, "{when}: told once: {told:?}");
-            assert_eq!(told[0]["request"], "resume", "{when}");
+            let recorded = events(bench, id, "error").await;
+            assert_eq!(recorded.len(), 1, "{when}: recorded once: {recorded:?}");
+            assert_eq!(recorded[0]["request"], "resume", "{when}");
             assert_eq!(at.state, "reached", "{when}");
         }
         ToResume::Refused => {
@@ -591,7 +591,7 @@ async fn resumes_answered(rows: Vec<Row>, timeout: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resume_that_fails_is_rejected_or_looked_for_and_never_sent_again_before_a_look() {
+async fn a_failed_resume_is_rejected_or_left_open_and_never_sent_again_before_a_poll() {
     let elsewhere = Elsewhere::new();
     let (slow, quick): (Vec<_>, Vec<_>) = rows(&elsewhere.url()).into_iter().partition(times_out);
     tokio::join!(
@@ -610,7 +610,7 @@ async fn a_resume_answered_400_by_a_task_that_then_says_it_is_exhausted_ends_as_
         ..plenty()
     };
     let id = bench.grow(&scenario, 60).await;
-    // So it can be: the last candidates are used up between the look and the resume.
+    // So it can be: the last candidates are used up between the poll and the resume.
     let fault = Fault::named("400_after").unwrap();
     bench.service.script(Rule::once(On::Resume, fault));
     let daemon = Daemon::start(&bench);
@@ -660,7 +660,7 @@ async fn until_requests(bench: &Bench, kind: &str, least: usize) {
     }
 }
 
-/// That the gate opened by itself, and everything went on.
+/// That the gate listening by itself, and everything went on.
 async fn goes_on(bench: &Bench, closed: &str) {
     bench
         .until("SELECT min(state = 'reached') FROM progress")
@@ -1145,14 +1145,14 @@ async fn a_429_to_a_poll_or_a_resume_is_waited_out_and_then_all_goes_on_by_itsel
 
 // --- no connection ---
 
-/// A door to the service, and a bench with a config that leads to it.
+/// A proxy to the service, and a bench with a config that leads to it.
 async fn behind_a_door(
     keys: &[(&str, &str)],
     answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
-) -> (Bench, Door) {
+) -> (Bench, Proxy) {
     let bench = Bench::new().await;
-    let door = Door::to(bench.service.addr(), answer);
-    let url = door.url();
+    let proxy = Proxy::to(bench.service.addr(), answer);
+    let url = proxy.url();
     let mut all = vec![
         ("api.base_url", url.as_str()),
         ("api.timeout", r#""30s""#),
@@ -1160,13 +1160,13 @@ async fn behind_a_door(
     ];
     all.extend(keys);
     write_config(&bench, &all);
-    (bench, door)
+    (bench, proxy)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_refused_connections_in_a_row_close_the_gate_but_for_one_probe_at_a_time() {
     let keys = [("retry.initial", r#""200ms""#), ("retry.max", r#""1s""#)];
-    let (bench, door) = behind_a_door(&keys, |_| Reply::Pass).await;
+    let (bench, proxy) = behind_a_door(&keys, |_| Reply::Forward).await;
     for _ in 0..3 {
         bench.grow(&plenty(), 60).await;
     }
@@ -1195,29 +1195,29 @@ async fn five_refused_connections_in_a_row_close_the_gate_but_for_one_probe_at_a
                    AND last_error LIKE 'poll: not connected: %refused%'")
         .await;
     assert_eq!(failing, 3, "{}", bench.dump().await);
-    let told: i64 = bench
+    let recorded: i64 = bench
         .value("SELECT count(*) FROM events WHERE kind = 'error'")
         .await;
-    assert_eq!(told, 3, "once for each task");
-    door.open();
+    assert_eq!(recorded, 3, "once for each task");
+    proxy.listen();
     goes_on(&bench, "unreachable").await;
     stop(daemon).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resume_that_finds_no_connection_is_unsent_and_asked_again_later() {
-    // The first look brings the resume about, which then finds the door shut.
+    // The first poll leads to the resume, which the proxy then refuses.
     let first = std::sync::atomic::AtomicBool::new(true);
     let keys = [("retry.initial", r#""1s""#), ("retry.max", r#""2s""#)];
-    let (bench, door) = behind_a_door(&keys, move |_| {
+    let (bench, proxy) = behind_a_door(&keys, move |_| {
         if first.swap(false, std::sync::atomic::Ordering::Relaxed) {
-            Reply::PassAndShut
+            Reply::ForwardAndRefuse
         } else {
-            Reply::Pass
+            Reply::Forward
         }
     })
     .await;
-    door.open();
+    proxy.listen();
     let id = bench.grow(&plenty(), 60).await;
     let daemon = Daemon::start(&bench);
     bench
@@ -1237,7 +1237,7 @@ async fn a_resume_that_finds_no_connection_is_unsent_and_asked_again_later() {
     assert_eq!(events(&bench, &id, "resume_unsent").await.len(), 1);
     assert_eq!(gate(&bench).await.gate, "open");
     assert!(bench.service.ledger().is_empty());
-    door.open();
+    proxy.listen();
     bench.until("SELECT state = 'reached' FROM progress").await;
     bench.until_all_ended().await;
     assert_eq!(ledger(&bench, &id).await, ["unsent", "accepted"]);

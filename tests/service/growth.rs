@@ -1,4 +1,4 @@
-//! growd grows each search to its target, and says why where it can't.
+//! growd grows each task to its target, or says why it cannot.
 
 use crate::support::{Bench, plenty};
 use futures_util::TryStreamExt;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_search_ends_in_the_state_that_tells_why() {
+async fn each_task_ends_in_the_state_that_says_why() {
     let mut bench = Bench::new().await;
     let reached = bench.grow(&plenty(), 60).await;
     let already = bench.grow(&plenty(), 10).await;
@@ -110,10 +110,10 @@ async fn a_raised_target_a_pause_and_a_removal_are_felt_without_a_restart() {
     bench.stop().await;
     let kept: i64 = bench.value("SELECT count(*) FROM resumes").await;
     assert_eq!(kept, 3);
-    let told: i64 = bench
+    let recorded: i64 = bench
         .value("SELECT count(*) FROM events WHERE kind = 'removed'")
         .await;
-    assert_eq!(told, 1, "{id}");
+    assert_eq!(recorded, 1, "{id}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,7 +204,7 @@ async fn a_stop_and_a_start_at_any_moment_go_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_daily_limit_holds_and_waiting_is_told() {
+async fn the_daily_limit_holds_and_waiting_is_reported() {
     let mut bench = Bench::new().await;
     bench.settings.policy.growth.daily_limit = 50;
     for _ in 0..4 {
@@ -255,10 +255,10 @@ async fn the_gate_holds_everything_and_opens_by_itself() {
         bench.grow(&plenty(), 40).await;
         bench.start();
         bench.until_all_ended().await;
-        let told: String = bench
+        let recorded: String = bench
             .value("SELECT detail ->> 'to' FROM events WHERE kind = 'gate' ORDER BY id LIMIT 1")
             .await;
-        assert_eq!(told, gate, "{code}");
+        assert_eq!(recorded, gate, "{code}");
         let now: String = bench.value("SELECT gate FROM daemon").await;
         assert_eq!(now, "open", "{code}");
         bench.stop().await;
@@ -266,7 +266,7 @@ async fn the_gate_holds_everything_and_opens_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_credits_resumes_are_held_and_looks_go_on() {
+async fn without_credits_resumes_are_held_and_polls_go_on() {
     let mut bench = Bench::new().await;
     let body = serde_json::json!({"detail": {"error": "insufficient_credits"}});
     let refusal = Fault::Status {
@@ -284,13 +284,13 @@ async fn without_credits_resumes_are_held_and_looks_go_on() {
     }
     bench.start();
     bench.until_all_ended().await;
-    let told: i64 = bench
+    let recorded: i64 = bench
         .value(
             "SELECT count(*) FROM events WHERE kind = 'gate' AND detail ->> 'to' = 'payment_required'
                 AND detail ->> 'reason' = 'insufficient_credits'",
         )
         .await;
-    assert!(told >= 1);
+    assert!(recorded >= 1);
     let reached: i64 = bench
         .value("SELECT count(*) FROM progress WHERE state = 'reached'")
         .await;
@@ -391,7 +391,7 @@ async fn a_gate_that_opens_wakes_no_task_before_its_shortest_interval() {
     let mut bench = Bench::new().await;
     bench.settings.policy.polling.min_interval = Duration::from_millis(800);
     bench.settings.policy.polling.max_interval = Duration::from_secs(5);
-    // Each look at it fails, and each gate that opens would wake it.
+    // Each poll of it fails, and each gate that opens would wake it.
     let failing = bench.grow(&plenty(), 60).await;
     bench
         .service
@@ -407,7 +407,7 @@ async fn a_gate_that_opens_wakes_no_task_before_its_shortest_interval() {
         .until("SELECT count(*) >= 3 FROM progress WHERE state = 'reached'")
         .await;
     bench.stop().await;
-    let looks: Vec<_> = bench
+    let polls: Vec<_> = bench
         .service
         .requests()
         .last
@@ -415,17 +415,17 @@ async fn a_gate_that_opens_wakes_no_task_before_its_shortest_interval() {
         .filter(|request| request.kind == "get" && request.path.contains(failing.as_str()))
         .map(|request| request.at)
         .collect();
-    assert!(looks.len() > 1, "{looks:?}");
-    for pair in looks.windows(2) {
+    assert!(polls.len() > 1, "{polls:?}");
+    for pair in polls.windows(2) {
         let gap = pair[1].duration_since(pair[0]);
-        assert!(gap.as_millis() >= 750, "{looks:?}");
+        assert!(gap.as_millis() >= 750, "{polls:?}");
     }
 }
 
-/// A task that is removed while its resume is looked for, and added again later: the resume is looked for again, and not
+/// A task that is removed while its resume is open, and added again later: growd polls for the effect again, and does not
 /// taken for lost without a poll.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unanswered_resume_of_a_removed_task_is_looked_for_when_it_is_added_again() {
+async fn an_unanswered_resume_of_a_removed_task_is_settled_when_the_task_is_added_again() {
     let mut options = Options::default();
     // Polls show nothing of it while the task is there.
     options.settings.semantics.visibility_delay_ms = 1_500;

@@ -4,8 +4,8 @@
 //! The service here is a bare socket. It passes on what is about the task that is well, and answers for the other one
 //! with bytes of its own.
 
-use crate::support::door::{Door, Handshake, Reply, Request};
 use crate::support::program::{Daemon, write_config};
+use crate::support::proxy::{Handshake, Proxy, Reply, Request};
 use crate::support::{Bench, PATIENCE, plenty};
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -356,7 +356,7 @@ fn refusals() -> Vec<Case> {
 
 struct Fight {
     bench: Bench,
-    door: Door,
+    proxy: Proxy,
     well: TaskId,
     daemon: Daemon,
 }
@@ -377,15 +377,15 @@ impl Fight {
         reply: impl Fn(&Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let bench = Bench::new().await;
-        let door = Door::to(bench.service.addr(), move |request| {
+        let proxy = Proxy::to(bench.service.addr(), move |request| {
             if request.path.contains(HOSTILE) {
                 reply(request)
             } else {
-                Reply::Pass
+                Reply::Forward
             }
         })
-        .opened();
-        let url = door.url();
+        .listening();
+        let url = proxy.url();
         write_config(
             &bench,
             &[
@@ -402,13 +402,13 @@ impl Fight {
         let daemon = Daemon::start(&bench);
         Self {
             bench,
-            door,
+            proxy,
             well,
             daemon,
         }
     }
 
-    /// Shared until a query about the hostile task says 1.
+    /// Waits until a query about the hostile task says 1.
     async fn until(&self, name: &str, sql: &'static str) {
         let begin = Instant::now();
         let mut connection = self.bench.connection().await;
@@ -442,7 +442,7 @@ impl Fight {
     }
 
     fn resumes(&self) -> Vec<Request> {
-        let mut seen = self.door.seen(HOSTILE);
+        let mut seen = self.proxy.seen(HOSTILE);
         seen.retain(Request::is_resume);
         seen
     }
@@ -511,7 +511,7 @@ async fn polled(case: Case) {
     fight
         .until(name, "SELECT failures >= 2 FROM progress WHERE task_id = ?")
         .await;
-    let tries = fight.door.seen(HOSTILE).len();
+    let tries = fight.proxy.seen(HOSTILE).len();
     let most = most_tries(begin.elapsed());
     assert!(tries <= most, "{name}: {tries} polls of at most {most}");
     let next = fight
@@ -570,17 +570,17 @@ async fn resumed(case: Case) {
     fight
         .until(name, "SELECT count(*) > 0 FROM events WHERE task_id = ? AND kind IN ('resume_unanswered', 'resume_rejected')")
         .await;
-    let told = fight
+    let recorded = fight
         .text("SELECT detail FROM events WHERE task_id = ? AND kind IN ('resume_unanswered', 'resume_rejected')")
         .await;
-    assert!(told.contains(error), "{name}: {told}");
+    assert!(recorded.contains(error), "{name}: {recorded}");
     if meant == Meant::Nothing {
-        let looks = fight.door.seen(HOSTILE).len();
+        let polls = fight.proxy.seen(HOSTILE).len();
         let begin = Instant::now();
-        while fight.door.seen(HOSTILE).len() < looks + 3 {
+        while fight.proxy.seen(HOSTILE).len() < polls + 3 {
             assert!(
                 begin.elapsed() < PATIENCE,
-                "{name}: it has to be looked for"
+                "{name}: growd has to look for its effect"
             );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -613,7 +613,7 @@ async fn resumed(case: Case) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resume_with_a_hostile_answer_is_looked_for_and_not_sent_twice() {
+async fn a_resume_with_a_hostile_answer_stays_open_and_is_not_sent_twice() {
     each(nothing_said(), resumed).await;
 }
 
@@ -628,7 +628,7 @@ async fn a_resume_that_is_redirected_is_rejected_and_goes_nowhere_else() {
 async fn the_token_reaches_no_other_host_wherever_a_redirect_points() {
     let name = "redirects to another host";
     let bench = Bench::new().await;
-    let other = Door::to(bench.service.addr(), |_| ok("{}")).opened();
+    let other = Proxy::to(bench.service.addr(), |_| ok("{}")).listening();
     let to = other.addr();
     let (polls, resumes) = (AtomicUsize::new(0), AtomicUsize::new(0));
     // Each resume that is redirected has the next one wait twice as long.
@@ -641,7 +641,7 @@ async fn the_token_reaches_no_other_host_wherever_a_redirect_points() {
             &polls
         };
         let at = count.fetch_add(1, Ordering::Relaxed);
-        // Every other look is good, so that resumes are redirected too.
+        // Every second poll succeeds, so that resumes are redirected too.
         if !request.is_resume() && at.is_multiple_of(2) {
             return ok(task("done", 50, "25"));
         }
@@ -664,7 +664,7 @@ async fn the_token_reaches_no_other_host_wherever_a_redirect_points() {
         .await;
     assert!(other.seen("").is_empty(), "{:?}", other.seen(""));
     let bearer = format!("authorization: Bearer {TOKEN}");
-    for request in fight.door.seen("") {
+    for request in fight.proxy.seen("") {
         let head = request.head.to_lowercase();
         assert!(head.contains(&bearer.to_lowercase()), "{}", request.head);
     }
@@ -688,17 +688,17 @@ async fn not_even_a_part_of_a_token_that_is_echoed_is_kept() {
     fight
         .until(name, "SELECT failures >= 4 FROM progress WHERE task_id = ?")
         .await;
-    let told = fight
+    let recorded = fight
         .text("SELECT group_concat(detail) FROM events WHERE task_id = ?")
         .await;
-    assert!(told.contains("xxxx"), "{told}");
-    assert!(!told.contains(&TOKEN[..6]), "{told}");
+    assert!(recorded.contains("xxxx"), "{recorded}");
+    assert!(!recorded.contains(&TOKEN[..6]), "{recorded}");
     fight.end(name).await;
 }
 
 // --- answers that can be read and make no sense ---
 
-/// What the looks show before the first resume, after it, after the second and so on: status and results, the last of
+/// What polls show before the first resume, after it, after the second and so on: status and results, the last of
 /// each for ever. Each resume is granted.
 type Shown = Vec<Vec<(&'static str, i64)>>;
 
@@ -706,14 +706,14 @@ async fn shown(shown: Shown, state: &'static str, asked: &[i64]) {
     let name = format!("{shown:?}");
     let place = Mutex::new((0_usize, 0_usize));
     let fight = Fight::begin_with(r#""400ms""#, r#""500ms""#, move |request| {
-        let (resumes, looks) = &mut *place.lock().unwrap();
+        let (resumes, polls) = &mut *place.lock().unwrap();
         if request.is_resume() {
-            (*resumes, *looks) = (*resumes + 1, 0);
+            (*resumes, *polls) = (*resumes + 1, 0);
             return ok(task("in_progress", 85, "0"));
         }
         let shown = &shown[(*resumes).min(shown.len() - 1)];
-        let (status, results) = shown[(*looks).min(shown.len() - 1)];
-        *looks += 1;
+        let (status, results) = shown[(*polls).min(shown.len() - 1)];
+        *polls += 1;
         ok(task(status, 50, &results.to_string()))
     })
     .await;
@@ -777,7 +777,7 @@ async fn counters_that_fall_and_a_status_that_goes_back_are_paid_for_at_most_twi
             "stalled",
             &[30, 58],
         ),
-        // Words that nobody knows are no end, whatever the counters say.
+        // Unknown words end no task, whatever the counters say.
         shown(
             vec![vec![("", 0), ("paused", 5), ("DONE", 70), ("done", 70)]],
             "reached",
@@ -811,21 +811,21 @@ fn certificate() -> (TlsAcceptor, String) {
 }
 
 /// A service whose connections come about, or begin with `otherwise`: first so for a poll, then for the resume that
-/// comes of a good look, and then no more. `error` is a part of what growd says of it.
+/// comes of a good poll, and then no more. `error` is a part of what growd says of it.
 async fn connects_or(otherwise: Handshake, connect_timeout: &str, error: &str) {
     let (fitting, trusted) = certificate();
     let fits = Arc::new(AtomicBool::new(false));
     let bench = Bench::new().await;
-    let (turns, shows) = (Arc::clone(&fits), Arc::clone(&fits));
+    let (ends, shows) = (Arc::clone(&fits), Arc::clone(&fits));
     let first = AtomicBool::new(true);
-    let door = Door::with_tls(
+    let proxy = Proxy::with_tls(
         bench.service.addr(),
         move |request| {
-            // After the first good look all is different, before the resume comes.
+            // All changes after the first good poll, before the resume is sent.
             if !request.is_resume() && first.swap(false, Ordering::Relaxed) {
-                turns.store(false, Ordering::Relaxed);
+                ends.store(false, Ordering::Relaxed);
             }
-            Reply::Pass
+            Reply::Forward
         },
         move || {
             if shows.load(Ordering::Relaxed) {
@@ -835,8 +835,8 @@ async fn connects_or(otherwise: Handshake, connect_timeout: &str, error: &str) {
             }
         },
     )
-    .opened();
-    let url = door.url();
+    .listening();
+    let url = proxy.url();
     write_config(
         &bench,
         &[
@@ -858,7 +858,7 @@ async fn connects_or(otherwise: Handshake, connect_timeout: &str, error: &str) {
     let said: String = bench.value("SELECT last_error FROM progress").await;
     assert!(said.starts_with("poll: not connected: "), "{said}");
     assert!(said.contains(error), "{said}");
-    assert!(door.seen("").is_empty(), "{:?}", door.seen(""));
+    assert!(proxy.seen("").is_empty(), "{:?}", proxy.seen(""));
 
     fits.store(true, Ordering::Relaxed);
     bench
@@ -866,7 +866,7 @@ async fn connects_or(otherwise: Handshake, connect_timeout: &str, error: &str) {
         .await;
     let detail: String = bench.value("SELECT detail FROM resumes").await;
     assert!(detail.contains(error), "{detail}");
-    assert!(!door.seen("").iter().any(Request::is_resume));
+    assert!(!proxy.seen("").iter().any(Request::is_resume));
     assert!(bench.service.ledger().is_empty());
 
     fits.store(true, Ordering::Relaxed);

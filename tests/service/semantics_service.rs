@@ -23,7 +23,7 @@ const TARGET: u32 = 60;
 const CHUNK: u32 = 20;
 const SETTLE: Duration = Duration::from_millis(1_500);
 
-/// For how long looks are stale after a resume, in milliseconds.
+/// How long polls are stale after a resume, in milliseconds.
 const AT_ONCE_SEEN: u64 = 0;
 const SEEN_WITHIN_SETTLE: u64 = 400;
 const SEEN_BEYOND_SETTLE: u64 = 4_000;

@@ -109,7 +109,7 @@ async fn the_daily_limit_holds_over_kills_and_restarts_and_goes_on_a_day_later()
 async fn the_sum_of_the_ledger_is_what_the_service_was_asked_for() {
     let bench = bench().await;
     write_config(&bench, &[("growth.settle", r#""800ms""#)]);
-    // Whatever became of the answers.
+    // Whether or not the answers arrived.
     for (nth, fault) in [
         Fault::LostBefore,
         Fault::LostAfter,

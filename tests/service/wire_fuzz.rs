@@ -271,8 +271,8 @@ fn arbitrary_bytes_are_no_task() {
 
 #[test]
 fn text_that_looks_like_json_is_no_task() {
-    let looks = "[\\[\\]{}\",:0-9eE+.tfn\\\\ -]{0,200}";
-    for_each(1_000, &looks, |text| {
+    let like_json = "[\\[\\]{}\",:0-9eE+.tfn\\\\ -]{0,200}";
+    for_each(1_000, &like_json, |text| {
         prop_assert!(read_task(text.as_bytes(), ID).is_err());
         Ok(())
     });
@@ -528,7 +528,7 @@ fn nesting_of_any_depth_does_no_harm() {
             let nested = format!("{}1{}", open.repeat(depth), close.repeat(depth));
             let whole =
                 json!({"id": ID, "status": "done", "desired_num_results": 1, "num_results": 1});
-            // Where nobody looks it may be as deep as it likes; anywhere else it is not what is wanted.
+            // Nesting is accepted in fields that growd does not read, and in no other.
             check(written(&whole, "new", &nested).as_bytes()).unwrap();
             for name in MONEY.into_iter().chain(["query", "is_exhausted"]) {
                 let body = written(&whole, name, &nested);

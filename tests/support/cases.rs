@@ -1,12 +1,12 @@
-//! Property tests with the same cases on every machine and in every run.
+//! Property tests whose cases are the same on every machine and in every run.
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, RngSeed, TestRunner};
 
-/// What a case comes to.
+/// The outcome of a case.
 pub type Checked = Result<(), TestCaseError>;
 
-/// Tests `cases` values of `strategy`; panics with the simplest that fails.
+/// Tests `cases` values of `strategy`; panics with the simplest one that fails.
 pub fn for_each<S: Strategy>(cases: u32, strategy: &S, test: impl Fn(S::Value) -> Checked) {
     let config = ProptestConfig {
         cases,

@@ -1,10 +1,10 @@
-//! A stand-in service, a database and a daemon in one process, each test with its own.
+//! A stand-in service, a database and a daemon in one process; each test has its own.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
-pub mod door;
 pub mod mounts;
 pub mod program;
+pub mod proxy;
 
 use growd::config::{Api, Limits, Log, LogFormat, Settings};
 use growd::core::TaskId;
@@ -24,10 +24,10 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// Far longer than anything here takes, even on a loaded machine.
+/// Deadline of every wait: far longer than any of them takes, even on a loaded machine.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A service and a database, and perhaps a daemon between them.
+/// A service, a database and, once started, a daemon.
 pub struct Bench {
     pub service: Simulator,
     pub settings: Settings,
@@ -41,14 +41,14 @@ struct Running {
 }
 
 impl Bench {
-    /// A service a thousand times as fast as the real one, and a daemon's settings to match.
+    /// Starts a service a thousand times as fast as the real one, with settings of the daemon to match.
     pub async fn new() -> Self {
         let mut options = Options::default();
         options.settings.speed = 1_000.0;
         Self::with(options).await
     }
 
-    /// The same with a service of the test's own.
+    /// Starts a service with these options.
     pub async fn with(options: Options) -> Self {
         let service = growd_simulator::start(options)
             .await
@@ -63,7 +63,7 @@ impl Bench {
         }
     }
 
-    /// Adds a search to the service and its target to the database.
+    /// Adds a task to the service, and its target to the database.
     pub async fn grow(&self, scenario: &Scenario, target: i64) -> TaskId {
         let id: TaskId = self.service.add_task(scenario).parse().expect("an id");
         self.want(&id, target, None).await;
@@ -85,11 +85,11 @@ impl Bench {
 
     /// Starts the daemon.
     pub fn start(&mut self) {
-        self.start_and_later(|_| {});
+        self.start_with_reload(|_| {});
     }
 
-    /// Starts the daemon; with a reload it gets settings that `change` has changed.
-    pub fn start_and_later(&mut self, change: impl FnOnce(&mut Settings)) {
+    /// Starts the daemon; a reload applies `change` to its settings.
+    pub fn start_with_reload(&mut self, change: impl FnOnce(&mut Settings)) {
         let (signals, inbox) = mpsc::channel(8);
         let token = self.token();
         let settings = self.settings.clone();
@@ -110,15 +110,15 @@ impl Bench {
             .signals
             .send(Signal::Stop)
             .await
-            .expect("it listens");
+            .expect("the daemon receives signals");
         running
             .handle
             .await
-            .expect("it does not panic")
-            .expect("it ends well");
+            .expect("no panic")
+            .expect("a clean shutdown");
     }
 
-    /// Ends the daemon with no chance to tidy up, as far as that goes within a process.
+    /// Aborts the daemon without a shutdown, as far as that is possible within a process.
     pub async fn abort(&mut self) {
         let running = self.daemon.take().expect("a daemon runs");
         running.handle.abort();
@@ -128,12 +128,16 @@ impl Bench {
     /// Sends the daemon a signal.
     pub async fn signal(&self, signal: Signal) {
         let running = self.daemon.as_ref().expect("a daemon runs");
-        running.signals.send(signal).await.expect("it listens");
+        running
+            .signals
+            .send(signal)
+            .await
+            .expect("the daemon receives signals");
     }
 
-    /// A connection that may write.
+    /// Opens a connection that can write.
     pub async fn connection(&self) -> SqliteConnection {
-        // A daemon that is just creating the database holds its lock for a moment.
+        // A daemon that creates the database holds its lock for a moment.
         let begin = Instant::now();
         loop {
             match store::open(&self.settings.database, Mode::Write).await {
@@ -152,7 +156,7 @@ impl Bench {
             .expect(sql);
     }
 
-    /// Runs a statement with the rows that earlier versions accepted: without the triggers that refuse other forms of ids.
+    /// Runs a statement as under earlier versions: without the triggers that refuse other forms of ids.
     pub async fn execute_as_before(&self, sql: &str) {
         let mut connection = self.connection().await;
         let triggers: Vec<(String, String)> = sqlx::query_as(
@@ -174,7 +178,7 @@ impl Bench {
         }
     }
 
-    /// One value.
+    /// Returns the one value that a query selects.
     pub async fn value<T>(&self, sql: &'static str) -> T
     where
         for<'r> (T,): sqlx::FromRow<'r, SqliteRow>,
@@ -187,7 +191,7 @@ impl Bench {
         value
     }
 
-    /// Shared until a query for one number says 1.
+    /// Waits until a query returns 1.
     pub async fn until(&self, sql: &'static str) {
         let begin = Instant::now();
         let mut connection = self.connection().await;
@@ -205,7 +209,7 @@ impl Bench {
         }
     }
 
-    /// Shared until every task has ended and is polled no more; a missing one is polled once a day.
+    /// Waits until every task has ended and is polled no more. A missing task is still polled once a day.
     pub async fn until_all_ended(&self) {
         self.until(
             "SELECT NOT EXISTS (SELECT 1 FROM progress
@@ -215,7 +219,7 @@ impl Bench {
         .await;
     }
 
-    /// The state of a task.
+    /// Returns the state of a task.
     pub async fn state(&self, id: &TaskId) -> String {
         sqlx::query_scalar("SELECT state FROM progress WHERE task_id = ?")
             .bind(id.as_str())
@@ -224,7 +228,7 @@ impl Bench {
             .expect("a state")
     }
 
-    /// The ledger of growd against the service's own: what took effect is there, and nothing of it twice.
+    /// Asserts that growd's ledger matches the service's: it has every resume that took effect, and none took effect twice.
     pub async fn assert_ledgers_agree(&self) {
         let twice: Vec<_> = duplicates(&self.service);
         assert!(twice.is_empty(), "took effect twice: {twice:?}");
@@ -251,7 +255,7 @@ impl Bench {
         assert_eq!(integrity, "ok");
     }
 
-    /// Prints what it took: requests, faults, resumes that took effect, and how far all got.
+    /// Prints requests, faults, resumes that took effect, and the final states.
     pub async fn print_figures(&self) {
         let requests = self.service.requests();
         println!("requests {} {:?}", requests.total, requests.by_kind);
@@ -277,7 +281,7 @@ impl Bench {
         }
     }
 
-    /// What a failed assertion should show.
+    /// Returns the tasks and their resumes, for the message of a failed assertion.
     pub async fn dump(&self) -> String {
         let mut connection = self.connection().await;
         let rows: Vec<String> = sqlx::query_scalar(
@@ -299,7 +303,7 @@ impl Bench {
     }
 }
 
-/// A number that a larger run is given in the environment.
+/// Returns the number in an environment variable, with which an operator makes a test larger.
 pub fn from_env<T: std::str::FromStr>(name: &str, default: T) -> T {
     match std::env::var(name) {
         Ok(text) => text
@@ -310,7 +314,7 @@ pub fn from_env<T: std::str::FromStr>(name: &str, default: T) -> T {
     }
 }
 
-/// A search that is done at 25 of plenty.
+/// A task that is `done` at 25 results, with many more to find.
 pub fn plenty() -> Scenario {
     Scenario {
         pool: Some(5_000),
@@ -320,7 +324,7 @@ pub fn plenty() -> Scenario {
     }
 }
 
-/// The resumes that took effect a second time for one baseline.
+/// Returns the resumes that took effect twice for one baseline.
 pub fn duplicates(service: &Simulator) -> Vec<(String, u32, u32)> {
     let mut seen = std::collections::HashSet::new();
     service
@@ -338,7 +342,7 @@ pub fn duplicates(service: &Simulator) -> Vec<(String, u32, u32)> {
         .collect()
 }
 
-/// Settings for a service that is a thousand times as fast.
+/// Settings for a service a thousand times as fast as the real one.
 pub fn settings(url: &str, dir: &TempDir) -> Settings {
     let token_file: PathBuf = dir.path().join("token");
     std::fs::write(&token_file, "a-token-for-tests\n").expect("a token file");

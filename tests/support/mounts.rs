@@ -1,19 +1,17 @@
-//! File systems of a test's own, and rights narrower than root's. Where this machine allows neither, the test is
-//! skipped, and says so.
-
-#![allow(dead_code, reason = "each test file uses a part of it")]
+//! Private file systems, and rights narrower than root's. Where the machine allows neither, the test reports that it is
+//! skipped.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Set in the process that has mounts of its own.
+/// Set in the process that runs in a mount namespace of its own.
 const INSIDE: &str = "GROWD_TEST_OWN_MOUNTS";
 
-/// Is this process one with mounts of its own? Where it is not, the test `name` is run once more in one that is, to
-/// its end, and the caller has nothing left to do.
+/// Whether this process has a mount namespace of its own. If not, runs the test `name` (`module::test`) in a process that
+/// has one, and the caller returns.
 #[must_use]
-pub fn are_our_own(name: &str) -> bool {
+pub fn in_own_namespace(name: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
@@ -21,7 +19,7 @@ pub fn are_our_own(name: &str) -> bool {
         .into_iter()
         .find(|flags| works(Command::new("unshare").args(flags.split(' ')).arg("true")))
     else {
-        skipped(name, "this machine allows no mounts of one's own");
+        skipped(name, "this machine allows no mount namespace");
         return false;
     };
     let again = Command::new("unshare")
@@ -33,14 +31,11 @@ pub fn are_our_own(name: &str) -> bool {
         .expect("unshare is there");
     let said = String::from_utf8_lossy(&again.stdout) + String::from_utf8_lossy(&again.stderr);
     assert!(again.status.success(), "{said}");
-    assert!(
-        said.contains("1 passed"),
-        "no test is called {name}: {said}"
-    );
+    assert!(said.contains("1 passed"), "there is no test {name}: {said}");
     false
 }
 
-/// Runs `mount` with such arguments.
+/// Runs `mount` with these arguments.
 pub fn mount(arguments: &[&str], at: &Path) {
     let mounted = Command::new("mount")
         .args(arguments)
@@ -50,7 +45,7 @@ pub fn mount(arguments: &[&str], at: &Path) {
     assert!(mounted.success(), "mount {arguments:?} {}", at.display());
 }
 
-/// Puts the database of `bench` on a disk of this size, such as `900k`; returns where that is.
+/// Puts the database of `bench` on a tmpfs of this size, such as `900k`; returns its directory.
 pub fn disk(bench: &mut super::Bench, size: &str) -> PathBuf {
     let disk = bench.dir.path().join("disk");
     std::fs::create_dir(&disk).expect("a directory");
@@ -62,10 +57,10 @@ pub fn disk(bench: &mut super::Bench, size: &str) -> PathBuf {
     disk
 }
 
-/// Puts a disk with a file system of its own, ext4, at `disk` beside the database of `bench`, and the database on it. False,
-/// and a word about it, where this machine has none to give.
+/// Puts the database of `bench` on an ext4 file system of its own. Returns false, and reports it, where the machine has no
+/// loop devices.
 #[must_use]
-pub fn real_disk(bench: &mut super::Bench) -> bool {
+pub fn ext4_disk(bench: &mut super::Bench) -> bool {
     let (image, disk) = (
         bench.dir.path().join("image"),
         bench.dir.path().join("disk"),
@@ -86,11 +81,11 @@ pub fn real_disk(bench: &mut super::Bench) -> bool {
     is_there
 }
 
-/// The command with the rights that a file's mode leaves to its owner: root without the privilege to ignore modes.
+/// Returns the command bound by file modes: for root, without the capabilities that bypass them.
 ///
-/// None, and a word about it, where modes can't be made to count.
+/// None where those cannot be dropped.
 #[must_use]
-pub fn held_to_modes(command: &Command) -> Option<Command> {
+pub fn bound_by_modes(command: &Command) -> Option<Command> {
     let is_root = Command::new("id")
         .arg("-u")
         .output()
@@ -115,7 +110,7 @@ pub fn held_to_modes(command: &Command) -> Option<Command> {
     Some(held)
 }
 
-/// Says that a test is skipped, past the harness that keeps what tests print.
+/// Reports that a test is skipped, on stderr, which the harness does not capture.
 pub fn skipped(name: &str, why: &str) {
     let _ = writeln!(std::io::stderr(), "\n!!! SKIPPED {name}: {why}\n");
 }

@@ -1,6 +1,4 @@
-//! The real program as a child process, with an environment and a config of its own.
-
-#![allow(dead_code, reason = "each test file uses a part of it")]
+//! The program as a child process, with an environment and a config of its own.
 
 use super::{Bench, PATIENCE};
 use std::fmt::Write as _;
@@ -13,8 +11,8 @@ use std::time::{Duration, Instant};
 const TIMEOUT: Duration = Duration::from_secs(2);
 const SETTLE: Duration = Duration::from_secs(3);
 
-/// A config for `bench`; `more` goes before its sections' defaults, as `section.key = value` lines. `growth.settle` has to be
-/// above `api.timeout`: where `more` has only one of them, the other is made to fit.
+/// Writes a config for `bench`; `more` overrides its keys. `growth.settle` has to be above `api.timeout`: where `more` has
+/// only one of them, the other is adjusted.
 pub fn write_config(bench: &Bench, more: &[(&str, &str)]) -> PathBuf {
     let url = format!("{:?}", bench.service.url());
     let token = format!("\"{}\"", bench.dir.path().join("token").display());
@@ -56,7 +54,7 @@ pub fn write_config(bench: &Bench, more: &[(&str, &str)]) -> PathBuf {
         keys.push((key, value));
     }
     let text = keys.iter().fold(String::new(), |mut text, (key, value)| {
-        writeln!(text, "{key} = {value}").expect("a string takes all");
+        writeln!(text, "{key} = {value}").expect("writing to a string succeeds");
         text
     });
     let path = bench.dir.path().join("growd.toml");
@@ -64,7 +62,7 @@ pub fn write_config(bench: &Bench, more: &[(&str, &str)]) -> PathBuf {
     path
 }
 
-/// The program with nothing of this process's environment.
+/// Returns a command for the program, with an empty environment.
 pub fn growd(bench: &Bench, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_growd"));
     command
@@ -81,26 +79,26 @@ pub fn output(bench: &Bench, arguments: &[&str]) -> Output {
     growd(bench, arguments).output().expect("it starts")
 }
 
-/// A daemon, killed when dropped.
+/// A running daemon; killed when dropped.
 pub struct Daemon {
     pub child: Child,
     pub log: PathBuf,
 }
 
 impl Daemon {
-    /// Starts `growd run`; what it logs goes to a file.
+    /// Starts `growd run`, with its log in a file.
     pub fn start(bench: &Bench) -> Self {
         Self::start_with(bench, &[])
     }
 
-    /// The same with variables in its environment.
+    /// Starts it with these environment variables.
     pub fn start_with(bench: &Bench, variables: &[(&str, &str)]) -> Self {
         let mut command = growd(bench, &["run"]);
         command.envs(variables.iter().copied());
         Self::spawn(bench, command)
     }
 
-    /// Starts a daemon by a command of the test's own.
+    /// Starts a daemon by this command.
     pub fn spawn(bench: &Bench, mut command: Command) -> Self {
         let log = bench.dir.path().join("growd.log");
         let file = std::fs::File::options()
@@ -116,8 +114,7 @@ impl Daemon {
         Self { child, log }
     }
 
-    /// Sends a signal by name, such as `TERM`, once the program listens to it: one that comes in its first milliseconds
-    /// ends it as any program.
+    /// Sends a signal by name, such as `TERM`, once the program has its handler. A signal before that would kill it.
     pub fn signal(&self, name: &str) {
         let number = match name {
             "HUP" => Some(1),
@@ -137,7 +134,7 @@ impl Daemon {
         assert!(sent.success());
     }
 
-    /// Has it a handler for this signal, or ended already?
+    /// Whether it has a handler for this signal, or has ended.
     fn catches(&self, number: u32) -> bool {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).unwrap_or_default();
@@ -149,7 +146,7 @@ impl Daemon {
         has_ended || caught.is_none_or(|mask| mask & (1 << (number - 1)) != 0)
     }
 
-    /// Shared for its end; returns the exit status, none where a signal ended it.
+    /// Waits until it ends. Returns the exit status, or none where a signal ended it.
     pub async fn ended(&mut self) -> Option<i32> {
         let begin = Instant::now();
         loop {
@@ -165,7 +162,7 @@ impl Daemon {
         }
     }
 
-    /// Shared for its end by SIGKILL; `when` says what was to lead to that.
+    /// Waits until SIGKILL ends it; `when` names the cause for the message of a failure.
     pub async fn killed(&mut self, when: &str) {
         let status = self.ended().await;
         let signal = self
@@ -181,7 +178,7 @@ impl Daemon {
         );
     }
 
-    /// Shared until the log has a text.
+    /// Waits until the log contains this text.
     pub async fn logs(&self, text: &str) {
         let begin = Instant::now();
         while !self.logged().contains(text) {
@@ -194,7 +191,7 @@ impl Daemon {
         }
     }
 
-    /// All that it logged.
+    /// Returns all that it logged.
     pub fn logged(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }

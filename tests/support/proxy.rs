@@ -1,7 +1,5 @@
-//! A door in front of the stand-in, made of bare sockets: it lets requests pass, answers them with any bytes, or is
-//! shut, so that connections are refused.
-
-#![allow(dead_code, reason = "each test file uses a part of it")]
+//! A proxy in front of the stand-in, made of bare sockets: it forwards requests, answers them with any bytes, or refuses
+//! connections.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-/// One request as it came.
+/// One request as received.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub method: String,
@@ -28,55 +26,55 @@ impl Request {
     }
 }
 
-/// What becomes of a request. After each of these the connection is closed.
+/// What the proxy does with a request. It then closes the connection.
 #[derive(Debug, Clone)]
 pub enum Reply {
-    /// The stand-in answers it.
-    Pass,
-    /// The stand-in answers it, and before that answer comes the door is shut.
-    PassAndShut,
-    /// These bytes.
+    /// Forwards it to the stand-in.
+    Forward,
+    /// Forwards it, and refuses connections before it passes the answer on.
+    ForwardAndRefuse,
+    /// Sends these bytes.
     Bytes(Vec<u8>),
-    /// These bytes, and then nothing until the client goes away.
+    /// Sends these bytes, and then nothing until the client disconnects.
     Hold(Vec<u8>),
-    /// These bytes, one at a time.
+    /// Sends these bytes one at a time, with a pause after each.
     Drip(Vec<u8>, Duration),
-    /// A beginning, and then the same piece over and over, at most so many bytes in all.
+    /// Sends the first bytes, then the second ones over and over, up to this many bytes.
     Flood(Vec<u8>, Vec<u8>, u64),
 }
 
-/// How a connection begins where the door speaks TLS.
+/// How the proxy begins a TLS connection.
 #[derive(Clone)]
 pub enum Handshake {
-    /// With this certificate.
+    /// A handshake with this certificate.
     With(TlsAcceptor),
-    /// With these bytes, which are no TLS.
+    /// These bytes, which are no TLS.
     Bytes(&'static [u8]),
-    /// Never: nothing comes.
+    /// No bytes at all.
     Silent,
 }
 
-type Answerer = Box<dyn Fn(&Request) -> Reply + Send + Sync>;
-type Greeter = Box<dyn Fn() -> Handshake + Send + Sync>;
+type AnswerOf = Box<dyn Fn(&Request) -> Reply + Send + Sync>;
+type HandshakeOf = Box<dyn Fn() -> Handshake + Send + Sync>;
 
-/// The door. Its port is its own as long as it lives, open or shut.
-pub struct Door {
+/// The proxy. It keeps its port until it is dropped, whether it listens or refuses.
+pub struct Proxy {
     shared: Arc<Shared>,
-    /// Bound and never listening: the port is given to nobody else, and connections to it are refused.
+    /// Bound and never listening: no other socket gets the port, and connections to it are refused.
     _reserved: TcpSocket,
 }
 
 struct Shared {
     addr: SocketAddr,
     service: SocketAddr,
-    answer: Answerer,
-    tls: Option<Greeter>,
+    answer: AnswerOf,
+    tls: Option<HandshakeOf>,
     seen: Mutex<Vec<Request>>,
     accepting: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Door {
-    /// A shut door to the service at `service`.
+impl Proxy {
+    /// Creates a proxy for `service` that refuses connections.
     pub fn to(
         service: SocketAddr,
         answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
@@ -84,7 +82,7 @@ impl Door {
         Self::with(service, Box::new(answer), None)
     }
 
-    /// The same with TLS; how it begins is asked anew for each connection.
+    /// Creates one with TLS; `tls` is called for each connection.
     pub fn with_tls(
         service: SocketAddr,
         answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
@@ -93,7 +91,7 @@ impl Door {
         Self::with(service, Box::new(answer), Some(Box::new(tls)))
     }
 
-    fn with(service: SocketAddr, answer: Answerer, tls: Option<Greeter>) -> Self {
+    fn with(service: SocketAddr, answer: AnswerOf, tls: Option<HandshakeOf>) -> Self {
         let reserved = socket((Ipv4Addr::LOCALHOST, 0).into());
         let addr = reserved.local_addr().expect("an address");
         let shared = Shared {
@@ -110,9 +108,9 @@ impl Door {
         }
     }
 
-    /// The same door, open.
-    pub fn opened(self) -> Self {
-        self.open();
+    /// Returns this proxy, listening.
+    pub fn listening(self) -> Self {
+        self.listen();
         self
     }
 
@@ -120,7 +118,7 @@ impl Door {
         self.shared.addr
     }
 
-    /// `api.base_url` for a config.
+    /// Returns the value of `api.base_url` for a config.
     pub fn url(&self) -> String {
         let scheme = match self.shared.tls {
             Some(_) => "https",
@@ -129,8 +127,8 @@ impl Door {
         format!("\"{scheme}://{}\"", self.shared.addr)
     }
 
-    /// Listens, from now on.
-    pub fn open(&self) {
+    /// Accepts connections from now on.
+    pub fn listen(&self) {
         let listener = socket(self.shared.addr)
             .listen(1024)
             .expect("the port is reserved");
@@ -141,7 +139,7 @@ impl Door {
                     continue;
                 };
                 let shared = Arc::clone(&shared);
-                // A client that goes away is no failure of the door's.
+                // A client that disconnects is not a failure of the proxy.
                 tokio::spawn(async move {
                     let _ = shared.serve(stream).await;
                 });
@@ -150,12 +148,12 @@ impl Door {
         *lock(&self.shared.accepting) = Some(accepting);
     }
 
-    /// Refuses connections, from now on.
-    pub async fn shut(&self) {
-        self.shared.shut().await;
+    /// Refuses connections from now on.
+    pub async fn refuse(&self) {
+        self.shared.refuse().await;
     }
 
-    /// All requests so far whose path has this text in it.
+    /// Returns all requests so far whose path contains this text.
     pub fn seen(&self, part: &str) -> Vec<Request> {
         let seen = lock(&self.shared.seen);
         seen.iter()
@@ -165,7 +163,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for Proxy {
     fn drop(&mut self) {
         if let Some(accepting) = lock(&self.shared.accepting).take() {
             accepting.abort();
@@ -174,7 +172,7 @@ impl Drop for Door {
 }
 
 impl Shared {
-    async fn shut(&self) {
+    async fn refuse(&self) {
         let accepting = lock(&self.accepting).take();
         if let Some(accepting) = accepting {
             accepting.abort();
@@ -185,11 +183,11 @@ impl Shared {
 
     async fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
         stream.set_nodelay(true)?;
-        match self.tls.as_ref().map(|greet| greet()) {
+        match self.tls.as_ref().map(|handshake| handshake()) {
             None => self.answer(stream).await,
             Some(Handshake::With(tls)) => self.answer(tls.accept(stream).await?).await,
             Some(Handshake::Bytes(bytes)) => {
-                // The client's greeting is read first: an end with something unread is a reset.
+                // Read first: closing a socket with unread bytes sends a reset.
                 stream.read_buf(&mut Vec::with_capacity(65_536)).await?;
                 stream.write_all(bytes).await?;
                 stream.shutdown().await
@@ -205,10 +203,10 @@ impl Shared {
         let request = read_request(&mut stream).await?;
         lock(&self.seen).push(request.clone());
         match (self.answer)(&request) {
-            Reply::Pass => stream.write_all(&self.pass(&request).await?).await?,
-            Reply::PassAndShut => {
-                let answer = self.pass(&request).await?;
-                self.shut().await;
+            Reply::Forward => stream.write_all(&self.forward(&request).await?).await?,
+            Reply::ForwardAndRefuse => {
+                let answer = self.forward(&request).await?;
+                self.refuse().await;
                 stream.write_all(&answer).await?;
             }
             Reply::Bytes(bytes) => stream.write_all(&bytes).await?,
@@ -237,8 +235,8 @@ impl Shared {
         stream.shutdown().await
     }
 
-    /// The whole answer of the service, which ends the connection; so no client will use it again.
-    async fn pass(&self, request: &Request) -> std::io::Result<Vec<u8>> {
+    /// Returns the whole answer of the service, which closes the connection, so that no client reuses it.
+    async fn forward(&self, request: &Request) -> std::io::Result<Vec<u8>> {
         let mut service = TcpStream::connect(self.service).await?;
         let head = request.head.trim_end();
         service.write_all(head.as_bytes()).await?;
