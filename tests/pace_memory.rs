@@ -1,12 +1,12 @@
-//! What the pace remembers is in the database: a restart goes on from it, and nonsense there does no harm.
+//! The memory of the pace in the database: a restart continues from it, and invalid values do no harm.
 
 mod support;
 
 use growd_simulator::Scenario;
 use support::Bench;
 
-/// A search that takes about two seconds of the tests' time.
-fn unhurried() -> Scenario {
+/// A search that takes about two seconds in the tests.
+fn slow_search() -> Scenario {
     Scenario {
         desired_num_results: Some(100),
         pool: Some(5_000),
@@ -16,15 +16,15 @@ fn unhurried() -> Scenario {
     }
 }
 
-const REMEMBERS: &str =
+const HAS_MEMORY: &str =
     "SELECT EXISTS (SELECT 1 FROM progress WHERE pace ->> 'recent_results' > 0)";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_in_the_middle_of_a_run_goes_on_with_what_earlier_looks_showed() {
+async fn a_restart_in_the_middle_of_a_run_continues_with_the_memory_of_earlier_polls() {
     let mut bench = Bench::new().await;
-    bench.grow(&unhurried(), 100).await;
+    bench.grow(&slow_search(), 100).await;
     bench.start();
-    bench.until(REMEMBERS).await;
+    bench.until(HAS_MEMORY).await;
     bench.abort().await;
     let before: f64 = bench.value("SELECT pace ->> 'age' FROM progress").await;
     let began: String = bench.value("SELECT run_started_at FROM progress").await;
@@ -40,28 +40,28 @@ async fn a_restart_in_the_middle_of_a_run_goes_on_with_what_earlier_looks_showed
     assert!(still.is_none_or(|still| still == began), "another run");
     bench.until_all_ended().await;
     let kept: Option<String> = bench.value("SELECT pace FROM progress").await;
-    assert_eq!(kept, None, "of a run that is over nothing is kept");
+    assert_eq!(kept, None, "nothing is kept of a run that is over");
     bench.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nonsense_in_what_the_pace_remembers_stops_nothing() {
-    for nonsense in [
+async fn an_invalid_memory_stops_nothing() {
+    for update in [
         "UPDATE progress SET pace = 'nonsense'",
         "UPDATE progress SET pace = json_set(pace, '$.rate', 1e308, '$.recent_seconds', -1e308)",
         "UPDATE progress SET pace = json_set(pace, '$.position', 1e308, '$.age', 1e308)",
         "UPDATE progress SET pace = '{}'",
     ] {
         let mut bench = Bench::new().await;
-        bench.grow(&unhurried(), 100).await;
+        bench.grow(&slow_search(), 100).await;
         bench.start();
-        bench.until(REMEMBERS).await;
+        bench.until(HAS_MEMORY).await;
         bench.abort().await;
-        bench.execute(nonsense).await;
+        bench.execute(update).await;
         bench.start();
         bench.until_all_ended().await;
-        let looks: i64 = bench.value("SELECT polls FROM progress").await;
-        assert!(looks > 2, "{nonsense}: {looks} looks");
+        let polls: i64 = bench.value("SELECT polls FROM progress").await;
+        assert!(polls > 2, "{update}: {polls} polls");
         bench.stop().await;
     }
 }
