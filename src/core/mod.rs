@@ -1,8 +1,7 @@
-//! The judgement: what is wanted, what is seen, and the one rule that says what comes next.
+//! The pure core: decides the next step of a task from its target, its polls, the ledger and the time.
 //!
-//! Nothing below here knows of tokio, HTTP, SQL or the clock: `now` is always a parameter, randomness is
-//! handed in, and every function returns data for others to act on. That is what lets the tests drive the
-//! rule through every combination of the service's unknowns without a socket or a sleep.
+//! Nothing here uses tokio, HTTP, SQL or the clock. Time and randomness are parameters, and every function returns data for
+//! its caller to act on. So tests can run the rule through every behaviour of the service without a socket or a sleep.
 
 pub mod decide;
 pub mod failure;
@@ -26,13 +25,13 @@ pub use task_id::TaskId;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// `at` plus `delay`, or the end of time where that is no timestamp any more.
+/// Returns `at` plus `delay`, or the latest timestamp if that overflows.
 #[must_use]
 pub fn after(at: Timestamp, delay: Duration) -> Timestamp {
     at.checked_add(delay).unwrap_or(Timestamp::MAX)
 }
 
-/// How long after `earlier` `later` comes; zero where the clock went back.
+/// Returns the time from `earlier` to `later`; zero if the clock went back.
 #[must_use]
 pub fn since(earlier: Timestamp, later: Timestamp) -> Duration {
     Duration::try_from(later.duration_since(earlier)).unwrap_or(Duration::ZERO)
