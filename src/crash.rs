@@ -1,142 +1,94 @@
-//! The moments at which the process can be made to die, for the tests that show that dying there is safe.
+//! Crash points: moments at which the tests kill the process, to show that a crash there is safe.
 //!
-//! Each is between two effects that a power cut could separate. Without the feature `crash-points`, which only the
-//! tests have, and in every build without debug assertions, [`at`] does nothing: `cargo test --release` leaves a
-//! `target/release/growd` behind that somebody may install. Otherwise `GROWD_CRASH_AT=NAME` kills the process by SIGKILL when it comes to that
-//! moment for the first time, and `NAME:3` when it does for the third. `GROWD_STALL_AT=NAME` makes whoever comes there
-//! stand still for good, as one who waits for what never comes.
+//! Each lies between two effects that a power cut could separate. `GROWD_CRASH_AT=NAME` kills the process by SIGKILL when
+//! it reaches that point for the first time, `NAME:3` when it does for the third. `GROWD_STALL_AT=NAME` blocks the thread
+//! there for ever. Both need the feature `crash-points`, which only the tests enable, and debug assertions:
+//! `cargo test --release` leaves a `target/release/growd` that may be installed.
 
-/// One of these moments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Point {
-    /// The daemon holds the lock; the database is not open yet.
-    Locked,
-    /// The schema is about to be created or migrated.
-    MigrationBegins,
-    /// Some way into the migration's transaction.
-    MigrationUnderWay,
-    /// The migration is committed.
-    MigrationCommitted,
-    /// The database is open; the row `daemon` says nothing of this process yet.
-    Opened,
-    /// The row `daemon` says that this process runs; nothing was looked at yet.
-    Started,
-    /// The schedule has found a due task, and is about to have it looked at.
-    Scheduled,
-    /// A task is about to be looked at.
-    PollBegins,
-    /// A look was answered; the writer knows nothing of it.
-    PollAnswered,
-    /// The transaction that stores looks has begun; nothing is judged yet.
-    PollStoring,
-    /// Looks are written, and whatever comes of them; not committed.
-    PollWritten,
-    /// The same, committed.
-    PollCommitted,
-    /// A resume is written down as `intended`, with the look it came of; not committed.
-    IntentWritten,
-    /// The same, committed: durable, but nobody was told to send it.
-    IntentCommitted,
-    /// The resume is about to be sent.
-    ResumeBegins,
-    /// The resume was answered; the writer knows nothing of it.
-    ResumeAnswered,
-    /// The answer to a resume is written; not committed.
-    AnswerWritten,
-    /// The same, committed.
-    AnswerCommitted,
-    /// A batch of old history is removed; not committed.
-    PruneWritten,
-    /// The same, committed.
-    PruneCommitted,
-    /// SIGHUP: config and token are read; nothing goes by them yet.
-    ReloadRead,
-    /// The writer goes by the new config; the schedule does not.
-    ReloadAdopted,
-    /// SIGTERM: nothing new is begun; requests are still under way.
-    DrainBegins,
-    /// Nothing is under way any more; the daemon's row still says that it runs.
-    Drained,
-    /// The daemon's row says that it has stopped; the log is not written back.
-    CheckpointBegins,
-    /// The log is written back; the database is not closed.
-    CheckpointDone,
-    /// `growd add` has written its rows; not committed.
-    AddWritten,
-    /// The same, committed; nothing was said of it.
-    AddCommitted,
-}
-
-impl Point {
-    /// Every moment, in the order in which a daemon comes to them.
-    pub const ALL: [Self; 28] = [
-        Self::Locked,
-        Self::MigrationBegins,
-        Self::MigrationUnderWay,
-        Self::MigrationCommitted,
-        Self::Opened,
-        Self::Started,
-        Self::Scheduled,
-        Self::PollBegins,
-        Self::PollAnswered,
-        Self::PollStoring,
-        Self::PollWritten,
-        Self::PollCommitted,
-        Self::IntentWritten,
-        Self::IntentCommitted,
-        Self::ResumeBegins,
-        Self::ResumeAnswered,
-        Self::AnswerWritten,
-        Self::AnswerCommitted,
-        Self::PruneWritten,
-        Self::PruneCommitted,
-        Self::ReloadRead,
-        Self::ReloadAdopted,
-        Self::DrainBegins,
-        Self::Drained,
-        Self::CheckpointBegins,
-        Self::CheckpointDone,
-        Self::AddWritten,
-        Self::AddCommitted,
-    ];
-
-    /// Its name in `GROWD_CRASH_AT`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Locked => "locked",
-            Self::MigrationBegins => "migration_begins",
-            Self::MigrationUnderWay => "migration_under_way",
-            Self::MigrationCommitted => "migration_committed",
-            Self::Opened => "opened",
-            Self::Started => "started",
-            Self::Scheduled => "scheduled",
-            Self::PollBegins => "poll_begins",
-            Self::PollAnswered => "poll_answered",
-            Self::PollStoring => "poll_storing",
-            Self::PollWritten => "poll_written",
-            Self::PollCommitted => "poll_committed",
-            Self::IntentWritten => "intent_written",
-            Self::IntentCommitted => "intent_committed",
-            Self::ResumeBegins => "resume_begins",
-            Self::ResumeAnswered => "resume_answered",
-            Self::AnswerWritten => "answer_written",
-            Self::AnswerCommitted => "answer_committed",
-            Self::PruneWritten => "prune_written",
-            Self::PruneCommitted => "prune_committed",
-            Self::ReloadRead => "reload_read",
-            Self::ReloadAdopted => "reload_adopted",
-            Self::DrainBegins => "drain_begins",
-            Self::Drained => "drained",
-            Self::CheckpointBegins => "checkpoint_begins",
-            Self::CheckpointDone => "checkpoint_done",
-            Self::AddWritten => "add_written",
-            Self::AddCommitted => "add_committed",
+/// Defines [`Point`] from one table of variants, names and docs.
+macro_rules! points {
+    ($($(#[$doc:meta])* $point:ident = $name:literal,)*) => {
+        /// A crash point.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Point {
+            $($(#[$doc])* $point,)*
         }
-    }
+
+        impl Point {
+            /// Every point, in the order in which a daemon reaches them.
+            pub const ALL: &[Self] = &[$(Self::$point),*];
+
+            /// Returns its name in `GROWD_CRASH_AT`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$point => $name,)*
+                }
+            }
+        }
+    };
 }
 
-/// Dies here, or stands still, where the tests want that.
+points! {
+    /// The daemon holds the lock; the database is not open.
+    Locked = "locked",
+    /// The schema is about to be created or migrated.
+    MigrationBegins = "migration_begins",
+    /// A migration's transaction is open.
+    MigrationUnderWay = "migration_under_way",
+    /// The migration is committed.
+    MigrationCommitted = "migration_committed",
+    /// The database is open; the row `daemon` does not describe this process yet.
+    Opened = "opened",
+    /// The row `daemon` describes this process; nothing is polled yet.
+    Started = "started",
+    /// The scheduler has found a due task, and is about to start its poll.
+    Scheduled = "scheduled",
+    /// A poll is about to be sent.
+    PollBegins = "poll_begins",
+    /// A poll was answered; the writer does not have the answer.
+    PollAnswered = "poll_answered",
+    /// The transaction that stores polls has begun; none is judged.
+    PollStoring = "poll_storing",
+    /// Polls and their consequences are written; not committed.
+    PollWritten = "poll_written",
+    /// The same, committed.
+    PollCommitted = "poll_committed",
+    /// A resume is written as `intended`, with the poll that led to it; not committed.
+    IntentWritten = "intent_written",
+    /// The same, committed; the resume is not on its way.
+    IntentCommitted = "intent_committed",
+    /// A resume is about to be sent.
+    ResumeBegins = "resume_begins",
+    /// A resume was answered; the writer does not have the answer.
+    ResumeAnswered = "resume_answered",
+    /// The answer to a resume is written; not committed.
+    AnswerWritten = "answer_written",
+    /// The same, committed.
+    AnswerCommitted = "answer_committed",
+    /// A batch of old history is removed; not committed.
+    PruneWritten = "prune_written",
+    /// The same, committed.
+    PruneCommitted = "prune_committed",
+    /// SIGHUP: config and token are read, and not in use.
+    ReloadRead = "reload_read",
+    /// The writer uses the new config; the scheduler does not.
+    ReloadAdopted = "reload_adopted",
+    /// SIGTERM: nothing new is begun; requests are in flight.
+    DrainBegins = "drain_begins",
+    /// No request is in flight; the row `daemon` still says that the process runs.
+    Drained = "drained",
+    /// The row `daemon` says that the process has stopped; the write-ahead log is not written back.
+    CheckpointBegins = "checkpoint_begins",
+    /// The write-ahead log is written back; the database is not closed.
+    CheckpointDone = "checkpoint_done",
+    /// `growd add` has written its rows; not committed.
+    AddWritten = "add_written",
+    /// The same, committed; nothing is printed.
+    AddCommitted = "add_committed",
+}
+
+/// Kills the process, or blocks the thread, if the environment names this point.
 #[cfg(all(feature = "crash-points", debug_assertions))]
 pub fn at(point: Point) {
     if armed::CRASH.is_due(point) {
@@ -147,16 +99,16 @@ pub fn at(point: Point) {
     }
 }
 
-/// Does nothing: this program was built without the feature `crash-points`, or without debug assertions.
+/// Does nothing in a build without crash points.
 #[cfg(not(all(feature = "crash-points", debug_assertions)))]
 #[inline]
 pub fn at(_point: Point) {}
 
-/// Panics here where the tests want that of this task: `GROWD_PANIC_FOR=ID`.
+/// Panics if `GROWD_PANIC_FOR` is this task's id.
 ///
 /// # Panics
 ///
-/// That is all that it is for.
+/// As described.
 #[cfg(all(feature = "crash-points", debug_assertions))]
 pub fn panic_for(task_id: &str) {
     assert!(
@@ -165,16 +117,16 @@ pub fn panic_for(task_id: &str) {
     );
 }
 
-/// Does nothing: this program was built without the feature `crash-points`.
+/// Does nothing in a build without crash points.
 #[cfg(not(all(feature = "crash-points", debug_assertions)))]
 #[inline]
 pub fn panic_for(_task_id: &str) {}
 
-/// The variables that name one of these moments, in a build that has them.
+/// The environment variables that this module reads.
 #[cfg(all(feature = "crash-points", debug_assertions))]
 pub const VARIABLES: &[&str] = &["GROWD_CRASH_AT", "GROWD_STALL_AT", "GROWD_PANIC_FOR"];
 
-/// The variables that name one of these moments: none, for this build has none.
+/// The environment variables that this module reads: none in a build without crash points.
 #[cfg(not(all(feature = "crash-points", debug_assertions)))]
 pub const VARIABLES: &[&str] = &[];
 
@@ -186,16 +138,16 @@ mod armed {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    /// At which moment, and the how manyth time.
-    pub struct Fuse(Option<(Point, AtomicU32)>);
+    /// The point that an environment variable names, and how many times it is still to be reached.
+    pub struct Trigger(Option<(Point, AtomicU32)>);
 
-    /// Where to die.
-    pub static CRASH: LazyLock<Fuse> = LazyLock::new(|| Fuse::of("GROWD_CRASH_AT"));
+    /// The point at which to die.
+    pub static CRASH: LazyLock<Trigger> = LazyLock::new(|| Trigger::of("GROWD_CRASH_AT"));
 
-    /// Where to stand still.
-    pub static STALL: LazyLock<Fuse> = LazyLock::new(|| Fuse::of("GROWD_STALL_AT"));
+    /// The point at which to block.
+    pub static STALL: LazyLock<Trigger> = LazyLock::new(|| Trigger::of("GROWD_STALL_AT"));
 
-    impl Fuse {
+    impl Trigger {
         fn of(variable: &str) -> Self {
             let Ok(text) = std::env::var(variable) else {
                 return Self(None);
@@ -204,11 +156,11 @@ mod armed {
                 Some((name, time)) => (name, time.parse().ok()),
                 None => (text.as_str(), Some(1)),
             };
-            let point = Point::ALL.into_iter().find(|point| point.name() == name);
+            let point = Point::ALL.iter().find(|point| point.name() == name);
             match (point, time) {
-                (Some(point), Some(time)) => Self(Some((point, AtomicU32::new(time)))),
-                // A test that names no moment would show nothing.
-                _ => panic!("{variable}={text}: there is no such moment"),
+                (Some(&point), Some(time)) => Self(Some((point, AtomicU32::new(time)))),
+                // Otherwise a test with a wrong name would pass without a crash.
+                _ => panic!("{variable}={text}: there is no such point"),
             }
         }
 
@@ -220,7 +172,7 @@ mod armed {
     }
 
     pub fn die() -> ! {
-        // SIGKILL can't fail for one's own process; should it all the same, abort leaves as little behind.
+        // SIGKILL cannot fail for the own process. If it does all the same, abort runs no cleanup either.
         let _ = kill(Pid::this(), Signal::SIGKILL);
         std::process::abort()
     }

@@ -1,9 +1,9 @@
-//! A search that needs eight runs one after the other: growd's time from creation to target against the service's own.
+//! A search that needs eight runs one after the other: growd's time from creation to target, compared with the service's.
 //!
-//! The vendor's way is a shell loop of two commands of its CLI: `poll`, which looks at once and then every 10 s until
-//! the task is done, and `resume`, which asks for the next chunk. The model gives it every advantage: starting a command
-//! takes no time, nothing fails, and the loop goes on by itself. Each request takes `REQUEST` for both; the look that
-//! finds a run done is followed by its resume at once, and the next run begins when that is answered.
+//! The vendor's tool needs a shell loop of two commands: `poll`, which polls at once and then every 10 s until the task is
+//! done, and `resume`, which asks for the next chunk. The model gives it every advantage: starting a command takes no time,
+//! and nothing fails. Each request takes `REQUEST` for both. The poll that shows a run done is followed by its resume at
+//! once, and the next run begins when that is answered.
 
 use crate::pollers::{Fixed, Growd, Poller, watch};
 use crate::runs::{Draws, Kind, Watched};
@@ -37,7 +37,7 @@ pub fn print() {
     }
 }
 
-/// The service's own time, and the time from creation to target, both a mean over the searches.
+/// Returns the service's own time and the time from creation to target, as means over the searches.
 fn grow(kind: Kind, poller: impl Fn() -> Box<dyn Poller>) -> (f64, f64) {
     let mut draws = Draws::new(2_026);
     let (mut service, mut all) = (0.0, 0.0);
@@ -47,7 +47,7 @@ fn grow(kind: Kind, poller: impl Fn() -> Box<dyn Poller>) -> (f64, f64) {
             let mut run = kind.course(&mut draws, seconds, 25);
             let delay = watch(&mut run, poller().as_mut()).delay;
             service += run.seconds();
-            // The look's answer, and, but after the last run, the resume's.
+            // The poll, and a resume after each run but the last.
             all += run.seconds() + delay + REQUEST;
             if chunk + 1 < CHUNKS {
                 all += REQUEST;

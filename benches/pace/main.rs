@@ -1,8 +1,8 @@
-//! What the pace costs and gains, in virtual time; `--real` measures the daemon itself against the stand-in.
+//! Polls and delays of the pace in virtual time; `--real` measures the daemon itself against the stand-in.
 //!
 //! `cargo bench --bench pace` prints the tables of `docs/performance.md`, the same numbers on every machine;
 //! `cargo bench --bench pace -- --real` takes about four minutes, and its numbers depend a little on the machine
-//! (`--real chunks` is its second half).
+//! (`--real chunks` runs its second half).
 
 mod chunks;
 mod optimum;

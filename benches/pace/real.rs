@@ -1,8 +1,8 @@
-//! The daemon itself against the stand-in, sped up, with its intervals scaled to match; delays from the stand-in's own
-//! record of when each run ended and when a look first showed that.
+//! The daemon itself against the stand-in, sped up, with its intervals scaled to match. Delays come from the stand-in's own
+//! record of when each run ended and when a poll first showed that.
 //!
-//! Everything that takes real time weighs as many times as much as the clock is sped up: requests, commits to the disk,
-//! and the first look, which waits for the daemon to start.
+//! Whatever takes real time (requests, commits, the start of the daemon before the first poll) counts as many times as the
+//! clock is sped up.
 
 use crate::runs::Draws;
 use crate::support::Bench;
@@ -33,7 +33,7 @@ fn searches(runtime: &Runtime) {
     println!(
         "## {SEARCHES} searches at once, the stand-in {SPEED} times as fast as the real service, times as in the real one\n"
     );
-    println!("| runs | poller | looks at a search | mean delay | delay of 95% |");
+    println!("| runs | poller | polls of a search | mean delay | delay of 95% |");
     println!("| --- | --- | --- | --- | --- |");
     for (name, shape) in [
         ("steady", Shape::Steady),
@@ -77,7 +77,7 @@ async fn bench(seed: u64) -> Bench {
     bench
 }
 
-/// As in `standin.rs`, but for runs of more than 20 minutes: those would take up all the time.
+/// As in `standin.rs`, but with runs of at most 20 minutes: longer ones would take most of the time.
 fn scenarios(shape: Shape) -> Vec<Scenario> {
     let mut draws = Draws::new(2_026);
     let scenario = |draws: &mut Draws| {
@@ -94,7 +94,7 @@ fn scenarios(shape: Shape) -> Vec<Scenario> {
     (0..SEARCHES).map(|_| scenario(&mut draws)).collect()
 }
 
-/// Looks at a search, and the delay of each run.
+/// Polls of a search, and the delay of each run.
 type Figures = (f64, Vec<f64>);
 
 async fn by_growd(shape: Shape) -> Figures {
@@ -127,7 +127,7 @@ fn client(api: &Api) -> Client {
     Client::new(api, Token::find(api).expect("a token")).expect("a client")
 }
 
-/// `poll` of the vendor's CLI: a look at once, and then one every 10 s.
+/// What `poll` of the vendor's CLI does: polls at once, and then every 10 s.
 async fn until_done(client: Client, id: TaskId) {
     let mut next = Instant::now();
     while client
@@ -148,24 +148,24 @@ fn seconds(from: Timestamp, to: Timestamp) -> f64 {
 }
 
 fn figures(bench: &Bench) -> Figures {
-    let looks = bench.service.requests().by_kind["get"];
+    let polls = bench.service.requests().by_kind["get"];
     let delay = |run: &RunEntry| seconds(run.ended_at, run.noticed_at.expect("it was noticed"));
     let delays = bench.service.runs().iter().map(delay).collect();
     (
-        f64::from(u32::try_from(looks).expect("few")) / f64::from(SEARCHES),
+        f64::from(u32::try_from(polls).expect("few")) / f64::from(SEARCHES),
         delays,
     )
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a small number")]
-fn row(runs: &str, poller: &str, (looks, mut delays): Figures) {
+fn row(runs: &str, poller: &str, (polls, mut delays): Figures) {
     let mean = delays.iter().sum::<f64>() / delays.len() as f64;
     delays.sort_by(f64::total_cmp);
     let most = delays[(delays.len() - 1) * 95 / 100];
-    println!("| {runs} | {poller} | {looks:.1} | {mean:.1} s | {most:.1} s |");
+    println!("| {runs} | {poller} | {polls:.1} | {mean:.1} s | {most:.1} s |");
 }
 
-/// 50 candidates for each 25 results, in 150 to 210 s: not a multiple of 10 s, which would suit the loop by chance.
+/// 50 candidates for each 25 results, in 150 to 210 s. A multiple of 10 s would favour the loop by chance.
 fn chunked() -> Vec<Scenario> {
     let mut draws = Draws::new(2_026);
     let scenario = |draws: &mut Draws| Scenario {
@@ -178,7 +178,7 @@ fn chunked() -> Vec<Scenario> {
     (0..CHUNKED).map(|_| scenario(&mut draws)).collect()
 }
 
-/// The service's own time, and the time from creation to target, of each search.
+/// The service's own time and the time from creation to target of each search.
 type Times = Vec<(f64, f64)>;
 
 async fn chunks_by_growd() -> Times {
@@ -188,7 +188,7 @@ async fn chunks_by_growd() -> Times {
         bench.want(&id, 200, Some(25)).await;
     }
     bench.start();
-    // Longer than any test would wait.
+    // This takes longer than the tests' `until` waits.
     let unfinished =
         "SELECT count(*) FROM progress WHERE state <> 'reached' OR next_poll_at IS NOT NULL";
     while bench.value::<i64>(unfinished).await > 0 {

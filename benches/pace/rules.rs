@@ -1,4 +1,4 @@
-//! What growd's rule is compared with.
+//! The rules that growd's rule is compared with.
 
 use crate::pollers::{POLLING, Poller};
 use growd::core::observation::Observation;
@@ -15,14 +15,14 @@ fn bounded(gap: f64) -> f64 {
     )
 }
 
-/// The rest by the overall rate, or by the recent one where that is faster.
+/// Estimates the remaining time by the overall rate or by the recent one, whichever is faster.
 #[derive(Default)]
 struct Simple {
     previous: Option<(f64, f64)>,
 }
 
 impl Simple {
-    fn rest(&mut self, seen: &Observation, now: f64) -> Option<f64> {
+    fn remaining(&mut self, seen: &Observation, now: f64) -> Option<f64> {
         let results = count(seen.results);
         let recent = self
             .previous
@@ -33,57 +33,61 @@ impl Simple {
     }
 }
 
-/// growd's first rule: 0.55 of the rest, a rest of up to 10 s at one go, a quarter of the age where nothing is known.
+/// growd's first rule: 0.55 of the remaining time, up to 10 s of it in one gap, and a quarter of the age while nothing is
+/// known.
 #[derive(Default)]
 pub struct FirstSketch(Simple);
 
 impl Poller for FirstSketch {
     fn next(&mut self, seen: &Observation, now: f64) -> f64 {
-        now + bounded(match self.0.rest(seen, now) {
-            Some(rest) if rest <= 10.0 => rest * 1.05,
-            Some(rest) => rest * 0.55,
+        now + bounded(match self.0.remaining(seen, now) {
+            Some(remaining) if remaining <= 10.0 => remaining * 1.05,
+            Some(remaining) => remaining * 0.55,
             None => now * 0.25,
         })
     }
 }
 
-/// Half of the rest by the same estimate, and nothing else.
+/// Half of the remaining time by the same estimate.
 #[derive(Default)]
-pub struct HalfOfRest(Simple);
+pub struct HalfOfRemaining(Simple);
 
-impl Poller for HalfOfRest {
+impl Poller for HalfOfRemaining {
     fn next(&mut self, seen: &Observation, now: f64) -> f64 {
-        let gap = self.0.rest(seen, now).map_or(now, |rest| rest * 0.5);
+        let gap = self
+            .0
+            .remaining(seen, now)
+            .map_or(now, |remaining| remaining * 0.5);
         now + bounded(gap)
     }
 }
 
-/// The square root rule for an end that may come at any moment, about once in the rest by the same estimate.
+/// The square root rule, for an end that may come at any moment, with a hazard of 1 / remaining time.
 ///
-/// With a hazard of `1 / rest`, a look that costs as much as `look` seconds of delay, and a delay of half of the gap on
-/// average, the cost of a second is `look / gap + gap / (2 rest)`, which is least at `gap = sqrt(2 look rest)`.
+/// A poll costs as much as `price` seconds of delay, and the mean delay is half of the gap. So the cost of a second is
+/// `price / gap + gap / (2 remaining)`, which is least at `gap = sqrt(2 price remaining)`.
 pub struct SquareRoot {
     simple: Simple,
-    look: f64,
+    price: f64,
 }
 
 impl SquareRoot {
-    pub fn new(look: f64) -> Self {
+    pub fn new(price: f64) -> Self {
         Self {
             simple: Simple::default(),
-            look,
+            price,
         }
     }
 }
 
 impl Poller for SquareRoot {
     fn next(&mut self, seen: &Observation, now: f64) -> f64 {
-        let rest = self.simple.rest(seen, now).unwrap_or(now);
-        now + bounded((2.0 * self.look * rest).sqrt())
+        let remaining = self.simple.remaining(seen, now).unwrap_or(now);
+        now + bounded((2.0 * self.price * remaining).sqrt())
     }
 }
 
-/// Knows when the run ends: `max_interval`, and then that moment. Nothing can do with fewer looks.
+/// Knows when the run ends: polls every `max_interval`, and then at the end. No rule needs fewer polls.
 pub struct Oracle(pub f64);
 
 impl Poller for Oracle {
@@ -92,11 +96,11 @@ impl Poller for Oracle {
     }
 }
 
-/// Knows when the last result but one comes, and from then on looks each `min_interval`: what the last result's time
-/// costs where nothing foretells it.
-pub struct ButOne(pub f64);
+/// Knows when the second to last result comes, and polls every `min_interval` from then on: the cost of a last result whose
+/// time is not known.
+pub struct SecondToLast(pub f64);
 
-impl Poller for ButOne {
+impl Poller for SecondToLast {
     fn next(&mut self, _: &Observation, now: f64) -> f64 {
         (now + 60.0).min(self.0.max(now + 5.0))
     }

@@ -1,7 +1,7 @@
-//! The pace on the stand-in's own model of a run, in virtual time: its clock stands still and is moved on.
+//! The pace on the stand-in's own model of a run, in virtual time.
 //!
-//! All four counters move: candidates are discovered, enriched and evaluated one after the other, 15 waiting before
-//! each of the two later stages, and a share of 0.3 to 0.8 of them fits. No request is made: looks go to the model.
+//! All four counters move: candidates are discovered, enriched and evaluated one after the other, 15 wait before each of
+//! the two later stages, and a share of 0.3 to 0.8 of them fits. No request is made: polls read the model.
 
 use crate::pollers::{Fixed, Growd, Poller, Sum, watch};
 use crate::rules::FirstSketch;
@@ -15,13 +15,13 @@ use std::time::Duration;
 const RUNS: u32 = 500;
 const SEED: u64 = 2_026;
 
-/// From its creation to its first work, a search of the stand-in waits so many seconds.
+/// Seconds from the creation of a search to its first work.
 const LEAD: f64 = 2.0;
 
-/// Candidates that are in the pipeline when the last one that is needed leaves it.
+/// Candidates in the pipeline when the last one that is needed leaves it.
 const IN_PIPELINE: f64 = 30.0;
 
-/// The shape of the runs, and whether their pool is large enough.
+/// The name, the shape of the runs, and whether their pool is large enough.
 pub const KINDS: [(&str, Shape, bool); 5] = [
     ("steady", Shape::Steady, true),
     ("front-loaded, `1 - (1 - x)^2`", Shape::FrontLoaded, true),
@@ -36,19 +36,19 @@ pub const KINDS: [(&str, Shape, bool); 5] = [
 
 pub fn print() {
     println!(
-        "\n## The stand-in's own model, {RUNS} runs of each kind: shares of a look every 10 s\n"
+        "\n## The stand-in's own model, {RUNS} runs of each kind: shares of a poll every 10 s\n"
     );
     println!("| runs | growd | first sketch |");
     println!("| --- | --- | --- |");
     for (name, shape, plenty) in KINDS {
-        let share = |(looks, delay): (f64, f64)| format!("{looks:.2} / {delay:.2}");
+        let share = |(polls, delay): (f64, f64)| format!("{polls:.2} / {delay:.2}");
         let growd = shares(shape, plenty, RUNS, Growd::new);
         let sketch = shares(shape, plenty, RUNS, FirstSketch::default);
         println!("| {name} | {} | {} |", share(growd), share(sketch));
     }
 }
 
-/// Looks and mean delay as shares of those of a look every 10 s.
+/// Returns polls and mean delay as shares of those of a poll every 10 s.
 pub fn shares<P: Poller>(
     shape: Shape,
     plenty: bool,
@@ -61,7 +61,7 @@ pub fn shares<P: Poller>(
         .expect("a runtime");
     let sum = runtime.block_on(all(shape, plenty, runs, poller));
     let ten = runtime.block_on(all(shape, plenty, runs, || Fixed(10.0)));
-    (sum.looks() / ten.looks(), sum.delay() / ten.delay())
+    (sum.polls() / ten.polls(), sum.delay() / ten.delay())
 }
 
 async fn all<P: Poller>(shape: Shape, plenty: bool, runs: u32, poller: impl Fn() -> P) -> Sum {

@@ -1,59 +1,53 @@
-//! The tables of the pace on runs by their curves.
+//! The tables of the pace on runs with given curves.
 
 use crate::pollers::{Fixed, Growd, Poller, Sum, watch, watch_all};
-use crate::rules::{ButOne, FirstSketch, HalfOfRest, Oracle, SquareRoot};
+use crate::rules::{FirstSketch, HalfOfRemaining, Oracle, SecondToLast, SquareRoot};
 use crate::runs::{Draws, Kind, Watched};
 use growd::core::pace::{RULE, Rule};
 
 const RUNS: u32 = 3_000;
 
-/// The constants were chosen with runs from this one.
-const CHOSEN_WITH: u64 = 7;
-
-/// Never used for choosing them.
-const FRESH: [u64; 3] = [2_026, 31_337, 8_675_309];
+/// The seeds of the runs. The constants were chosen with them.
+const SEEDS: [u64; 4] = [2_026, 7, 31_337, 8_675_309];
 
 pub fn print() {
-    println!("## Looks and delays, {RUNS} runs of each kind\n");
+    println!("## Polls and delays, {RUNS} runs of each kind\n");
     println!(
-        "| runs | growd: looks | delay, mean (95%) | fixed 10 s: looks | delay | fixed 60 s: looks | delay |"
+        "| runs | growd: polls | delay, mean (95%) | fixed 10 s: polls | delay | fixed 60 s: polls | delay |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     for kind in all() {
-        let seed = FRESH[0];
+        let seed = SEEDS[0];
         let growd = watch_all(kind, RUNS, seed, Growd::new);
         let (ten, sixty) = (fixed(kind, seed, 10.0), fixed(kind, seed, 60.0));
         println!(
             "| {} | {:.1} | {:.1} s ({:.0} s) | {:.1} | {:.1} s ({:.0} s) | {:.1} | {:.1} s ({:.0} s) |",
             kind.name(),
-            growd.looks(),
+            growd.polls(),
             growd.delay(),
             growd.delay_95(),
-            ten.looks(),
+            ten.polls(),
             ten.delay(),
             ten.delay_95(),
-            sixty.looks(),
+            sixty.polls(),
             sixty.delay(),
             sixty.delay_95(),
         );
     }
-    println!("\n## As shares of a look every 10 s: looks / mean delay\n");
-    println!(
-        "| runs | seed {CHOSEN_WITH} (used) | seeds {FRESH:?} (2026 seen meanwhile, the others not) | first sketch | half of the rest |"
-    );
-    println!("| --- | --- | --- | --- | --- |");
+    println!("\n## As shares of a poll every 10 s: polls / mean delay\n");
+    println!("| runs | seeds {SEEDS:?} | first sketch | half of the remaining time |");
+    println!("| --- | --- | --- | --- |");
     for kind in all() {
-        let used = share(kind, CHOSEN_WITH, Growd::new);
-        let fresh: Vec<String> = FRESH
+        let shares: Vec<String> = SEEDS
             .iter()
             .map(|seed| share(kind, *seed, Growd::new))
             .collect();
-        let sketch = share(kind, FRESH[0], FirstSketch::default);
-        let half = share(kind, FRESH[0], HalfOfRest::default);
+        let sketch = share(kind, SEEDS[0], FirstSketch::default);
+        let half = share(kind, SEEDS[0], HalfOfRemaining::default);
         println!(
-            "| {} | {used} | {} | {sketch} | {half} |",
+            "| {} | {} | {sketch} | {half} |",
             kind.name(),
-            fresh.join(", ")
+            shares.join(", ")
         );
     }
     pareto();
@@ -72,19 +66,19 @@ fn share<P: Poller>(kind: Kind, seed: u64, poller: impl Fn() -> P) -> String {
     let (sum, ten) = (watch_all(kind, RUNS, seed, poller), fixed(kind, seed, 10.0));
     format!(
         "{:.2} / {:.2}",
-        sum.looks() / ten.looks(),
+        sum.polls() / ten.polls(),
         sum.delay() / ten.delay()
     )
 }
 
-/// Mean over the eight kinds that the goals are about.
+/// Means over the first eight kinds.
 fn eight(poller: &dyn Fn() -> Box<dyn Poller>) -> (f64, f64) {
     let kinds = Kind::FOUR.into_iter().chain(Kind::VARIED);
-    let sums = kinds.map(|kind| watch_all(kind, RUNS, FRESH[0], || Boxed(poller())));
-    let (looks, delay) = sums.fold((0.0, 0.0), |sum, one| {
-        (sum.0 + one.looks(), sum.1 + one.delay())
+    let sums = kinds.map(|kind| watch_all(kind, RUNS, SEEDS[0], || Boxed(poller())));
+    let (polls, delay) = sums.fold((0.0, 0.0), |sum, one| {
+        (sum.0 + one.polls(), sum.1 + one.delay())
     });
-    (looks / 8.0, delay / 8.0)
+    (polls / 8.0, delay / 8.0)
 }
 
 struct Boxed(Box<dyn Poller>);
@@ -96,23 +90,23 @@ impl Poller for Boxed {
 }
 
 fn pareto() {
-    println!("\n## Looks against delay, mean of the first eight kinds\n");
-    println!("| rule | looks | mean delay |");
+    println!("\n## Polls against delay, mean of the first eight kinds\n");
+    println!("| rule | polls | mean delay |");
     println!("| --- | --- | --- |");
     let row = |name: String, poller: &dyn Fn() -> Box<dyn Poller>| {
-        let (looks, delay) = eight(poller);
-        println!("| {name} | {looks:.1} | {delay:.2} s |");
+        let (polls, delay) = eight(poller);
+        println!("| {name} | {polls:.1} | {delay:.2} s |");
     };
     for interval in [5.0, 10.0, 15.0, 30.0, 60.0] {
         row(format!("fixed {interval} s"), &|| Box::new(Fixed(interval)));
     }
-    row("half of the rest".to_owned(), &|| {
-        Box::<HalfOfRest>::default()
+    row("half of the remaining time".to_owned(), &|| {
+        Box::<HalfOfRemaining>::default()
     });
     row("first sketch".to_owned(), &|| Box::<FirstSketch>::default());
-    for look in [0.1, 0.3, 1.0, 3.0] {
-        row(format!("square root, a look worth {look} s"), &|| {
-            Box::new(SquareRoot::new(look))
+    for price in [0.1, 0.3, 1.0, 3.0] {
+        row(format!("square root, a poll worth {price} s"), &|| {
+            Box::new(SquareRoot::new(price))
         });
     }
     for caution in [1.0, 1.5, RULE.caution, 2.5, 3.0, 4.0] {
@@ -125,7 +119,7 @@ fn pareto() {
             Box::new(Growd::with(Rule { caution, ..RULE }))
         });
     }
-    for last_stretch in [1.0, 3.0] {
+    for last_stretch in [1.0, 2.0, 4.0] {
         row(format!("growd, last stretch {last_stretch}"), &|| {
             Box::new(Growd::with(Rule {
                 last_stretch,
@@ -133,27 +127,27 @@ fn pareto() {
             }))
         });
     }
-    for overshoot in [1.0, 1.15] {
+    for overshoot in [1.0, 1.05, 1.15] {
         row(format!("growd, overshoot {overshoot}"), &|| {
             Box::new(Growd::with(Rule { overshoot, ..RULE }))
         });
     }
-    for times_age in [0.5, 1.0, 10.0] {
+    for times_age in [1.0, 2.0, 4.0, 10.0] {
         row(format!("growd, times age {times_age}"), &|| {
             Box::new(Growd::with(Rule { times_age, ..RULE }))
         });
     }
-    let (mut looks, mut delay) = (0.0, 0.0);
+    let (mut polls, mut delay) = (0.0, 0.0);
     for kind in Kind::FOUR.into_iter().chain(Kind::VARIED) {
         let sum = knowing(kind, |seconds, _| Oracle(seconds));
-        (looks, delay) = (looks + sum.looks() / 8.0, delay + sum.delay() / 8.0);
+        (polls, delay) = (polls + sum.polls() / 8.0, delay + sum.delay() / 8.0);
     }
-    println!("| an oracle that knows the end | {looks:.1} | {delay:.2} s |");
+    println!("| an oracle that knows the end | {polls:.1} | {delay:.2} s |");
 }
 
-/// Pollers that are told when the run ends and when its last result but one comes.
+/// Watches runs with pollers that know when the run ends and when its second to last result comes.
 fn knowing<P: Poller>(kind: Kind, poller: impl Fn(f64, f64) -> P) -> Sum {
-    let (mut draws, mut sum) = (Draws::new(FRESH[0]), Sum::default());
+    let (mut draws, mut sum) = (Draws::new(SEEDS[0]), Sum::default());
     for _ in 0..RUNS {
         let mut run = kind.draw(&mut draws);
         let (mut low, mut high) = (0.0, run.seconds());
@@ -173,9 +167,9 @@ fn knowing<P: Poller>(kind: Kind, poller: impl Fn(f64, f64) -> P) -> Sum {
 
 fn last_result() {
     println!(
-        "\n## What the last result costs where nothing foretells it: shares of a look every 10 s\n"
+        "\n## The cost of a last result whose time is not known: shares of a poll every 10 s\n"
     );
-    println!("| runs | knows when result 99 of 100 comes, then looks every 5 s | growd |");
+    println!("| runs | knows when result 99 of 100 comes, then polls every 5 s | growd |");
     println!("| --- | --- | --- |");
     for kind in [
         Kind::Steady,
@@ -184,14 +178,14 @@ fn last_result() {
         Kind::Fading,
     ] {
         let (sum, ten) = (
-            knowing(kind, |_, but_one| ButOne(but_one)),
-            fixed(kind, FRESH[0], 10.0),
+            knowing(kind, |_, second_to_last| SecondToLast(second_to_last)),
+            fixed(kind, SEEDS[0], 10.0),
         );
-        let growd = share(kind, FRESH[0], Growd::new);
+        let growd = share(kind, SEEDS[0], Growd::new);
         println!(
             "| {} | {:.2} / {:.2} | {growd} |",
             kind.name(),
-            sum.looks() / ten.looks(),
+            sum.polls() / ten.polls(),
             sum.delay() / ten.delay()
         );
     }

@@ -1,7 +1,7 @@
-//! The rule: from what is wanted, what was seen and what the ledger says to the one next step.
+//! The rule: decides a task's next step from its target, the newest poll, the ledger and the account.
 //!
-//! It is level-triggered: it does not matter why a task was looked at, or what was decided before. Each arm
-//! below is a row of the tables of states in the documentation, and their order is their precedence.
+//! It is level-triggered: neither the reason for the poll nor earlier decisions matter. Each arm of [`decide`] is a row of
+//! the tables of states in the documentation, in order of precedence.
 
 use super::gate::Admission;
 use super::observation::{Observation, Status};
@@ -12,45 +12,45 @@ use super::task::Wanted;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// What the ledger says about a task, once the newest look has settled what it can.
+/// The ledger's view of a task, after the newest poll has been evaluated.
 #[derive(Debug, Clone, Copy)]
 pub struct Ledger<'a> {
-    /// The resume whose outcome is still open, and when it is to be settled at the latest.
+    /// The resume whose outcome is open, and when it is settled at the latest.
     pub open: Option<(&'a Resume, Timestamp)>,
-    /// The resume that was refused, not forgiven and not lifted since.
+    /// The resume that was refused, if the refusal is neither forgiven nor lifted.
     pub refusal: Option<&'a Resume>,
-    /// When to poll a refused task once more, where that is still ahead: the polls that it was judged by may be stale.
+    /// When to poll a refused task once more, if that is still ahead: the polls before may have been stale.
     pub recheck_at: Option<Timestamp>,
     /// Accepted resumes in a row that brought nothing.
     pub stalled: i64,
-    /// What concluded resumes asked for and brought.
+    /// The requested and brought results of concluded resumes.
     pub waste: Waste,
-    /// Resumes in a row were taken for lost, or rejected for no documented reason: nothing is asked before then.
+    /// Earliest time of the next resume, after resumes in a row that were lost or rejected for no documented reason.
     pub held_until: Option<Timestamp>,
     /// The poll is [too old](fresh_for) to spend money on: the task may have changed since.
     pub stale: bool,
 }
 
-/// What concluded resumes asked for and brought since the task was added, retried, or its target raised.
+/// The results of concluded resumes since the task was added, retried, or its target raised.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Waste {
-    /// The sum of what they asked for.
+    /// The sum of the requested results.
     pub requested: i64,
-    /// The sum of what they brought.
+    /// The sum of the results that came.
     pub brought: i64,
 }
 
 impl Waste {
-    /// How many results may still be asked for without going beyond `growth.max_waste`, should none of them be brought.
-    /// None: no limit, since nothing was wasted so far.
+    /// Returns how many results may be requested without exceeding `growth.max_waste` if none of them come. `None` means no
+    /// limit, because nothing was wasted so far.
     #[must_use]
     pub fn left(self, growth: &Growth) -> Option<i64> {
         let wasted = self.requested.saturating_sub(self.brought);
         (wasted > 0).then(|| growth.max_waste.saturating_sub(wasted))
     }
 
-    /// Is too little left for a resume? Less than a tenth of `growth.max_waste` counts as nothing, unless no more is wanted:
-    /// otherwise the rest would be asked for in many small resumes.
+    /// Whether too little is left for a resume. Less than a tenth of `growth.max_waste` counts as nothing, unless no more is
+    /// needed; otherwise many small resumes would use up the remainder.
     fn is_used_up(self, wanted: &Wanted, seen: &Observation, growth: &Growth) -> bool {
         let least = amount(wanted, seen, growth, Self::default(), None)
             .map_or(1, |amount| amount.min((growth.max_waste / 10).max(1)));
@@ -58,20 +58,20 @@ impl Waste {
     }
 }
 
-/// What the account allows just now.
+/// What the account allows now.
 #[derive(Debug, Clone, Copy)]
 pub struct Account<'a> {
-    /// Does the gate let a resume through?
+    /// Whether the gate admits a resume.
     pub resumes: Admission,
-    /// Why not, where it does not.
+    /// The gate's reason, if it does not.
     pub gate_reason: &'a str,
-    /// What is left of `growth.daily_limit`; none: no limit.
+    /// What is left of `growth.daily_limit`; `None` means no limit.
     pub daily_left: Option<i64>,
-    /// When some of the daily limit comes free again.
+    /// When the daily limit next has room.
     pub daily_frees_at: Option<Timestamp>,
     /// When the last outage ended, as far as the gate knows.
     pub reachable_since: Timestamp,
-    /// The daemon is stopping: nothing new is begun.
+    /// Whether the daemon is stopping, so that nothing new is begun.
     pub draining: bool,
     /// The time.
     pub now: Timestamp,
@@ -79,11 +79,11 @@ pub struct Account<'a> {
     pub next_resume_id: i64,
 }
 
-/// For how long, counted from its beginning, a poll is good enough to spend money on, unless it took long itself.
+/// The longest age of a poll, from its start, that a resume is based on, unless the poll itself took long.
 pub const FRESH: Duration = Duration::from_secs(10);
 
-/// For how long a poll is good enough to spend money on, counted from its beginning: [`FRESH`], or twice the time that it
-/// took where that is longer. Otherwise a service that takes longer than [`FRESH`] to answer would never get a resume.
+/// Returns the longest age of a poll, from its start, that a resume is based on: [`FRESH`], or twice the time that it took if
+/// that is longer. Otherwise a service that takes longer than [`FRESH`] to answer would never get a resume.
 #[must_use]
 pub fn fresh_for(took: Duration) -> Duration {
     FRESH.max(took.saturating_mul(2))
@@ -92,34 +92,34 @@ pub fn fresh_for(took: Duration) -> Duration {
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Ask for so many new results, now.
+    /// Resume now, for this many new results.
     Resume(i64),
-    /// The service is at work: look again at the pace of its progress.
+    /// The service is at work: poll again by its progress.
     Pace,
-    /// A resume is open: look again soon, at the longest until then.
+    /// A resume is open: poll again soon, until this time at the latest.
     Settle(Timestamp),
-    /// Look again then.
+    /// Poll again at this time.
     At(Timestamp),
-    /// Nothing is left of the daily limit: look again once it has room, which is expected then.
+    /// The daily limit is used up: poll again when it has room, which is expected at this time.
     Limit(Timestamp),
-    /// Look again as soon as anything may be begun.
+    /// Poll again as soon as anything may be begun.
     Due,
-    /// Nothing more to see.
+    /// Poll no more.
     Stop,
 }
 
-/// The state a task is in, why, and what to do.
+/// A task's state, the reason, and the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// The state.
     pub state: State,
-    /// Why, for people; none where the state says it all.
+    /// The reason, as text for the operator.
     pub reason: String,
-    /// What to do.
+    /// The next step.
     pub next: Next,
 }
 
-/// Decides about one task that was just seen.
+/// Decides the next step of a task that was just polled.
 #[must_use]
 pub fn decide(
     wanted: &Wanted,
@@ -128,29 +128,31 @@ pub fn decide(
     account: &Account<'_>,
     growth: &Growth,
 ) -> Decision {
-    let met = Met::of(wanted, seen, growth);
-    let (state, reason, next) = match (&seen.status, met, ledger.open) {
-        // The service is at work. Whatever the counters say, the last word is `done`'s.
-        (Status::Created | Status::InProgress | Status::Unknown(_), Met::Target, _) => {
-            (State::Reached, met.reason(wanted, seen, growth), Next::Pace)
-        }
+    let goal = Goal::of(wanted, seen, growth);
+    let (state, reason, next) = match (&seen.status, goal, ledger.open) {
+        // The service is at work. The run ends with `done`, whatever the counters say.
+        (Status::Created | Status::InProgress | Status::Unknown(_), Goal::Target, _) => (
+            State::Reached,
+            goal.reason(wanted, seen, growth),
+            Next::Pace,
+        ),
         (Status::Created | Status::InProgress | Status::Unknown(_), _, _)
             if ledger.refusal.is_some() && seen.is_exhausted =>
         {
             (State::Exhausted, exhausted(wanted, seen), Next::Pace)
         }
-        (Status::Created | Status::InProgress | Status::Unknown(_), Met::Cap, _) => {
-            (State::Capped, met.reason(wanted, seen, growth), Next::Pace)
+        (Status::Created | Status::InProgress | Status::Unknown(_), Goal::Cap, _) => {
+            (State::Capped, goal.reason(wanted, seen, growth), Next::Pace)
         }
-        (Status::Created | Status::InProgress | Status::Unknown(_), Met::Neither, _) => {
+        (Status::Created | Status::InProgress | Status::Unknown(_), Goal::None, _) => {
             (State::Growing, at_work(seen), Next::Pace)
         }
 
-        (Status::Failed, Met::Target, _) => (
+        (Status::Failed, Goal::Target, _) => (
             State::Reached,
             format!(
                 "{}; the service then said failed",
-                met.reason(wanted, seen, growth)
+                goal.reason(wanted, seen, growth)
             ),
             Next::Stop,
         ),
@@ -163,10 +165,10 @@ pub fn decide(
             Next::Stop,
         ),
 
-        // Done, but what the last resume did is not known yet: nothing ends, and nothing is asked.
-        (Status::Done, Met::Target, Some((_, until))) => (
+        // Done, but the outcome of the last resume is open: nothing ends, and no resume is sent.
+        (Status::Done, Goal::Target, Some((_, until))) => (
             State::Reached,
-            met.reason(wanted, seen, growth),
+            goal.reason(wanted, seen, growth),
             Next::Settle(until),
         ),
         (Status::Done, _, Some((resume, until))) => (
@@ -175,21 +177,23 @@ pub fn decide(
             Next::Settle(until),
         ),
 
-        (Status::Done, Met::Target, None) => {
-            (State::Reached, met.reason(wanted, seen, growth), Next::Stop)
-        }
+        (Status::Done, Goal::Target, None) => (
+            State::Reached,
+            goal.reason(wanted, seen, growth),
+            Next::Stop,
+        ),
         (Status::Done, _, None) if seen.is_exhausted => {
             (State::Exhausted, exhausted(wanted, seen), Next::Stop)
         }
-        (Status::Done, Met::Cap, None) => {
-            (State::Capped, met.reason(wanted, seen, growth), Next::Stop)
+        (Status::Done, Goal::Cap, None) => {
+            (State::Capped, goal.reason(wanted, seen, growth), Next::Stop)
         }
-        (Status::Done, Met::Neither, None) if ledger.refusal.is_some() => (
+        (Status::Done, Goal::None, None) if ledger.refusal.is_some() => (
             State::Refused,
             refused(ledger),
             ledger.recheck_at.map_or(Next::Stop, Next::At),
         ),
-        (Status::Done, Met::Neither, None) if ledger.stalled >= growth.max_stalled => (
+        (Status::Done, Goal::None, None) if ledger.stalled >= growth.max_stalled => (
             State::Stalled,
             format!(
                 "{} accepted resumes in a row brought nothing",
@@ -197,10 +201,10 @@ pub fn decide(
             ),
             Next::Stop,
         ),
-        (Status::Done, Met::Neither, None) if ledger.waste.is_used_up(wanted, seen, growth) => {
+        (Status::Done, Goal::None, None) if ledger.waste.is_used_up(wanted, seen, growth) => {
             (State::Stalled, wasted(ledger.waste, growth), Next::Stop)
         }
-        (Status::Done, Met::Neither, None) => resume(wanted, seen, ledger, account, growth),
+        (Status::Done, Goal::None, None) => resume(wanted, seen, ledger, account, growth),
     };
     Decision {
         state,
@@ -209,10 +213,10 @@ pub fn decide(
     }
 }
 
-/// How many new results to ask for; none where the daily limit leaves nothing.
+/// Returns how many new results to request; `None` if a limit leaves nothing.
 ///
-/// The result is in `1..=250`, and never more than what is missing to the target and to the cap, the task's
-/// and the general chunk, and what is left of the daily limit and of `growth.max_waste`.
+/// The result is in `1..=250`, and at most what is missing to the target and to the cap, the task's and the general chunk,
+/// and what is left of the daily limit and of `growth.max_waste`.
 #[must_use]
 pub fn amount(
     wanted: &Wanted,
@@ -238,30 +242,30 @@ fn resume(
     account: &Account<'_>,
     growth: &Growth,
 ) -> (State, String, Next) {
-    let waits = |why: String, next| (State::Growing, why, next);
+    let wait = |why: String, next| (State::Growing, why, next);
     if wanted.paused {
-        return waits("paused".to_owned(), Next::Due);
+        return wait("paused".to_owned(), Next::Due);
     }
     if account.draining {
-        return waits(
+        return wait(
             "a resume is due; the daemon is stopping".to_owned(),
             Next::Due,
         );
     }
     if let Some(until) = ledger.held_until {
         let why = "a resume is due; the last ones did not arrive as far as can be seen: waiting longer each time";
-        return waits(why.to_owned(), Next::At(until));
+        return wait(why.to_owned(), Next::At(until));
     }
     if ledger.stale {
         let why = "a resume is due; polling again, since the last poll is too old to go by";
-        return waits(why.to_owned(), Next::Due);
+        return wait(why.to_owned(), Next::Due);
     }
     if let Admission::Wait(until) = account.resumes {
         let why = format!(
             "a resume is due; the account is refused: {}",
             account.gate_reason
         );
-        return waits(why, Next::At(until));
+        return wait(why, Next::At(until));
     }
     match (
         amount(wanted, seen, growth, ledger.waste, account.daily_left),
@@ -275,28 +279,28 @@ fn resume(
             ),
             Next::Resume(n),
         ),
-        // Only the daily limit can leave nothing here: the target, the cap and the waste limit are ahead.
-        (None, Some(frees_at)) => waits(daily_limit(growth), Next::Limit(frees_at)),
-        (None, None) => waits(daily_limit(growth), Next::Pace),
+        // Only the daily limit can leave nothing here: the arms of `decide` cover the other limits.
+        (None, Some(frees_at)) => wait(daily_limit(growth), Next::Limit(frees_at)),
+        (None, None) => wait(daily_limit(growth), Next::Pace),
     }
 }
 
-/// What the counters have met, the target first.
+/// Which goal the results have reached; the target takes precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Met {
+enum Goal {
     Target,
     Cap,
-    Neither,
+    None,
 }
 
-impl Met {
+impl Goal {
     fn of(wanted: &Wanted, seen: &Observation, growth: &Growth) -> Self {
         if seen.results >= wanted.target {
             Self::Target
         } else if seen.results >= growth.task_cap {
             Self::Cap
         } else {
-            Self::Neither
+            Self::None
         }
     }
 
@@ -308,7 +312,7 @@ impl Met {
                 "{results} of {target} results: the service's cap on a task is {}",
                 growth.task_cap
             ),
-            Self::Neither => String::new(),
+            Self::None => String::new(),
         }
     }
 }

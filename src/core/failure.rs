@@ -1,4 +1,4 @@
-//! What the service can answer other than what was asked for: one variant for each row of the answer table.
+//! Failed requests: one variant for each row of the answer table.
 
 use super::since;
 use jiff::Timestamp;
@@ -7,14 +7,14 @@ use std::time::Duration;
 /// `Retry-After`, in either of its forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryAfter {
-    /// So many seconds from now.
+    /// Seconds from now.
     Seconds(u64),
     /// Not before then.
     At(Timestamp),
 }
 
 impl RetryAfter {
-    /// How long to wait from `now` on.
+    /// Returns the wait from `now` on.
     #[must_use]
     pub fn wait(self, now: Timestamp) -> Duration {
         match self {
@@ -24,32 +24,32 @@ impl RetryAfter {
     }
 }
 
-/// The words for `detail.error` of a 402 or 403 that concern payment (the vendor's own CLI, "billing").
+/// The values of `detail.error` that concern payment (source: the vendor's CLI, "billing").
 pub const PAYMENT_ERRORS: [&str; 3] = ["plan_required", "payment_failed", "insufficient_credits"];
 
-/// Why a request brought no task. Each variant is something that growd reacts to differently.
+/// Why a request returned no task. growd reacts differently to each variant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// 400, or 422 to a resume: the service understood, and refuses.
+    /// 400, or 422 to a resume: the service refuses this request.
     #[error("{status}: {detail}")]
     Refused {
         /// 400 or 422.
         status: u16,
-        /// The service's words.
+        /// The service's explanation.
         detail: String,
     },
-    /// 401: the token is not accepted. To a poll also a 403 that `GET /v1/user` confirmed.
+    /// 401: the token is not accepted. For a poll also a 403 that `GET /v1/user` confirmed.
     #[error("{status}: {detail}")]
     Unauthorized {
         /// The status code.
         status: u16,
-        /// The service's words.
+        /// The service's explanation.
         detail: String,
     },
-    /// 403 without a word about payment: refused for the account, or for this task only.
+    /// 403 that does not concern payment: the account, or this task only, is refused.
     #[error("403: {detail}")]
     Forbidden {
-        /// The service's words.
+        /// The service's explanation.
         detail: String,
     },
     /// 402, or 403 with a payment error (`plan_required`, `payment_failed`, `insufficient_credits`).
@@ -57,54 +57,54 @@ pub enum Failure {
     PaymentRequired {
         /// 402 or 403.
         status: u16,
-        /// The service's `detail.error`, or all it said.
+        /// The service's `detail.error`, or its explanation.
         detail: String,
     },
-    /// 404 or 410, and 422 to a poll: the service itself says that there is no such task. To a poll also a 403 that
-    /// concerns this task only, since `GET /v1/user` succeeded.
+    /// 404 or 410, and 422 to a poll: the service does not know the task. For a poll also a 403 that concerns this task only,
+    /// since `GET /v1/user` succeeded.
     #[error("{status}: {detail}")]
     NotFound {
         /// The status code.
         status: u16,
-        /// The service's words.
+        /// The service's explanation.
         detail: String,
     },
-    /// 401 to a request with a token that has been replaced since it was sent: it says nothing about the account.
+    /// 401 to a request whose token has been replaced since: it says nothing about the account.
     #[error("{status}: {detail} (to a token that has been replaced since)")]
     Superseded {
         /// The status code.
         status: u16,
-        /// The service's words.
+        /// The service's explanation.
         detail: String,
     },
-    /// 429: too much was asked of the account.
+    /// 429: too many requests for the account.
     #[error("429: {detail}")]
     RateLimited {
-        /// The service's words.
+        /// The service's explanation.
         detail: String,
-        /// When it says to come back, where it says so in a form that can be read.
+        /// Its `Retry-After`, if that can be read.
         retry_after: Option<RetryAfter>,
     },
-    /// Any other 4xx, or a 3xx other than 303, which is never followed: answered, and nothing done.
+    /// Any other 4xx, or a 3xx other than 303, which is never followed: the request had no effect.
     #[error("{status}: {detail}")]
     Unexpected {
         /// The status code.
         status: u16,
-        /// The service's words, or where it points.
+        /// The service's explanation, or the target of the redirect.
         detail: String,
     },
-    /// 303, 408, 409, 5xx, a timeout, a broken connection, and a 402, 403, 404, 410 (to a poll also a 422) that is not
-    /// the service's own (such as a proxy's page): the request may or may not have taken effect.
+    /// 303, 408, 409, 5xx, a timeout, a broken connection, and a 402, 403, 404, 410 (to a poll also a 422) that does not
+    /// come from the service (such as a proxy's page): the request may have taken effect.
     #[error("{detail}")]
     Unanswered {
-        /// The status code, where there was one.
+        /// The status code, if there was an answer.
         status: Option<u16>,
         /// What happened.
         detail: String,
         /// The `Retry-After` of a 503.
         retry_after: Option<RetryAfter>,
     },
-    /// 2xx with a body that is no task: it arrived, but nothing is known of the outcome.
+    /// 2xx with a body that is not a task: the request arrived, but its outcome is not known.
     #[error("{status}: not understood: {detail}")]
     NotUnderstood {
         /// The status code.
@@ -118,7 +118,7 @@ pub enum Failure {
         /// What happened.
         detail: String,
     },
-    /// growd itself did not send it: its time had passed.
+    /// growd did not send the request.
     #[error("not sent: {detail}")]
     Withheld {
         /// Why not.
@@ -127,7 +127,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The status code, where the service answered.
+    /// Returns the status code, if there was an answer.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -145,7 +145,7 @@ impl Failure {
         }
     }
 
-    /// The service's words, or what happened, without the status code.
+    /// Returns the explanation without the status code.
     #[must_use]
     pub fn detail(&self) -> &str {
         match self {
@@ -164,18 +164,18 @@ impl Failure {
         }
     }
 
-    /// Is it a refusal to a poll that can concern the account or this task only? `GET /v1/user` then tells which.
+    /// Whether this refusal of a poll can concern the account or this task only. `GET /v1/user` then shows which.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         matches!(self, Self::Forbidden { .. })
     }
 
-    /// What an [ambiguous](Self::is_ambiguous) refusal of a poll means, now that `GET /v1/user` was answered with `user`.
+    /// Resolves an [ambiguous](Self::is_ambiguous) refusal of a poll by the answer to `GET /v1/user`.
     #[must_use]
     pub fn explained_by<T>(self, user: Result<T, Self>) -> Self {
         let status = self.status().unwrap_or(403);
         match user {
-            // The account is accepted: it is this task that may not be seen.
+            // The account is accepted, so the refusal concerns this task.
             Ok(_) => Self::NotFound {
                 status,
                 detail: format!("{}; the account itself is accepted", self.detail()),
@@ -206,7 +206,7 @@ impl Failure {
         }
     }
 
-    /// The same failure in other words.
+    /// Returns the same failure with another explanation.
     #[must_use]
     pub fn map_detail(mut self, map: impl FnOnce(String) -> String) -> Self {
         let (Self::Refused { detail, .. }

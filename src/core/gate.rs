@@ -1,8 +1,7 @@
-//! The account's gate: whether the service takes requests from this account at all, and who may try.
+//! The account's gate: whether the service accepts requests from this account.
 //!
-//! A refusal that concerns the account, and not one task, closes the gate for every task, so that thousands
-//! of tasks do not each run into it. While it is closed single *probes* go through: ordinary requests of
-//! whichever task is due, so that a probe that succeeds has done useful work.
+//! A refusal of the account closes the gate for all tasks, so that they do not each run into it. While it is closed, single
+//! *probes* go through: ordinary requests of a due task, so that a successful probe has done useful work.
 
 use super::failure::{Failure, RetryAfter};
 use super::policy::{Policy, Retry};
@@ -11,39 +10,39 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
 
-/// Failed connections in a row, over all tasks, that close the gate.
+/// Failed connections in a row, over all tasks, after which the gate closes.
 pub const UNREACHABLE_AFTER: u32 = 5;
 
-/// The wait after a 429 that does not say how long; it doubles with each that follows.
+/// The wait after a 429 without a usable `Retry-After`; it doubles with each further one.
 const RATE_LIMIT_INITIAL: Duration = Duration::from_mins(1);
 
-/// The longest such wait.
+/// The upper bound of that wait.
 const RATE_LIMIT_MAX: Duration = Duration::from_hours(1);
 
-/// The shortest wait after a 429, whatever it says: "at once" is what it was sent against.
+/// The lower bound of a `Retry-After`: 0 would repeat the request that was one too many.
 pub const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 
-/// The longest wait that a `Retry-After` is believed.
+/// The upper bound of a `Retry-After`.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
-/// Whether and why the account is refused: `daemon.gate`.
+/// The state of the gate: `daemon.gate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Requests go through.
     Open,
-    /// 401, or 403 for the whole account: no request but a probe.
+    /// 401, or 403 for the whole account: only probes go through.
     Unauthorized,
-    /// 402 or 403 to a resume: no resume but a probe; polls go on.
+    /// 402 or 403 to a resume: polls and probing resumes go through.
     PaymentRequired,
-    /// 429: no request until the time it named.
+    /// 429: nothing goes through before the time that it named.
     RateLimited,
-    /// The service can't be connected to: one probe at a time.
+    /// No connection can be made: only probes go through.
     Unreachable,
 }
 
 impl Kind {
-    /// The word in the database.
+    /// Returns the word in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -55,7 +54,7 @@ impl Kind {
         }
     }
 
-    /// The kind that the database's word stands for.
+    /// Returns the kind with this word in the database.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         [
@@ -70,7 +69,7 @@ impl Kind {
     }
 }
 
-/// The two requests that growd makes of a task.
+/// The requests for a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
@@ -91,41 +90,41 @@ impl Request {
     }
 }
 
-/// May a request go out?
+/// Whether a request may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// Yes.
     Free,
-    /// Yes, but only this one.
+    /// Yes, as a probe.
     Probe,
     /// Not before then.
     Wait(Timestamp),
 }
 
-/// The gate.
+/// The account's gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gate {
-    /// Open, or why not.
+    /// Its state.
     pub kind: Kind,
-    /// The service's words, for people.
+    /// The service's explanation.
     pub reason: Option<String>,
-    /// When the next probe may go; none while open.
+    /// When the next probe may be sent; `None` while open.
     pub until: Option<Timestamp>,
-    /// Since when it is as it is: an answer to an older request says nothing about it.
+    /// Since when it is in this state. An answer to an older request does not change it.
     since: Timestamp,
-    /// Probes, or 429s, in a row that found it closed.
-    strikes: i64,
+    /// Failed probes, or 429s, in a row.
+    attempts: i64,
     /// Failed connections in a row.
-    unconnected: u32,
-    /// When the last outage that this daemon saw ended: the time before proves nothing about a resume.
+    connect_failures: u32,
+    /// When the last outage that this daemon saw ended. The time before proves nothing about a resume.
     pub reachable_since: Timestamp,
-    /// What a 402 said, and when the next probe of it was to go, where another reason has closed the gate since:
-    /// once that is over, it still has to be paid.
-    owing: Option<(Option<String>, Option<Timestamp>)>,
+    /// The reason and the next probe of a 402, while the gate is closed for another reason. The account still has to pay when
+    /// that is over.
+    unpaid: Option<(Option<String>, Option<Timestamp>)>,
 }
 
 impl Gate {
-    /// An open gate.
+    /// Returns an open gate.
     #[must_use]
     pub fn open(now: Timestamp) -> Self {
         Self {
@@ -133,15 +132,15 @@ impl Gate {
             reason: None,
             until: None,
             since: now,
-            strikes: 0,
-            unconnected: 0,
+            attempts: 0,
+            connect_failures: 0,
             reachable_since: Timestamp::MIN,
-            owing: None,
+            unpaid: None,
         }
     }
 
-    /// The gate as a stopped daemon left it. What an operator may have mended meanwhile (the token, the
-    /// credits, the network) is tried at once; the time that a 429 named is kept.
+    /// Returns the gate as a stopped daemon left it. What the operator may have repaired meanwhile (token, credits, network)
+    /// is probed at once; the time of a 429 is kept.
     #[must_use]
     pub fn restored(
         kind: Kind,
@@ -151,7 +150,7 @@ impl Gate {
     ) -> Self {
         let until = match kind {
             Kind::Open => None,
-            // The clock may have gone back meanwhile; no wait is longer than the longest.
+            // Bounded, because the clock may have gone back meanwhile.
             Kind::RateLimited => Some(until.unwrap_or(now).min(after(now, RETRY_AFTER_MAX))),
             Kind::Unauthorized | Kind::PaymentRequired | Kind::Unreachable => Some(now),
         };
@@ -163,7 +162,7 @@ impl Gate {
         }
     }
 
-    /// May a request go out now?
+    /// Returns whether a request may be sent now.
     #[must_use]
     pub fn admits(&self, request: Request, now: Timestamp) -> Admission {
         let free = match (self.kind, request) {
@@ -178,8 +177,8 @@ impl Gate {
         }
     }
 
-    /// May a task whose last resume was refused with 403 ask again? As a probe it leaves other tasks `grace` to go first:
-    /// theirs tell whether the refusal concerns the account, or that task only.
+    /// Returns whether a task whose last resume was refused with 403 may be resumed. As a probe it comes `grace` after those of
+    /// other tasks, which show whether the refusal concerns the account or this task only.
     #[must_use]
     pub fn admits_forbidden(&self, now: Timestamp, grace: Duration) -> Admission {
         match (self.admits(Request::Resume, now), self.until) {
@@ -190,36 +189,35 @@ impl Gate {
         }
     }
 
-    /// Notes that a probe is on its way, so that no second one goes before its answer or the next interval.
+    /// Records a probe, so that the next one waits for its answer or for the interval.
     pub fn probe_sent(&mut self, now: Timestamp, policy: &Policy) {
         if self.kind != Kind::Open {
             self.until = Some(after(now, policy.probe_interval));
         }
     }
 
-    /// Makes the next probe due at once, as after a reload.
+    /// Makes the next probe due now, except after a 429.
     pub fn probe_now(&mut self, now: Timestamp) {
         if self.until.is_some() && self.kind != Kind::RateLimited {
             self.until = Some(now);
         }
     }
 
-    /// The clock went back by so much: what the gate counts from or waits for did too.
+    /// Shifts all times after the clock went back by `by`.
     pub fn clock_went_back(&mut self, by: Duration) {
-        let owed = self.owing.as_mut().and_then(|(_, until)| until.as_mut());
+        let unpaid_until = self.unpaid.as_mut().and_then(|(_, until)| until.as_mut());
         let counted = [
             Some(&mut self.since),
             Some(&mut self.reachable_since),
             self.until.as_mut(),
-            owed,
+            unpaid_until,
         ];
         for at in counted.into_iter().flatten() {
             *at = at.checked_sub(by).unwrap_or(Timestamp::MIN);
         }
     }
 
-    /// What an answer says about the account. `started_at` is when its request was begun, `spread` in
-    /// `0.0..1.0` the jitter.
+    /// Updates the gate by an answer. `started_at` is when its request was begun; `jitter` is in `0.0..1.0`.
     pub fn learn(
         &mut self,
         request: Request,
@@ -227,10 +225,10 @@ impl Gate {
         started_at: Timestamp,
         now: Timestamp,
         policy: &Policy,
-        spread: f64,
+        jitter: f64,
     ) {
         let (kind, reachable_since) = (self.kind, self.reachable_since);
-        self.judge(request, failure, started_at, now, policy, spread);
+        self.judge(request, failure, started_at, now, policy, jitter);
         self.reachable_since = if kind == Kind::Unreachable && self.kind != kind {
             started_at.min(now)
         } else {
@@ -238,8 +236,8 @@ impl Gate {
         };
     }
 
-    /// Are polls held too, save for probes?
-    fn holds_polls(&self) -> bool {
+    /// Whether polls may be sent as probes only.
+    fn blocks_polls(&self) -> bool {
         !matches!(self.kind, Kind::Open | Kind::PaymentRequired)
     }
 
@@ -250,51 +248,48 @@ impl Gate {
         started_at: Timestamp,
         now: Timestamp,
         policy: &Policy,
-        spread: f64,
+        jitter: f64,
     ) {
-        if matches!(
-            failure,
-            Some(Failure::Withheld { .. } | Failure::Superseded { .. })
-        ) {
-            // No request was sent, or it was refused for a token that is no longer used.
+        if let Some(Failure::Withheld { .. } | Failure::Superseded { .. }) = failure {
+            // No request was sent, or its token is no longer in use.
             return;
         }
         if !matches!(failure, Some(Failure::NotConnected { .. })) {
-            self.unconnected = 0;
+            self.connect_failures = 0;
         }
-        let is_news = started_at >= self.since;
-        if self.kind == Kind::Unauthorized && is_news {
-            // A probe: unless it opens the gate, the next one is an interval away.
+        let is_current = started_at >= self.since;
+        if self.kind == Kind::Unauthorized && is_current {
+            // A probe: if it does not open the gate, the next one comes an interval later.
             self.until = Some(after(now, policy.probe_interval));
         }
         match failure {
             Some(Failure::Unauthorized { .. }) => {
                 let wait = policy.probe_interval;
-                self.close(Kind::Unauthorized, failure, is_news, now, wait);
+                self.close(Kind::Unauthorized, failure, is_current, now, wait);
             }
-            // To a poll only where `GET /v1/user` was not asked.
+            // To a poll only if `GET /v1/user` was not sent.
             Some(Failure::PaymentRequired { .. } | Failure::Forbidden { .. }) => {
                 let kind = match request {
                     Request::Poll => Kind::Unauthorized,
                     Request::Resume => Kind::PaymentRequired,
                 };
-                self.close(kind, failure, is_news, now, policy.probe_interval);
+                self.close(kind, failure, is_current, now, policy.probe_interval);
             }
             Some(Failure::RateLimited { retry_after, .. }) => {
-                let strikes = self.strikes_as(Kind::RateLimited, is_news);
-                let wait = rate_limit_wait(*retry_after, strikes, now, spread);
-                self.close(Kind::RateLimited, failure, is_news, now, wait);
+                let attempts = self.attempts_as(Kind::RateLimited, is_current);
+                let wait = rate_limit_wait(*retry_after, attempts, now, jitter);
+                self.close(Kind::RateLimited, failure, is_current, now, wait);
             }
             Some(Failure::NotConnected { .. }) => {
-                self.not_connected(failure, is_news, now, policy, spread);
+                self.not_connected(failure, is_current, now, policy, jitter);
             }
-            // Answers that came from the service itself, to a request it knew whom to ask for.
+            // The service answered, and accepted the token.
             None
             | Some(
                 Failure::Refused { .. } | Failure::NotFound { .. } | Failure::Unexpected { .. },
-            ) if is_news => self.answered(request, failure, now),
-            // The service is there, whatever it thinks of the account.
-            Some(Failure::Unanswered { .. } | Failure::NotUnderstood { .. }) if is_news => {
+            ) if is_current => self.answered(request, failure, now),
+            // The service is reachable, but this says nothing about the account.
+            Some(Failure::Unanswered { .. } | Failure::NotUnderstood { .. }) if is_current => {
                 match self.kind {
                     Kind::Unreachable | Kind::RateLimited => self.reopen(now),
                     Kind::Open | Kind::Unauthorized | Kind::PaymentRequired => {}
@@ -306,7 +301,7 @@ impl Gate {
 
     fn answered(&mut self, request: Request, failure: Option<&Failure>, now: Timestamp) {
         match (self.kind, request, failure) {
-            // A redirect may well lead to a login page.
+            // A redirect may lead to a login page.
             (
                 Kind::Unauthorized,
                 _,
@@ -316,7 +311,7 @@ impl Gate {
             )
             | (Kind::Open, _, _)
             | (Kind::PaymentRequired, Request::Poll, _)
-            // The task was turned down before anybody asked about money: that says nothing of the account.
+            // The service rejected the task before it checked the payment.
             | (Kind::PaymentRequired, Request::Resume, Some(_)) => {}
             (
                 Kind::PaymentRequired | Kind::Unauthorized | Kind::RateLimited | Kind::Unreachable,
@@ -327,11 +322,11 @@ impl Gate {
         }
     }
 
-    /// Opens the gate, as far as nothing has to be paid.
+    /// Opens the gate, unless the account still has to pay.
     fn reopen(&mut self, now: Timestamp) {
-        let owing = self.owing.take();
+        let unpaid = self.unpaid.take();
         *self = Self::open(now);
-        if let Some((reason, until)) = owing {
+        if let Some((reason, until)) = unpaid {
             self.kind = Kind::PaymentRequired;
             self.reason = reason;
             self.until = until.or(Some(now));
@@ -341,77 +336,78 @@ impl Gate {
     fn not_connected(
         &mut self,
         failure: Option<&Failure>,
-        is_news: bool,
+        is_current: bool,
         now: Timestamp,
         policy: &Policy,
-        spread: f64,
+        jitter: f64,
     ) {
-        self.unconnected = self.unconnected.saturating_add(1);
-        if self.kind == Kind::Unreachable || self.unconnected >= UNREACHABLE_AFTER {
-            let strikes = self.strikes_as(Kind::Unreachable, is_news);
-            let wait = pace::retry_delay(strikes, &policy.retry, spread);
-            self.close(Kind::Unreachable, failure, is_news, now, wait);
+        self.connect_failures = self.connect_failures.saturating_add(1);
+        if self.kind == Kind::Unreachable || self.connect_failures >= UNREACHABLE_AFTER {
+            let attempts = self.attempts_as(Kind::Unreachable, is_current);
+            let wait = pace::retry_delay(attempts, &policy.retry, jitter);
+            self.close(Kind::Unreachable, failure, is_current, now, wait);
         }
     }
 
-    /// What the strikes come to with one more of `kind`. Requests that were under way together are one strike.
-    fn strikes_as(&self, kind: Kind, is_news: bool) -> i64 {
+    /// Counts one more attempt of `kind`. Requests in flight together count as one.
+    fn attempts_as(&self, kind: Kind, is_current: bool) -> i64 {
         if self.kind == kind {
-            self.strikes.saturating_add(i64::from(is_news))
+            self.attempts.saturating_add(i64::from(is_current))
         } else {
             1
         }
     }
 
-    /// Closes the gate, or keeps it closed. What comes of a request that was begun before it was closed can
-    /// hold back more, but never let through more than now.
+    /// Closes the gate, or keeps it closed. An answer to a request from before it closed can only block more.
     fn close(
         &mut self,
         kind: Kind,
         failure: Option<&Failure>,
-        is_news: bool,
+        is_current: bool,
         now: Timestamp,
         wait: Duration,
     ) {
-        let is_late = self.holds_polls() && !is_news;
+        let is_late = self.blocks_polls() && !is_current;
         if is_late && kind != self.kind && kind != Kind::RateLimited {
             return;
         }
         let held = self.until.filter(|_| is_late);
-        let owing = match self.kind {
+        let unpaid = match self.kind {
             Kind::PaymentRequired => Some((self.reason.take(), self.until)),
-            _ => self.owing.take(),
+            _ => self.unpaid.take(),
         };
         let is_same = self.kind == kind;
         *self = Self {
             kind,
             reason: failure.map(|failure| failure.detail().to_owned()),
             until: Some(after(now, wait)).max(held),
-            since: if is_same && !is_news { self.since } else { now },
-            strikes: self.strikes_as(kind, is_news),
-            unconnected: self.unconnected,
+            since: if is_same && !is_current {
+                self.since
+            } else {
+                now
+            },
+            attempts: self.attempts_as(kind, is_current),
+            connect_failures: self.connect_failures,
             reachable_since: self.reachable_since,
-            owing: owing.filter(|_| kind != Kind::PaymentRequired),
+            unpaid: unpaid.filter(|_| kind != Kind::PaymentRequired),
         };
     }
 }
 
-/// How long a 429 asks to stay away, bounded.
+/// Returns the wait after a 429, within the bounds.
 fn rate_limit_wait(
     retry_after: Option<RetryAfter>,
-    strikes: i64,
+    attempts: i64,
     now: Timestamp,
-    spread: f64,
+    jitter: f64,
 ) -> Duration {
-    if let Some(retry_after) = retry_after {
-        return retry_after
-            .wait(now)
-            .clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX);
+    if let Some(after) = retry_after {
+        return after.wait(now).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX);
     }
     let retry = Retry {
         initial: RATE_LIMIT_INITIAL,
         max: RATE_LIMIT_MAX,
     };
-    // Never sooner than said: the jitter lengthens.
-    pace::retry_delay(strikes, &retry, 1.0).mul_f64(1.0 + spread.clamp(0.0, 1.0) / 10.0)
+    // The jitter only lengthens the wait.
+    pace::retry_delay(attempts, &retry, 1.0).mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 10.0)
 }

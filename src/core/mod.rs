@@ -1,8 +1,7 @@
-//! The judgement: what is wanted, what is seen, and the one rule that says what comes next.
+//! The pure core: decides the next step of a task from its target, its polls, the ledger and the time.
 //!
-//! Nothing below here knows of tokio, HTTP, SQL or the clock: `now` is always a parameter, randomness is
-//! handed in, and every function returns data for others to act on. That is what lets the tests drive the
-//! rule through every combination of the service's unknowns without a socket or a sleep.
+//! Nothing here uses tokio, HTTP, SQL or the clock. Time and randomness are parameters, and every function returns data for
+//! its caller to act on. So tests can run the rule through every behaviour of the service without a socket or a sleep.
 
 pub mod decide;
 pub mod event;

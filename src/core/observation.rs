@@ -1,22 +1,22 @@
-//! What one poll shows of a task.
+//! The state of a task that one poll shows.
 
-/// `status`, as the service says it.
+/// The service's `status`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     /// Accepted, not begun.
     Created,
     /// At work.
     InProgress,
-    /// Finished: the only status from which a resume is asked.
+    /// Finished: the only status in which a resume is sent.
     Done,
     /// Given up by the service.
     Failed,
-    /// A word that growd does not know: treated as still running.
+    /// An unknown word: treated as still running.
     Unknown(String),
 }
 
 impl Status {
-    /// Reads the service's word; an unknown one is kept as it is.
+    /// Parses the service's word; an unknown one is kept.
     #[must_use]
     pub fn parse(word: &str) -> Self {
         match word {
@@ -28,7 +28,7 @@ impl Status {
         }
     }
 
-    /// The service's word.
+    /// Returns the service's word.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -40,7 +40,7 @@ impl Status {
         }
     }
 
-    /// Is the service still at work, as far as growd can tell?
+    /// Whether the service is still at work, as far as known.
     #[must_use]
     pub fn is_running(&self) -> bool {
         match self {
@@ -50,7 +50,7 @@ impl Status {
     }
 }
 
-/// One look at a task: what the service said of it.
+/// The state of a task that one poll shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// `status`.
@@ -65,14 +65,14 @@ pub struct Observation {
     pub enriched: i64,
     /// `num_results_evaluated`.
     pub evaluated: i64,
-    /// `num_results`: candidates that fit; what the target counts.
+    /// `num_results`: candidates that match; the target counts these.
     pub results: i64,
-    /// `query`, where the service told it.
+    /// `query`, if the answer has it.
     pub query: Option<String>,
 }
 
 impl Observation {
-    /// Does `other` show other counters? A row of `samples` is written where this is true.
+    /// Whether `other` has other counters. If so, a row of `samples` is written.
     #[must_use]
     pub fn counters_differ(&self, other: &Self) -> bool {
         (

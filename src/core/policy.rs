@@ -1,8 +1,8 @@
-//! What the rule goes by: the parts of the configuration that it knows.
+//! The parts of the configuration that the rule uses.
 
 use std::time::Duration;
 
-/// `[growth]`: how much to ask for, and when to stop.
+/// `[growth]`: how much to request, and when to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Growth {
     /// Largest resume, 1..=250.
@@ -11,35 +11,35 @@ pub struct Growth {
     pub task_cap: i64,
     /// Accepted resumes in a row that bring nothing before a task is stalled.
     pub max_stalled: i64,
-    /// Upper bound, for each task, on results asked for and not brought.
+    /// Upper bound, for each task, on results that were requested and did not come.
     pub max_waste: i64,
-    /// Most new results asked for in any 24 h; 0: no limit.
+    /// Upper bound on new results requested in any 24 h; 0 means no limit.
     pub daily_limit: i64,
-    /// How long an unanswered resume is looked for.
+    /// The settling time: how long polls look for the effect of an unanswered resume.
     pub settle: Duration,
 }
 
-/// `[polling]`: the bounds of the pace.
+/// `[polling]`: the bounds of the polling interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Polling {
-    /// Never look at one task more often.
+    /// The shortest interval between two polls of a task.
     pub min_interval: Duration,
-    /// Never leave a running task unseen for longer.
+    /// The longest interval between two polls of a running task.
     pub max_interval: Duration,
-    /// A running task without any change for this long is reported as quiet; zero: never.
+    /// A running task without any change for this long is reported as quiet; zero means never.
     pub quiet_after: Duration,
 }
 
 /// `[retry]`: the delays after errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// After the first error.
+    /// The delay after the first error.
     pub initial: Duration,
-    /// The longest.
+    /// The longest delay.
     pub max: Duration,
 }
 
-/// The parts of the configuration that the rule goes by.
+/// The parts of the configuration that the rule uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// `[growth]`.

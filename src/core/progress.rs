@@ -1,4 +1,4 @@
-//! What growd keeps of a task between two polls, and the states of its growth.
+//! What growd stores of a task between two polls, and the states of its growth.
 
 use super::observation::Observation;
 use super::pace::Memory;
@@ -11,7 +11,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Not looked at yet.
+    /// Not polled yet.
     Pending,
     /// The service is at work, or a resume is due or on its way.
     Growing,
@@ -45,7 +45,7 @@ impl State {
         Self::Missing,
     ];
 
-    /// The word in the database.
+    /// Returns the word in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -61,19 +61,19 @@ impl State {
         }
     }
 
-    /// The state that the database's word stands for.
+    /// Returns the state with this word in the database.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 
-    /// Is the growing over, as things stand?
+    /// Whether the growth has ended, as far as known.
     #[must_use]
     pub fn is_end(self) -> bool {
         !matches!(self, Self::Pending | Self::Growing)
     }
 
-    /// Can `growd retry` take a task out of it?
+    /// Whether `growd retry` applies to it.
     #[must_use]
     pub fn is_retriable(self) -> bool {
         matches!(
@@ -89,38 +89,38 @@ impl fmt::Display for State {
     }
 }
 
-/// What growd keeps of a task between two looks: a row of `progress`.
+/// What growd stores of a task between two polls: a row of `progress`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
-    /// Where the growing stands.
+    /// The state of its growth.
     pub state: State,
-    /// Why, for people.
+    /// The reason for the state, for the operator.
     pub reason: Option<String>,
-    /// The newest look that was understood.
+    /// What the newest successful poll showed.
     pub seen: Option<Observation>,
-    /// Looks answered, whatever the answer was.
+    /// Polls that were answered, successful or not.
     pub polls: i64,
-    /// Looks and resumes that failed in a row.
+    /// Polls and resumes in a row that failed.
     pub failures: i64,
-    /// What the last of them said; none once one succeeded.
+    /// The error of the last of them; `None` after a success.
     pub last_error: Option<String>,
-    /// When the newest look was answered.
+    /// When the newest poll was answered.
     pub polled_at: Option<Timestamp>,
     /// When a counter, the status or `is_exhausted` last changed.
     pub changed_at: Option<Timestamp>,
-    /// When to look again; none: no more.
+    /// When to poll next; `None` means no more.
     pub next_poll_at: Option<Timestamp>,
-    /// The highest `num_results` that a look ever showed.
+    /// The highest `num_results` that a poll ever showed.
     pub best_results: i64,
     /// Accepted resumes in a row that brought nothing.
     pub stalled: i64,
-    /// Results that concluded resumes asked for since the task was added, retried, or its target raised.
+    /// Results requested by concluded resumes since the task was added, retried, or its target raised.
     pub waste_requested: i64,
-    /// Results that those resumes brought.
+    /// Results that came of those resumes.
     pub waste_brought: i64,
     /// Polls in a row that the service answered with 404.
     pub absences: i64,
-    /// When the first of those began.
+    /// When the first of those polls began.
     pub absent_since: Option<Timestamp>,
     /// Since when the task is reported as quiet.
     pub quiet_at: Option<Timestamp>,
@@ -130,14 +130,14 @@ pub struct Progress {
     pub run_started_at: Option<Timestamp>,
     /// `num_results` at that time.
     pub run_results: i64,
-    /// What the pace remembers of that run.
+    /// The memory of the pace for that run.
     pub pace: Option<Memory>,
-    /// Where it waits for its next look.
+    /// Its scheduling class until the next poll.
     pub queue: Queue,
 }
 
 impl Progress {
-    /// A task that nothing is known of, due at once.
+    /// Returns the progress of a new task, due at once.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self {

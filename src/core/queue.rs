@@ -1,27 +1,26 @@
-//! Whose turn it is: which of the due tasks is looked at next, where there is time for a few of them only.
+//! The fair queue: the order of due tasks when there is not enough time for all of them.
 //!
 //! # Guarantees
 //!
-//! Whoever is first in a queue gets one of the next four turns that are not the limit's. So those at work are looked at
-//! however many are added at once, and who is added, or changed by a person, is looked at soon however many are due. Of
-//! the new ones both ends are served: the newest, for somebody waits for that one, and the oldest, so that none waits
-//! for ever.
+//! The first task of [`Queue::Regular`] and both ends of [`Queue::New`] get one of the next four places that
+//! [`Queue::Limit`] does not take. So running tasks are polled however many are added at once, and added tasks are polled
+//! soon however many are due: the newest, for which the operator waits, and the oldest, so that none starves.
 
 use std::collections::VecDeque;
 
-/// Where a task waits.
+/// The scheduling class of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Queue {
-    /// A person has added or changed it, and it was not looked at since.
+    /// Added or changed by the operator, and not polled since.
     New,
-    /// It is to be asked for more once `growth.daily_limit` has room: not looked at before that.
+    /// Waits for room in `growth.daily_limit`, and is not polled before.
     Limit,
-    /// It is looked at from time to time.
+    /// All other tasks.
     Regular,
 }
 
 impl Queue {
-    /// All of them.
+    /// Every class.
     pub const ALL: [Self; 3] = [Self::New, Self::Limit, Self::Regular];
 
     /// The word in `progress.queue`.
@@ -35,13 +34,13 @@ impl Queue {
     }
 }
 
-/// Those whose turns come, as far as they are known, each queue with the longest due first.
+/// Due tasks in fair order; each class has the longest due first.
 #[derive(Debug, Clone)]
 pub struct FairQueue<T> {
     new: VecDeque<T>,
     limit: VecDeque<T>,
     regular: VecDeque<T>,
-    taken: u8,
+    position: u8,
 }
 
 impl<T> Default for FairQueue<T> {
@@ -50,13 +49,13 @@ impl<T> Default for FairQueue<T> {
             new: VecDeque::new(),
             limit: VecDeque::new(),
             regular: VecDeque::new(),
-            taken: 0,
+            position: 0,
         }
     }
 }
 
 impl<T> FairQueue<T> {
-    /// Puts somebody at the end of a queue.
+    /// Appends a task to a class.
     pub fn push(&mut self, queue: Queue, item: T) {
         match queue {
             Queue::New => self.new.push_back(item),
@@ -65,7 +64,7 @@ impl<T> FairQueue<T> {
         }
     }
 
-    /// How many wait in a queue.
+    /// Returns the number of tasks in a class.
     #[must_use]
     pub fn len(&self, queue: Queue) -> usize {
         match queue {
@@ -75,38 +74,38 @@ impl<T> FairQueue<T> {
         }
     }
 
-    /// Does nobody wait?
+    /// Whether it has no task.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.new.is_empty() && self.limit.is_empty() && self.regular.is_empty()
     }
 
-    /// Forgets all of them, but not whose turn it is.
+    /// Removes all tasks; the position in the order stays.
     pub fn clear(&mut self) {
         self.new.clear();
         self.limit.clear();
         self.regular.clear();
     }
 
-    /// Takes the one whose turn it is.
+    /// Takes the next task.
     pub fn take(&mut self) -> Option<T> {
-        // No more are in here than the limit has room for, and each of them earns: a resume goes before a look.
+        // It has no more tasks than the limit has room for, and each leads to a resume, which goes before polls.
         if let Some(item) = self.limit.pop_front() {
             return Some(item);
         }
-        let turn = self.taken;
-        self.taken = (self.taken + 1) % 4;
-        match turn {
+        let position = self.position;
+        self.position = (position + 1) % 4;
+        match position {
             0 | 2 => self.regular.pop_front().or_else(|| self.new.pop_back()),
             1 => self.new.pop_back().or_else(|| self.regular.pop_front()),
             _ => self.new.pop_front().or_else(|| self.regular.pop_front()),
         }
     }
 
-    /// Takes one to try a closed gate with: each of them once before any a second time, for it may be that one only that
-    /// is refused.
+    /// Takes the next task as a probe of a closed gate. Each task comes once before any comes twice, because a refusal may
+    /// concern one task only.
     pub fn take_as_probe(&mut self) -> Option<T> {
-        // Whoever was the probe is no longer new, and waits behind the others that are not.
+        // A task that was a probe is no longer new, and goes to the end of the regular class.
         let queues = [&mut self.new, &mut self.regular, &mut self.limit];
         queues.into_iter().find_map(VecDeque::pop_front)
     }

@@ -1,8 +1,8 @@
-//! What a poll proves about the newest resume of its task.
+//! Settles the newest resume of a task by polls.
 //!
-//! A resume cannot be repeated safely, its answer can be lost, and polls can be stale. So silence proves nothing: a poll
-//! proves that a resume arrived by showing an effect of it. That it did not arrive, or that it brought less than it asked
-//! for, takes polls that show the task done and unchanged for a whole settling time in which the service could be asked.
+//! A resume cannot be repeated safely, its answer can be lost, and polls can be stale. A poll proves that a resume arrived
+//! by showing an effect of it. To conclude that it did not arrive, or brought less than requested, polls must show the task
+//! done and unchanged for a settling time in which the service was reachable.
 
 use super::observation::{Observation, Status};
 use super::policy::{Growth, Polling};
@@ -11,57 +11,57 @@ use super::{after, since};
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// The longest wait after resumes that were taken for lost, where `growth.settle` is not longer.
+/// The longest wait after lost resumes, unless `growth.settle` is longer.
 pub const HELD_MAX: Duration = Duration::from_hours(1);
 
-/// After an effect was seen, polls that show no work are stale: they conclude the resume after this many settling times.
+/// After an effect was seen, polls that show no work count as stale for this many settling times.
 pub const STALE_FACTOR: u32 = 10;
 
-/// What a poll shows of a resume, strongest first.
+/// The effect of a resume that a poll shows, strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
     /// More results than ever before it.
     Results,
     /// The status left `done`.
     Working,
-    /// A higher `desired_num_results`, or more results than just before it but no more than once before: it
-    /// arrived, but it need not have begun.
-    Sign,
+    /// A higher `desired_num_results`, or more results than just before the resume but not more than ever before: it arrived,
+    /// but its work may not have begun.
+    Arrival,
     /// The task looks as it did before.
     Nothing,
 }
 
-/// What is now known of the newest resume.
+/// The outcome of the newest resume, as far as known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Its outcome was known before.
+    /// The outcome was known before.
     Closed,
-    /// Not known yet; the next resume has to wait for it, at the longest until then.
+    /// Not known yet; it is settled at this time at the latest.
     Waiting(Timestamp),
     /// It arrived, and the service is at work on it.
     AtWork,
-    /// It arrived, and the service has finished: so many results more than before it, 0 for none.
+    /// It arrived, and the service has finished with this many new results.
     Brought(i64),
-    /// It never arrived.
+    /// It did not arrive.
     Lost,
 }
 
-/// A poll that the service answered with the task.
+/// A successful poll, and what its weight as evidence depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
-    /// What it shows.
+    /// The task as the poll shows it.
     pub seen: &'a Observation,
-    /// When the request was begun: what the poll shows is at least as new as that.
+    /// When the request was begun. The poll shows no older state, unless it is stale.
     pub started_at: Timestamp,
-    /// When a poll last showed another counter, status or `is_exhausted` than the one before; this poll included.
+    /// When a poll, this one included, last showed another counter, status or `is_exhausted` than the one before.
     pub changed_at: Timestamp,
     /// When the last outage ended, as far as the gate knows.
     pub reachable_since: Timestamp,
-    /// How many requests in a row failed before this poll.
+    /// Requests in a row that failed before this poll.
     pub failures: i64,
 }
 
-/// Judges `resume` by a poll; returns the verdict, and the new [`Resume::idle`].
+/// Settles `resume` by a poll. Returns the verdict and the new [`Resume::idle`].
 #[must_use]
 pub fn settle(
     resume: &Resume,
@@ -109,12 +109,12 @@ pub fn settle(
     (verdict, Some(idle))
 }
 
-/// Continues the polls in a row that show the task done.
+/// Extends the period in which polls show the task done.
 ///
-/// Time in which the service could not be asked does not count, and as much of it as a settling time begins the row anew,
-/// since the service may be catching up. Around a single failure an eighth of the time counts, so that a service that fails
-/// every other poll does not hold the task for good. A gap of more than twice the time between two polls can hide an outage
-/// that growd did not see, such as while the task was paused: half a settling time of it counts.
+/// An outage does not count. One of a settling time or more restarts the period, since the service may be catching up.
+/// Around a single failure, an eighth of the time counts, so that a service that fails every other poll does not hold the
+/// task for ever. A gap of more than twice the usual one can hide an outage that growd did not see, for instance while the
+/// task was paused: half a settling time of it counts.
 fn idle(resume: &Resume, poll: &Evidence<'_>, settle: Duration, max_interval: Duration) -> Idle {
     let until = poll.started_at;
     let begun = Idle {
@@ -141,23 +141,23 @@ fn idle(resume: &Resume, poll: &Evidence<'_>, settle: Duration, max_interval: Du
     }
 }
 
-/// Does an observation prove that an unanswered resume arrived?
+/// Whether a poll proves that an unanswered resume arrived.
 #[must_use]
 pub fn is_proof(resume: &Resume, seen: &Observation) -> bool {
     effect(resume, seen) != Effect::Nothing
 }
 
-/// Does a poll show a resume at work, or what it brought? A mere sign of it is not enough for that.
+/// Whether a poll shows the service at work on a resume, or its results.
 #[must_use]
 pub fn shows_work(resume: &Resume, seen: &Observation) -> bool {
     matches!(effect(resume, seen), Effect::Results | Effect::Working)
 }
 
-/// When a task may be asked again whose last `lost` resumes were all taken for lost, `resume` being the newest.
+/// Returns when a task may be resumed again after `lost` lost resumes in a row, of which `resume` is the newest.
 ///
-/// The first is over with its settling time. From then on the wait doubles each time, up to [`HELD_MAX`]: a service
-/// that takes requests on without a word, and shows what they did only later than `settle`, would else be asked once
-/// in every `settle` for the same results.
+/// After the first, that is its settling time. The wait then doubles each time, up to [`HELD_MAX`]. Otherwise a service that
+/// accepts resumes without an answer, and shows their effect only after `settle`, would be asked for the same results once in
+/// each `settle`.
 #[must_use]
 pub fn held_until(resume: &Resume, lost: u32, settle: Duration) -> Timestamp {
     let doubled = 2_u32.saturating_pow(lost.saturating_sub(1));
@@ -165,8 +165,8 @@ pub fn held_until(resume: &Resume, lost: u32, settle: Duration) -> Timestamp {
     after(resume.sent_at, wait)
 }
 
-/// When to poll a task again whose resume is still open: at first often, then at intervals that grow with the time since
-/// the resume, and once at the deadline.
+/// Returns when to poll a task with an open resume: at intervals that grow with the time since the resume, and at the
+/// deadline.
 #[must_use]
 pub fn next_poll(
     resume: &Resume,
@@ -181,13 +181,13 @@ pub fn next_poll(
 }
 
 fn effect(resume: &Resume, seen: &Observation) -> Effect {
-    // A counter that fell before the resume may rise to where it was without any resume.
+    // A counter that fell before the resume may rise to its former value without a resume.
     if seen.results > resume.best_results.max(resume.baseline_results) {
         Effect::Results
     } else if seen.status != Status::Done {
         Effect::Working
     } else if seen.desired > resume.baseline_desired || seen.results > resume.baseline_results {
-        Effect::Sign
+        Effect::Arrival
     } else {
         Effect::Nothing
     }

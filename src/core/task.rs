@@ -1,35 +1,34 @@
-//! A task: what the user wants of it, and everything that a decision needs to know.
+//! A task: what the operator wants of it, and everything that a decision needs.
 
 use super::progress::Progress;
 use super::resume::Resume;
 use super::task_id::TaskId;
 use jiff::Timestamp;
 
-/// What the user wants of a task: a row of `tasks`.
+/// What the operator wants of a task: a row of `tasks`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     /// Total number of results wanted, at least 1.
     pub target: i64,
-    /// Largest resume for this task, 1..=250; none: `growth.chunk`.
+    /// Largest resume for this task, 1..=250; `None` means `growth.chunk`.
     pub chunk: Option<i64>,
-    /// A paused task gets no request at all.
+    /// Whether no request is sent for it.
     pub paused: bool,
 }
 
-/// All that the rule needs to know of one task.
+/// Everything that a decision about a task needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
     /// Its id.
     pub id: TaskId,
-    /// What the user wants.
+    /// What the operator wants.
     pub wanted: Wanted,
-    /// When a person last added or changed it; none where that is no time.
+    /// When the operator last added or changed it; `None` if the stored time is invalid.
     pub edited_at: Option<Timestamp>,
-    /// What was learnt.
+    /// Its row of `progress`.
     pub progress: Progress,
-    /// Its newest resume, if there was one. Only the newest can be open.
+    /// Its newest resume, if any. Only the newest can be open.
     pub resume: Option<Resume>,
-    /// How many resumes were taken for lost, or rejected for no documented reason, since one was last seen to arrive, or
-    /// forgiven by `growd retry`.
+    /// Resumes that were lost, or rejected for no documented reason, since one last arrived or since `growd retry`.
     pub lost: u32,
 }

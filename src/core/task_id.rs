@@ -1,4 +1,4 @@
-//! A task's id: its canonical form, and which texts are one.
+//! Task ids: validation and canonical form.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,53 +12,53 @@ use uuid::Uuid;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(Arc<str>);
 
-/// Why a text is no task id.
+/// Why a text is not a task id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTaskId {
-    /// Nothing there.
+    /// The text is empty.
     #[error("a task id is empty")]
     Empty,
     /// Longer than [`TaskId::MAX_BYTES`].
     #[error("a task id has {0} bytes; the most is {max}", max = TaskId::MAX_BYTES)]
     TooLong(usize),
-    /// A path segment that would point elsewhere.
+    /// A path segment that would change the path.
     #[error("{0:?} is no task id: it would change the path of the request")]
     DotSegment(String),
-    /// A character that no id has.
+    /// A character that is not allowed.
     #[error("{id} is no task id: {character} does not belong in it; {ALPHABET}", id = Clipped(.id), character = Named(*.character))]
     Character {
         /// The text as given.
         id: String,
-        /// The first character that does not belong.
+        /// The first such character.
         character: char,
     },
 }
 
-/// What an id that is no UUID can have.
+/// Describes the characters of an id that is not a UUID.
 const ALPHABET: &str = "an id consists of A-Z a-z 0-9 - . _ ~";
 
 impl TaskId {
     /// The longest id accepted, in bytes of UTF-8. The service's own are UUIDs of 36.
     pub const MAX_BYTES: usize = 200;
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is a UUID, in whatever form.
+    /// Whether it is a UUID, in any form.
     #[must_use]
     pub fn is_uuid(&self) -> bool {
         uuid(&self.0).is_some()
     }
 
-    /// Reads an id of an existing row, as it is. An earlier version accepted more: any text without ASCII control
+    /// Reads the id of an existing row without changing it. An earlier version accepted any text without ASCII control
     /// characters.
     ///
     /// # Errors
     ///
-    /// [`InvalidTaskId`] for what no version accepted.
+    /// [`InvalidTaskId`] if no version accepted the text.
     pub fn stored(text: &str) -> Result<Self, InvalidTaskId> {
         if text.trim_matches(' ').is_empty() {
             return Err(InvalidTaskId::Empty);
@@ -82,14 +82,14 @@ impl TaskId {
 impl FromStr for TaskId {
     type Err = InvalidTaskId;
 
-    /// Reads a new id, with any white space around it.
+    /// Reads a new id; ignores white space around it.
     fn from_str(text: &str) -> Result<Self, InvalidTaskId> {
         let text = text.trim();
         if let Some(uuid) = uuid(text) {
             let mut form = Uuid::encode_buffer();
             return Ok(Self((&*uuid.hyphenated().encode_lower(&mut form)).into()));
         }
-        match text.chars().find(|c| !belongs(*c)) {
+        match text.chars().find(|c| !is_allowed(*c)) {
             Some(character) => Err(InvalidTaskId::Character {
                 id: text.to_owned(),
                 character,
@@ -111,8 +111,8 @@ pub fn is_same(one: &str, other: &str) -> bool {
     one == other || uuid(one).is_some_and(|id| uuid(other) == Some(id))
 }
 
-/// The UUID that a text is in any usual form: 32 hexadecimal digits in any case, with or without hyphens, braces or
-/// `urn:uuid:`. Where the hyphens are does not matter, for it does not to many services either.
+/// Parses a UUID in any usual form: 32 hexadecimal digits in any case, with or without hyphens, braces or `urn:uuid:`. Hyphens
+/// may be anywhere, since many services accept that.
 fn uuid(text: &str) -> Option<Uuid> {
     const URN: &str = "urn:uuid:";
     let text = match text.get(..URN.len()) {
@@ -127,15 +127,15 @@ fn uuid(text: &str) -> Option<Uuid> {
     for (index, byte) in text.bytes().filter(|byte| *byte != b'-').enumerate() {
         *digits.get_mut(index)? = byte;
     }
-    // Any of the digits that is none, or is missing, is refused here.
+    // This rejects invalid and missing digits.
     Uuid::try_parse_ascii(&digits).ok()
 }
 
-fn belongs(character: char) -> bool {
+fn is_allowed(character: char) -> bool {
     character.is_ascii_alphanumeric() || "-._~".contains(character)
 }
 
-/// A text in quotation marks, of bounded length.
+/// Displays a text in quotation marks, cut to a bounded length.
 struct Clipped<'a>(&'a str);
 
 impl fmt::Display for Clipped<'_> {
@@ -148,7 +148,7 @@ impl fmt::Display for Clipped<'_> {
     }
 }
 
-/// A character, and its code point where it is invisible or could be taken for another.
+/// Displays a character, with its code point if it is invisible or resembles another.
 struct Named(char);
 
 impl fmt::Display for Named {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_id_stays_as_it_is() {
+    fn any_other_id_is_kept_unchanged() {
         let longest = "x".repeat(200);
         for text in [
             "a",
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_version_stored_is_read_as_it_is() {
+    fn an_id_that_an_earlier_version_stored_is_read_unchanged() {
         for text in [
             "a b",
             "../user",

@@ -17,36 +17,36 @@ use std::time::Duration;
 use tokio::time::timeout;
 use url::Url;
 
-/// The most that is read of an answer, in bytes.
+/// The longest body that is read, in bytes.
 const BODY_MAX: usize = 1024 * 1024;
 
-/// The most that is read of an answer that is an error, in bytes.
+/// The longest body of an error that is read, in bytes.
 const ERROR_BODY_MAX: usize = 64 * 1024;
 
-/// How long the body of an answer that is an error is waited for.
-const EXPLANATION: Duration = Duration::from_secs(5);
+/// Timeout for the body of an error.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// No real token is shorter than this, in bytes.
+/// The length of the shortest possible token, in bytes.
 const TOKEN_MIN: usize = 8;
 
-/// What stands for itself in a segment of a path (RFC 3986, "unreserved"); all else is percent-encoded.
+/// The characters to percent-encode in a path segment: all but the "unreserved" ones of RFC 3986.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// Why there is no client.
+/// Why a client cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The HTTP library can't be set up, such as where the system's certificates can't be read.
+    /// The HTTP library cannot be set up, for instance because the system's certificates cannot be read.
     #[error("the HTTP client cannot be set up: {0}")]
     Setup(String),
 }
 
-/// What a request for a task brought.
+/// The answer to a request for a task.
 #[derive(Debug, Clone)]
-pub struct Answered {
+pub struct TaskAnswer {
     /// The answer's status code, where there was an answer.
     pub http_status: Option<u16>,
     /// The task, or why there is none.
@@ -81,7 +81,7 @@ pub struct Client {
     api: Arc<Api>,
     /// The path of `api.base_url`, without a trailing slash.
     prefix: String,
-    /// What its requests go through.
+    /// The proxy of its requests, without a password.
     proxy: Option<String>,
     token: Token,
     /// Whether another token has replaced this one. Shared by all clones.
@@ -93,9 +93,9 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Setup`] where TLS can't be set up.
+    /// [`ClientError::Setup`] if TLS cannot be set up.
     pub fn new(api: &Api, token: Token) -> Result<Self, ClientError> {
-        // Fails where there is one already, which is then this very one.
+        // Fails if a provider is installed already, which is the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let built = |builder: reqwest::ClientBuilder| {
             let client = builder.build();
@@ -134,14 +134,14 @@ impl Client {
         self.superseded.store(true, Ordering::Release);
     }
 
-    /// The proxy that its requests go through, without a password.
+    /// Returns the proxy of its requests, without a password.
     #[must_use]
     pub fn proxy(&self) -> Option<&str> {
         self.proxy.as_deref()
     }
 
-    /// Looks at a task: `GET /v1/discovery_tasks/{id}`.
-    pub async fn poll(&self, id: &TaskId) -> Answered {
+    /// Polls a task: `GET /v1/discovery_tasks/{id}`.
+    pub async fn poll(&self, id: &TaskId) -> TaskAnswer {
         let segment = segment(id);
         let url = self.url(format_args!("discovery_tasks/{segment}"));
         // A cached task would be stale.
@@ -151,7 +151,7 @@ impl Client {
     }
 
     /// Asks for more results: `POST /v1/discovery_tasks/{id}/resume`. Sent at most once, on a new connection.
-    pub async fn resume(&self, id: &TaskId, desired_new_results: i64) -> Answered {
+    pub async fn resume(&self, id: &TaskId, desired_new_results: i64) -> TaskAnswer {
         let segment = segment(id);
         let url = self.url(format_args!("discovery_tasks/{segment}/resume"));
         let body = json!({"desired_new_results": desired_new_results});
@@ -159,11 +159,11 @@ impl Client {
         self.task(Request::Resume, request, id).await
     }
 
-    /// Asks whose token it is: `GET /v1/user`.
+    /// Fetches the account of the token: `GET /v1/user`.
     ///
     /// # Errors
     ///
-    /// The row of the answer table that the answer falls into.
+    /// The [`Failure`] of the answer.
     pub async fn user(&self) -> Result<User, Failure> {
         let request = self.http.get(self.url(format_args!("user")));
         let answer = self.send(Request::User, request).await;
@@ -173,34 +173,30 @@ impl Client {
         });
         match user {
             Ok(user) => Ok(User {
-                email: user
-                    .email
-                    .map(|email| error::clip(&self.without_token(email))),
+                email: user.email.map(|email| error::clip(&self.redact(email))),
                 ..user
             }),
-            Err(failure) => Err(self.told(failure)),
+            Err(failure) => Err(self.sanitized(failure)),
         }
     }
 
-    /// The address of what the service has below `/v1/`.
+    /// Returns the URL of a path below `/v1/`.
     fn url(&self, below: fmt::Arguments<'_>) -> Url {
         let mut url = self.api.base_url.clone();
         url.set_path(&format!("{}/v1/{below}", self.prefix));
         url
     }
 
-    async fn task(&self, request: Request, builder: RequestBuilder, id: &TaskId) -> Answered {
+    async fn task(&self, request: Request, builder: RequestBuilder, id: &TaskId) -> TaskAnswer {
         match self.send(request, builder).await {
-            Ok(answer) => Answered {
+            Ok(answer) => TaskAnswer {
                 http_status: Some(answer.status.as_u16()),
-                outcome: wire::read_clean_task(&answer.body, id.as_str(), |text| {
-                    self.without_token(text)
-                })
-                .map_err(|error| self.told(answer.not_understood(error))),
+                outcome: wire::read_clean_task(&answer.body, id.as_str(), |text| self.redact(text))
+                    .map_err(|error| self.sanitized(answer.not_understood(error))),
             },
-            Err(failure) => Answered {
+            Err(failure) => TaskAnswer {
                 http_status: failure.status(),
-                outcome: Err(self.told(failure)),
+                outcome: Err(self.sanitized(failure)),
             },
         }
     }
@@ -228,7 +224,7 @@ impl Client {
             };
         }
         // A body that takes too long, or breaks off, is read as empty. A 402, 403 or 404 then counts as unanswered.
-        let body = match timeout(EXPLANATION, read(&mut response, ERROR_BODY_MAX)).await {
+        let body = match timeout(ERROR_BODY_TIMEOUT, read(&mut response, ERROR_BODY_MAX)).await {
             Ok(Ok(body)) => body,
             Ok(Err(_)) | Err(_) => Vec::new(),
         };
@@ -241,20 +237,20 @@ impl Client {
         })
     }
 
-    /// A text of the service's with the token struck out, should it echo that: these texts end up in errors and in
-    /// the database. What is shorter than a token can be is left alone, for it would be found in any text.
-    fn without_token(&self, text: String) -> String {
+    /// Replaces the token in a text of the service, which may echo it: these texts are logged and stored. A token that is
+    /// too short to be real is not replaced, since it may occur in any text.
+    fn redact(&self, text: String) -> String {
         let token = self.token.expose().as_bytes();
-        // In any case: a host's name, say, comes in small letters.
+        // Ignores case: a host name, for instance, arrives in lower case.
         let is_token = |part: &[u8]| part.eq_ignore_ascii_case(token);
         if token.len() < TOKEN_MIN || !text.as_bytes().windows(token.len()).any(is_token) {
             return text;
         }
         let token = self.token.expose().to_ascii_lowercase();
-        let small = text.to_ascii_lowercase();
+        let lower = text.to_ascii_lowercase();
         let mut clean = String::with_capacity(text.len());
         let mut end = 0;
-        for (begin, found) in small.match_indices(&token) {
+        for (begin, found) in lower.match_indices(&token) {
             clean.push_str(&text[end..begin]);
             clean.push_str("[redacted]");
             end = begin + found.len();
@@ -263,9 +259,9 @@ impl Client {
         clean
     }
 
-    /// A failure in words that can be told: without the token, and of bounded length.
-    fn told(&self, failure: Failure) -> Failure {
-        failure.map_detail(|detail| error::clip(&self.without_token(detail)))
+    /// Makes the detail of a failure fit to be logged: without the token, and of bounded length.
+    fn sanitized(&self, failure: Failure) -> Failure {
+        failure.map_detail(|detail| error::clip(&self.redact(detail)))
     }
 }
 
@@ -275,26 +271,26 @@ fn builder(api: &Api) -> reqwest::ClientBuilder {
         .user_agent(concat!("growd/", env!("CARGO_PKG_VERSION")))
         .timeout(api.timeout)
         .connect_timeout(api.connect_timeout)
-        // A 307 would send the POST, and the token, again to wherever it points.
+        // After a 307 the POST and the token would go to another address.
         .redirect(redirect::Policy::none())
         // A resume that may have arrived is never sent again.
         .retry(retry::never())
         .http1_only()
         .tcp_nodelay(true);
     if api.base_url.scheme() == "http" {
-        // Loopback only: a proxy of the environment would be shown the token in the clear.
+        // Plain HTTP is for loopback addresses only. A proxy would see the token.
         builder.no_proxy()
     } else {
         builder
     }
 }
 
-/// A task's id as a segment of a path.
+/// Encodes a task's id as a path segment.
 fn segment(id: &TaskId) -> PercentEncode<'_> {
     utf8_percent_encode(id.as_str(), SEGMENT)
 }
 
-/// Reads a body until it ends or has more than `max` bytes; what is too long is cut soon after.
+/// Reads a body until it ends or exceeds `max` bytes.
 async fn read(response: &mut Response, max: usize) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {

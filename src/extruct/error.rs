@@ -1,4 +1,4 @@
-//! From what went wrong with a request to the variant that says what growd does about it.
+//! Classifies failed requests by what growd does about them.
 
 use super::retry_after::retry_after;
 use super::wire::{BYTE_ORDER_MARK, read_json};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::error::Error;
 use url::Url;
 
-/// The longest text kept of what the service says, in characters.
+/// The longest detail that is kept, in characters.
 const DETAIL_MAX: usize = 500;
 
 /// The kind of request that was answered. The meaning of some status codes depends on it.
@@ -24,7 +24,7 @@ pub(super) enum Request {
     User,
 }
 
-/// The failure that an answer other than 2xx is. Its words are of any length: see [`clip`].
+/// Classifies an answer other than 2xx. The detail is of any length: see [`clip`].
 pub(super) fn from_answer(
     request: Request,
     status: StatusCode,
@@ -88,13 +88,13 @@ fn asks_for_payment(detail: &Value) -> bool {
     error.is_some_and(|error| PAYMENT_ERRORS.contains(&error))
 }
 
-/// The failure that a request without a whole answer is. Its words are of any length: see [`clip`].
+/// Classifies a request without a complete answer. The detail is of any length: see [`clip`].
 pub(super) fn from_transport(error: reqwest::Error) -> Failure {
-    // reqwest calls an error one of connecting only where nothing was written; a total timeout that strikes
-    // while connecting is not called so, and counts as unanswered: the safe side.
+    // `is_connect` is true only if nothing was written. It is false for a total timeout while connecting, which then counts
+    // as unanswered: the safe side.
     let connecting = error.is_connect();
     let timeout = error.is_timeout();
-    // The address is known from the configuration; what matters is at the end of the chain.
+    // The URL is known from the configuration.
     let error = error.without_url();
     let detail = if timeout && !connecting {
         "timeout".to_owned()
@@ -126,26 +126,26 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// The service's words: FastAPI's `detail`, which is a string, an object or a list, or else the body's text.
+/// Returns FastAPI's `detail`, which is a string, an object or a list, or else the body.
 fn detail(status: StatusCode, headers: &HeaderMap, body: &str, json: Option<&Value>) -> String {
-    let words = match json {
+    let text = match json {
         Some(json) if json.is_object() => match json.get("detail") {
-            Some(detail) => words(detail),
+            Some(detail) => message(detail),
             None => json.to_string(),
         },
-        Some(json) => words(json),
+        Some(json) => message(json),
         None if is_html(headers, body.as_bytes()) => HTML.to_owned(),
         None => body.to_owned(),
     };
-    if words.trim().is_empty() {
+    if text.trim().is_empty() {
         status
             .canonical_reason()
             .unwrap_or("no explanation")
             .to_owned()
-    } else if begins_as_html(words.as_bytes()) {
+    } else if begins_as_html(text.as_bytes()) {
         HTML.to_owned()
     } else {
-        words
+        text
     }
 }
 
@@ -186,21 +186,21 @@ fn begins_with(text: &[u8], word: &str) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-fn words(detail: &Value) -> String {
+fn message(detail: &Value) -> String {
     match detail {
         Value::String(text) => text.clone(),
         Value::Object(object) => ["error", "message", "msg"]
             .iter()
             .find_map(|key| object.get(*key)?.as_str())
             .map_or_else(|| detail.to_string(), str::to_owned),
-        Value::Array(items) => items.iter().map(words).collect::<Vec<_>>().join("; "),
+        Value::Array(items) => items.iter().map(message).collect::<Vec<_>>().join("; "),
         Value::Null => String::new(),
         other => other.to_string(),
     }
 }
 
-/// One line of bounded length, fit for a terminal and a log. What must not be told has to be struck out before:
-/// half of it would not be found any more.
+/// Makes a text one line of bounded length, fit for a terminal and a log. Redact it before: a token that is cut in half is
+/// not found.
 pub(super) fn clip(text: &str) -> String {
     let line: String = text
         .chars()
@@ -218,14 +218,10 @@ pub(super) fn clip(text: &str) -> String {
 }
 
 fn redirect(headers: &HeaderMap) -> String {
-    let location = headers
-        .get(LOCATION)
-        .and_then(|location| location.to_str().ok());
-    // The host alone: whatever else is in there may be an echo of what was sent.
-    match location
-        .and_then(|location| Url::parse(location).ok())
-        .and_then(|url| url.host_str().map(str::to_owned))
-    {
+    let location = headers.get(LOCATION).and_then(|url| url.to_str().ok());
+    // The rest of the URL may echo the request.
+    let url = location.and_then(|location| Url::parse(location).ok());
+    match url.as_ref().and_then(Url::host_str) {
         Some(host) => format!("a redirect to {host}, which is not followed"),
         None => "a redirect, which is not followed".to_owned(),
     }
@@ -237,7 +233,7 @@ mod tests {
     use crate::core::RetryAfter;
     use reqwest::header::{HeaderName, RETRY_AFTER};
 
-    /// A body of the service's own form.
+    /// A body in the form of the service.
     const OWN: &str = r#"{"detail":"its words"}"#;
 
     /// Bodies that only a proxy sends.
@@ -296,14 +292,14 @@ mod tests {
         assert_rows(&[402, 403, 404, 410], &ALL, &FOREIGN, "Unanswered");
         assert_rows(&[422], &[Poll], &FOREIGN, "Unanswered");
         assert_rows(&[429], &ALL, &any, "RateLimited");
-        let nothing_said = [101, 303, 408, 409, 500, 502, 503, 504, 599];
-        assert_rows(&nothing_said, &ALL, &any, "Unanswered");
+        let unanswered = [101, 303, 408, 409, 500, 502, 503, 504, 599];
+        assert_rows(&unanswered, &ALL, &any, "Unanswered");
         let unexpected = [300, 301, 302, 304, 307, 308, 405, 406, 407, 411, 418, 451];
         assert_rows(&unexpected, &ALL, &any, "Unexpected");
     }
 
     #[test]
-    fn words_that_are_not_utf_8_are_still_the_services_own() {
+    fn a_detail_that_is_not_utf_8_is_still_the_services_own() {
         let body = b"{\"detail\":\"caf\xe9\"}";
         let none = HeaderMap::new();
         let failure = from_answer(Request::Poll, StatusCode::NOT_FOUND, &none, body);
@@ -336,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn the_services_words_are_found_in_each_form_of_detail() {
+    fn the_message_is_found_in_each_form_of_detail() {
         for (body, expected) in [
             (r#"{"detail":"is exhausted"}"#, "is exhausted"),
             (
@@ -360,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_html_page_is_only_said_that_it_is_one() {
+    fn the_source_of_an_html_page_is_not_repeated() {
         let called = |name| headers(&[(CONTENT_TYPE, name)]);
         let none = HeaderMap::new();
         let html = called("text/html; charset=utf-8");

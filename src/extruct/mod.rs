@@ -18,5 +18,5 @@ mod retry_after;
 mod transport;
 mod wire;
 
-pub use client::{Answered, Client, ClientError};
+pub use client::{Client, ClientError, TaskAnswer};
 pub use wire::{User, read_task};

@@ -1,5 +1,5 @@
-//! What of the environment decides how the service is reached: proxies and certificates. What cannot be used is refused,
-//! for the HTTP library would go without it, past a proxy or a certificate that somebody wants to be used.
+//! Checks the environment variables for proxies and certificates. The HTTP library ignores invalid ones, and would connect
+//! without the proxy or certificates that the operator wants.
 
 use hyper_util::client::proxy::matcher::Matcher;
 use rustls::pki_types::CertificateDer;
@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use url::Url;
 
-/// Variables that name a proxy, in the order in which the HTTP library goes by them.
+/// Variables that name a proxy, in the order in which the HTTP library reads them.
 const PROXIES: [&str; 6] = [
     "HTTPS_PROXY",
     "https_proxy",
@@ -22,16 +22,16 @@ const PROXIES: [&str; 6] = [
 const CERT_FILE: &str = "SSL_CERT_FILE";
 const CERT_DIR: &str = "SSL_CERT_DIR";
 
-/// Why the environment is of no use. No proxy's address is repeated: it may hold a password.
+/// An invalid environment variable. A proxy's address is not repeated: it may contain a password.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
-    /// A variable that names no proxy.
+    /// A variable that does not name a usable proxy.
     #[error(
         "the environment variable {0} is no address of a proxy that growd can use: it takes http:// or https://, a host and a \
          port, such as http://proxy.example:3128; unset it to go without a proxy"
     )]
     Proxy(&'static str),
-    /// A certificate file or directory that can't be used.
+    /// A certificate file or directory that cannot be used.
     #[error(
         "the environment variable {variable} names {path}, of which no certificates can be read ({why}): correct it, or unset \
          it to go by the system's certificates"
@@ -41,16 +41,16 @@ pub enum NetworkError {
         variable: &'static str,
         /// What it names.
         path: String,
-        /// Why not.
+        /// What is wrong with it.
         why: String,
     },
 }
 
-/// Whether this process's proxies and certificates can be used.
+/// Checks that this process's proxies and certificates can be used.
 ///
 /// # Errors
 ///
-/// [`NetworkError`] for the first that can't.
+/// [`NetworkError`] for the first that cannot.
 pub fn check() -> Result<(), NetworkError> {
     check_variables(|name| std::env::var_os(name))
 }
@@ -64,7 +64,7 @@ fn check_variables(variable: impl Fn(&str) -> Option<OsString>) -> Result<(), Ne
             return Err(NetworkError::Proxy(name));
         }
     }
-    // An empty name is one for these two, and of no file.
+    // For this variable the HTTP library takes an empty value as the name of a file.
     if let Some(path) = variable(CERT_FILE) {
         let path = Path::new(&path);
         certificates_of(path).map_err(|why| unusable(CERT_FILE, path, why))?;
@@ -97,15 +97,14 @@ fn certificates_of(path: &Path) -> Result<(), String> {
     }
 }
 
-/// Whether the HTTP library, which is built without SOCKS, uses this as a proxy.
+/// Whether the HTTP library, which is built without SOCKS, uses this proxy.
 fn is_proxy(text: &str) -> bool {
     let destination = http::Uri::from_static("https://api.extruct.ai");
     let proxy = Matcher::builder().all(text).build().intercept(&destination);
     proxy.is_some_and(|proxy| matches!(proxy.uri().scheme_str(), Some("http" | "https")))
 }
 
-/// The proxy that requests to an address go through, without a password: none for plain http, which is for loopback
-/// addresses only and goes through none.
+/// Returns the proxy for requests to a URL, without a password. Plain HTTP is for loopback addresses only, and uses none.
 #[must_use]
 pub fn proxy(base: &Url) -> Option<String> {
     if base.scheme() == "http" {

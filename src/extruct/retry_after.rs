@@ -30,7 +30,7 @@ fn date(headers: &HeaderMap, text: &str) -> Option<RetryAfter> {
             let wait = at.duration_since(answered_at).unwrap_or(Duration::ZERO);
             RetryAfter::Seconds(wait.as_secs())
         }
-        // A date past all that can be reckoned with is a very long time, too; none is before 1970.
+        // `httpdate` returns no date before 1970, so what is out of range is far in the future.
         None => RetryAfter::At(Timestamp::try_from(at).unwrap_or(Timestamp::MAX)),
     })
 }
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_read_in_both_forms_and_nonsense_is_none() {
+    fn retry_after_is_read_in_both_forms_and_invalid_values_are_none() {
         for (header, expected) in [
             ("120", 120),
             ("0", 0),
@@ -95,11 +95,11 @@ mod tests {
             limited("Fri, 31 Dec 9999 23:59:59 GMT"),
             Some(RetryAfter::At(Timestamp::MAX))
         );
-        for nonsense in [
+        for invalid in [
             "soon", "soon, 60", "-5", "-0.5", "-5, 60", "inf", "Infinity", "NaN", "1e3", "+5",
             "1.", ".5", ".", "1.5.5", "0x10", "60s", "", ",", ", 60",
         ] {
-            assert_eq!(limited(nonsense), None, "{nonsense}");
+            assert_eq!(limited(invalid), None, "{invalid}");
         }
         let mut several = headers(&[(RETRY_AFTER, "30")]);
         several.append(RETRY_AFTER, HeaderValue::from_static("60"));

@@ -1,4 +1,4 @@
-//! Requests without a whole answer, with what is known of the way that they took.
+//! Classifies requests without a complete answer, and names the proxy and a lack of file descriptors.
 
 use super::error::from_transport;
 use crate::core::Failure;
@@ -6,10 +6,10 @@ use std::error::Error;
 use std::fs::File;
 use std::io;
 
-/// `EMFILE` and `ENFILE`: the process, or the system, has no file descriptor left.
+/// `EMFILE` and `ENFILE`: the process or the system has no file descriptor left.
 const OUT_OF_DESCRIPTORS: [i32; 2] = [24, 23];
 
-/// The failure that a request without a whole answer is; `proxy` is the one that it went through.
+/// Classifies a request without a complete answer that was sent through `proxy`.
 pub(super) fn failure(error: reqwest::Error, proxy: Option<&str>) -> Failure {
     if error.is_connect() && is_out_of_descriptors(&error) {
         return Failure::Withheld {
@@ -39,6 +39,6 @@ fn is_out_of_descriptors(error: &reqwest::Error) -> bool {
         }
         source = cause.source();
     }
-    // The resolver has no word for it, and says that it found no name.
+    // The resolver reports a lack of descriptors as a name that was not found.
     File::open("/dev/null").is_err_and(|error| is_one(&error))
 }

@@ -108,9 +108,9 @@ impl<'de> Deserialize<'de> for Flag {
 /// The account (docs.extruct.ai, "Get current user").
 #[derive(Debug, Clone)]
 pub struct User {
-    /// Whose token it is.
+    /// The email address of the token's owner.
     pub email: Option<String>,
-    /// What is left to spend; a match costs about one.
+    /// The credits left; a match costs about one.
     pub available_credits: Option<Number>,
 }
 
@@ -174,13 +174,13 @@ fn without_controls(body: &[u8]) -> Option<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// What is wrong with it: not JSON, a field that decides about money missing or impossible, or a task other
-/// than the one asked for. The words can quote the body at length.
+/// A description if the body is not JSON, lacks a field that decides about money, has an impossible one, or is another task.
+/// It can quote the body at length.
 pub fn read_task(body: &[u8], expected_id: &str) -> Result<Observation, String> {
     read_clean_task(body, expected_id, |text| text)
 }
 
-/// Reads a task as [`read_task`] does; `clean` is given each text while it is whole, before it is cut to length.
+/// Reads a task as [`read_task`] does, and applies `clean` to each text before it is cut to length.
 ///
 /// # Errors
 ///
@@ -217,13 +217,13 @@ pub(super) fn read_clean_task(
     })
 }
 
-/// The longest word for a status kept, in characters.
+/// The longest unknown status that is kept, in characters.
 const STATUS_MAX: usize = 64;
 
-/// The longest query kept, in characters.
+/// The longest query that is kept, in characters.
 const QUERY_MAX: usize = 2_000;
 
-/// The first `max` characters of a text, with spaces for what would command a terminal or end a text early.
+/// Returns the first `max` characters of a text, with control characters replaced by spaces.
 fn clip(text: String, max: usize) -> String {
     if text.len() <= max && !text.contains(char::is_control) {
         return text;
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_decides_about_money_must_be_there_and_possible() {
+    fn the_fields_that_decide_about_money_must_be_present_and_possible() {
         let whole = r#"{"id":"a","status":"done","desired_num_results":1,"num_results":1}"#;
         assert!(read_task(whole.as_bytes(), "a").is_ok());
         for broken in [
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_only_one_meaning_is_read_whatever_its_type() {
+    fn a_value_with_only_one_meaning_is_read_whatever_its_type() {
         for (number, exhausted, expected) in [
             ("25", "true", (25, true)),
             ("25.0", "1", (25, true)),

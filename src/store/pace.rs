@@ -1,10 +1,10 @@
-//! `progress.pace`: what the pace remembers of a run from one look to the next, as JSON.
+//! `progress.pace`: what the pace passes from one poll of a run to the next, as JSON.
 
-use crate::core::pace::{MARKS, Mark, Memory};
+use crate::core::pace::Memory;
 use serde::{Deserialize, Serialize};
 
-/// What is written. Six digits are more than any of it is exact to, and so few are quickly written and read, which is
-/// done with each look.
+/// The JSON object. Six digits exceed the accuracy of the values, and are quick to write and read, which happens with each
+/// poll. Fields that earlier versions wrote as well are ignored.
 #[derive(Serialize, Deserialize)]
 struct Written {
     age: f32,
@@ -14,18 +14,17 @@ struct Written {
     recent_results: f32,
     recent_seconds: f32,
     evaluated: f32,
-    came_at: f32,
-    marks: Vec<[f32; 2]>,
+    #[serde(rename = "came_at")]
+    progressed_at: f32,
 }
 
-/// The column's value; none where there is a number that cannot be written.
+/// Returns the column's value; `None` if a number cannot be written.
 pub(super) fn to_text(memory: &Memory) -> Option<String> {
     #[allow(
         clippy::cast_possible_truncation,
-        reason = "what is too large is infinite then, and cannot be read back"
+        reason = "a number that is too large becomes infinite, and is rejected when it is read"
     )]
     let short = |number: f64| number as f32;
-    let used = memory.marks.iter().filter(|mark| mark.count > 0.0);
     serde_json::to_string(&Written {
         age: short(memory.age),
         results: short(memory.results),
@@ -34,27 +33,14 @@ pub(super) fn to_text(memory: &Memory) -> Option<String> {
         recent_results: short(memory.recent_results),
         recent_seconds: short(memory.recent_seconds),
         evaluated: short(memory.evaluated),
-        came_at: short(memory.came_at),
-        marks: used
-            .map(|mark| [short(mark.age), short(mark.count)])
-            .collect(),
+        progressed_at: short(memory.progressed_at),
     })
     .ok()
 }
 
-/// Reads it back. What is not whole, or cannot be, is none at all: the pace then begins anew, which costs a few looks.
+/// Reads the column's value; `None` if it is incomplete or invalid. The pace then starts anew, which costs a few polls.
 pub(super) fn from_column(text: Option<&str>) -> Option<Memory> {
     let written: Written = serde_json::from_str(text?).ok()?;
-    let mut marks = [Mark::default(); MARKS];
-    if written.marks.len() > MARKS {
-        return None;
-    }
-    for (mark, [age, count]) in marks.iter_mut().zip(written.marks) {
-        *mark = Mark {
-            age: age.into(),
-            count: count.into(),
-        };
-    }
     let memory = Memory {
         age: written.age.into(),
         results: written.results.into(),
@@ -63,8 +49,7 @@ pub(super) fn from_column(text: Option<&str>) -> Option<Memory> {
         recent_results: written.recent_results.into(),
         recent_seconds: written.recent_seconds.into(),
         evaluated: written.evaluated.into(),
-        came_at: written.came_at.into(),
-        marks,
+        progressed_at: written.progressed_at.into(),
     };
     let numbers = [
         memory.age,
@@ -74,53 +59,47 @@ pub(super) fn from_column(text: Option<&str>) -> Option<Memory> {
         memory.recent_results,
         memory.recent_seconds,
         memory.evaluated,
-        memory.came_at,
+        memory.progressed_at,
     ];
-    let points = marks.iter().flat_map(|mark| [&mark.age, &mark.count]);
-    let usable = |number: &f64| number.is_finite() && *number >= 0.0;
-    // The recent past is a part of the run; 1 is more than rounding makes of it.
+    let is_usable = |number: &f64| number.is_finite() && *number >= 0.0;
+    // The recent past is a part of the run; 1 allows for rounding.
     let is_part =
         memory.recent_results <= memory.results + 1.0 && memory.recent_seconds <= memory.age + 1.0;
-    (numbers.iter().chain(points).all(usable) && is_part).then_some(memory)
+    (numbers.iter().all(is_usable) && is_part).then_some(memory)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{from_column, to_text};
-    use crate::core::pace::{MARKS, Mark, Memory};
+    use crate::core::pace::Memory;
 
-    fn memory() -> Memory {
-        let mut marks = [Mark::default(); MARKS];
-        marks[0] = Mark {
-            age: 60.5,
-            count: 8.5,
-        };
-        marks[1] = Mark {
-            age: 300.25,
-            count: 33.5,
-        };
-        Memory {
-            age: 1234.5,
-            results: 61.0,
-            position: 61.25,
-            rate: 0.078_125,
-            recent_results: 17.75,
-            recent_seconds: 230.5,
-            evaluated: 92.0,
-            came_at: 1230.5,
-            marks,
-        }
-    }
+    const MEMORY: Memory = Memory {
+        age: 1234.5,
+        results: 61.0,
+        position: 61.25,
+        rate: 0.078_125,
+        recent_results: 17.75,
+        recent_seconds: 230.5,
+        evaluated: 92.0,
+        progressed_at: 1230.5,
+    };
 
     #[test]
     fn what_was_written_is_read_back() {
-        let text = to_text(&memory()).unwrap();
-        assert_eq!(from_column(Some(&text)), Some(memory()));
+        let text = to_text(&MEMORY).unwrap();
+        assert_eq!(from_column(Some(&text)), Some(MEMORY));
     }
 
     #[test]
-    fn what_is_not_whole_is_none_at_all() {
-        let text = to_text(&memory()).unwrap();
+    fn what_an_earlier_version_wrote_is_read() {
+        let text = r#"{"age":1234.5,"results":61.0,"position":61.25,"rate":0.078125,"recent_results":17.75,
+            "recent_seconds":230.5,"evaluated":92.0,"came_at":1230.5,"marks":[[60.5,8.5],[300.25,33.5]]}"#;
+        assert_eq!(from_column(Some(text)), Some(MEMORY));
+    }
+
+    #[test]
+    fn an_incomplete_or_invalid_value_is_not_used() {
+        let text = to_text(&MEMORY).unwrap();
         for broken in [
             "",
             "null",
@@ -128,11 +107,9 @@ mod tests {
             "{}",
             &text[1..],
             &text.replace("rate", "rat"),
-            &text.replace("8.5", "\"x\""),
-            &text.replace("8.5", "-8.5"),
-            &text.replace("[60.5", "[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[60.5"),
-            // As an earlier version wrote it.
-            &text.replace("\"marks\"", "\"slips\""),
+            &text.replace("61.25", "\"x\""),
+            &text.replace("61.25", "-61.25"),
+            &text.replace("\"came_at\"", "\"slips\""),
             &text.replace("230.5,", "-230.5,"),
             &text.replace("230.5,", "23050.0,"),
             &text.replace("17.75", "1e308"),

@@ -1,11 +1,11 @@
-//! The pace keeps its memory in the database: a restart goes on from it, and nonsense in it does no harm.
+//! The memory of the pace in the database: a restart continues from it, and invalid values do no harm.
 
 use crate::support::Bench;
 use growd_simulator::Scenario;
 use std::time::Duration;
 
 /// A task whose run takes about seven seconds, unless [`end_the_run`] ends it.
-fn unhurried() -> Scenario {
+fn slow_task() -> Scenario {
     Scenario {
         desired_num_results: Some(100),
         pool: Some(5_000),
@@ -20,15 +20,15 @@ fn end_the_run(bench: &Bench) {
     bench.service.advance(Duration::from_hours(24));
 }
 
-const REMEMBERS: &str =
+const HAS_MEMORY: &str =
     "SELECT EXISTS (SELECT 1 FROM progress WHERE pace ->> 'recent_results' > 0)";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_in_the_middle_of_a_run_goes_on_with_what_earlier_polls_showed() {
+async fn a_restart_in_the_middle_of_a_run_continues_with_the_memory_of_earlier_polls() {
     let mut bench = Bench::new().await;
-    bench.grow(&unhurried(), 100).await;
+    bench.grow(&slow_task(), 100).await;
     bench.start();
-    bench.until(REMEMBERS).await;
+    bench.until(HAS_MEMORY).await;
     bench.abort().await;
     let before: f64 = bench.value("SELECT pace ->> 'age' FROM progress").await;
     let began: String = bench.value("SELECT run_started_at FROM progress").await;
@@ -50,7 +50,7 @@ async fn a_restart_in_the_middle_of_a_run_goes_on_with_what_earlier_polls_showed
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nonsense_in_what_the_pace_remembers_stops_nothing() {
+async fn an_invalid_memory_stops_nothing() {
     for nonsense in [
         "UPDATE progress SET pace = 'nonsense'",
         "UPDATE progress SET pace = json_set(pace, '$.rate', 1e308, '$.recent_seconds', -1e308)",
@@ -58,9 +58,9 @@ async fn nonsense_in_what_the_pace_remembers_stops_nothing() {
         "UPDATE progress SET pace = '{}'",
     ] {
         let mut bench = Bench::new().await;
-        bench.grow(&unhurried(), 100).await;
+        bench.grow(&slow_task(), 100).await;
         bench.start();
-        bench.until(REMEMBERS).await;
+        bench.until(HAS_MEMORY).await;
         bench.abort().await;
         bench.execute(nonsense).await;
         bench

@@ -37,7 +37,7 @@ struct Case {
 
 impl Case {
     fn all() -> Vec<Self> {
-        Point::ALL.into_iter().flat_map(Self::of).collect()
+        Point::ALL.iter().copied().flat_map(Self::of).collect()
     }
 
     fn of(point: Point) -> Vec<Self> {

@@ -84,11 +84,11 @@ fn refused() -> Failure {
 
 #[derive(Debug, Clone)]
 enum Op {
-    /// Begin a request, where the gate lets it through.
+    /// Begin a request, if the gate admits it.
     Begin(Request),
-    /// Answer one of those that are under way.
+    /// Answer one of the requests in flight.
     Answer(prop::sample::Index, Option<Failure>),
-    /// Let so many seconds pass.
+    /// Let this many seconds pass.
     Wait(u64),
 }
 
@@ -115,18 +115,18 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op, 0..=60)
 }
 
-/// The gate, and what an onlooker knows of it.
+/// The gate, and what the test tracks of it.
 struct World {
     now: Timestamp,
     gate: Gate,
     under_way: Vec<(Request, Timestamp)>,
-    /// When the gate came to be of its present kind.
+    /// When the gate took its present kind.
     closed_at: Timestamp,
     /// When the last probe of this kind was admitted, or the gate closed.
     last_probe: Timestamp,
-    /// The same for the last time that it had to be paid: another kind may come in between.
+    /// The same for the last `payment_required`: another kind may come in between.
     last_payment_probe: Timestamp,
-    /// No request before then, and when the request was begun that was told so.
+    /// The time that a 429 named, and when its request was begun.
     forbidden: Option<(Timestamp, Timestamp)>,
 }
 
@@ -145,7 +145,7 @@ impl World {
     }
 
     fn apply(&mut self, op: Op) -> Checked {
-        // Time never stands still between two things that happen.
+        // Time passes between any two operations.
         self.now = after(self.now, Duration::from_millis(10));
         match op {
             Op::Wait(seconds) => self.now = after(self.now, Duration::from_secs(seconds)),
@@ -232,8 +232,8 @@ impl World {
     }
 }
 
-/// While the account is refused at most one probe goes in each interval; looks go on while it has to pay;
-/// nothing at all goes before a 429's time; and what was asked before the gate closed never opens it.
+/// While the account is refused, at most one probe is sent in each interval. Polls continue while it has to pay. Nothing is
+/// sent before the time of a 429. A request from before the gate closed never opens it.
 #[test]
 fn a_closed_gate_lets_through_only_what_its_kind_allows() {
     for_each(1_500, &ops(), |ops| {
@@ -242,8 +242,7 @@ fn a_closed_gate_lets_through_only_what_its_kind_allows() {
     });
 }
 
-/// Whatever happened, once the service accepts again the gate opens by itself: at the first probe, which
-/// comes within the longest wait.
+/// Once the service accepts the account again, the gate opens with the next probe, which comes within the longest wait.
 #[test]
 fn after_any_sequence_of_answers_a_success_opens_the_gate() {
     for_each(1_000, &ops(), |ops| {
@@ -276,7 +275,7 @@ fn at(seconds: i64) -> Timestamp {
     after(start(), seconds)
 }
 
-/// Four failed connections are a hiccup, and so are any number with an answer in between.
+/// Four in a row do not close it, nor does any number with an answer in between.
 #[test]
 fn the_fifth_failed_connection_in_a_row_closes_the_gate() {
     let mut gate = Gate::open(at(0));
@@ -294,8 +293,8 @@ fn the_fifth_failed_connection_in_a_row_closes_the_gate() {
     assert_eq!(gate.kind, Kind::Unreachable);
 }
 
-/// Sixteen requests under way that fail together say once that the service is away, not twelve times: the
-/// first probe follows after `retry.initial`, not after `retry.max`.
+/// Sixteen requests in flight that fail together count once: the first probe follows after `retry.initial`, not after
+/// `retry.max`.
 #[test]
 fn connections_that_fail_together_do_not_lengthen_the_wait() {
     let mut gate = Gate::open(at(0));
@@ -323,7 +322,7 @@ fn connections_that_fail_together_do_not_lengthen_the_wait() {
     assert_eq!(waits[11], 150, "half of retry.max");
 }
 
-/// A probe answered with a 429 waits as long as that says, not for the probe interval.
+/// After a probe with a 429, the wait is that of the 429, not the probe interval.
 #[test]
 fn each_429_is_believed_for_as_long_as_it_says_within_bounds() {
     let mut gate = Gate::open(at(0));
@@ -358,7 +357,7 @@ fn each_429_is_believed_for_as_long_as_it_says_within_bounds() {
     }
 }
 
-/// Without a time the wait starts at a minute, whatever closed the gate before, and doubles to an hour.
+/// Without `Retry-After` the wait starts at a minute, whatever closed the gate before, and doubles up to an hour.
 #[test]
 fn a_429_without_a_time_backs_off_from_a_minute() {
     let mut gate = Gate::open(at(0));
@@ -377,8 +376,7 @@ fn a_429_without_a_time_backs_off_from_a_minute() {
     assert_eq!(waits, [60, 120, 240, 480, 960, 1920, 3600, 3600]);
 }
 
-/// Requests that were under way when a 429 closed the gate come back with other failures: none of those may
-/// shorten the wait or let looks through again.
+/// Requests in flight when a 429 closes the gate fail in other ways: none of these shortens the wait or admits polls again.
 #[test]
 fn late_failures_do_not_loosen_a_gate() {
     for late in [payment(), unauthorized(), not_connected()] {
@@ -401,7 +399,7 @@ fn late_failures_do_not_loosen_a_gate() {
         0.0,
     );
     assert_eq!(gate.kind, Kind::Unauthorized);
-    // But one that holds back more counts, however old it is.
+    // A failure that blocks more counts, however old it is.
     let mut gate = Gate::open(at(0));
     gate.learn(
         Request::Resume,
@@ -415,8 +413,8 @@ fn late_failures_do_not_loosen_a_gate() {
     assert_eq!(gate.kind, Kind::Unauthorized);
 }
 
-/// A 402 to a look concerns the whole account; one to a resume leaves the looks alone. What a probe that was
-/// turned down for the task's sake says of the money is nothing.
+/// A 402 to a poll concerns the whole account; one to a resume does not stop polls. A probe that is rejected because of its
+/// task says nothing about the payment.
 #[test]
 fn a_402_closes_for_looks_only_where_a_look_met_it() {
     let mut gate = Gate::open(at(0));
@@ -440,8 +438,8 @@ fn a_402_closes_for_looks_only_where_a_look_met_it() {
     assert_eq!(gate.kind, Kind::Open);
 }
 
-/// After a start, what an operator may have mended is tried at once; a 429's time is kept, within bounds.
-/// What has to be paid is not forgotten while the service can't be reached, or asks to be left alone.
+/// After a start, what the operator may have repaired is probed at once; the time of a 429 is kept, within bounds.
+/// A payment that is due is not forgotten while the service is unreachable or limits the rate.
 #[test]
 fn a_402_outlasts_the_other_reasons_that_close_the_gate() {
     let mut gate = Gate::open(start());
@@ -476,7 +474,7 @@ fn a_restored_gate_keeps_a_429s_time_and_tries_the_rest_at_once() {
     assert_eq!(gate, Gate::open(at(10)));
 }
 
-/// After a reload the next probe is due at once, save where the service named a time.
+/// After a reload the next probe is due at once, unless the service named a time.
 #[test]
 fn a_reload_makes_the_next_probe_due() {
     let mut gate = Gate::open(at(0));
@@ -489,7 +487,6 @@ fn a_reload_makes_the_next_probe_due() {
     assert_eq!(gate.admits(Request::Poll, at(5)), Admission::Wait(at(61)));
 }
 
-/// The words in the database are read back as what they were.
 #[test]
 fn each_kind_of_gate_is_read_back_from_its_word() {
     for kind in [

@@ -1,4 +1,4 @@
-//! The rule against every service that there could be, drawn at random, in virtual time.
+//! The rule against randomly drawn behaviours of the service, in virtual time.
 
 use crate::cases::for_each;
 use crate::driver::service_model::{Busy, CapOn, TooMuch, Unknowns, Wish};
@@ -157,8 +157,8 @@ fn scenario() -> impl Strategy<Value = Scenario> {
 
 // --- what must hold ---
 
-/// The driver checks each ask against the look it came from: `done`, not exhausted, not paused, nothing open;
-/// and its amount against the target, both chunks, the cap and the daily limit.
+/// The driver checks each resume against its poll (`done`, not exhausted, not paused, no other one open), and its amount
+/// against the target, both chunks, the cap and the daily limit.
 #[test]
 fn a_resume_is_asked_only_from_a_done_task_and_never_for_too_much() {
     for_each(300, &scenario(), |scenario| {
@@ -166,8 +166,7 @@ fn a_resume_is_asked_only_from_a_done_task_and_never_for_too_much() {
     });
 }
 
-/// Whatever the service does, the growing ends by itself, in a state that says why, and the ledger has no
-/// loose ends then.
+/// Whatever the service does, the growth ends by itself, in a state with a reason, and with no resume open.
 #[test]
 fn every_run_ends_in_a_state_of_the_table_with_no_resume_left_open() {
     for_each(300, &scenario(), |scenario| {
@@ -202,9 +201,8 @@ fn every_run_ends_in_a_state_of_the_table_with_no_resume_left_open() {
     });
 }
 
-/// Where nothing stands in the way for good, nothing that passes keeps a task from its target: the pool is
-/// large enough, the cap is not in the way, no run fails, the runs that bring nothing are fewer in a row than
-/// it takes to stall, the counters never fall, and whatever is late shows within the settling time.
+/// No passing fault keeps a task from its target if the pool and the cap are large enough, no run fails, runs that bring
+/// nothing are too few in a row to stall, counters never fall, and whatever is late shows within the settling time.
 #[test]
 fn the_target_is_reached_whenever_the_service_can_deliver_it() {
     let able = unknowns().prop_map(|mut unknowns| {
@@ -229,8 +227,8 @@ fn the_target_is_reached_whenever_the_service_can_deliver_it() {
     });
 }
 
-/// The money: no resume takes effect while an earlier one is at work or yet to begin, however answers are
-/// lost and wherever the process dies, as long as what is late shows within the settling time.
+/// No resume takes effect while an earlier one is at work or has yet to begin, whichever answers are lost and wherever the
+/// process dies, as long as what is late shows within the settling time.
 #[test]
 fn no_resume_takes_effect_twice_while_what_is_late_shows_within_the_settling_time() {
     let scenarios = prop_oneof![scenario(), scenario_of(unknowns(), passing().boxed())];
@@ -241,8 +239,8 @@ fn no_resume_takes_effect_twice_while_what_is_late_shows_within_the_settling_tim
     });
 }
 
-/// Counters that swing for ever are no progress: a resume has to beat the best count ever seen, or counts
-/// towards stalling. So there are at most `max_stalled` of them for each result gained.
+/// A resume that does not exceed the best count ever seen counts towards stalling. So there are at most `max_stalled` resumes
+/// for each result gained.
 #[test]
 fn counters_that_fall_and_rise_for_ever_do_not_make_it_ask_for_ever() {
     let swinging = (unknowns(), 1_i64..=20).prop_map(|(mut unknowns, swing)| {
@@ -281,8 +279,8 @@ fn counters_that_fall_and_rise_for_ever_do_not_make_it_ask_for_ever() {
     );
 }
 
-/// Beyond the settling time nothing can be known, so the task may be asked again; but each repetition is paid
-/// for by a row of the ledger that says so: `lost`, or accepted and yet without any effect.
+/// An effect that shows only after the settling time may lead to a repetition. Each one is recorded in the ledger, as `lost`
+/// or as accepted without any effect.
 #[test]
 fn each_repeated_resume_stands_in_the_ledger_as_lost_or_without_effect() {
     let late = (unknowns(), seconds(61..=400)).prop_map(|(mut unknowns, late)| {

@@ -1,6 +1,6 @@
-//! What growd asks for in sum, of a service that breaks the assumptions of the spending rule: `done` too early, `done` that
-//! goes back to `in_progress`, counters that rise afterwards, fewer results than asked for, stale polls, work that begins
-//! late, an outage after an answer that was lost. Virtual time, cases drawn at random.
+//! The sum of requested results with a service that breaks the assumptions of the spending rule: `done` too early, `done`
+//! that goes back to `in_progress`, counters that rise afterwards, fewer results than requested, stale polls, work that
+//! begins late, an outage after a lost answer. Virtual time, random cases.
 
 use crate::cases::for_each;
 use crate::driver::service_model::{Busy, CapOn, TooMuch, Unknowns, Wish};
@@ -16,7 +16,7 @@ const SETTLE: Duration = Duration::from_mins(1);
 const MAX_WASTE: i64 = 250;
 const TARGET: i64 = 200;
 
-/// A service as it is documented: what each test changes is what it is about.
+/// A service as documented; each test changes what it is about.
 fn documented() -> Unknowns {
     Unknowns {
         wish: Wish::Rises,
@@ -67,7 +67,7 @@ fn scenario(unknowns: Unknowns) -> Scenario {
     }
 }
 
-/// What was asked for in sum, or may have been.
+/// The sum of requested results, with those of resumes whose outcome is unknown.
 fn asked(end: &Driver) -> i64 {
     let asked = end.ledger.iter().filter(|row| {
         matches!(
@@ -119,8 +119,7 @@ fn misleading() -> impl Strategy<Value = Unknowns> {
     })
 }
 
-/// The bound on what is asked for in sum: what lacked at the first resume, and `growth.max_waste`. Not one result more,
-/// however the service misleads, as long as its answers arrive.
+/// The bound is what was missing at the first resume plus `growth.max_waste`, as long as answers arrive.
 #[test]
 fn a_misleading_service_is_asked_for_what_lacks_and_max_waste_at_most() {
     for_each(600, &misleading(), |unknowns| {
@@ -140,7 +139,7 @@ fn a_misleading_service_is_asked_for_what_lacks_and_max_waste_at_most() {
     });
 }
 
-/// A service that says `done` early, or goes back to `in_progress`, is asked for what lacks and for no more, as long as a
+/// Of a service that says `done` early, or goes back to `in_progress`, growd requests only what is missing, as long as a
 /// counter moves within each settling time.
 #[test]
 fn an_early_done_costs_nothing_while_the_counters_still_move() {
@@ -171,7 +170,7 @@ fn an_early_done_costs_nothing_while_the_counters_still_move() {
     });
 }
 
-/// A tenth of what is asked: the waste is bounded, and the task says why it ends.
+/// The waste is bounded, and the reason of the end shows both sums.
 #[test]
 fn a_service_that_brings_a_tenth_ends_as_stalled_with_both_sums() {
     let mut unknowns = documented();
@@ -210,9 +209,8 @@ fn after_a_seen_effect_stale_polls_and_late_work_are_waited_out_for_ten_settling
     });
 }
 
-/// The likeliest case in real life: the answer to a resume is lost, polls fail for a while, and the first that succeeds
-/// still shows the old state. The time in which the service could not be asked proves nothing: what polls showed before and
-/// after it is less than a settling time together.
+/// The answer to a resume is lost, polls fail for a while, and the first successful one still shows the old state. The outage
+/// does not count: the polls before and after it cover less than a settling time.
 #[test]
 fn an_outage_after_a_lost_answer_does_not_pay_twice() {
     // 503s, or 404s of the service's own.
@@ -239,7 +237,6 @@ fn an_outage_after_a_lost_answer_does_not_pay_twice() {
     });
 }
 
-/// Where the resume truly never arrived, the task goes on all the same.
 #[test]
 fn a_resume_that_never_arrived_is_lost_after_two_polls_a_settling_time_apart() {
     let mut scenario = scenario(documented());
@@ -256,8 +253,7 @@ fn a_resume_that_never_arrived_is_lost_after_two_polls_a_settling_time_apart() {
     assert!(waited <= SETTLE * 3, "{waited:?}");
 }
 
-/// A 400 for a task that a colleague has resumed meanwhile is no end: a later poll that shows the task at work, or more
-/// results, lifts it.
+/// This covers a 400 for a task that a colleague has resumed meanwhile.
 #[test]
 fn a_refusal_is_lifted_by_a_poll_that_shows_the_task_at_work_or_with_more_results() {
     let mut unknowns = documented();
@@ -288,8 +284,8 @@ fn a_request_that_leaves_late_is_not_lost_while_it_can_still_be_under_way() {
     assert_eq!(end.service.most_unfinished(), 0);
 }
 
-/// A proxy, say, answers 405 to each resume, which takes effect all the same and shows six seconds later: the next one waits,
-/// longer each time, and a poll that shows the effect comes before it.
+/// A proxy answers each resume with 405, but the resume takes effect, which shows six seconds later. The next resume waits
+/// longer each time, and a poll shows the effect before it.
 #[test]
 fn a_resume_that_is_rejected_for_no_documented_reason_is_not_repeated_before_polls_could_show_it() {
     let mut unknowns = documented();
@@ -302,7 +298,7 @@ fn a_resume_that_is_rejected_for_no_documented_reason_is_not_repeated_before_pol
     assert_eq!(end.service.taken.len(), 1, "{:#?}", end.ledger);
 }
 
-/// The same without any effect: ever fewer requests, an hour apart at last.
+/// The same without any effect: the wait grows to an hour.
 #[test]
 fn resumes_that_are_rejected_for_no_documented_reason_become_ever_rarer() {
     let mut scenario = scenario(documented());

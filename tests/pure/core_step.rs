@@ -1,5 +1,5 @@
-//! What one answer does to one task, where it takes more than one to tell: missing tasks, quiet tasks, refusals that
-//! concern the account or one task only, and answers that say when to come back. Pure: no clock, no I/O.
+//! Steps that depend on several answers: missing tasks, quiet tasks, refusals of the account or of one task, and answers
+//! with `Retry-After`. Pure: no clock, no I/O.
 
 use growd::core::decide::Account;
 use growd::core::event::Event;
@@ -90,7 +90,7 @@ fn unavailable(retry_after: Option<RetryAfter>) -> Failure {
     }
 }
 
-/// Polls the task at a time, and stores what comes of it.
+/// Polls the task at a time, and stores the step.
 fn poll(task: &mut Task, at: Timestamp, outcome: Result<Observation, Failure>) -> Step {
     let account = Account {
         resumes: Admission::Free,

@@ -1,27 +1,27 @@
-//! Whose turn it is, under a simulated clock: with less time than there are due tasks nobody starves.
+//! The fair queue under a simulated clock: with too little time for all due tasks, none starves.
 
 use growd::core::queue::{FairQueue, Queue};
 use proptest::prelude::*;
 
-/// A task in the simulation: when it is due next, in milliseconds, and whether a person has just changed it.
+/// A simulated task: when it is due next, in milliseconds, and whether the operator has just changed it.
 #[derive(Debug, Clone)]
 struct Task {
     due: u64,
     is_new: bool,
-    /// The longest that it has waited for a look, once it was no longer new; and while it was.
+    /// Its longest wait for a poll after it was new, and while it was new.
     waited: u64,
     waited_new: u64,
     looks: u32,
 }
 
-/// Tasks, looked at one after another at an even pace, by the order of [`FairQueue`].
+/// Tasks that are polled one after another at a fixed rate, in the order of [`FairQueue`].
 struct World {
     tasks: Vec<Task>,
     queue: FairQueue<usize>,
     now: u64,
-    /// Milliseconds between two looks.
+    /// Milliseconds between two polls.
     spacing: u64,
-    /// After a look a task is due again so much later.
+    /// Milliseconds from a poll of a task until it is due again.
     interval: u64,
 }
 
@@ -55,7 +55,7 @@ impl World {
         }
     }
 
-    /// Reads what is due from the front of each queue, as the schedule does once a second and when it runs out.
+    /// Reads due tasks from the front of each class, as the scheduler does once a second and when it runs out.
     fn read(&mut self) {
         const AHEAD: usize = 64;
         self.queue.clear();
@@ -125,7 +125,7 @@ proptest! {
         prop_assert!(one.looks >= 1);
         prop_assert!(one.waited_new <= 1_000 + 4 * spacing, "waited {} ms", one.waited_new);
         world.run(120_000);
-        // Half of the turns are theirs, whatever else there is.
+        // They get half of the polls, whatever else is due.
         let at_work = world.tasks.iter().filter(|task| task.looks > 0).count();
         let round = 2 * spacing * u64::try_from(at_work).unwrap() + 1_000 + 8 * spacing;
         for task in &world.tasks[..old] {

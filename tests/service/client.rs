@@ -3,7 +3,7 @@
 
 use growd::config::Api;
 use growd::core::{Failure, RetryAfter, TaskId};
-use growd::extruct::{Answered, Client};
+use growd::extruct::{Client, TaskAnswer};
 use growd::token::{Token, TokenError};
 use std::fmt::Display;
 use std::path::Path;
@@ -116,7 +116,7 @@ fn id() -> TaskId {
 
 /// Sends one request of each kind and returns the failures.
 async fn failures(client: &Client) -> [Failure; 3] {
-    let of = |answered: Answered| answered.outcome.expect_err("a failure");
+    let of = |answered: TaskAnswer| answered.outcome.expect_err("a failure");
     [
         of(client.poll(&id()).await),
         of(client.resume(&id(), 5).await),

@@ -1,7 +1,7 @@
-//! Whatever bytes the service sends, the reader neither panics nor takes anything for a task that is not one: money
-//! hangs on `id`, `status`, `desired_num_results` and `num_results`.
+//! For any bytes, the reader neither panics nor accepts anything but a task: `id`, `status`, `desired_num_results` and
+//! `num_results` decide about money.
 //!
-//! The bytes come from a corpus of files, each named for what it is, and from mutations of valid tasks.
+//! The bytes come from a corpus of named files and from mutations of valid tasks.
 
 use crate::cases::for_each;
 use growd::core::{Observation, Status};
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use std::path::Path;
 use uuid::Uuid;
 
-/// The task that the corpus is about, and that is asked for.
+/// The id of the requested task, and of the tasks in the corpus.
 const ID: &str = "0f6c1f0a-5d5e-4b0e-9a51-0d8f6a1f2c3b";
 
-/// What a task can't be read without.
+/// The required fields of a task.
 const MONEY: [&str; 4] = ["id", "status", "desired_num_results", "num_results"];
 
 const COUNTERS: [&str; 5] = [
@@ -140,15 +140,14 @@ fn stands_for(value: &Value, number: i64) -> bool {
     text == number || float == Ok(number)
 }
 
-/// Where the bytes are read as a task, they are one by the lights of another reader too: an object that has all that
-/// money hangs on, just as it was read.
+/// If the reader accepts the bytes, a general JSON reader finds an object with the same values of the required fields.
 fn check(body: &[u8]) -> Result<(), TestCaseError> {
     let Ok(seen) = read_task(body, ID) else {
         return Ok(());
     };
     assert_possible(&seen).map_err(TestCaseError::fail)?;
     prop_assert!(read_task(body, "another").is_err());
-    // The general reader has a limit to nesting, the other has none where it only skips.
+    // The general reader limits nesting; the reader under test has no limit for values that it skips.
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
         let id = value["id"].as_str().unwrap_or_default();
         prop_assert_eq!(Uuid::try_parse(id), Uuid::try_parse(ID));
@@ -175,7 +174,7 @@ fn valid() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A JSON text that is no count: it goes where a number is wanted.
+/// A JSON text that is not a count.
 fn no_count() -> impl Strategy<Value = String> {
     prop_oneof![
         (i64::MIN..0).prop_map(|number| number.to_string()),
@@ -222,7 +221,7 @@ fn no_count() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A JSON text for a string that no string is.
+/// A JSON text that is not a string.
 fn no_text() -> impl Strategy<Value = String> {
     let surrogate = (0xd800_u32..0xe000).prop_map(|half| format!("\"\\u{half:04x}\""));
     prop_oneof![
@@ -528,7 +527,7 @@ fn nesting_of_any_depth_does_no_harm() {
             let nested = format!("{}1{}", open.repeat(depth), close.repeat(depth));
             let whole =
                 json!({"id": ID, "status": "done", "desired_num_results": 1, "num_results": 1});
-            // Nesting is accepted in fields that growd does not read, and in no other.
+            // In an unknown field any depth is accepted; in a known one the type is wrong.
             check(written(&whole, "new", &nested).as_bytes()).unwrap();
             for name in MONEY.into_iter().chain(["query", "is_exhausted"]) {
                 let body = written(&whole, name, &nested);

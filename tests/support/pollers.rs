@@ -1,4 +1,4 @@
-//! Pollers that watch runs in virtual time: growd's rule, and what it is compared with.
+//! Pollers that watch runs in virtual time: growd's rule, and a fixed interval.
 
 #![allow(dead_code, reason = "each user takes a part of it")]
 
@@ -17,10 +17,10 @@ pub const POLLING: Polling = Polling {
     quiet_after: Duration::from_hours(6),
 };
 
-/// From the creation of a task to the first look at it, in seconds.
-pub const FIRST_LOOK: f64 = 0.2;
+/// Seconds from the creation of a task to its first poll.
+pub const FIRST_POLL: f64 = 0.2;
 
-/// Looks at one run: says when to look again, in seconds since the run's start.
+/// Polls one run: returns the time of the next poll, in seconds since the run's start.
 pub trait Poller {
     fn next(&mut self, seen: &Observation, now: f64) -> f64;
 }
@@ -55,11 +55,11 @@ impl Poller for Growd {
     }
 }
 
-/// growd's rule, losing what it remembers at every so manieth look.
+/// growd's rule, which loses its memory at every `every`th poll.
 pub struct Forgetful {
     growd: Growd,
     every: u32,
-    looks: u32,
+    polls: u32,
 }
 
 impl Forgetful {
@@ -67,22 +67,22 @@ impl Forgetful {
         Self {
             growd: Growd::new(),
             every,
-            looks: 0,
+            polls: 0,
         }
     }
 }
 
 impl Poller for Forgetful {
     fn next(&mut self, seen: &Observation, now: f64) -> f64 {
-        self.looks += 1;
-        if self.looks.is_multiple_of(self.every) {
+        self.polls += 1;
+        if self.polls.is_multiple_of(self.every) {
             self.growd.memory = None;
         }
         self.growd.next(seen, now)
     }
 }
 
-/// A look each so many seconds.
+/// Polls at a fixed interval in seconds.
 pub struct Fixed(pub f64);
 
 impl Poller for Fixed {
@@ -99,33 +99,33 @@ pub fn at(seconds: f64) -> Timestamp {
     after(start(), Duration::from_secs_f64(seconds))
 }
 
-/// What it took to see a run through.
+/// The cost of one run.
 #[derive(Debug, Clone, Copy)]
 pub struct Outcome {
-    /// Looks, the one that finds it done among them.
-    pub looks: f64,
-    /// Seconds from `done` to that look.
+    /// Polls, with the one that shows `done`.
+    pub polls: f64,
+    /// Seconds from `done` to that poll.
     pub delay: f64,
 }
 
 /// Watches a run to its end.
 pub fn watch(run: &mut dyn Watched, poller: &mut dyn Poller) -> Outcome {
-    let (mut now, mut looks) = (FIRST_LOOK, 1.0);
+    let (mut now, mut polls) = (FIRST_POLL, 1.0);
     loop {
         let seen = run.seen(now);
         if !seen.status.is_running() {
             let delay = now - run.seconds();
-            return Outcome { looks, delay };
+            return Outcome { polls, delay };
         }
         now = poller.next(&seen, now);
-        looks += 1.0;
+        polls += 1.0;
     }
 }
 
-/// Looks and delay of many runs.
+/// Polls and delays of many runs.
 #[derive(Debug, Clone, Default)]
 pub struct Sum {
-    looks: f64,
+    polls: f64,
     delays: Vec<f64>,
 }
 
@@ -137,13 +137,13 @@ pub struct Sum {
 )]
 impl Sum {
     pub fn add(&mut self, outcome: Outcome) {
-        self.looks += outcome.looks;
+        self.polls += outcome.polls;
         self.delays.push(outcome.delay);
     }
 
-    /// Mean number of looks at a run.
-    pub fn looks(&self) -> f64 {
-        self.looks / self.delays.len() as f64
+    /// Mean number of polls of a run.
+    pub fn polls(&self) -> f64 {
+        self.polls / self.delays.len() as f64
     }
 
     /// Mean delay, in seconds.
@@ -151,7 +151,7 @@ impl Sum {
         self.delays.iter().sum::<f64>() / self.delays.len() as f64
     }
 
-    /// The delay that 95 of 100 runs stay within, in seconds.
+    /// The 95th percentile of the delay, in seconds.
     pub fn delay_95(&self) -> f64 {
         let mut sorted = self.delays.clone();
         sorted.sort_by(f64::total_cmp);
@@ -159,7 +159,7 @@ impl Sum {
     }
 }
 
-/// Watches so many runs of one kind, drawn from a seed, each with a poller of its own.
+/// Watches `runs` runs of one kind, drawn from a seed, each with a new poller.
 pub fn watch_all<P: Poller>(kind: Kind, runs: u32, seed: u64, poller: impl Fn() -> P) -> Sum {
     let (mut draws, mut sum) = (Draws::new(seed), Sum::default());
     for _ in 0..runs {

@@ -1,17 +1,17 @@
-//! Runs of the service in virtual time: what the pace is measured on.
+//! Runs of the service in virtual time, on which the pace is measured.
 //!
-//! A run is a number of seconds and a curve: the share of its results that it has after a share of its time. Counters
-//! are whole results, and all four counters say the same, which is the least that the service can tell. Nothing here
-//! knows how growd paces itself. The stand-in's own model of a run is another source: `benches/pace/standin.rs`.
+//! A run is a duration and a curve: the share of its results after a share of its time. Counters are whole results, and all
+//! four counters are equal, which is the least information that the service gives. The stand-in's own model of a run is
+//! another source: `benches/pace/standin.rs`.
 
 #![allow(dead_code, reason = "each user takes a part of it")]
 
 use growd::core::observation::{Observation, Status};
 
-/// What each run is to find: the service's default.
+/// The results of each run: the service's default.
 pub const DESIRED: i64 = 100;
 
-/// Numbers that look drawn, the same everywhere: `SplitMix64`.
+/// Pseudorandom numbers, the same on every machine: `SplitMix64`.
 pub struct Draws(u64);
 
 impl Draws {
@@ -47,27 +47,27 @@ impl Draws {
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
-    /// How long a run takes: lognormal, with a median of 6 minutes and a sigma of 0.8.
+    /// The duration of a run in seconds: lognormal, with a median of 6 minutes and a sigma of 0.8.
     pub fn duration(&mut self) -> f64 {
         360.0 * (0.8 * self.normal()).exp()
     }
 }
 
-/// A run of the service, as far as a poller can tell.
+/// A run of the service, as a poller sees it.
 pub trait Watched {
-    /// What a look shows so many seconds after the start. Time only goes forward.
+    /// Returns what a poll shows `at` seconds after the start. `at` never decreases.
     fn seen(&mut self, at: f64) -> Observation;
-    /// How many seconds it took; asked for once it is done.
+    /// Returns its duration in seconds; valid once it is done.
     fn seconds(&self) -> f64;
 }
 
-/// A run by its curve.
+/// A run with a given curve.
 pub struct Course {
     seconds: f64,
     desired: i64,
-    /// The share of the results after a share of the time, both 0 to 1.
+    /// The share of the results after a share of the time, both from 0 to 1.
     share: Box<dyn Fn(f64) -> f64>,
-    /// The counter moves by so many results at once.
+    /// The number of results by which the counter moves at once.
     step: i64,
 }
 
@@ -83,7 +83,7 @@ impl Watched for Course {
     )]
     fn seen(&mut self, at: f64) -> Observation {
         let share = (self.share)((at / self.seconds).clamp(0.0, 1.0));
-        // What is a whole number but for rounding is one.
+        // Corrects for rounding just below a whole number.
         let steps = (share * self.desired as f64 / self.step as f64 + 1e-9) as i64;
         let results = steps * self.step;
         Observation {
@@ -122,43 +122,53 @@ pub enum Kind {
     AnyBackLoaded,
     /// One to three stalls anywhere, of 20 to 50% of the time together.
     AnyStalling,
-    /// Three to seven stretches, the rate of each drawn anew, up to nine times that of another.
+    /// Three to seven stretches, each with its own rate, up to nine times that of another.
     Changing,
-    /// Each result at a time of its own, drawn evenly: only the last one is sure.
+    /// Each result at a uniformly drawn time; the last one comes at the end.
     Random,
     /// Steady, but the counter moves by 2 to 10 results at once.
     Clumps,
-    /// `1 - (1 - x)^p` with p of 1.2 to 2.2: ever slower, to a standstill at the end.
+    /// `1 - (1 - x)^p` with p of 1.2 to 2.2: slows down to a standstill at the end.
     Fading,
-    /// Done with 80 to 97 of the 100, with nothing that foretells it.
+    /// Done with 80 to 97 of the 100, without any sign before.
     Short,
+    /// Five equal steps of 20 results; the last one comes with `done`.
+    FiveSteps,
+    /// `1 - (1 - x)^3`: the third power of the slowdown.
+    Cubic,
+    /// A random step function: 1 to 30 steps of random size at random times, with pauses. In a quarter of the runs the last
+    /// step has 20% to 100% of the results, and in half of them time passes between the last step and `done`.
+    Steps,
 }
 
 impl Kind {
-    /// The four that the goals are about.
+    /// Four fixed shapes with a common goal.
     pub const FOUR: [Self; 4] = [
         Self::Steady,
         Self::FrontLoaded,
         Self::BackLoaded,
         Self::Stalling,
     ];
-    /// The same four with their parameters drawn for each run.
+    /// The same four with parameters drawn for each run.
     pub const VARIED: [Self; 4] = [
         Self::AnySteady,
         Self::AnyFrontLoaded,
         Self::AnyBackLoaded,
         Self::AnyStalling,
     ];
-    /// Those that make it hard.
-    pub const HARD: [Self; 5] = [
+    /// Shapes whose end is hard to estimate.
+    pub const HARD: [Self; 8] = [
         Self::Changing,
         Self::Random,
         Self::Clumps,
         Self::Fading,
         Self::Short,
+        Self::FiveSteps,
+        Self::Cubic,
+        Self::Steps,
     ];
 
-    /// For tables.
+    /// Returns its name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Steady => "steady",
@@ -174,6 +184,9 @@ impl Kind {
             Self::Clumps => "clumps of 2 to 10",
             Self::Fading => "fading to a standstill",
             Self::Short => "ends short of the goal",
+            Self::FiveSteps => "five equal steps",
+            Self::Cubic => "slowing down, third power",
+            Self::Steps => "random steps",
         }
     }
 
@@ -183,7 +196,7 @@ impl Kind {
         self.course(draws, seconds, DESIRED)
     }
 
-    /// A run of this kind that takes so long and finds so much.
+    /// Draws a run of this kind with a given duration and number of results.
     pub fn course(self, draws: &mut Draws, seconds: f64, desired: i64) -> Course {
         let mut step = 1;
         let share: Box<dyn Fn(f64) -> f64> = match self {
@@ -218,6 +231,15 @@ impl Kind {
                 let end = draws.between(0.8, 0.97);
                 Box::new(move |x| x * end)
             }
+            Self::FiveSteps => Box::new(|x| (x * 5.0 + 1e-9).floor() / 5.0),
+            Self::Cubic => Box::new(|x| 1.0 - (1.0 - x).powi(3)),
+            Self::Steps => {
+                let steps = steps(draws);
+                Box::new(move |x| {
+                    let done = steps.partition_point(|(time, _)| *time <= x);
+                    done.checked_sub(1).map_or(0.0, |last| steps[last].1)
+                })
+            }
         };
         Course {
             seconds,
@@ -241,7 +263,7 @@ fn power(begins: f64, power: f64) -> Box<dyn Fn(f64) -> f64> {
     Box::new(move |x| ((x - begins).max(0.0) / (1.0 - begins)).powf(power))
 }
 
-/// The line through these points.
+/// Returns the piecewise linear function through `points`.
 fn through(points: Vec<(f64, f64)>) -> impl Fn(f64) -> f64 {
     move |x| {
         let pair = points.windows(2).find(|pair| x < pair[1].0);
@@ -280,4 +302,37 @@ fn stretches(draws: &mut Draws) -> Vec<(f64, f64)> {
         points.push((time, share));
     }
     points
+}
+
+/// The times of random steps, and the share of the results after each.
+fn steps(draws: &mut Draws) -> Vec<(f64, f64)> {
+    let number = draws.count(1, 30);
+    let mut exponential = |scale: f64| -scale * draws.uniform().max(f64::MIN_POSITIVE).ln();
+    let (mut times, mut shares) = (Vec::new(), Vec::new());
+    let (mut time, mut share) = (0.0, 0.0);
+    for step in 0..number {
+        // Each fifth step comes after a pause.
+        time += exponential(if step % 5 == 4 { 10.0 } else { 1.0 });
+        share += exponential(1.0);
+        times.push(time);
+        shares.push(share);
+    }
+    let rest = exponential(1.0);
+    if draws.uniform() < 0.25 {
+        let before = share - shares.len().checked_sub(2).map_or(0.0, |last| shares[last]);
+        let last = draws.between(0.2, 1.0);
+        let scale = (1.0 - last) / (share - before).max(f64::MIN_POSITIVE);
+        for share in &mut shares {
+            *share *= scale;
+        }
+        share = 1.0;
+        *shares.last_mut().expect("at least one") = share;
+    }
+    let end = if draws.uniform() < 0.5 {
+        time + rest
+    } else {
+        time
+    };
+    let at = |(time, step): (f64, f64)| (time / end, step / share);
+    times.into_iter().zip(shares).map(at).collect()
 }

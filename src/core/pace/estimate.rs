@@ -1,79 +1,69 @@
-//! How long a run still takes, by what its looks showed, and how far off that may be.
+//! Estimates how long a run still takes from the counters of its polls, and how uncertain that is.
 
 use super::Run;
-use super::bend::{Mark, Marks, bend, keep};
 use crate::core::observation::Observation;
 use crate::core::since;
 use jiff::Timestamp;
 
-/// The recent rate is taken over this many times the expected rest: as far back as it is to hold ahead.
+/// Length of the recent past, as a multiple of the estimated remaining time. The recent rate is measured over it.
 const WINDOW: f64 = 1.2;
 
-/// How near to a whole result the position is allowed to come: it lies somewhere between two.
+/// Smallest distance of the position from a whole result: the true position is between two.
 const EDGE: f64 = 0.05;
 
-/// The error that an estimate has in any case, as a share of the rest: rates change.
+/// The error of every estimate: rates change.
 pub(super) const ERROR: f64 = 0.3;
 
-/// The error, in results, of a number of results by which a rate is measured.
+/// The error, in results, of the number of results that a rate is measured by.
 const ERROR_OF_COUNT: f64 = 0.4;
 
-/// How much of a change of rate goes into the error: half of it, roughly, may be undone or go on.
+/// The share of a change of rate (in its logarithm) that counts as error: it may continue or be undone.
 const ERROR_OF_CHANGE: f64 = 0.4;
 
-/// What a look that shows no new result counts for: as if the rate had changed by a factor of e.
-const NOTHING_CAME: f64 = 1.0;
+/// The change of rate that a poll without a new result counts as.
+const CHANGE_WITHOUT_RESULT: f64 = 1.0;
 
-/// An estimate worse than this tells no more than that.
-const WORST_ERROR: f64 = 0.9;
-
-/// How many times the spread of the ends that the bends foretell goes into the error: there are more ways to slow down
-/// than those that are tried.
-const ERROR_OF_BEND: f64 = 2.0;
-
-/// How many candidates the missing results take is half as uncertain as if each of them fitted by chance.
-const ERROR_OF_SHARE: f64 = 0.5;
+/// The upper bound of the error.
+const ERROR_MAX: f64 = 0.9;
 
 /// How long a run still takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// In seconds.
-    pub rest: f64,
-    /// The standard deviation of the rest's logarithm: 0.3 is about 30%.
+    /// The remaining time in seconds.
+    pub remaining: f64,
+    /// The standard deviation of its logarithm: 0.3 is about 30%.
     pub error: f64,
 }
 
-/// What one look leaves to the next about the run it saw. All of it is in seconds and results since the run began.
+/// What one poll of a run passes to the next. All of it is in seconds and results since the run began.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Memory {
-    /// The run's age at the look.
+    /// The run's age at the poll.
     pub age: f64,
-    /// The results that it showed.
+    /// The results that the poll showed.
     pub results: f64,
-    /// Where the run stood by its rate, in results and parts of one.
+    /// The estimated position between two whole results.
     pub position: f64,
-    /// The rate it was expected to go on at.
+    /// The rate expected from then on, in results per second.
     pub rate: f64,
-    /// What came in the recent past.
+    /// The results of the recent past.
     pub recent_results: f64,
-    /// How long that was.
+    /// The length of the recent past.
     pub recent_seconds: f64,
-    /// The candidates that had been evaluated by then, or the results where those are not counted.
+    /// The candidates evaluated, or the results where those are not counted.
     pub evaluated: f64,
-    /// The age at which that had last risen.
-    pub came_at: f64,
-    /// A few points of the run's past, for how it slows down.
-    pub marks: Marks,
+    /// The run's age at the newest poll that showed progress.
+    pub progressed_at: f64,
 }
 
-/// What one look shows of a run, in seconds and results since the run began.
+/// The counters that one poll shows, in seconds and results since the run began.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sight {
+pub(super) struct Counters {
     pub(super) age: f64,
     pub(super) results: f64,
-    /// How many results it is expected to end with.
+    /// The results at which the run is expected to end.
     pub(super) goal: f64,
-    /// The candidates evaluated, where those are counted; otherwise the results.
+    /// The candidates evaluated where those are counted; otherwise the results.
     pub(super) evaluated: f64,
 }
 
@@ -81,7 +71,7 @@ pub(super) struct Sight {
     clippy::cast_precision_loss,
     reason = "an estimate; counts are far below 2^52"
 )]
-impl Sight {
+impl Counters {
     pub(super) fn of(run: &Run<'_>, seen: &Observation, now: Timestamp) -> Self {
         let since_start = |results: i64| results.saturating_sub(run.results_at_start) as f64;
         let results = since_start(seen.results).max(0.0);
@@ -89,7 +79,7 @@ impl Sight {
             age: since(run.started_at, now).as_secs_f64(),
             results,
             goal: since_start(run.goal).min(since_start(seen.results) + still_to_come(seen)),
-            // How many were evaluated when a later run began is not known.
+            // For a later run, the number evaluated at its start is not known.
             evaluated: if run.results_at_start == 0 {
                 results.max(seen.evaluated as f64)
             } else {
@@ -99,8 +89,8 @@ impl Sight {
     }
 }
 
-/// The results that can still come: any number, unless the pool is empty. Then it is those of the candidates that are
-/// not evaluated yet, at the share that fitted so far.
+/// Returns how many results can still come: unlimited, unless the pool is empty. Then it is the candidates not yet
+/// evaluated, multiplied by the share of results among those evaluated.
 #[allow(
     clippy::cast_precision_loss,
     reason = "an estimate; counts are far below 2^52"
@@ -113,39 +103,39 @@ fn still_to_come(seen: &Observation) -> f64 {
     waiting * (seen.results as f64 / seen.evaluated as f64)
 }
 
-/// The rest of the run, where its progress tells, and what the next look is to know of this one.
+/// Estimates the remaining time, and returns what the next poll needs. The estimate is `None` while there is no progress
+/// to measure.
 ///
-/// The rate is the recent one or the last one, whichever is faster: too short a rest costs a request, too long a
-/// one a late look. Where the run's past says how it slows down, the end is where that leads.
+/// The rate is the recent one or the one since the last poll, whichever is higher: an estimate that is too short costs a
+/// request, one that is too long costs delay.
 pub(super) fn estimate(
     memory: Option<&Memory>,
-    sight: &Sight,
-    shortest: f64,
+    seen: &Counters,
+    min_interval: f64,
 ) -> (Option<Estimate>, Memory) {
     let before = memory.copied().unwrap_or_default();
-    // Where the clock went back nothing is learnt from the time.
-    let seconds = (sight.age - before.age).max(0.0);
-    let came = sight.results > before.results;
-    let (position, overdue) = position(&before, sight, seconds);
-    // A stall says nothing of the rate at which the run goes on after it.
-    let stalls = overdue && !came;
+    // If the clock went back, this interval says nothing.
+    let seconds = (seen.age - before.age).max(0.0);
+    let has_new_results = seen.results > before.results;
+    let (position, is_overdue) = position(&before, seen, seconds);
+    // A stall does not change the rate at which the run continues after it.
+    let is_stalled = is_overdue && !has_new_results;
     let moved = (position - before.position).max(0.0);
     let mut now = Memory {
-        age: sight.age,
-        results: sight.results,
+        age: seen.age,
+        results: seen.results,
         position,
         rate: 0.0,
-        evaluated: sight.evaluated,
-        came_at: if came || sight.evaluated > before.evaluated {
-            sight.age
-        } else {
-            before.came_at.min(sight.age)
-        },
         recent_results: before.recent_results + moved,
-        recent_seconds: before.recent_seconds + if stalls { 0.0 } else { seconds },
-        ..before
+        recent_seconds: before.recent_seconds + if is_stalled { 0.0 } else { seconds },
+        evaluated: seen.evaluated,
+        progressed_at: if has_new_results || seen.evaluated > before.evaluated {
+            seen.age
+        } else {
+            before.progressed_at.min(seen.age)
+        },
     };
-    if sight.results <= 0.0 {
+    if seen.results <= 0.0 {
         now.recent_results = 0.0;
         return (None, now);
     }
@@ -155,76 +145,40 @@ pub(super) fn estimate(
     if rate <= 0.0 {
         return (None, now);
     }
-    let bent = bent_rest(&mut now, sight);
-    let missing = (sight.goal - position).max(0.0);
-    let rest = (1.0 - bent.belief) * missing / rate + bent.belief * bent.rest;
-    let change = if came && recent > 0.0 && last > 0.0 {
+    let missing = (seen.goal - position).max(0.0);
+    let remaining = missing / rate;
+    let change = if has_new_results && recent > 0.0 && last > 0.0 {
         (last / recent).ln()
     } else {
-        NOTHING_CAME
+        CHANGE_WITHOUT_RESULT
     };
     let count = ERROR_OF_COUNT / now.recent_results.max(0.5);
     let error = ERROR
         .hypot(count)
-        .hypot((1.0 - bent.belief) * ERROR_OF_CHANGE * change)
-        .hypot(bent.belief * bent.error)
-        .min(WORST_ERROR);
-    forget(&mut now, rest, shortest);
-    now.rate = per_second(missing, rest);
-    (Some(Estimate { rest, error }), now)
+        .hypot(ERROR_OF_CHANGE * change)
+        .min(ERROR_MAX);
+    shorten_recent(&mut now, remaining, min_interval);
+    now.rate = per_second(missing, remaining);
+    (Some(Estimate { remaining, error }), now)
 }
 
-/// How long the run still takes if it slows down, what the error of that is, and how far it is to be believed.
-#[derive(Debug, Clone, Copy, Default)]
-struct Bent {
-    rest: f64,
-    error: f64,
-    belief: f64,
-}
-
-/// Keeps what the look shows for later, and says what the past foretells. Candidates are more than results, and whether
-/// the next one fits makes no difference to them: so the past is told by candidates where they are counted.
-fn bent_rest(now: &mut Memory, sight: &Sight) -> Bent {
-    let latest = Mark {
-        age: now.came_at,
-        count: sight.evaluated + 0.5,
-    };
-    let missing = (sight.goal - sight.results - 0.5).max(0.0);
-    let goal = latest.count + missing * sight.evaluated / sight.results;
-    let bend = bend(&now.marks, latest, goal);
-    if now.came_at >= now.age {
-        keep(&mut now.marks, latest, goal);
-    }
-    bend.map_or_else(Bent::default, |bend| {
-        let rest = (bend.end - now.age).max(0.0);
-        let chance = (1.0 - sight.results / sight.evaluated) / missing.max(0.5);
-        Bent {
-            rest,
-            error: (ERROR_OF_BEND * bend.spread / rest.max(1.0))
-                .hypot(ERROR_OF_SHARE * chance.max(0.0).sqrt()),
-            belief: bend.belief,
-        }
-    })
-}
-
-/// Where the run stands: the counter shows whole results, the rate since the last look tells where between two.
+/// Estimates the position between two whole results from the position and rate at the last poll. Returns it, and whether
+/// more results were expected than the counter shows.
 ///
-/// Over some looks this becomes far more exact than one result, which is many seconds of a long run.
-///
-/// Also says whether more results were expected than there are.
-fn position(before: &Memory, sight: &Sight, seconds: f64) -> (f64, bool) {
+/// Over several polls the position becomes far more exact than one result, which can take many seconds.
+fn position(before: &Memory, seen: &Counters, seconds: f64) -> (f64, bool) {
     let expected = if before.rate > 0.0 {
         before.position + before.rate * seconds
     } else {
-        sight.results + 0.5
+        seen.results + 0.5
     };
-    let (low, high) = (sight.results + EDGE, sight.results + 1.0 - EDGE);
+    let (low, high) = (seen.results + EDGE, seen.results + 1.0 - EDGE);
     (expected.clamp(low, high), expected > high)
 }
 
-/// Lets the recent past be no longer than what it is to foretell.
-fn forget(now: &mut Memory, rest: f64, shortest: f64) {
-    let window = (WINDOW * rest).max(2.0 * shortest);
+/// Limits the recent past to a multiple of the remaining time.
+fn shorten_recent(now: &mut Memory, remaining: f64, min_interval: f64) {
+    let window = (WINDOW * remaining).max(2.0 * min_interval);
     if now.recent_seconds > window {
         now.recent_results *= window / now.recent_seconds;
         now.recent_seconds = window;

@@ -1,9 +1,7 @@
-//! When to look again: at a running task by its progress, at a failing one by exponential backoff.
+//! When to poll a task again: a running one by its progress, a failing one by exponential backoff.
 
-mod bend;
 mod estimate;
 
-pub use bend::{MARKS, Mark, Marks};
 pub use estimate::{Estimate, Memory};
 
 use super::after;
@@ -11,38 +9,38 @@ use super::observation::Observation;
 use super::policy::{Polling, Retry};
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
-use estimate::{ERROR, Sight, estimate};
+use estimate::{Counters, ERROR, estimate};
 use jiff::Timestamp;
 use std::time::Duration;
 
 /// Growth of the delay from one failure to the next.
 const MULTIPLIER: f64 = 2.0;
 
-/// The constants of the pace: how an estimate becomes a gap.
+/// The constants that turn an estimate into a gap between two polls.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rule {
-    /// How far below the estimate a look stays, in standard deviations of the estimate's error.
+    /// How many standard deviations of its error a poll comes before the estimated end.
     pub caution: f64,
-    /// A rest of no more than so many times `min_interval` is waited out at one go.
+    /// Up to this many `min_interval`s of remaining time, the next poll comes after the estimated end, not before it.
     pub last_stretch: f64,
-    /// Times how much: a look that comes just too soon costs another `min_interval`.
+    /// The factor on the remaining time then: a poll just before the end costs another `min_interval`.
     pub overshoot: f64,
-    /// No gap is longer than this many times the run's age: what was seen of a young run may not last.
+    /// The longest gap as a multiple of the run's age: the rate of a young run may not last.
     pub times_age: f64,
-    /// No gap is shorter than this share of the time in which nothing came: what hangs may hang for long.
+    /// The shortest gap as a share of the time without progress: a run that hangs may hang for long.
     pub share_of_stall: f64,
 }
 
-/// The rule that growd goes by; `docs/performance.md` says what other constants would do.
+/// The constants in use; `docs/performance.md` compares others.
 pub const RULE: Rule = Rule {
     caution: 2.0,
-    last_stretch: 2.0,
-    overshoot: 1.06,
-    times_age: 2.0,
+    last_stretch: 3.0,
+    overshoot: 1.1,
+    times_age: 2.5,
     share_of_stall: 0.05,
 };
 
-/// What is known of a run when a look has just been answered.
+/// What is known of a run when a poll has just been answered.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
     /// When it began, as far as growd saw.
@@ -51,37 +49,36 @@ pub struct Run<'a> {
     pub results_at_start: i64,
     /// `num_results` at which it is expected to end.
     pub goal: i64,
-    /// What the look before this one left; none at the first look at a run.
+    /// What the previous poll of this run returned; `None` at its first poll.
     pub memory: Option<&'a Memory>,
 }
 
-/// When to look again, and what to remember until then.
+/// When to poll again, and what that poll needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Paced {
-    /// The next look.
+    /// The time of the next poll.
     pub at: Timestamp,
-    /// What the next look needs.
+    /// What the next poll needs.
     pub memory: Memory,
 }
 
-/// When to look again at a running task that was just seen.
+/// Returns when to poll a running task again.
 ///
-/// The rest of the run is estimated from its progress, with the error that the estimate is likely to have
-/// ([`Estimate`]). A look costs a request, and a `done` that is noticed late costs the time that it waits. A look
-/// that comes before the end is one more request, and a look that comes after it is late by the difference: so the
-/// next look comes where the end is just not likely yet, [`Rule::caution`] standard deviations of the error before the
-/// estimate. Each look leaves a shorter rest and, with it, a smaller error in seconds, so few looks come close. A short
-/// rest is waited out, for half of it would be wasted: the look after it could not come sooner than `min_interval`.
-/// `docs/performance.md` derives this and compares it.
+/// The remaining time is estimated from the progress, together with the error of the estimate ([`Estimate`]). A poll
+/// before the end costs one more request; a poll after it costs the delay. So the next poll comes before the end is
+/// likely: [`Rule::caution`] standard deviations before the estimate. Each poll leaves a shorter remaining time, and with
+/// it a smaller error in seconds, so few polls are needed. A short remaining time is waited out in one gap, because the
+/// poll after an early one cannot come before `min_interval`. `docs/performance.md` derives and measures this.
 ///
-/// The result is never sooner than `min_interval` and never later than `max_interval` from `now`. There is no
-/// jitter: the service sees no herd, since every task has a rhythm of its own.
+/// The result is between `min_interval` and `max_interval` after `now`. It has no jitter: each task has its own rhythm, so
+/// polls do not come together.
 #[must_use]
 pub fn next_poll(run: &Run<'_>, seen: &Observation, now: Timestamp, polling: &Polling) -> Paced {
     RULE.next_poll(run, seen, now, polling)
 }
+
 impl Rule {
-    /// [`next_poll`] with these constants.
+    /// Does what [`next_poll`] does, with these constants.
     #[must_use]
     pub fn next_poll(
         &self,
@@ -90,50 +87,58 @@ impl Rule {
         now: Timestamp,
         polling: &Polling,
     ) -> Paced {
-        let sight = Sight::of(run, seen, now);
-        let shortest = polling.min_interval.as_secs_f64();
-        let (estimate, memory) = estimate(run.memory, &sight, shortest);
-        let stall = (memory.age - memory.came_at).max(0.0);
+        let seen = Counters::of(run, seen, now);
+        let min_interval = polling.min_interval.as_secs_f64();
+        let (estimate, memory) = estimate(run.memory, &seen, min_interval);
+        let stall = (memory.age - memory.progressed_at).max(0.0);
+        // A first poll has no last stretch: the mean rate of the whole run says too little about its end.
+        let stretch_unit = run.memory.map_or(0.0, |_| min_interval);
         let gap = self
-            .gap(estimate, &sight, shortest)
+            .gap(estimate, &seen, stretch_unit)
             .max(stall * self.share_of_stall);
-        // Nonsense in the database could make it no number at all.
-        let gap = if gap.is_nan() { shortest } else { gap };
-        let bounded = gap.clamp(shortest, polling.max_interval.as_secs_f64());
+        // Invalid values in the database could make it NaN.
+        let gap = if gap.is_nan() { min_interval } else { gap };
+        let bounded = gap.clamp(min_interval, polling.max_interval.as_secs_f64());
         Paced {
             at: after(now, Duration::from_secs_f64(bounded)),
             memory,
         }
     }
 
-    fn gap(&self, estimate: Option<Estimate>, sight: &Sight, shortest: f64) -> f64 {
-        let young = sight.age * self.times_age;
+    fn gap(&self, estimate: Option<Estimate>, seen: &Counters, min_interval: f64) -> f64 {
+        let longest = seen.age * self.times_age;
         match estimate {
-            None => young,
-            Some(end) if end.rest <= self.last_stretch * shortest => self.gap_before(end, shortest),
-            Some(end) => self.gap_before(end, shortest).min(young),
+            None => longest,
+            Some(end) if self.is_last_stretch(end, min_interval) => {
+                self.gap_before(end, min_interval)
+            }
+            Some(end) => self.gap_before(end, min_interval).min(longest),
         }
     }
 
-    /// The gap before an end that is estimated so, not yet held between the bounds.
+    /// Returns the gap in seconds for an estimate, before the bounds of [`next_poll`] are applied.
     #[must_use]
-    pub fn gap_before(&self, estimate: Estimate, shortest: f64) -> f64 {
-        let Estimate { rest, error } = estimate;
-        if rest <= self.last_stretch * shortest {
-            // What may well be less than it seems is not waited out whole.
-            rest * self.overshoot * (ERROR - error).min(0.0).exp()
+    pub fn gap_before(&self, estimate: Estimate, min_interval: f64) -> f64 {
+        let Estimate { remaining, error } = estimate;
+        if self.is_last_stretch(estimate, min_interval) {
+            // A remaining time that may be much shorter is not waited out in full.
+            remaining * self.overshoot * (ERROR - error).min(0.0).exp()
         } else {
-            rest * (-self.caution * error).exp()
+            remaining * (-self.caution * error).exp()
         }
+    }
+
+    fn is_last_stretch(&self, estimate: Estimate, min_interval: f64) -> bool {
+        estimate.remaining <= self.last_stretch * min_interval
     }
 }
 
-/// The delay after the `failures`-th failure in a row (1 is the first): from `initial`, doubling, to `max`.
+/// Returns the delay after the `failures`-th failure in a row (1 is the first): from `initial`, doubling, to `max`.
 ///
-/// `spread` in `0.0..1.0` is the jitter, which the caller draws: the delay lies between half of the interval
-/// and all of it, so that tasks that failed together do not come back together.
+/// `jitter` in `0.0..1.0` is drawn by the caller. The delay lies between half of the interval and all of it, so that tasks
+/// that failed together are not retried together.
 #[must_use]
-pub fn retry_delay(failures: i64, retry: &Retry, spread: f64) -> Duration {
+pub fn retry_delay(failures: i64, retry: &Retry, jitter: f64) -> Duration {
     let mut schedule = ExponentialBackoff {
         current_interval: retry.initial,
         initial_interval: retry.initial,
@@ -145,11 +150,11 @@ pub fn retry_delay(failures: i64, retry: &Retry, spread: f64) -> Duration {
         ..ExponentialBackoff::default()
     };
     let mut interval = retry.initial;
-    // 2^64 times any delay is past any maximum.
+    // 2^64 times any delay exceeds any maximum.
     for _ in 0..failures.clamp(1, 64) {
         interval = schedule.next_backoff().unwrap_or(retry.max);
     }
     interval
         .min(retry.max)
-        .mul_f64(0.5 + spread.clamp(0.0, 1.0) / 2.0)
+        .mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }

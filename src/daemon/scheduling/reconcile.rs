@@ -13,7 +13,7 @@ use crate::core::step::{PollAnswer, ResumeAnswer};
 use crate::core::{Failure, TaskId, since};
 use crate::crash::{self, Point};
 use crate::daemon::writer::{ResumePermit, WriteError, Writer};
-use crate::extruct::{Answered, Client};
+use crate::extruct::{Client, TaskAnswer};
 use jiff::Timestamp;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -82,7 +82,7 @@ fn is_old(poll: &PollAnswer) -> bool {
 async fn poll(id: &TaskId, context: &Context) -> PollAnswer {
     crash::at(Point::PollBegins);
     let started_at = Timestamp::now();
-    let Answered { mut outcome, .. } = context.client.poll(id).await;
+    let TaskAnswer { mut outcome, .. } = context.client.poll(id).await;
     if let Err(failure) = outcome {
         outcome = Err(explained(failure, context).await);
     }
@@ -108,14 +108,14 @@ async fn explained(failure: Failure, context: &Context) -> Failure {
 
 async fn resume(id: &TaskId, client: &Client, permit: ResumePermit) -> ResumeAnswer {
     let started_at = Timestamp::now();
-    let Answered {
+    let TaskAnswer {
         http_status,
         outcome,
     } = if Instant::now() < permit.send_before {
         client.resume(id, permit.desired_new_results).await
     } else {
         let detail = "storing it took too long for what it was decided by; polling again";
-        Answered {
+        TaskAnswer {
             http_status: None,
             outcome: Err(Failure::Withheld {
                 detail: detail.to_owned(),
