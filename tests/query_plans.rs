@@ -136,7 +136,7 @@ async fn what_is_in_no_queue_is_found_without_a_look_at_what_is_under_way() {
     let all = statements::all();
     let (_, sql) = all
         .iter()
-        .find(|(name, _)| *name == "reschedule::TAKE_UP")
+        .find(|(name, _)| *name == "reschedule::WAKE_UNSCHEDULED")
         .unwrap();
     let plan = plan(&mut connection, sql).await;
     assert!(

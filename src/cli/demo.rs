@@ -213,7 +213,7 @@ impl Home {
     async fn report(&self) -> anyhow::Result<()> {
         let mut connection = store::open(&self.database, Mode::Read).await?;
         let mut table = table::table(&["search", "state", "results", "asked for", "why"]);
-        let mut rows = overview::rows(&mut connection, None, overview::ResumePermit::Added);
+        let mut rows = overview::rows(&mut connection, None, overview::RowOrder::Added);
         while let Some(row) = rows.try_next().await? {
             let cells = vec![
                 Cell::new(row.note.unwrap_or_default()),

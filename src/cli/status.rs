@@ -7,7 +7,7 @@ use crate::core::State;
 use crate::core::since;
 use crate::daemon::HEARTBEAT;
 use crate::store::daemon::DaemonRow;
-use crate::store::overview::{self, OverviewRow, ResumePermit, StateCount};
+use crate::store::overview::{self, OverviewRow, RowOrder, StateCount};
 use crate::store::{self, Lock, Mode, Text, daemon, ledger, time};
 use clap::Args;
 use comfy_table::{Cell, Table};
@@ -232,11 +232,11 @@ impl Summary {
     }
 
     /// A few are sorted; many are taken as they come.
-    fn order(&self) -> ResumePermit {
+    fn order(&self) -> RowOrder {
         if self.total() > FEW {
-            ResumePermit::Id
+            RowOrder::Id
         } else {
-            ResumePermit::Added
+            RowOrder::Added
         }
     }
 

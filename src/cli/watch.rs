@@ -6,7 +6,7 @@ use super::table::clean;
 use super::{Context, Exit, interrupted};
 use crate::core::State;
 use crate::daemon::supervision::state_counts::StateCounts;
-use crate::store::overview::{self, OverviewRow, ResumePermit};
+use crate::store::overview::{self, OverviewRow, RowOrder};
 use crate::store::{self, Mode, Text, schema};
 use clap::Args;
 use console::{Alignment, Term, pad_str, truncate_str};
@@ -87,7 +87,7 @@ async fn show(
         return show_some(connection, view, counts, now).await;
     }
     let mut sum = Sum::default();
-    let mut rows = overview::rows(connection, None, ResumePermit::Added);
+    let mut rows = overview::rows(connection, None, RowOrder::Added);
     while let Some(row) = rows.try_next().await? {
         let ended = has_ended(&row);
         sum.tasks += 1;

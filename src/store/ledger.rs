@@ -127,7 +127,7 @@ pub async fn asked_within(
     Ok((row.try_get("asked")?, frees_at))
 }
 
-pub(super) const PULL_BACK: &str = "UPDATE resumes
+pub(super) const RESTART_SETTLING: &str = "UPDATE resumes
             SET sent_at = ?1, resolved_at = min(resolved_at, ?1), idle_since = NULL, idle_until = NULL
           WHERE sent_at > ?1 AND (state IN ('intended', 'lost') OR (state = 'accepted' AND brought IS NULL))";
 
@@ -137,11 +137,11 @@ pub(super) const PULL_BACK: &str = "UPDATE resumes
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn pull_back(
+pub async fn restart_settling(
     connection: &mut SqliteConnection,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    Ok(sqlx::query(PULL_BACK)
+    Ok(sqlx::query(RESTART_SETTLING)
         .bind(time::to_text(now))
         .execute(connection)
         .await?

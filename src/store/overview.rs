@@ -41,7 +41,7 @@ pub struct StateCount {
 
 /// In which order tasks come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResumePermit {
+pub enum RowOrder {
     /// As they were added; all of them are sorted for that.
     Added,
     /// By their ids, as they stand in the database: a million of them takes no memory.
@@ -67,13 +67,13 @@ pub(super) const ROWS_FIRST: &str =
 pub fn rows<'c>(
     connection: &'c mut SqliteConnection,
     state: Option<&'c str>,
-    order: ResumePermit,
+    order: RowOrder,
 ) -> BoxStream<'c, Result<OverviewRow, StoreError>> {
     let sql = match (order, state) {
-        (ResumePermit::Added, _) => ROWS_ADDED,
-        (ResumePermit::Id, None) => ROWS,
-        (ResumePermit::Id, Some("paused")) => ROWS_PAUSED,
-        (ResumePermit::Id, Some(_)) => ROWS_IN,
+        (RowOrder::Added, _) => ROWS_ADDED,
+        (RowOrder::Id, None) => ROWS,
+        (RowOrder::Id, Some("paused")) => ROWS_PAUSED,
+        (RowOrder::Id, Some(_)) => ROWS_IN,
     };
     sqlx::query_as(sql)
         .bind(state)

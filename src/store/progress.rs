@@ -43,7 +43,7 @@ pub(super) const DUE_OLDEST: &str = due!("ASC");
 pub(super) const DUE_NEWEST: &str = due!("DESC");
 
 /// The tasks of a queue that are due, at most `limit`. A row of progress without a task may be among them: to look for
-/// each task would take longer than all else. [`put_away`] is for those.
+/// each task would take longer than all else. [`unschedule_orphan`] is for those.
 ///
 /// # Errors
 ///
@@ -68,7 +68,7 @@ pub async fn due(
     Ok(Due::of(ids))
 }
 
-pub(super) const HELD: &str = "SELECT CAST(task_id AS BLOB) FROM progress
+pub(super) const WAITING_FOR_LIMIT: &str = "SELECT CAST(task_id AS BLOB) FROM progress
       WHERE queue = 'limit' AND next_poll_at IS NOT NULL AND (polled_at BETWEEN ?1 AND ?2) IS NOT TRUE
       ORDER BY next_poll_at LIMIT ?3";
 
@@ -78,13 +78,13 @@ pub(super) const HELD: &str = "SELECT CAST(task_id AS BLOB) FROM progress
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn held(
+pub async fn waiting_for_limit(
     connection: &mut SqliteConnection,
     polled_before: Timestamp,
     now: Timestamp,
     limit: usize,
 ) -> Result<Due, StoreError> {
-    let ids: Vec<Vec<u8>> = sqlx::query_scalar(HELD)
+    let ids: Vec<Vec<u8>> = sqlx::query_scalar(WAITING_FOR_LIMIT)
         .bind(time::to_text(polled_before))
         .bind(time::to_text(now))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -121,7 +121,7 @@ impl Due {
     }
 }
 
-pub(super) const PARK: &str =
+pub(super) const MARK_UNUSABLE: &str =
     "UPDATE progress SET state = 'missing', reason = ?2, next_poll_at = NULL
           WHERE task_id = CAST(?1 AS TEXT) AND next_poll_at IS NOT NULL";
 
@@ -130,7 +130,7 @@ pub(super) const PARK: &str =
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn park(
+pub async fn mark_unusable(
     connection: &mut SqliteConnection,
     id: &[u8],
     now: Timestamp,
@@ -139,7 +139,7 @@ pub async fn park(
     let reason = format!(
         "this id is no UTF-8 text: DELETE FROM tasks WHERE CAST(task_id AS BLOB) = x'{hex}' removes it"
     );
-    let parked = sqlx::query(PARK)
+    let parked = sqlx::query(MARK_UNUSABLE)
         .bind(id)
         .bind(&reason)
         .execute(&mut *connection)
@@ -155,7 +155,7 @@ pub async fn park(
     Ok(parked)
 }
 
-pub(super) const SET_ASIDE: &str =
+pub(super) const RECORD_NOT_STORED: &str =
     "UPDATE progress SET last_error = ?2, failures = max(failures, 1)
       WHERE task_id = ?1 AND last_error IS NOT ?2";
 
@@ -165,13 +165,13 @@ pub(super) const SET_ASIDE: &str =
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn set_aside(
+pub async fn record_not_stored(
     connection: &mut SqliteConnection,
     id: &TaskId,
     error: &str,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    let changed = sqlx::query(SET_ASIDE)
+    let changed = sqlx::query(RECORD_NOT_STORED)
         .bind(id.as_str())
         .bind(error)
         .execute(&mut *connection)
@@ -194,7 +194,7 @@ pub(super) const NEXT_DUE: &str = "SELECT min(at) FROM (
         SELECT * FROM (SELECT next_poll_at AS at FROM progress WHERE queue = 'regular' AND next_poll_at > ?1
                         ORDER BY next_poll_at LIMIT 1))";
 
-pub(super) const PUT_AWAY: &str = "UPDATE progress SET next_poll_at = NULL
+pub(super) const UNSCHEDULE_ORPHAN: &str = "UPDATE progress SET next_poll_at = NULL
       WHERE task_id = ?1 AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = ?1)";
 
 /// Takes a row of progress out of its queue that has no task; somebody made it by hand.
@@ -202,8 +202,11 @@ pub(super) const PUT_AWAY: &str = "UPDATE progress SET next_poll_at = NULL
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn put_away(connection: &mut SqliteConnection, id: &TaskId) -> Result<(), StoreError> {
-    sqlx::query(PUT_AWAY)
+pub async fn unschedule_orphan(
+    connection: &mut SqliteConnection,
+    id: &TaskId,
+) -> Result<(), StoreError> {
+    sqlx::query(UNSCHEDULE_ORPHAN)
         .bind(id.as_str())
         .execute(connection)
         .await?;
@@ -211,7 +214,7 @@ pub async fn put_away(connection: &mut SqliteConnection, id: &TaskId) -> Result<
 }
 
 /// When the first task after `now` is due, of those that do not wait for the daily limit; none, too, where what is next
-/// is no time: [`pull_back`](super::reschedule::pull_back) sees to that.
+/// is no time: [`wake_scheduled_too_late`](super::reschedule::wake_scheduled_too_late) sees to that.
 ///
 /// # Errors
 ///

@@ -31,7 +31,7 @@ fn made_due(
     sqlx::query(sql).bind(time::to_text(now)).bind(interval)
 }
 
-pub(super) const WAKE_WAITING: &str = make_due!(
+pub(super) const WAKE_GATED: &str = make_due!(
     "queue IN ('new', 'regular') AND next_poll_at > ?1
      AND ((?3 AND failures > 0) OR (state = 'growing' AND status = 'done' AND failures = 0))"
 );
@@ -42,13 +42,13 @@ pub(super) const WAKE_WAITING: &str = make_due!(
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn wake_waiting(
+pub async fn wake_gated(
     connection: &mut SqliteConnection,
     backing_off: bool,
     min_interval: Duration,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    made_due(WAKE_WAITING, min_interval, now)
+    made_due(WAKE_GATED, min_interval, now)
         .bind(backing_off)
         .execute(connection)
         .await?;
@@ -101,7 +101,7 @@ pub async fn poll_sooner(
     Ok(())
 }
 
-pub(super) const TAKE_UP: &str = make_due!(
+pub(super) const WAKE_UNSCHEDULED: &str = make_due!(
     "next_poll_at IS NULL AND state IN ('pending', 'growing')
      AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id AND NOT paused)"
 );
@@ -112,12 +112,12 @@ pub(super) const TAKE_UP: &str = make_due!(
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn take_up(
+pub async fn wake_unscheduled(
     connection: &mut SqliteConnection,
     min_interval: Duration,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    Ok(made_due(TAKE_UP, min_interval, now)
+    Ok(made_due(WAKE_UNSCHEDULED, min_interval, now)
         .execute(connection)
         .await?
         .rows_affected())
@@ -126,11 +126,11 @@ pub async fn take_up(
 /// No poll is put off for longer than a day, and a little more for the time that it takes.
 const LONGEST_WAIT: Duration = Duration::from_hours(25);
 
-pub(super) const PULL_BACK: &str = "UPDATE progress SET next_poll_at = ?1
+pub(super) const WAKE_SCHEDULED_TOO_LATE: &str = "UPDATE progress SET next_poll_at = ?1
       WHERE queue IN ('new', 'regular') AND next_poll_at > ?2
         AND (next_poll_at > ?3 OR polled_at > ?1 OR (state <> 'missing' AND failures = 0) IS NOT FALSE)";
 
-pub(super) const PULL_BACK_HELD: &str = "UPDATE progress SET next_poll_at = ?1
+pub(super) const BOUND_LIMIT_WAIT: &str = "UPDATE progress SET next_poll_at = ?1
       WHERE queue = 'limit' AND next_poll_at > ?1";
 
 /// Makes tasks due at once that the clock left behind, or somebody by hand: no schedule lies further ahead than
@@ -144,16 +144,16 @@ pub(super) const PULL_BACK_HELD: &str = "UPDATE progress SET next_poll_at = ?1
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn pull_back(
+pub async fn wake_scheduled_too_late(
     connection: &mut SqliteConnection,
     now: Timestamp,
     horizon: Timestamp,
 ) -> Result<u64, StoreError> {
-    sqlx::query(PULL_BACK_HELD)
+    sqlx::query(BOUND_LIMIT_WAIT)
         .bind(time::to_text(after(now, ledger::DAY)))
         .execute(&mut *connection)
         .await?;
-    Ok(sqlx::query(PULL_BACK)
+    Ok(sqlx::query(WAKE_SCHEDULED_TOO_LATE)
         .bind(time::to_text(now))
         .bind(time::to_text(horizon))
         .bind(time::to_text(horizon.max(after(now, LONGEST_WAIT))))

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 
 /// A task's progress as it was read, and as it is to be written.
 #[derive(Debug, Clone, Copy)]
-pub struct Saved<'a> {
+pub struct ProgressChange<'a> {
     /// The task.
     pub id: &'a TaskId,
     /// As it was read in this transaction; none where the task is gone.
@@ -36,7 +36,7 @@ pub(super) const UPDATE_STATE: &str = "UPDATE progress SET state = ?2 WHERE task
 /// What SQLite says.
 pub async fn save(
     connection: &mut SqliteConnection,
-    tasks: &[Saved<'_>],
+    tasks: &[ProgressChange<'_>],
 ) -> Result<(), StoreError> {
     for task in tasks {
         update(connection, task.id, task.after).await?;

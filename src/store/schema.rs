@@ -148,7 +148,7 @@ pub async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), StoreEr
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn expect_many(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+pub async fn enlarge_cache(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     sqlx::query("PRAGMA cache_size = -65536")
         .execute(connection)
         .await?;
@@ -215,7 +215,7 @@ pub async fn differences(connection: &mut SqliteConnection) -> Result<Vec<String
 /// # Errors
 ///
 /// [`StoreError::Schema`] where it is not; what SQLite says.
-pub async fn assert_whole(
+pub async fn check_schema(
     connection: &mut SqliteConnection,
     path: &Path,
 ) -> Result<(), StoreError> {
@@ -366,7 +366,7 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), S
         .map_err(|error| StoreError::Migrate {
             path: path.to_owned(),
             detail: error.to_string(),
-            for_now: super::is_for_now(&error),
+            is_transient: super::is_transient_migration(&error),
         })?;
     crash::at(Point::MigrationCommitted);
     #[cfg(all(feature = "crash-points", debug_assertions))]

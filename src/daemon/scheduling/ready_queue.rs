@@ -176,7 +176,7 @@ async fn held(
     let growth = &policy.growth;
     let none = progress::Due::default();
     // Nothing is asked of the ledger where nobody waits.
-    if progress::held(reader, Timestamp::MAX, now, 1)
+    if progress::waiting_for_limit(reader, Timestamp::MAX, now, 1)
         .await?
         .is_empty()
     {
@@ -195,7 +195,8 @@ async fn held(
     let serves = serves.saturating_sub(taken.of_the_limit);
     let min_interval = policy.polling.min_interval;
     let polled_before = now.checked_sub(min_interval).unwrap_or(Timestamp::MIN);
-    let found = progress::held(reader, polled_before, now, serves + taken.count).await?;
+    let found =
+        progress::waiting_for_limit(reader, polled_before, now, serves + taken.count).await?;
     // Where all have just been looked at: once that is long enough ago.
     let again = after(now, min_interval);
     Ok((found.at_most(serves, taken.is_out), serves, Some(again)))

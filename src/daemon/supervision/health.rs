@@ -6,7 +6,7 @@
 //! for that: closing one again would drop SQLite's own locks.
 
 use crate::store::lock::lock_path;
-use crate::store::{Part, StoreError, schema, wal};
+use crate::store::{DatabaseFile, StoreError, schema, wal};
 use sqlx::sqlite::SqliteConnection;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -35,7 +35,7 @@ struct Watched {
     path: PathBuf,
     device: u64,
     inode: u64,
-    part: Part,
+    file: DatabaseFile,
 }
 
 impl Health {
@@ -51,16 +51,16 @@ impl Health {
     pub fn with_patience(database: &Path, read_only_max: Duration) -> Self {
         // Without the index of the log two processes overwrite what each other committed to it.
         let files = [
-            (database.to_owned(), Part::Database),
-            (wal::beside(database, "-wal"), Part::Log),
-            (wal::beside(database, "-shm"), Part::Index),
-            (lock_path(database), Part::Lock),
+            (database.to_owned(), DatabaseFile::Main),
+            (wal::beside(database, "-wal"), DatabaseFile::Wal),
+            (wal::beside(database, "-shm"), DatabaseFile::Shm),
+            (lock_path(database), DatabaseFile::Lock),
         ];
         Self(Arc::new(Inner {
             database: database.to_owned(),
             files: files
                 .into_iter()
-                .filter_map(|(path, part)| Watched::new(path, part))
+                .filter_map(|(path, file)| Watched::new(path, file))
                 .collect(),
             read_only_max,
             found: OnceLock::new(),
@@ -88,10 +88,10 @@ impl Health {
     pub async fn heard(&self, error: &StoreError, connection: &mut SqliteConnection) {
         if let StoreError::Damaged(detail) = error {
             self.found(StoreError::Damaged(detail.clone()));
-        } else if error.names_what_is_not_there() {
+        } else if error.is_missing_object() {
             // It may be a trigger of somebody's own that asks for what is not there: then the schema is whole.
             if let Err(error @ StoreError::Schema { .. }) =
-                schema::assert_whole(connection, &self.0.database).await
+                schema::check_schema(connection, &self.0.database).await
             {
                 self.found(error);
             }
@@ -146,13 +146,13 @@ impl Health {
 }
 
 impl Watched {
-    fn new(path: PathBuf, part: Part) -> Option<Self> {
+    fn new(path: PathBuf, file: DatabaseFile) -> Option<Self> {
         let metadata = fs::metadata(&path).ok()?;
         Some(Self {
             path,
             device: metadata.dev(),
             inode: metadata.ino(),
-            part,
+            file,
         })
     }
 
@@ -160,7 +160,7 @@ impl Watched {
         let gone = |how| {
             Some(StoreError::Gone {
                 path: self.path.clone(),
-                part: self.part,
+                file: self.file,
                 how,
             })
         };
@@ -169,7 +169,7 @@ impl Watched {
                 gone("was replaced by another file")
             }
             // It has something in it as long as it is used; the log need not.
-            Ok(now) if self.part == Part::Database && now.len() == 0 => gone("was emptied"),
+            Ok(now) if self.file == DatabaseFile::Main && now.len() == 0 => gone("was emptied"),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 gone("was removed or moved away")
             }

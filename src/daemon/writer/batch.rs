@@ -131,7 +131,7 @@ pub async fn write(
                     take(poll.answered_at, step);
                 } else {
                     // Removed while it was looked at: there is nothing left to know.
-                    progress::put_away(batch.connection, id).await?;
+                    progress::unschedule_orphan(batch.connection, id).await?;
                 }
             }
             Answer::Resume(answer) => {
@@ -360,7 +360,7 @@ fn of_the_ledger_only(mut step: Step) -> Step {
 async fn store(connection: &mut SqliteConnection, taken: &[Taken<'_>]) -> Result<(), StoreError> {
     let rows: Vec<_> = taken
         .iter()
-        .map(|taken| store::Saved {
+        .map(|taken| store::ProgressChange {
             id: taken.id,
             before: taken.task.map(|task| &task.progress),
             after: &taken.step.progress,
@@ -420,7 +420,7 @@ pub async fn store_gate(
     }
     if after.until.is_none() {
         let backing_off = before.kind == Kind::Unreachable;
-        reschedule::wake_waiting(connection, backing_off, min_interval, now).await?;
+        reschedule::wake_gated(connection, backing_off, min_interval, now).await?;
     }
     let event = Event {
         kind: "gate",

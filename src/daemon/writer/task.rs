@@ -230,7 +230,7 @@ impl WriterTask {
             self.health.heard(error, &mut self.connection).await;
         }
         match outcome {
-            Err(error) if error.is_passing() && !self.health.gives_up(&error, retry.lasted()) => {
+            Err(error) if error.is_transient() && !self.health.gives_up(&error, retry.lasted()) => {
                 if !(error.is_out_of_room()
                     && self.give_room_back().await
                     && retry.retries_at_once())
