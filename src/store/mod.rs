@@ -2,13 +2,13 @@
 //!
 //! # Guarantees
 //!
-//! What a function writes is durable once the caller's transaction is committed (`synchronous=FULL`). Only [`begin`] and
-//! [`Transaction::commit`] begin and commit: the caller decides what belongs together.
+//! What a function writes is durable once the caller's transaction is committed (`synchronous=FULL`). Only [`begin`]
+//! and [`Transaction::commit`] begin and commit: the caller decides what belongs together.
 //!
 //! # Caveats
 //!
-//! Writers must begin with `BEGIN IMMEDIATE` ([`begin`]). A deferred transaction that reads first fails at once if another
-//! process wrote in between, however long the busy timeout is.
+//! Writers must begin with `BEGIN IMMEDIATE` ([`begin`]). A deferred transaction that reads first fails at once if
+//! another process wrote in between, however long the busy timeout is.
 
 pub mod daemon;
 pub mod disk;
@@ -186,8 +186,8 @@ pub enum DatabaseFile {
 }
 
 impl DatabaseFile {
-    /// What the operator does if the file was replaced while the daemon had it open. The daemon then ends, and writes its
-    /// log, which it still has open, into the main file.
+    /// What the operator does if the file was replaced while the daemon had it open. The daemon then ends, and writes
+    /// its log, which it still has open, into the main file.
     fn advice(self) -> &'static str {
         match self {
             Self::Main => {
@@ -307,8 +307,8 @@ fn primary_code(error: &sqlx::Error) -> Option<i64> {
     Some(code.parse::<i64>().ok()? & 0xff)
 }
 
-/// A write transaction. If it is dropped without [`commit`](Self::commit), it stays open until [`rollback`], or until the
-/// connection is closed.
+/// A write transaction. If it is dropped without [`commit`](Self::commit), it stays open until [`rollback`], or until
+/// the connection is closed.
 ///
 /// sqlx's own type does not notice that SQLite has rolled a transaction back by itself, as it does on a full disk: the
 /// connection would refuse every later one.
@@ -345,7 +345,8 @@ impl DerefMut for Transaction<'_> {
 ///
 /// # Errors
 ///
-/// What SQLite says, such as [busy](StoreError::is_transient) if another process writes for longer than the busy timeout.
+/// What SQLite says, such as [busy](StoreError::is_transient) if another process writes for longer than the busy
+/// timeout.
 pub async fn begin(connection: &mut SqliteConnection) -> Result<Transaction<'_>, StoreError> {
     sqlx::query("BEGIN IMMEDIATE")
         .execute(&mut *connection)

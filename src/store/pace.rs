@@ -1,10 +1,9 @@
-//! `progress.pace`: what the pace remembers of a run from one look to the next, as JSON.
+//! `progress.pace`: the memory of the pace between two polls, as JSON.
 
 use crate::core::pace::{MARKS, Mark, Memory};
 use serde::{Deserialize, Serialize};
 
-/// What is written. Six digits are more than any of it is exact to, and so few are quickly written and read, which is
-/// done with each look.
+/// The JSON object. The numbers are `f32`: six digits are more than they are exact to.
 #[derive(Serialize, Deserialize)]
 struct Written {
     age: f32,
@@ -18,11 +17,11 @@ struct Written {
     marks: Vec<[f32; 2]>,
 }
 
-/// The column's value; none where there is a number that cannot be written.
+/// Returns the column's value; none if a number cannot be written.
 pub(super) fn to_text(memory: &Memory) -> Option<String> {
     #[allow(
         clippy::cast_possible_truncation,
-        reason = "what is too large is infinite then, and cannot be read back"
+        reason = "a number that is too large becomes infinite, and is refused when it is read"
     )]
     let short = |number: f64| number as f32;
     let used = memory.marks.iter().filter(|mark| mark.count > 0.0);
@@ -42,7 +41,8 @@ pub(super) fn to_text(memory: &Memory) -> Option<String> {
     .ok()
 }
 
-/// Reads it back. What is not whole, or cannot be, is none at all: the pace then begins anew, which costs a few looks.
+/// Reads the column. A value that is incomplete or impossible is none: the pace then starts anew, which costs a few
+/// polls.
 pub(super) fn from_column(text: Option<&str>) -> Option<Memory> {
     let written: Written = serde_json::from_str(text?).ok()?;
     let mut marks = [Mark::default(); MARKS];
@@ -78,7 +78,7 @@ pub(super) fn from_column(text: Option<&str>) -> Option<Memory> {
     ];
     let points = marks.iter().flat_map(|mark| [&mark.age, &mark.count]);
     let usable = |number: &f64| number.is_finite() && *number >= 0.0;
-    // The recent past is a part of the run; 1 is more than rounding makes of it.
+    // The recent part is not larger than the run; rounding adds less than 1.
     let is_part =
         memory.recent_results <= memory.results + 1.0 && memory.recent_seconds <= memory.age + 1.0;
     (numbers.iter().chain(points).all(usable) && is_part).then_some(memory)
@@ -113,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_back() {
+    fn a_memory_is_read_back_as_it_was_written() {
         let text = to_text(&memory()).unwrap();
         assert_eq!(from_column(Some(&text)), Some(memory()));
     }
 
     #[test]
-    fn what_is_not_whole_is_none_at_all() {
+    fn an_incomplete_or_impossible_value_is_none() {
         let text = to_text(&memory()).unwrap();
         for broken in [
             "",
@@ -131,7 +131,7 @@ mod tests {
             &text.replace("8.5", "\"x\""),
             &text.replace("8.5", "-8.5"),
             &text.replace("[60.5", "[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[60.5"),
-            // As an earlier version wrote it.
+            // Written by an earlier version.
             &text.replace("\"marks\"", "\"slips\""),
             &text.replace("230.5,", "-230.5,"),
             &text.replace("230.5,", "23050.0,"),

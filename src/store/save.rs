@@ -17,8 +17,8 @@ pub struct ProgressChange<'a> {
     pub after: &'a Progress,
 }
 
-/// All columns that the daemon writes but `state`. An `UPDATE` that names a column of an index rewrites the index's entry
-/// even where the value is the same, and the entry of each task is on another page.
+/// All columns that the daemon writes but `state`. An `UPDATE` that names a column of an index rewrites the index's
+/// entry even where the value is the same, and the entry of each task is on another page.
 pub(super) const UPDATE: &str = "UPDATE progress
         SET polls = ?2, polled_at = ?3, next_poll_at = ?4, pace = ?5, queue = ?6, reason = ?7, status = ?8,
             is_exhausted = ?9, desired_num_results = ?10, num_results_discovered = ?11, num_results_enriched = ?12,

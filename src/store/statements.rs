@@ -1,9 +1,8 @@
-//! The statements that the daemon and the commands run, as they run them, so that a test can ask SQLite how it goes
-//! about each of them.
+//! The statements of the daemon and the commands, so that a test can check the query plan of each.
 
 use super::{daemon, history, ledger, load, overview, progress, reschedule, save, tasks, values};
 
-/// Each with a name.
+/// Returns each statement with its name.
 #[must_use]
 pub fn all() -> Vec<(&'static str, &'static str)> {
     let mut all = vec![

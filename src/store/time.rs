@@ -1,35 +1,14 @@
-//! Times as the database has them: UTC text with milliseconds, `2026-11-24T02:22:00.123Z`.
+//! Times in the database: UTC text with milliseconds, `2026-11-24T02:22:00.123Z`.
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
-/// A time as text. All have the same length, so their order as text is their order in time.
+/// Formats a time. All texts have the same length, so their order as text is their order in time.
 #[must_use]
 pub fn to_text(at: Timestamp) -> String {
-    // Written by hand: it is done several times for each look.
-    let at = TimeZone::UTC.to_datetime(at);
-    let number = |number: i16| u16::try_from(number).unwrap_or(0);
-    let (year, milliseconds) = (number(at.year()), at.subsec_nanosecond() / 1_000_000);
-    let small = |number: i8| u8::try_from(number).unwrap_or(0);
-    let mut text = String::with_capacity("2026-11-24T02:22:00.123Z".len());
-    let mut put = |number: u16, digits: u32, end: char| {
-        for digit in (0..digits).rev() {
-            let digit = number / 10_u16.pow(digit) % 10;
-            text.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
-        }
-        text.push(end);
-    };
-    put(year, 4, '-');
-    put(small(at.month()).into(), 2, '-');
-    put(small(at.day()).into(), 2, 'T');
-    put(small(at.hour()).into(), 2, ':');
-    put(small(at.minute()).into(), 2, ':');
-    put(small(at.second()).into(), 2, '.');
-    put(u16::try_from(milliseconds).unwrap_or(0), 3, 'Z');
-    text
+    format!("{at:.3}")
 }
 
-/// A time from text; none where it is no time.
+/// Parses a time; none if the text is not one.
 #[must_use]
 pub fn from_text(text: &str) -> Option<Timestamp> {
     text.parse().ok()
