@@ -362,7 +362,7 @@ async fn store(connection: &mut SqliteConnection, taken: &[Taken<'_>]) -> Result
         .iter()
         .map(|taken| store::ProgressChange {
             id: taken.id,
-            before: taken.task.map(|task| &task.progress),
+            state_before: taken.task.map(|task| task.progress.state),
             after: &taken.step.progress,
         })
         .collect();
