@@ -1,4 +1,4 @@
-//! docs/schema.md says what the schema is: every column, every query and every refusal in it holds.
+//! docs/schema.md matches the schema: columns, triggers, states, queries and refusals.
 
 use growd::store::{self, Mode};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
