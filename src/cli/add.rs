@@ -63,7 +63,7 @@ impl Add {
         }
         let mut connection = context.open_to_write(Mode::Write).await?;
         if entries.len() > LISTED_MAX {
-            schema::expect_many(&mut connection).await?;
+            schema::enlarge_cache(&mut connection).await?;
         }
         let mut transaction = store::begin(&mut connection).await?;
         tasks::resolve(

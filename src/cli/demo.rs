@@ -213,7 +213,7 @@ impl Files {
     async fn print_summary(&self) -> anyhow::Result<()> {
         let mut connection = store::open(&self.database, Mode::Read).await?;
         let mut table = output::table(&["search", "state", "results", "requested", "why"]);
-        let mut rows = overview::rows(&mut connection, None, overview::Order::Added);
+        let mut rows = overview::rows(&mut connection, None, overview::RowOrder::Added);
         while let Some(row) = rows.try_next().await? {
             let cells = vec![
                 Cell::new(row.note.unwrap_or_default()),

@@ -80,7 +80,7 @@ impl Exit {
             StoreError::NotGrowd { .. }
             | StoreError::Newer { .. }
             | StoreError::NeedsMigration { .. }
-            | StoreError::Migrate { for_now: false, .. } => Self::Unusable,
+            | StoreError::Migrate { is_transient: false, .. } => Self::Unusable,
             StoreError::Absent { .. }
             | StoreError::Open { .. }
             | StoreError::Directory { .. }
@@ -88,7 +88,7 @@ impl Exit {
             | StoreError::Damaged(_)
             | StoreError::Schema { .. }
             // Temporary: a restart may succeed.
-            | StoreError::Migrate { for_now: true, .. }
+            | StoreError::Migrate { is_transient: true, .. }
             | StoreError::Gone { .. }
             | StoreError::Unwritable { .. }
             | StoreError::Value(_)
@@ -118,11 +118,11 @@ mod tests {
     #[test]
     fn each_error_has_the_status_of_the_contract() {
         let path = || "x".into();
-        let migrate = |for_now| {
+        let migrate = |is_transient| {
             anyhow::Error::from(StoreError::Migrate {
                 path: path(),
                 detail: String::new(),
-                for_now,
+                is_transient,
             })
         };
         for (error, status) in [

@@ -6,7 +6,7 @@ use super::{Context, Exit, tasks};
 use crate::core::since;
 use crate::daemon::HEARTBEAT;
 use crate::store::daemon::DaemonRow;
-use crate::store::overview::{self, Order, OverviewRow};
+use crate::store::overview::{self, OverviewRow, RowOrder};
 use crate::store::state_counts::StateCounts;
 use crate::store::{self, Lock, Mode, Text, daemon, ledger, time};
 use clap::Args;
@@ -224,11 +224,11 @@ fn cells(row: &OverviewRow, now: Timestamp) -> Vec<Cell> {
 
 impl Summary {
     /// Sorts only a few tasks: sorting a million takes time and memory.
-    fn order(&self) -> Order {
+    fn order(&self) -> RowOrder {
         if self.counts.total() > LISTED_MAX {
-            Order::Id
+            RowOrder::Id
         } else {
-            Order::Added
+            RowOrder::Added
         }
     }
 

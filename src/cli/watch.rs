@@ -5,7 +5,7 @@ use super::rate::GrowthRate;
 use super::status::LISTED_MAX;
 use super::{Context, Exit, interrupted};
 use crate::core::State;
-use crate::store::overview::{self, Order, OverviewRow};
+use crate::store::overview::{self, OverviewRow, RowOrder};
 use crate::store::state_counts::StateCounts;
 use crate::store::{self, Mode, Text, schema};
 use clap::Args;
@@ -82,7 +82,7 @@ async fn show(connection: &mut SqliteConnection, view: &mut dyn View) -> anyhow:
         return show_some(connection, view, &counts, now).await;
     }
     let mut totals = Totals::default();
-    let mut rows = overview::rows(connection, None, Order::Added);
+    let mut rows = overview::rows(connection, None, RowOrder::Added);
     while let Some(row) = rows.try_next().await? {
         let ended = has_ended(&row);
         totals.tasks += 1;

@@ -124,7 +124,8 @@ pub struct Progress {
     pub absent_since: Option<Timestamp>,
     /// Since when the task is reported as quiet.
     pub quiet_at: Option<Timestamp>,
-    /// Refusals in the ledger up to this id were forgiven by `growd retry`.
+    /// Refusals and losses in the ledger up to this id no longer count against the task. Only the triggers write it: see
+    /// "What the triggers decide" in `docs/schema.md`, also for retries, the waste counters and the queue.
     pub forgiven: i64,
     /// When the service was first seen at work on the present run.
     pub run_started_at: Option<Timestamp>,

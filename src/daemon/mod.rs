@@ -114,7 +114,7 @@ pub async fn serve(
     let lock = Lock::take(&settings.database).await?;
     crash::at(Point::Locked);
     let mut connection = store::open(&settings.database, Mode::Daemon(&lock)).await?;
-    schema::assert_whole(&mut connection, &settings.database).await?;
+    schema::check_schema(&mut connection, &settings.database).await?;
     let reader = store::open(&settings.database, Mode::Read).await?;
     crash::at(Point::Opened);
     let gate = store::daemon::started(&mut connection, Timestamp::now()).await?;

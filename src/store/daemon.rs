@@ -1,4 +1,4 @@
-//! `daemon`: the one row that says who is at work, since when, and what the account's gate is.
+//! `daemon`: the one row about the running daemon and the account's gate.
 
 use super::{StoreError, Text, time};
 use crate::core::gate::{Gate, Kind};
@@ -7,29 +7,29 @@ use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-/// The row, for people.
+/// The row of `daemon`, for people.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct DaemonRow {
-    /// The program's version.
+    /// The version of the daemon that ran last.
     pub version: Option<Text>,
-    /// Its process id; none while no daemon runs.
+    /// Its process id; none after an orderly stop.
     pub pid: Option<i64>,
-    /// When it began.
+    /// When it started.
     pub started_at: Option<Text>,
-    /// When it last said that it is well.
+    /// Its last heartbeat.
     pub heartbeat_at: Option<Text>,
-    /// `open`, or why requests are held.
+    /// `open`, or why requests wait.
     pub gate: Text,
-    /// The service's words.
+    /// The service's error text.
     pub gate_reason: Option<Text>,
-    /// When the next probe may go.
+    /// When the next probe may be sent.
     pub gate_until: Option<Text>,
 }
 
 pub(super) const READ: &str = "SELECT version, pid, started_at, heartbeat_at, coalesce(gate, 'open') AS gate, gate_reason, gate_until
            FROM (SELECT 1 AS id) LEFT JOIN daemon USING (id)";
 
-/// Reads the row; one that somebody deleted by hand is as good as new.
+/// Reads the row. A row that an operator deleted reads as a new one.
 ///
 /// # Errors
 ///
@@ -43,11 +43,11 @@ pub(super) const STARTED: &str =
          ON CONFLICT (id) DO UPDATE SET version = ?1, pid = ?2, started_at = ?3, heartbeat_at = ?3
          RETURNING gate, gate_reason, gate_until";
 
-/// Notes that a daemon has begun; returns the gate as the last one left it.
+/// Records the start of a daemon; returns the gate as the last daemon left it.
 ///
 /// # Errors
 ///
-/// What SQLite says, or [`StoreError::Value`] for what growd did not write.
+/// What SQLite says, or [`StoreError::Value`] for a value that growd cannot read.
 pub async fn started(
     connection: &mut SqliteConnection,
     now: Timestamp,
@@ -76,7 +76,7 @@ pub(super) const HEARTBEAT: &str = "INSERT INTO daemon (id, version, pid, starte
             SET version = ?1, pid = ?2, heartbeat_at = ?3, gate = ?4, gate_reason = ?5, gate_until = ?6,
                 started_at = iif(julianday(started_at) IS NULL, ?3, started_at)";
 
-/// Notes that the daemon is well, and puts right what others did to the row meanwhile.
+/// Records a heartbeat, and restores what others changed in the row.
 ///
 /// # Errors
 ///
@@ -100,7 +100,7 @@ pub async fn heartbeat(
 
 pub(super) const STOPPED: &str = "UPDATE daemon SET pid = NULL, heartbeat_at = ? WHERE id = 1";
 
-/// Notes that the daemon has stopped.
+/// Records the stop of the daemon.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The disk: how much of its room the write-ahead log may take, and whether it may be written.
+//! The disk: the size limit of the write-ahead log, and whether a file can be written.
 
 use super::StoreError;
 use nix::errno::Errno;
@@ -11,9 +11,8 @@ use sqlx::sqlite::SqliteConnection;
 use std::fs::File;
 use std::path::Path;
 
-/// Has the log written back before it takes up a quarter of the room there is: once a disk is full, the database's file
-/// cannot grow either, and so the log not be written back. The room is that of now: a disk that fills up later keeps the
-/// limit.
+/// Limits the log to a quarter of the free disk space. On a full disk the database's file cannot grow, so the log could
+/// not be written back. The limit is computed once, from the space that is free now.
 ///
 /// # Errors
 ///
@@ -22,7 +21,7 @@ pub(super) async fn limit_log(
     connection: &mut SqliteConnection,
     path: &Path,
 ) -> Result<(), StoreError> {
-    // Where the room is not known, SQLite's own limit has to do.
+    // If the free space is unknown, SQLite's own limit stays.
     let Ok(disk) = statvfs(path) else {
         return Ok(());
     };
@@ -35,9 +34,9 @@ pub(super) async fn limit_log(
     Ok(())
 }
 
-/// Whether the system refuses to write the file, which this process may have open: sets its time of modification. What a
-/// file system that became read-only after an error says of itself need not tell, and opening the file is no way to find
-/// out: closing it again would drop SQLite's locks.
+/// Returns whether the system refuses to write the file, by setting its modification time. The process may have the
+/// file open: opening and closing it again would drop SQLite's locks. The mount flags of a file system that became
+/// read-only after an error do not always show it.
 #[must_use]
 pub fn refuses_writes(path: &Path) -> bool {
     let now = TimeSpec::UTIME_NOW;
@@ -45,14 +44,14 @@ pub fn refuses_writes(path: &Path) -> bool {
     matches!(touched, Err(Errno::EROFS | Errno::EACCES | Errno::EPERM))
 }
 
-/// Whether nobody may write the file: its file system is read-only, it is immutable, or its mode says so. For a process that
-/// does not have it open; nothing is written.
+/// Returns whether the file is read-only for all: by its file system, its mode, or the immutable flag. Writes nothing.
+/// Only for a process that does not have the file open.
 #[must_use]
 pub fn is_read_only(path: &Path) -> bool {
     let Ok(file) = std::fs::metadata(path) else {
         return false;
     };
-    // Opening anything else, such as a pipe, could wait.
+    // Opening another kind of file, such as a pipe, could block.
     let opened = file
         .is_file()
         .then(|| File::options().write(true).open(path));
@@ -64,14 +63,14 @@ pub fn is_read_only(path: &Path) -> bool {
         )
 }
 
-/// The limit in pages of the database, for so many bytes of room.
-fn pages(room: u64) -> u64 {
+/// Returns the limit in pages of the database, for so many bytes of free space.
+fn pages(free: u64) -> u64 {
     /// In bytes.
     const PAGE: u64 = 4096;
-    /// Four times SQLite's own limit: what is looked at often is in the log more than once by then, and written back
-    /// once. It is what the log is cut back to, too.
+    /// Four times SQLite's own limit: pages that change often are in the log several times by then, and are written
+    /// back once. `JOURNAL_SIZE_LIMIT` is as large.
     const USUAL: u64 = 4_000;
-    (room / 4 / PAGE).clamp(8, USUAL)
+    (free / 4 / PAGE).clamp(8, USUAL)
 }
 
 #[cfg(test)]
@@ -79,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_log_has_its_usual_limit_save_on_a_small_disk() {
+    fn the_log_has_its_usual_limit_except_on_a_small_disk() {
         assert_eq!(pages(u64::MAX), 4_000);
         assert_eq!(pages(64 << 20), 4_000);
         assert_eq!(pages(700 << 10), 43);

@@ -1,4 +1,4 @@
-//! `samples` and `events`: what happened, for people; pruned by age in small batches.
+//! `samples` and `events`: the history for people, pruned by age in small batches.
 
 use super::{StoreError, time};
 use crate::core::TaskId;
@@ -7,7 +7,7 @@ use crate::core::observation::Observation;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-/// The most rows of one table that one call of [`prune`] removes: it never holds the writer for long.
+/// The most rows of one table that one call of [`prune`] removes, so that it does not hold up the writer.
 pub const PRUNE_BATCH: u32 = 500;
 
 pub(super) const ADD_SAMPLE: &str =
@@ -68,8 +68,8 @@ pub(super) const PRUNE_SAMPLES: &str = "DELETE FROM samples WHERE rowid IN (SELE
 pub(super) const PRUNE_EVENTS: &str =
     "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ?1 ORDER BY at LIMIT ?2)";
 
-/// Removes a batch of samples and events from before `before`; says how many rows went. Call it again until
-/// none did.
+/// Removes a batch of the samples and events older than `before`; returns the number of removed rows. The caller
+/// repeats it until that is 0.
 ///
 /// # Errors
 ///

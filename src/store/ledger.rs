@@ -1,4 +1,4 @@
-//! `resumes`, the ledger: each resume that was asked or was about to be. Rows are added and settled, never removed.
+//! `resumes`, the ledger of paid requests. Rows are added and settled, never removed.
 
 use super::{StoreError, Text, time};
 use crate::core::failure::PAYMENT_ERRORS;
@@ -29,7 +29,7 @@ pub(super) const INTEND: &str = "INSERT INTO resumes
 ///
 /// # Errors
 ///
-/// What SQLite says; a second `intended` resume for a task violates a unique index.
+/// What SQLite says. A second `intended` resume of a task violates a unique index.
 pub async fn intend(
     connection: &mut SqliteConnection,
     task_id: &TaskId,
@@ -55,7 +55,7 @@ pub(super) const UPDATE: &str = "UPDATE resumes
                 refusal = CASE WHEN ?11 THEN 1 WHEN refusal THEN 0 END
           WHERE id = ?1";
 
-/// Writes what became of a resume.
+/// Writes the changed state of a resume.
 ///
 /// # Errors
 ///
@@ -84,7 +84,7 @@ pub(super) const FIND: &str = "SELECT * FROM resumes WHERE id = ?";
 ///
 /// # Errors
 ///
-/// What SQLite says, or [`StoreError::Value`] for what growd did not write.
+/// What SQLite says, or [`StoreError::Value`] for a value that growd cannot read.
 pub async fn find(
     connection: &mut SqliteConnection,
     id: i64,
@@ -103,8 +103,8 @@ pub(super) const ASKED_WITHIN: &str =
     "SELECT coalesce(sum(requested), 0) AS asked, min(sent_at) AS oldest FROM resumes
           WHERE sent_at > ? AND state IN ('intended', 'accepted', 'lost')";
 
-/// What was asked for, or may have been, within `window` before `now`: the sum, and when the oldest of it leaves the
-/// window. A resume from after `now` counts too: the clock may have gone back.
+/// Returns the sum of what was requested, or may have been, within `window` before `now`, and when the oldest of these
+/// resumes leaves the window. A resume after `now` counts too: the clock may have gone back.
 ///
 /// # Errors
 ///
@@ -122,26 +122,26 @@ pub async fn asked_within(
     let oldest = row
         .try_get::<Option<Text>, _>("oldest")?
         .and_then(|oldest| time::from_text(&oldest));
-    // Never further ahead than a day: what the clock leapt by is forgotten by then.
+    // A day ahead at most, however far the clock leapt.
     let frees_at = oldest.map(|at| after(at.min(now), window).min(after(now, DAY)));
     Ok((row.try_get("asked")?, frees_at))
 }
 
-pub(super) const PULL_BACK: &str = "UPDATE resumes
+pub(super) const RESTART_SETTLING: &str = "UPDATE resumes
             SET sent_at = ?1, resolved_at = min(resolved_at, ?1), idle_since = NULL, idle_until = NULL
           WHERE sent_at > ?1 AND (state IN ('intended', 'lost') OR (state = 'accepted' AND brought IS NULL))";
 
-/// Starts the settling time of resumes anew that are still open and seem to have been sent after `now`: the clock went
-/// back, and nobody can say how long ago they were. Returns how many those are.
+/// Restarts the settling time of open resumes whose `sent_at` is after `now`: the clock went back, and their age is
+/// unknown. Returns the number of these resumes.
 ///
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn pull_back(
+pub async fn restart_settling(
     connection: &mut SqliteConnection,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    Ok(sqlx::query(PULL_BACK)
+    Ok(sqlx::query(RESTART_SETTLING)
         .bind(time::to_text(now))
         .execute(connection)
         .await?
@@ -157,8 +157,8 @@ pub(super) const FORBIDDEN_ALONE: &str = "SELECT EXISTS (
                         WHERE other.id > mine.id AND other.id < ?2
                           AND other.task_id <> ?1 AND other.state = 'accepted'))";
 
-/// Was a resume of this task before `id`, and after `forgiven`, answered 403 for another reason than payment, while another
-/// task's was accepted since?
+/// Returns whether a resume of this task, before `id` and after `forgiven`, was answered 403 for another reason than
+/// payment, and a resume of another task was accepted since.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Reading whole tasks, many with one statement.
+//! Reading whole tasks.
 
 use super::{StoreError, Text, ledger, pace, time};
 use crate::core::observation::Observation;
@@ -17,8 +17,8 @@ pub(super) const TASKS: &str =
        JOIN tasks AS t ON t.task_id = wanted.value
        JOIN progress AS p ON p.task_id = t.task_id";
 
-/// `lost` counts resumes that were lost in a row, or rejected for no documented reason: those after the last accepted one
-/// that are not forgiven.
+/// `lost` counts resumes that were lost in a row, or rejected for no documented reason: those after the last accepted
+/// one that are not forgiven.
 pub(super) const NEWEST_RESUMES: &str = "SELECT wanted.key AS position,
             CASE WHEN r.state = 'accepted' THEN 0 ELSE
                 (SELECT count(*) FROM resumes AS l
@@ -37,7 +37,7 @@ pub(super) const NEWEST_RESUMES: &str = "SELECT wanted.key AS position,
 ///
 /// # Errors
 ///
-/// What SQLite says, or [`StoreError::Value`] for a value that growd did not write.
+/// What SQLite says, or [`StoreError::Value`] for a value that growd cannot read.
 pub async fn load(
     connection: &mut SqliteConnection,
     ids: &[&TaskId],

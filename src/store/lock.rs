@@ -1,6 +1,6 @@
-//! One daemon a database: an advisory lock on a file beside it, which the kernel gives back when its holder dies.
+//! One daemon for each database: an advisory lock on a file beside it, which the kernel releases when the holder dies.
 //!
-//! The lock is not on the database itself: closing any handle to that would drop SQLite's own locks.
+//! The lock is not on the database itself: closing any handle to it would drop SQLite's own locks.
 
 use super::StoreError;
 use nix::fcntl::OFlag;
@@ -10,35 +10,34 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// What the lock's file says while a command migrates the database: that is over in a moment.
+/// The content of the lock file while a command migrates the database.
 const MIGRATING: &str = "migrating";
 
-/// How long a daemon waits for that moment to pass.
-const MOMENT: Duration = Duration::from_secs(5);
+/// How long a daemon waits for a command's migration.
+const MIGRATION_WAIT: Duration = Duration::from_secs(5);
 
-/// How long a daemon insists where it seems to be held.
-const BLINK: Duration = Duration::from_millis(200);
+/// How long a daemon retries: a command that checks whether a daemon runs holds the lock for less than that.
+const CHECK_WAIT: Duration = Duration::from_millis(200);
 
-/// The right to be the daemon of a database; given back when dropped.
+/// The lock of a database's daemon; released when dropped.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock for a daemon. It does not wait for another daemon, only for a command's migration.
+    /// Takes the lock for a daemon. Waits for a command's migration, but not for another daemon.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Locked`] where a daemon holds it, [`StoreError::Lock`] where the file can't be made.
+    /// [`StoreError::Locked`] if a daemon holds it, [`StoreError::Lock`] if the file cannot be created.
     pub async fn take(database: &Path) -> Result<Self, StoreError> {
         let begin = Instant::now();
         loop {
             match Self::try_take(database, &std::process::id().to_string()) {
                 Err(StoreError::Locked { holder, .. })
-                    if holder == MIGRATING && begin.elapsed() < MOMENT => {}
-                // A command that only asks who holds it takes it for less than a blink.
-                Err(StoreError::Locked { .. }) if begin.elapsed() < BLINK => {}
+                    if holder == MIGRATING && begin.elapsed() < MIGRATION_WAIT => {}
+                Err(StoreError::Locked { .. }) if begin.elapsed() < CHECK_WAIT => {}
                 outcome => return outcome,
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -49,7 +48,7 @@ impl Lock {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Locked`] where a daemon holds it, [`StoreError::Lock`] where the file can't be made.
+    /// [`StoreError::Locked`] if a daemon holds it, [`StoreError::Lock`] if the file cannot be created.
     pub fn take_to_migrate(database: &Path) -> Result<Self, StoreError> {
         Self::try_take(database, MIGRATING)
     }
@@ -65,7 +64,7 @@ impl Lock {
             .truncate(false)
             .read(true)
             .write(true)
-            // What a link leads to is not a lock's to write to.
+            // growd writes to no file that a symbolic link points to.
             .custom_flags(OFlag::O_NOFOLLOW.bits())
             .open(&path)
             .map_err(failed)?;
@@ -79,7 +78,7 @@ impl Lock {
             }
             Err(TryLockError::Error(cause)) => return Err(failed(cause)),
         }
-        // For people only: who holds it.
+        // Only for people.
         file.set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{holder}"))
@@ -87,11 +86,11 @@ impl Lock {
         Ok(Self { _file: file })
     }
 
-    /// Is a daemon holding the lock of this database? None where this user may not know.
+    /// Returns whether a daemon holds the lock of this database; none if this user may not open the lock file.
     #[must_use]
     pub fn is_held(database: &Path) -> Option<bool> {
         match File::open(lock_path(database)) {
-            // The shared lock is given back at once.
+            // Dropping the file releases the shared lock.
             Ok(file) => Some(matches!(
                 file.try_lock_shared(),
                 Err(TryLockError::WouldBlock)
@@ -102,8 +101,8 @@ impl Lock {
     }
 }
 
-/// The lock's file: the database's real path and `.lock`, so that a symbolic link leads to the same lock, be the
-/// database there already or not.
+/// Returns the path of the lock file: the database's real path and `.lock`, so that symbolic links lead to the same
+/// lock.
 #[must_use]
 pub fn lock_path(database: &Path) -> PathBuf {
     let mut name = real_path(database).into_os_string();
@@ -111,11 +110,11 @@ pub fn lock_path(database: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Where a database really is, be it there already or not.
+/// Returns a database's path with symbolic links resolved. The database need not exist.
 #[must_use]
 pub fn real_path(database: &Path) -> PathBuf {
     let mut path = database.to_owned();
-    // As many links as Linux follows.
+    // Linux follows as many.
     for _ in 0..40 {
         match path.read_link() {
             Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),

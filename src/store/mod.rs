@@ -1,15 +1,14 @@
-//! All SQL, and nothing else: the tables of the database as Rust functions over a connection.
+//! All SQL: the tables of the database as Rust functions over a connection.
 //!
 //! # Guarantees
 //!
-//! What a function wrote is durable once the transaction it was given is committed (`synchronous=FULL`).
-//! Nothing here begins or commits on its own, save where its name says so: the caller decides what belongs
-//! together.
+//! What a function writes is durable once the caller's transaction is committed (`synchronous=FULL`). Only [`begin`]
+//! and [`Transaction::commit`] begin and commit: the caller decides what belongs together.
 //!
 //! # Caveats
 //!
-//! Writers must begin with `BEGIN IMMEDIATE` ([`begin`]): a deferred transaction that reads first fails at
-//! once where another process wrote in between, however long the busy timeout.
+//! Writers must begin with `BEGIN IMMEDIATE` ([`begin`]). A deferred transaction that reads first fails at once if
+//! another process wrote in between, however long the busy timeout is.
 
 pub mod daemon;
 pub mod disk;
@@ -32,7 +31,7 @@ pub mod values;
 pub mod wal;
 
 pub use lock::Lock;
-pub use save::{Saved, save};
+pub use save::{ProgressChange, save};
 pub use schema::{Mode, open};
 pub use text::Text;
 
@@ -42,52 +41,52 @@ use sqlx::sqlite::SqliteConnection;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
-/// What can go wrong with the database.
+/// An error of the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// There is no file, and none was to be made.
+    /// The file does not exist, and the mode does not create it.
     #[error("there is no database at {path}: `growd add` or `growd run` creates it")]
     Absent {
-        /// Where it was looked for.
+        /// The file's path.
         path: PathBuf,
     },
-    /// The file can't be opened.
+    /// The file cannot be opened.
     #[error(
         "the database {path} cannot be opened: {cause}; growd needs to read and write that file and its directory"
     )]
     Open {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         cause: sqlx::Error,
     },
-    /// It is no file.
-    #[error("{path} is a directory, and the database is a file: set database.path to one")]
+    /// The path is a directory.
+    #[error("{path} is a directory: set database.path to a file")]
     Directory {
         /// The directory.
         path: PathBuf,
     },
-    /// The file is no database, or not one of growd's.
+    /// The file is not a database, or not growd's.
     #[error(
         "{path} is not a growd database ({detail}); nothing was changed in it: move it away, or set database.path to another file"
     )]
     NotGrowd {
         /// The file.
         path: PathBuf,
-        /// How that shows.
+        /// What shows it.
         detail: String,
     },
-    /// The schema is of a later version of growd.
-    #[error("the database {path} has schema {found}, and this growd {version} knows it up to {known}: install the newer growd again, or restore a backup made before the upgrade", version = env!("CARGO_PKG_VERSION"))]
+    /// The schema is of a newer growd.
+    #[error("the database {path} has schema {found}, and this growd {version} knows schemas up to {known}: install the newer growd again, or restore a backup made before the upgrade", version = env!("CARGO_PKG_VERSION"))]
     Newer {
         /// The file.
         path: PathBuf,
-        /// The newest migration applied.
+        /// The newest migration that was applied.
         found: i64,
-        /// The newest migration known.
+        /// The newest migration that this program has.
         known: i64,
     },
-    /// The schema has to be migrated, which a reader does not do, and nobody may while a daemon is using it.
+    /// The schema is of an older growd. Readers do not migrate it, and commands do not while a daemon holds the lock.
     #[error(
         "the database {path} has the schema of an older growd: `growd run` migrates it when it starts; if an older daemon is running on it, restart that"
     )]
@@ -95,42 +94,42 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// A migration failed; it was rolled back.
-    #[error("the database {path} could not be migrated, and is as it was: {detail}")]
+    /// A migration failed and was rolled back.
+    #[error("the database {path} could not be migrated, and is unchanged: {detail}")]
     Migrate {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         detail: String,
-        /// For a reason that may be over soon, such as a full disk.
-        for_now: bool,
+        /// Whether the cause may pass, such as a full disk.
+        is_transient: bool,
     },
     /// Another daemon holds the database.
     #[error(
         "another growd daemon ({holder}) holds {path}: stop it first, or give this one a database of its own"
     )]
     Locked {
-        /// The lock's file.
+        /// The database.
         path: PathBuf,
-        /// Its process id, as `pid 1`, where it could be read.
+        /// The daemon's process id, such as `pid 1`, if it could be read.
         holder: String,
     },
-    /// The lock's file can't be made.
+    /// The lock file cannot be created or locked.
     #[error(
-        "the lock {path} cannot be taken: {cause}; its directory has to exist, and growd needs to write in it"
+        "the lock {path} cannot be taken: {cause}; its directory must exist, and growd needs to write in it"
     )]
     Lock {
-        /// The lock's file.
+        /// The lock file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         cause: std::io::Error,
     },
-    /// The file is damaged: it is a database, but no sound one.
+    /// The file is a database, but damaged.
     #[error(
         "the database is damaged ({0}): stop the daemon, keep the file with its -wal and -shm, and restore a backup"
     )]
     Damaged(String),
-    /// Somebody changed what growd's tables are.
+    /// The schema is not the one that the migrations make.
     #[error(
         "the database {path} does not have the schema that growd gave it: {found}. Stop the daemon, keep the file with its \
          -wal and -shm, and restore a backup"
@@ -141,14 +140,14 @@ pub enum StoreError {
         /// The objects that differ, and how.
         found: String,
     },
-    /// Another file is at the path of one that a daemon has open, or none.
-    #[error("{path} {how} while the daemon was using it. {advice}", advice = part.advice())]
+    /// A file of the database was replaced, emptied or removed while the daemon had it open.
+    #[error("{path} {how} while the daemon was using it. {advice}", advice = file.advice())]
     Gone {
-        /// The database, or one of its companions.
+        /// The file's path.
         path: PathBuf,
-        /// Which of them.
-        part: Part,
-        /// What became of it.
+        /// Which file it is.
+        file: DatabaseFile,
+        /// What happened to it.
         how: &'static str,
     },
     /// The database did not become writable again.
@@ -159,59 +158,59 @@ pub enum StoreError {
     Unwritable {
         /// The file.
         path: PathBuf,
-        /// For how long it was tried.
+        /// How long growd tried, in seconds.
         seconds: u64,
-        /// What SQLite says.
+        /// SQLite's message.
         cause: String,
     },
-    /// A value in the database that growd did not write.
+    /// A value in the database that growd did not write and cannot read.
     #[error("the database holds a value that growd cannot read: {0}")]
     Value(String),
     /// The ledger's row does not allow what was to be recorded: it was changed by hand, or this is a bug.
     #[error("the ledger: {0}; polls settle it")]
     Ledger(#[from] IllegalTransition),
-    /// growd itself panicked while it judged what was to be written: a bug.
+    /// growd panicked while it processed what it was to write: a bug.
     #[error("a bug: {0}")]
     Panicked(String),
-    /// Anything else that SQLite says.
+    /// Any other error of SQLite.
     #[error("the database: {0}{advice}", advice = advice(.0))]
     Sqlite(sqlx::Error),
 }
 
-/// The files that a database is.
+/// One of the files of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// The file itself.
-    Database,
-    /// `-wal`: what was committed and is not in the file yet.
-    Log,
-    /// `-shm`: the index of that, and the locks of those who use it.
-    Index,
-    /// `.lock`: what keeps another daemon away.
+pub enum DatabaseFile {
+    /// The database's own file.
+    Main,
+    /// `-wal`, the write-ahead log: what was committed and is not in the main file yet.
+    Wal,
+    /// `-shm`: the index of the log, and the locks of the processes that use it.
+    Shm,
+    /// `.lock`: keeps other daemons away.
     Lock,
 }
 
-impl Part {
-    /// What to do where it was taken from under a daemon, which ends then and writes into the database's file what it
-    /// holds: it has its own log open all the same.
+impl DatabaseFile {
+    /// What the operator does if the file was replaced while the daemon had it open. The daemon then ends, and writes
+    /// its log, which it still has open, into the main file.
     fn advice(self) -> &'static str {
         match self {
-            Self::Database => {
-                "What it asks for now would be recorded where nobody looks. Put the file back as it was, or a backup in \
+            Self::Main => {
+                "What growd asks for now would be recorded in a file that is gone. Put the file back as it was, or a backup in \
                  its place, and start growd again; stop growd before you move or replace its files"
             }
-            Self::Log => {
-                "growd still has it open, and writes what is in it into the database as it ends. Start growd again, \
-                 and put no -wal back; what others wrote since then, such as `growd add`, may be lost: look, and do \
-                 it again. Only if growd was killed before it ended, restore a backup"
+            Self::Wal => {
+                "growd still has it open, and writes its content into the database as it ends. Start growd again, and \
+                 put no -wal back. What other processes wrote since then, such as `growd add`, may be lost: look, and \
+                 do it again. Only if growd was killed before it ended, restore a backup"
             }
             Self::Lock => {
-                "It keeps other daemons away, and does so no more: end any other that runs on this database, and start \
-                 growd again; the file is to stay, whoever holds it"
+                "It no longer keeps other daemons away: end any other daemon that runs on this database, and start growd \
+                 again. Never remove this file"
             }
-            Self::Index => {
-                "It is made anew from the -wal, and nothing of growd's is lost: start growd again; what others wrote \
-                 since then, such as `growd add`, may be lost: look, and do it again"
+            Self::Shm => {
+                "SQLite makes it anew from the -wal, and nothing of growd's is lost: start growd again. What other \
+                 processes wrote since then, such as `growd add`, may be lost: look, and do it again"
             }
         }
     }
@@ -228,33 +227,33 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl StoreError {
-    /// May the same thing work later, once a lock is gone or a disk has room again?
+    /// Returns whether the same operation may succeed later, once a lock is gone or the disk has room.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
-        self.primary_code().is_some_and(is_of_now)
+    pub fn is_transient(&self) -> bool {
+        self.primary_code().is_some_and(is_transient_code)
     }
 
-    /// Was there no room to write, or is the disk not sound (`SQLITE_IOERR`, `SQLITE_FULL`)?
+    /// Returns whether the disk is full or fails (`SQLITE_FULL`, `SQLITE_IOERR`).
     #[must_use]
     pub fn is_out_of_room(&self) -> bool {
         matches!(self.primary_code(), Some(10 | 13))
     }
 
-    /// Was the database refused to be written, rather than being busy or full: `SQLITE_READONLY`, or another failure to
-    /// write while the system refuses to write the file at `path`?
+    /// Returns whether the database may not be written, rather than being busy or full: `SQLITE_READONLY`, or another
+    /// failure while the system refuses to write the file at `path`.
     #[must_use]
     pub fn is_read_only(&self, path: &Path) -> bool {
         match self.primary_code() {
             Some(8) => true,
-            // SQLITE_IOERR, which a file system that has become read-only leads to, and CANTOPEN.
+            // A file system that became read-only leads to SQLITE_IOERR or CANTOPEN.
             Some(10 | 14) => disk::refuses_writes(path),
             _ => false,
         }
     }
 
-    /// Does SQLite miss a table or a column? It has no code of its own for that.
+    /// Returns whether a table or a column is missing. SQLite has no code of its own for that.
     #[must_use]
-    pub fn names_what_is_not_there(&self) -> bool {
+    pub fn is_missing_object(&self) -> bool {
         let Self::Sqlite(sqlx::Error::Database(cause)) = self else {
             return false;
         };
@@ -263,7 +262,7 @@ impl StoreError {
             .any(|words| cause.message().contains(words))
     }
 
-    /// SQLite's primary result code, where this is an error of SQLite's.
+    /// Returns SQLite's primary result code, if this is an error of SQLite.
     #[must_use]
     pub fn primary_code(&self) -> Option<i64> {
         match self {
@@ -273,60 +272,60 @@ impl StoreError {
     }
 }
 
-/// Is a primary result code one of what may be over soon?
-fn is_of_now(code: i64) -> bool {
+/// Returns whether the cause of a primary result code may pass.
+fn is_transient_code(code: i64) -> bool {
     // SQLITE_BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL: sqlite.org/rescode.html
     const PASSING: [i64; 9] = [5, 6, 7, 8, 9, 10, 13, 14, 15];
     PASSING.contains(&code)
 }
 
-/// Did a migration fail for what may be over soon?
-fn is_for_now(error: &MigrateError) -> bool {
+/// Returns whether the cause of a failed migration may pass.
+fn is_transient_migration(error: &MigrateError) -> bool {
     match error {
         MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => {
-            primary_code(cause).is_some_and(is_of_now)
+            primary_code(cause).is_some_and(is_transient_code)
         }
         _ => false,
     }
 }
 
-/// Does SQLite find the file itself to be wrong (`SQLITE_CORRUPT`, `SQLITE_NOTADB`)?
+/// Returns whether the file is damaged (`SQLITE_CORRUPT`, `SQLITE_NOTADB`).
 fn is_damage(error: &sqlx::Error) -> bool {
     matches!(primary_code(error), Some(11 | 26))
 }
 
-/// What to do about an error of SQLite's, where there is something.
+/// Returns what the operator can do about an error of SQLite.
 fn advice(error: &sqlx::Error) -> &'static str {
     match primary_code(error) {
         // SQLITE_BUSY, READONLY, IOERR, FULL, CANTOPEN
-        Some(5) => "; another process has been writing for long: try again once it is done",
+        Some(5) => "; another process has been writing for a long time: try again once it is done",
         Some(8 | 14) => "; growd needs to read and write that file and its directory",
-        Some(10) => "; see whether the disk is sound, and has room",
+        Some(10) => "; check the disk, and that it has room",
         Some(13) => "; make room on its disk",
         _ => "",
     }
 }
 
-/// What SQLite says primary result code (sqlite.org/rescode.html): the low byte of the extended one.
+/// Returns SQLite's primary result code (sqlite.org/rescode.html): the low byte of the extended one.
 fn primary_code(error: &sqlx::Error) -> Option<i64> {
     let code = error.as_database_error()?.code()?;
     Some(code.parse::<i64>().ok()? & 0xff)
 }
 
-/// A transaction that may write. Dropped without [`commit`](Self::commit) it stays open until [`rollback`] or until
-/// its connection is closed.
+/// A write transaction. If it is dropped without [`commit`](Self::commit), it stays open until [`rollback`], or until
+/// the connection is closed.
 ///
-/// It is not sqlx's: that takes a transaction that SQLite has rolled back by itself, as a full disk makes it do, for
-/// one under way, and the connection would refuse another for ever.
+/// sqlx's own type does not notice that SQLite has rolled a transaction back by itself, as it does on a full disk: the
+/// connection would refuse every later one.
 #[derive(Debug)]
 pub struct Transaction<'c>(&'c mut SqliteConnection);
 
 impl Transaction<'_> {
-    /// Makes all that was written durable.
+    /// Commits: what was written is durable.
     ///
     /// # Errors
     ///
-    /// What SQLite says, such as where the disk is full.
+    /// What SQLite says, such as a full disk.
     pub async fn commit(self) -> Result<(), StoreError> {
         sqlx::query("COMMIT").execute(self.0).await?;
         Ok(())
@@ -347,12 +346,12 @@ impl DerefMut for Transaction<'_> {
     }
 }
 
-/// Begins a transaction.
+/// Begins a write transaction.
 ///
 /// # Errors
 ///
-/// What SQLite says, such as [busy](StoreError::is_passing) where another process has been writing for longer than
-/// the busy timeout.
+/// What SQLite says, such as [busy](StoreError::is_transient) if another process writes for longer than the busy
+/// timeout.
 pub async fn begin(connection: &mut SqliteConnection) -> Result<Transaction<'_>, StoreError> {
     sqlx::query("BEGIN IMMEDIATE")
         .execute(&mut *connection)
@@ -360,8 +359,8 @@ pub async fn begin(connection: &mut SqliteConnection) -> Result<Transaction<'_>,
     Ok(Transaction(connection))
 }
 
-/// Undoes what a transaction wrote that was not committed, if there is one.
+/// Rolls the open transaction back, if there is one.
 pub async fn rollback(connection: &mut SqliteConnection) {
-    // It fails where SQLite has done so by itself, and there is nothing more to do.
+    // It fails if SQLite has rolled back by itself; nothing is left to do then.
     let _ = sqlx::query("ROLLBACK").execute(connection).await;
 }

@@ -1,4 +1,4 @@
-//! What the commands show: the `overview`, and one task in full.
+//! The reads of the commands: the view `overview`, the state counts, and one task in full.
 
 use super::{StoreError, Text};
 use crate::core::TaskId;
@@ -30,25 +30,24 @@ pub struct OverviewRow {
     pub last_error: Option<Text>,
 }
 
-/// How many tasks are in a state.
+/// The number of tasks in a state.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct StateCount {
     /// The state, or `paused`.
     pub state: String,
-    /// How many tasks.
+    /// The number of tasks.
     pub tasks: i64,
 }
 
-/// In which order tasks come.
+/// The order of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// As they were added; all of them are sorted for that.
+pub enum RowOrder {
+    /// By the time of addition; all rows are sorted in memory.
     Added,
-    /// By their ids, as they stand in the database: a million of them takes no memory.
+    /// By id, as in the table: a million rows take no memory.
     Id,
 }
 
-/// The one that sorts: for a few tasks.
 pub(super) const ROWS_ADDED: &str =
     "SELECT o.* FROM overview o JOIN tasks t ON t.task_id = o.task_id
       WHERE ?1 IS NULL OR o.state = ?1 ORDER BY t.created_at, t.task_id";
@@ -63,17 +62,17 @@ pub(super) const ROWS_FIRST: &str =
     "SELECT o.* FROM progress p CROSS JOIN overview o ON o.task_id = p.task_id
       WHERE p.state = ?1 AND o.state = ?1 ORDER BY p.task_id LIMIT ?2";
 
-/// The tasks, all or those in `state`.
+/// Returns all tasks, or those in `state`.
 pub fn rows<'c>(
     connection: &'c mut SqliteConnection,
     state: Option<&'c str>,
-    order: Order,
+    order: RowOrder,
 ) -> BoxStream<'c, Result<OverviewRow, StoreError>> {
     let sql = match (order, state) {
-        (Order::Added, _) => ROWS_ADDED,
-        (Order::Id, None) => ROWS,
-        (Order::Id, Some("paused")) => ROWS_PAUSED,
-        (Order::Id, Some(_)) => ROWS_IN,
+        (RowOrder::Added, _) => ROWS_ADDED,
+        (RowOrder::Id, None) => ROWS,
+        (RowOrder::Id, Some("paused")) => ROWS_PAUSED,
+        (RowOrder::Id, Some(_)) => ROWS_IN,
     };
     sqlx::query_as(sql)
         .bind(state)
@@ -82,7 +81,7 @@ pub fn rows<'c>(
         .boxed()
 }
 
-/// The first tasks in a state other than `paused`, by their ids.
+/// Returns the first tasks, by id, in a state other than `paused`.
 ///
 /// # Errors
 ///
@@ -109,7 +108,7 @@ pub(super) const COUNTS: &str = "WITH paused AS MATERIALIZED (SELECT p.state FRO
 pub(super) const NAMED: &str =
     "SELECT o.* FROM json_each(?1) AS named CROSS JOIN overview o ON o.task_id = named.value";
 
-/// The tasks of these ids, in their order.
+/// Returns the tasks with these ids, in the order of `ids`.
 ///
 /// # Errors
 ///
@@ -131,7 +130,7 @@ pub(super) const IS_OPEN: &str =
           OR EXISTS (SELECT 1 FROM progress p CROSS JOIN tasks t ON t.task_id = p.task_id
                       WHERE p.state IN ('pending', 'growing') AND NOT t.paused)";
 
-/// Is there a task that has not come to its end, and is not paused? A missing one has, though it is polled once a day.
+/// Returns whether a task has not ended and is not paused. A missing task has ended, although it is polled once a day.
 ///
 /// # Errors
 ///
@@ -145,18 +144,19 @@ pub(super) const QUIET: &str =
        FROM progress p CROSS JOIN tasks t ON t.task_id = p.task_id
       WHERE p.quiet_at IS NOT NULL AND NOT t.paused ORDER BY p.quiet_at LIMIT ?";
 
-/// A task that the service calls running, or does not describe, and that has not changed for `polling.quiet_after`.
+/// A task that has not changed for `polling.quiet_after`, although the service calls it running or does not describe
+/// it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct QuietRow {
-    /// Which.
+    /// The task.
     pub task_id: Text,
-    /// The last error, or the status where polls succeed.
+    /// The last error, or the status if polls succeed.
     pub shows: Option<Text>,
     /// Since when it has been reported.
     pub quiet_at: Text,
 }
 
-/// The tasks that are quiet, the longest first, at most `limit`.
+/// Returns the quiet tasks, the longest quiet first, at most `limit`.
 ///
 /// # Errors
 ///
@@ -171,8 +171,8 @@ pub async fn quiet(
         .await?)
 }
 
-/// How many tasks are in each state that any is in. Without a look at each of them: from the index of the states, and
-/// the paused tasks, which are few.
+/// Returns the number of tasks in each state that is not empty, from the index of the states and the paused tasks; it
+/// does not read every task.
 ///
 /// # Errors
 ///
@@ -208,7 +208,7 @@ pub(super) const SHOW: &str = "SELECT json_object(
            JOIN overview o ON o.task_id = t.task_id
           WHERE t.task_id = ?1";
 
-/// One task in full, as one JSON document; none where there is no such task.
+/// Returns one task in full as a JSON document; none if it does not exist.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! `progress.pace`: what the pace passes from one poll of a run to the next, as JSON.
+//! `progress.pace`: the memory of the pace between two polls, as JSON.
 
 use crate::core::pace::Memory;
 use serde::{Deserialize, Serialize};
@@ -18,11 +18,11 @@ struct Written {
     progressed_at: f32,
 }
 
-/// Returns the column's value; `None` if a number cannot be written.
+/// Returns the column's value; none if a number cannot be written.
 pub(super) fn to_text(memory: &Memory) -> Option<String> {
     #[allow(
         clippy::cast_possible_truncation,
-        reason = "a number that is too large becomes infinite, and is rejected when it is read"
+        reason = "a number that is too large becomes infinite, and is refused when it is read"
     )]
     let short = |number: f64| number as f32;
     serde_json::to_string(&Written {

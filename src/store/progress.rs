@@ -1,4 +1,4 @@
-//! `progress`: the queues of what is due.
+//! `progress`: the queues of due tasks.
 
 use super::{StoreError, Text, history, time, values};
 use crate::core::TaskId;
@@ -7,25 +7,26 @@ use crate::core::queue::Queue;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-/// What is due.
+/// Due tasks.
 #[derive(Debug, Default)]
 pub struct Due {
-    /// The tasks, the longest due first.
+    /// The tasks, in the order in which they were read.
     pub tasks: Vec<TaskId>,
-    /// Ids, as their bytes, that are none that can be asked for: text that is not UTF-8 gets past every constraint.
+    /// Ids, as bytes, that cannot be part of a request: text that is not UTF-8, which no constraint of the schema
+    /// refuses.
     pub unusable: Vec<Vec<u8>>,
 }
 
-/// Which end of a queue is read.
+/// The end of a queue to read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// The longest due.
+    /// The task that became due first.
     Oldest,
-    /// What became due last.
+    /// The task that became due last.
     Newest,
 }
 
-/// What is in a queue and due, read from one of its ends.
+/// The due tasks of a queue.
 macro_rules! due {
     ($order:literal) => {
         concat!(
@@ -41,8 +42,8 @@ macro_rules! due {
 pub(super) const DUE_OLDEST: &str = due!("ASC");
 pub(super) const DUE_NEWEST: &str = due!("DESC");
 
-/// The tasks of a queue that are due, at most `limit`. A row of progress without a task may be among them: to look for
-/// each task would take longer than all else. [`put_away`] is for those.
+/// Returns the due tasks of a queue, at most `limit`. A row of `progress` without a task may be among them, as a join
+/// would cost more than the rest of the statement; [`unschedule_orphan`] handles those rows.
 ///
 /// # Errors
 ///
@@ -67,23 +68,23 @@ pub async fn due(
     Ok(Due::of(ids))
 }
 
-pub(super) const HELD: &str = "SELECT CAST(task_id AS BLOB) FROM progress
+pub(super) const WAITING_FOR_LIMIT: &str = "SELECT CAST(task_id AS BLOB) FROM progress
       WHERE queue = 'limit' AND next_poll_at IS NOT NULL AND (polled_at BETWEEN ?1 AND ?2) IS NOT TRUE
       ORDER BY next_poll_at LIMIT ?3";
 
-/// The tasks that wait for the daily limit and were not looked at since `polled_before`, at most `limit`. A look after
-/// `now` is none to go by: the clock went back.
+/// Returns the tasks that wait for the daily limit and were last polled before `polled_before`, at most `limit`. A last
+/// poll after `now` does not count: the clock went back.
 ///
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn held(
+pub async fn waiting_for_limit(
     connection: &mut SqliteConnection,
     polled_before: Timestamp,
     now: Timestamp,
     limit: usize,
 ) -> Result<Due, StoreError> {
-    let ids: Vec<Vec<u8>> = sqlx::query_scalar(HELD)
+    let ids: Vec<Vec<u8>> = sqlx::query_scalar(WAITING_FOR_LIMIT)
         .bind(time::to_text(polled_before))
         .bind(time::to_text(now))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -93,13 +94,13 @@ pub async fn held(
 }
 
 impl Due {
-    /// Is nothing due?
+    /// Returns whether nothing is due.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.tasks.is_empty() && self.unusable.is_empty()
     }
 
-    /// The first `limit` tasks of it that are not out.
+    /// Keeps the first `limit` tasks for which `is_out` is false.
     #[must_use]
     pub fn at_most(mut self, limit: usize, is_out: impl Fn(&TaskId) -> bool) -> Self {
         self.tasks.retain(|id| !is_out(id));
@@ -120,16 +121,17 @@ impl Due {
     }
 }
 
-pub(super) const PARK: &str =
+pub(super) const MARK_UNUSABLE: &str =
     "UPDATE progress SET state = 'missing', reason = ?2, next_poll_at = NULL
           WHERE task_id = CAST(?1 AS TEXT) AND next_poll_at IS NOT NULL";
 
-/// Parks a task whose id can't be asked for; tells of it. Returns how many rows that were.
+/// Ends a task whose id cannot be part of a request as `missing`, and records an event. Returns the number of changed
+/// rows.
 ///
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn park(
+pub async fn mark_unusable(
     connection: &mut SqliteConnection,
     id: &[u8],
     now: Timestamp,
@@ -138,7 +140,7 @@ pub async fn park(
     let reason = format!(
         "this id is no UTF-8 text: DELETE FROM tasks WHERE CAST(task_id AS BLOB) = x'{hex}' removes it"
     );
-    let parked = sqlx::query(PARK)
+    let parked = sqlx::query(MARK_UNUSABLE)
         .bind(id)
         .bind(&reason)
         .execute(&mut *connection)
@@ -151,23 +153,23 @@ pub async fn park(
     Ok(parked)
 }
 
-pub(super) const SET_ASIDE: &str =
+pub(super) const RECORD_NOT_STORED: &str =
     "UPDATE progress SET last_error = ?2, failures = max(failures, 1)
       WHERE task_id = ?1 AND last_error IS NOT ?2";
 
-/// Notes at a task why what was learnt of it cannot be stored; tells of it where that is news. Its next poll that can be
-/// stored takes the note away. Returns how many rows changed.
+/// Writes to `last_error` why the answer for a task cannot be stored, and records an event if that is a new error. The
+/// next poll that can be stored clears it. Returns the number of changed rows.
 ///
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn set_aside(
+pub async fn record_not_stored(
     connection: &mut SqliteConnection,
     id: &TaskId,
     error: &str,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    let changed = sqlx::query(SET_ASIDE)
+    let changed = sqlx::query(RECORD_NOT_STORED)
         .bind(id.as_str())
         .bind(error)
         .execute(&mut *connection)
@@ -189,24 +191,28 @@ pub(super) const NEXT_DUE: &str = "SELECT min(at) FROM (
         SELECT * FROM (SELECT next_poll_at AS at FROM progress WHERE queue = 'regular' AND next_poll_at > ?1
                         ORDER BY next_poll_at LIMIT 1))";
 
-pub(super) const PUT_AWAY: &str = "UPDATE progress SET next_poll_at = NULL
+pub(super) const UNSCHEDULE_ORPHAN: &str = "UPDATE progress SET next_poll_at = NULL
       WHERE task_id = ?1 AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = ?1)";
 
-/// Takes a row of progress out of its queue that has no task; somebody made it by hand.
+/// Takes a row of `progress` that has no task out of its queue; an operator has inserted it.
 ///
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn put_away(connection: &mut SqliteConnection, id: &TaskId) -> Result<(), StoreError> {
-    sqlx::query(PUT_AWAY)
+pub async fn unschedule_orphan(
+    connection: &mut SqliteConnection,
+    id: &TaskId,
+) -> Result<(), StoreError> {
+    sqlx::query(UNSCHEDULE_ORPHAN)
         .bind(id.as_str())
         .execute(connection)
         .await?;
     Ok(())
 }
 
-/// When the first task after `now` is due, of those that do not wait for the daily limit; none, too, where what is next
-/// is no time: [`pull_back`](super::reschedule::pull_back) sees to that.
+/// Returns when the first task after `now` is due, among those that do not wait for the daily limit. Returns none also
+/// if the next value is not a time, which [`wake_scheduled_too_late`](super::reschedule::wake_scheduled_too_late)
+/// corrects.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Tasks that are made due before their time: the gate has opened, the configuration or the clock has changed.
+//! Making tasks due early: the gate has opened, or the configuration or the clock has changed.
 
 use super::{StoreError, ledger, time};
 use crate::core::after;
@@ -8,7 +8,7 @@ use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 use std::time::Duration;
 
 /// The statement that makes the tasks of a condition due: now (`?1`), but none sooner than an interval (`?2`) after its
-/// last look, which was not after now.
+/// last poll. A last poll after now counts as one at now: the clock went back.
 macro_rules! make_due {
     ($condition:literal) => {
         concat!(
@@ -20,8 +20,8 @@ macro_rules! make_due {
     };
 }
 
-/// One of these statements with what all of them are bound to.
-fn made_due(
+/// Binds the parameters that all of these statements have.
+fn make_due(
     sql: &'static str,
     min_interval: Duration,
     now: Timestamp,
@@ -31,24 +31,24 @@ fn made_due(
     sqlx::query(sql).bind(time::to_text(now)).bind(interval)
 }
 
-pub(super) const WAKE_WAITING: &str = make_due!(
+pub(super) const WAKE_GATED: &str = make_due!(
     "queue IN ('new', 'regular') AND next_poll_at > ?1
      AND ((?3 AND failures > 0) OR (state = 'growing' AND status = 'done' AND failures = 0))"
 );
 
-/// Makes tasks due that were waiting for the account, and those that are backing off too where `backing_off` says so:
-/// the gate has opened. None is due sooner than `min_interval` after its last look.
+/// Makes the tasks due that wait for the gate, which has opened; with `backing_off` also those that back off after
+/// errors. None is due sooner than `min_interval` after its last poll.
 ///
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn wake_waiting(
+pub async fn wake_gated(
     connection: &mut SqliteConnection,
     backing_off: bool,
     min_interval: Duration,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    made_due(WAKE_WAITING, min_interval, now)
+    make_due(WAKE_GATED, min_interval, now)
         .bind(backing_off)
         .execute(connection)
         .await?;
@@ -60,9 +60,8 @@ pub(super) const WAKE_CAPPED: &str = make_due!(
      AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id AND paused)"
 );
 
-/// Makes tasks due that ended at a cap lower than `task_cap`: the configuration has changed. None is due sooner than
-/// `min_interval` after its last look. What waits for the daily limit need not be woken: it is looked at when that has
-/// room.
+/// Makes the tasks due that ended at a lower cap than `task_cap`: the configuration has changed. None is due sooner
+/// than `min_interval` after its last poll.
 ///
 /// # Errors
 ///
@@ -73,7 +72,7 @@ pub async fn wake_capped(
     min_interval: Duration,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    made_due(WAKE_CAPPED, min_interval, now)
+    make_due(WAKE_CAPPED, min_interval, now)
         .bind(task_cap)
         .execute(connection)
         .await?;
@@ -84,8 +83,8 @@ pub(super) const POLL_SOONER: &str = "UPDATE progress SET next_poll_at = ?1
       WHERE queue IN ('new', 'regular') AND next_poll_at > ?1 AND failures = 0 AND status NOT IN ('done', 'failed')
         AND state <> 'missing'";
 
-/// Looks at running tasks no later than at `horizon`: the configuration has changed. Those that are backing off after
-/// an error are left to that.
+/// Makes running tasks due at `horizon` at the latest: the configuration has changed. Tasks that back off after an
+/// error keep their schedule.
 ///
 /// # Errors
 ///
@@ -101,59 +100,57 @@ pub async fn poll_sooner(
     Ok(())
 }
 
-pub(super) const TAKE_UP: &str = make_due!(
+pub(super) const WAKE_UNSCHEDULED: &str = make_due!(
     "next_poll_at IS NULL AND state IN ('pending', 'growing')
      AND EXISTS (SELECT 1 FROM tasks WHERE tasks.task_id = progress.task_id AND NOT paused)"
 );
 
-/// Makes tasks due that are neither paused nor at their end, and that nobody would look at: somebody took them out of
-/// their queue by hand. None is due sooner than `min_interval` after its last look. Returns how many those are.
+/// Makes the tasks due that are neither paused nor ended, and have no `next_poll_at`: an operator has set it to null.
+/// None is due sooner than `min_interval` after its last poll. Returns the number of these tasks.
 ///
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn take_up(
+pub async fn wake_unscheduled(
     connection: &mut SqliteConnection,
     min_interval: Duration,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    Ok(made_due(TAKE_UP, min_interval, now)
+    Ok(make_due(WAKE_UNSCHEDULED, min_interval, now)
         .execute(connection)
         .await?
         .rows_affected())
 }
 
-/// No poll is put off for longer than a day, and a little more for the time that it takes.
+/// The longest wait for a poll: a day, and a margin for the time that the poll takes.
 const LONGEST_WAIT: Duration = Duration::from_hours(25);
 
-pub(super) const PULL_BACK: &str = "UPDATE progress SET next_poll_at = ?1
+pub(super) const WAKE_SCHEDULED_TOO_LATE: &str = "UPDATE progress SET next_poll_at = ?1
       WHERE queue IN ('new', 'regular') AND next_poll_at > ?2
         AND (next_poll_at > ?3 OR polled_at > ?1 OR (state <> 'missing' AND failures = 0) IS NOT FALSE)";
 
-pub(super) const PULL_BACK_HELD: &str = "UPDATE progress SET next_poll_at = ?1
+pub(super) const BOUND_LIMIT_WAIT: &str = "UPDATE progress SET next_poll_at = ?1
       WHERE queue = 'limit' AND next_poll_at > ?1";
 
-/// Makes tasks due at once that the clock left behind, or somebody by hand: no schedule lies further ahead than
-/// `horizon`, and what sorts behind it may be no time at all. Returns how many those are.
+/// Makes the tasks due now whose `next_poll_at` is later than `horizon`, or is not a time: the clock went back, or an
+/// operator has set it. Returns the number of these tasks.
 ///
-/// Only a missing task, and one whose poll was answered with a `Retry-After`, wait longer, up to 25 h.
-///
-/// What waits for the daily limit is due when that has room, whatever its time says; but none is held for more than a
-/// day.
+/// Missing tasks, and tasks whose poll was answered with a `Retry-After`, may wait up to 25 h. Tasks that wait for the
+/// daily limit are due when it has room, whatever `next_poll_at` says; it is set to a day from now at most.
 ///
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn pull_back(
+pub async fn wake_scheduled_too_late(
     connection: &mut SqliteConnection,
     now: Timestamp,
     horizon: Timestamp,
 ) -> Result<u64, StoreError> {
-    sqlx::query(PULL_BACK_HELD)
+    sqlx::query(BOUND_LIMIT_WAIT)
         .bind(time::to_text(after(now, ledger::DAY)))
         .execute(&mut *connection)
         .await?;
-    Ok(sqlx::query(PULL_BACK)
+    Ok(sqlx::query(WAKE_SCHEDULED_TOO_LATE)
         .bind(time::to_text(now))
         .bind(time::to_text(horizon))
         .bind(time::to_text(horizon.max(after(now, LONGEST_WAIT))))

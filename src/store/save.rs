@@ -2,23 +2,23 @@
 
 use super::{StoreError, pace, time};
 use crate::core::TaskId;
-use crate::core::progress::Progress;
+use crate::core::progress::{Progress, State};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-/// A task's progress as it was read, and as it is to be written.
+/// A task's progress as it is to be written.
 #[derive(Debug, Clone, Copy)]
-pub struct Saved<'a> {
+pub struct ProgressChange<'a> {
     /// The task.
     pub id: &'a TaskId,
-    /// As it was read in this transaction; none where the task is gone.
-    pub before: Option<&'a Progress>,
+    /// The state as it was read in this transaction; none if the task is gone.
+    pub state_before: Option<State>,
     /// As it is to be written.
     pub after: &'a Progress,
 }
 
-/// All columns that the daemon writes but `state`. An `UPDATE` that names a column of an index rewrites the index's entry
-/// even where the value is the same, and the entry of each task is on another page.
+/// All columns that the daemon writes but `state`. An `UPDATE` that names a column of an index rewrites the index's
+/// entry even if the value is unchanged, and each task's entry is on another page.
 pub(super) const UPDATE: &str = "UPDATE progress
         SET polls = ?2, polled_at = ?3, next_poll_at = ?4, pace = ?5, queue = ?6, reason = ?7, status = ?8,
             is_exhausted = ?9, desired_num_results = ?10, num_results_discovered = ?11, num_results_enriched = ?12,
@@ -36,14 +36,11 @@ pub(super) const UPDATE_STATE: &str = "UPDATE progress SET state = ?2 WHERE task
 /// What SQLite says.
 pub async fn save(
     connection: &mut SqliteConnection,
-    tasks: &[Saved<'_>],
+    tasks: &[ProgressChange<'_>],
 ) -> Result<(), StoreError> {
     for task in tasks {
         update(connection, task.id, task.after).await?;
-        if task
-            .before
-            .is_none_or(|before| before.state != task.after.state)
-        {
+        if task.state_before != Some(task.after.state) {
             sqlx::query(UPDATE_STATE)
                 .bind(task.id.as_str())
                 .bind(task.after.state.as_str())

@@ -1,4 +1,4 @@
-//! Opening the database: is it growd's, is its version one this program knows, and bringing it up to date.
+//! Opening, checking and migrating the database.
 
 use super::{Lock, StoreError, disk, primary_code, wal};
 use crate::crash::{self, Point};
@@ -14,28 +14,28 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 /// `PRAGMA application_id` of growd's databases: "growd" in four bytes.
 const APPLICATION_ID: i64 = 0x6772_6f77;
 
-/// How long a statement waits for another process's lock.
+/// How long a statement waits for the lock of another process.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// So many rows of an answer are handed over without waiting for who reads them: as many as are read ahead of what is due.
+/// The number of rows that SQLite's thread sends ahead of the reader: as many as are read of the due tasks at once.
 const ROWS_AT_ONCE: usize = 512;
 
-/// How long to wait for another process that is creating or migrating the database.
-const MOMENT: Duration = Duration::from_secs(5);
+/// How long to wait for another process that creates or migrates the database.
+const MIGRATION_WAIT: Duration = Duration::from_secs(5);
 
-/// The write-ahead log is cut back to this size once a checkpoint has emptied it, in bytes.
+/// SQLite truncates the write-ahead log to this size after a checkpoint, in bytes.
 const JOURNAL_SIZE_LIMIT: &str = "16777216";
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Debug, Clone, Copy)]
 pub enum Mode<'a> {
     /// Reading an existing database.
     Read,
-    /// Changing a database; it is created and migrated where needed, unless a daemon is running on it.
+    /// Changing a database. It is created and migrated if needed, unless a daemon runs on it.
     Write,
-    /// Changing an existing database; it is migrated where needed, unless a daemon is running on it.
+    /// Changing an existing database. It is migrated if needed, unless a daemon runs on it.
     WriteExisting,
-    /// The daemon's own, which holds the lock.
+    /// The daemon, which holds the lock.
     Daemon(&'a Lock),
 }
 
@@ -43,46 +43,42 @@ pub enum Mode<'a> {
 ///
 /// # Errors
 ///
-/// [`StoreError::Absent`] where there is none and `mode` does not create one; [`StoreError::NotGrowd`] and
-/// [`StoreError::Newer`] where it is not one for this program; otherwise what SQLite says.
+/// [`StoreError::Absent`] if it does not exist and `mode` does not create it; [`StoreError::NotGrowd`] and
+/// [`StoreError::Newer`] if it is not one for this program; otherwise what SQLite says.
 pub async fn open(path: &Path, mode: Mode<'_>) -> Result<SqliteConnection, StoreError> {
     let creates = matches!(mode, Mode::Write | Mode::Daemon(_));
     let reads_only = matches!(mode, Mode::Read);
     let begin = Instant::now();
     let mut connection = loop {
-        // Asked before, for the other may be done by the time that this one has seen what it was doing.
+        // Checked first: the other process may be done before this one has seen the result.
         let others = Lock::is_held(path) != Some(false);
         match open_once(path, mode, creates, reads_only).await {
-            // A daemon, or a command, that is just creating or migrating it will be done in a moment.
-            Err(StoreError::Absent { .. }) if others && begin.elapsed() < MOMENT => {}
+            // Another process is creating or migrating it.
+            Err(StoreError::Absent { .. }) if others && begin.elapsed() < MIGRATION_WAIT => {}
             Err(StoreError::NeedsMigration { .. })
-                if (others || !reads_only) && begin.elapsed() < MOMENT => {}
+                if (others || !reads_only) && begin.elapsed() < MIGRATION_WAIT => {}
             outcome => break outcome?,
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     if reads_only {
-        sqlx::query("PRAGMA query_only = ON")
-            .execute(&mut connection)
-            .await?;
-        // It reads the fronts of queues, and each row of a long answer once: more would be kept for nothing.
-        sqlx::query("PRAGMA cache_size = -256")
-            .execute(&mut connection)
-            .await?;
+        pragma(&mut connection, "PRAGMA query_only = ON").await?;
+        // It reads the ends of queues, and each row of a long answer once: a larger cache does not help.
+        pragma(&mut connection, "PRAGMA cache_size = -256").await?;
     }
     if matches!(mode, Mode::Daemon(_)) {
-        // What many looks share fits, whatever the number of tasks: the inner pages, and the ends of the queues. Their own
-        // pages are as many as they are.
-        sqlx::query("PRAGMA cache_size = -896")
-            .execute(&mut connection)
-            .await?;
-        // What undoes a statement that fails within a batch: not worth a file.
-        sqlx::query("PRAGMA temp_store = MEMORY")
-            .execute(&mut connection)
-            .await?;
+        // The pages that many polls share fit: the inner pages, and the ends of the queues.
+        pragma(&mut connection, "PRAGMA cache_size = -896").await?;
+        // The journal that undoes a failed statement within a batch is small.
+        pragma(&mut connection, "PRAGMA temp_store = MEMORY").await?;
         disk::limit_log(&mut connection, path).await?;
     }
     Ok(connection)
+}
+
+async fn pragma(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), StoreError> {
+    sqlx::query(sql).execute(connection).await?;
+    Ok(())
 }
 
 async fn open_once(
@@ -120,7 +116,7 @@ async fn open_once(
     Ok(connection)
 }
 
-/// The newest migration that this program has.
+/// Returns the version of the newest migration that this program has.
 #[must_use]
 pub fn newest_version() -> i64 {
     MIGRATIONS
@@ -130,32 +126,26 @@ pub fn newest_version() -> i64 {
         .unwrap_or(0)
 }
 
-/// Writes the log back into the database's file and empties it, as far as readers let it.
+/// Writes the log back into the database's file and truncates it, as far as readers allow.
 ///
 /// # Errors
 ///
 /// What SQLite says.
 pub async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-        .execute(connection)
-        .await?;
-    Ok(())
+    pragma(connection, "PRAGMA wal_checkpoint(TRUNCATE)").await
 }
 
-/// Makes room in memory for a transaction that writes very many rows: 64 MiB in place of 2. What does not fit is written to
-/// the log early, and read and written again for each row that comes near it.
+/// Raises the page cache from 2 to 64 MiB, for a transaction that writes very many rows. A page that does not fit is
+/// written to the log early, and again for each later change.
 ///
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn expect_many(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    sqlx::query("PRAGMA cache_size = -65536")
-        .execute(connection)
-        .await?;
-    Ok(())
+pub async fn enlarge_cache(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    pragma(connection, "PRAGMA cache_size = -65536").await
 }
 
-/// A number that changes when another connection has written.
+/// Returns a number that changes when another connection has written.
 ///
 /// # Errors
 ///
@@ -166,7 +156,7 @@ pub async fn data_version(connection: &mut SqliteConnection) -> Result<i64, Stor
         .await?)
 }
 
-/// What `PRAGMA integrity_check` finds; empty where the database is sound.
+/// Returns what `PRAGMA integrity_check` finds; nothing if the database is sound.
 ///
 /// # Errors
 ///
@@ -179,14 +169,14 @@ pub async fn integrity(connection: &mut SqliteConnection) -> Result<Vec<String>,
     Ok(found)
 }
 
-/// How the schema differs from the one that the migrations make, object by object; empty where it does not. Indexes and
-/// triggers that somebody added are not told: they break nothing.
+/// Returns how each object of the schema differs from the one that the migrations make; nothing if none does. Objects
+/// that an operator has added do not count.
 ///
 /// # Errors
 ///
 /// What SQLite says.
 pub async fn differences(connection: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
-    // The migrator's own table looks as the migrator of its time made it.
+    // The migrator's own table depends on the version that created it.
     const OBJECTS: &str = "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema
                             WHERE tbl_name <> '_sqlx_migrations'";
     let mut model = SqliteConnectOptions::new()
@@ -210,12 +200,12 @@ pub async fn differences(connection: &mut SqliteConnection) -> Result<Vec<String
     Ok(differs.collect())
 }
 
-/// Is the schema the one that the migrations make?
+/// Checks that the schema is the one that the migrations make.
 ///
 /// # Errors
 ///
-/// [`StoreError::Schema`] where it is not; what SQLite says.
-pub async fn assert_whole(
+/// [`StoreError::Schema`] if it is not; otherwise what SQLite says.
+pub async fn check_schema(
     connection: &mut SqliteConnection,
     path: &Path,
 ) -> Result<(), StoreError> {
@@ -233,12 +223,10 @@ pub async fn assert_whole(
 ///
 /// # Errors
 ///
-/// What SQLite says, such as where the file exists or can't be written.
+/// What SQLite says, such as that the file exists or cannot be written.
 pub async fn copy_to(connection: &mut SqliteConnection, file: &str) -> Result<(), StoreError> {
-    // It writes to the copy only, but is refused as a write all the same.
-    sqlx::query("PRAGMA query_only = OFF")
-        .execute(&mut *connection)
-        .await?;
+    // SQLite counts this as a write, although it writes only to the copy.
+    pragma(connection, "PRAGMA query_only = OFF").await?;
     sqlx::query("VACUUM INTO ?")
         .bind(file)
         .execute(connection)
@@ -258,7 +246,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 
 async fn connect(path: &Path, create: bool) -> Result<SqliteConnection, sqlx::Error> {
     let options = options(path).create_if_missing(create);
-    // Looked at first: switching a file to WAL writes to it, and this one may not be growd's.
+    // Switching a file to WAL writes to it, so growd checks first that the file is its own.
     let mut probe = options.clone().connect().await?;
     let owner = ownership(&mut probe).await;
     probe.close().await?;
@@ -272,8 +260,9 @@ async fn connect(path: &Path, create: bool) -> Result<SqliteConnection, sqlx::Er
         .await
 }
 
-/// A reader without the right to write can still read: it takes part as far as it may, and where it can't even
-/// make the files that readers share, it goes by the database alone if there is no log that says more.
+/// Connects a reader, which may lack the right to write. If it cannot open the database for writing, it opens it
+/// read-only; if it cannot create the files that readers share either, it reads the database alone, if the log is
+/// empty.
 async fn connect_reader(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     let usual = options(path);
     let may_not_write = |error: &sqlx::Error| matches!(primary_code(error), Some(8 | 14));
@@ -287,7 +276,7 @@ async fn connect_reader(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     outcome
 }
 
-/// Connects, and reads something: only then it shows whether that can be done.
+/// Connects and reads: a connection alone does not show whether the database can be read.
 async fn try_to_read(options: SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
     let mut connection = options.connect().await?;
     ownership(&mut connection).await?;
@@ -298,7 +287,7 @@ fn has_log(path: &Path) -> bool {
     wal::size(&wal::beside(path, "-wal")) > 0
 }
 
-/// Whose database a file is.
+/// The program that a database belongs to.
 enum Owner {
     Growd,
     Nobody,
@@ -309,7 +298,7 @@ async fn ownership(connection: &mut SqliteConnection) -> Result<Owner, sqlx::Err
     let id: i64 = sqlx::query_scalar("PRAGMA application_id")
         .fetch_one(&mut *connection)
         .await?;
-    // A migration that did not get to its end leaves the migrator's own table, and nothing else.
+    // A first migration that was interrupted leaves the migrator's own table, and nothing else.
     let objects: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM sqlite_schema WHERE tbl_name <> '_sqlx_migrations'",
     )
@@ -334,7 +323,7 @@ async fn applied_version(
         Owner::Other(id) => {
             return Err(StoreError::NotGrowd {
                 path: path.to_owned(),
-                detail: format!("its application_id is {id} and it has tables of its own"),
+                detail: format!("its application_id is {id} and it has tables"),
             });
         }
         Owner::Growd => {
@@ -360,13 +349,13 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), S
     #[cfg(all(feature = "crash-points", debug_assertions))]
     die_half_way(connection).await;
     MIGRATIONS
-        // `run` is generic over more than rustc can prove to be Send (rust-lang/rust#100013); this is what it calls.
+        // rustc cannot prove that the future of `run` is Send (rust-lang/rust#100013); it calls this.
         .run_direct(None, connection, false)
         .await
         .map_err(|error| StoreError::Migrate {
             path: path.to_owned(),
             detail: error.to_string(),
-            for_now: super::is_for_now(&error),
+            is_transient: super::is_transient_migration(&error),
         })?;
     crash::at(Point::MigrationCommitted);
     #[cfg(all(feature = "crash-points", debug_assertions))]
@@ -376,7 +365,7 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), S
     Ok(())
 }
 
-/// Lets the tests' build of the program die between two statements of a migration.
+/// Lets the tests kill the program between two statements of a migration.
 #[cfg(all(feature = "crash-points", debug_assertions))]
 async fn die_half_way(connection: &mut SqliteConnection) {
     const OPCODES: i32 = 4;

@@ -1,34 +1,36 @@
-//! The statements that the daemon and the commands run, as they run them, so that a test can ask SQLite how it goes
-//! about each of them.
+//! The statements of the daemon and the commands, so that a test can check the query plan of each.
 
 use super::{daemon, history, ledger, load, overview, progress, reschedule, save, tasks, values};
 
-/// Each with a name.
+/// Returns each statement with its name.
 #[must_use]
 pub fn all() -> Vec<(&'static str, &'static str)> {
     let mut all = vec![
         ("progress::DUE_OLDEST", progress::DUE_OLDEST),
         ("progress::DUE_NEWEST", progress::DUE_NEWEST),
-        ("progress::HELD", progress::HELD),
-        ("progress::PARK", progress::PARK),
-        ("progress::SET_ASIDE", progress::SET_ASIDE),
-        ("progress::PUT_AWAY", progress::PUT_AWAY),
+        ("progress::WAITING_FOR_LIMIT", progress::WAITING_FOR_LIMIT),
+        ("progress::MARK_UNUSABLE", progress::MARK_UNUSABLE),
+        ("progress::RECORD_NOT_STORED", progress::RECORD_NOT_STORED),
+        ("progress::UNSCHEDULE_ORPHAN", progress::UNSCHEDULE_ORPHAN),
         ("progress::NEXT_DUE", progress::NEXT_DUE),
         ("load::TASKS", load::TASKS),
         ("load::NEWEST_RESUMES", load::NEWEST_RESUMES),
-        ("reschedule::WAKE_WAITING", reschedule::WAKE_WAITING),
+        ("reschedule::WAKE_GATED", reschedule::WAKE_GATED),
         ("reschedule::WAKE_CAPPED", reschedule::WAKE_CAPPED),
         ("reschedule::POLL_SOONER", reschedule::POLL_SOONER),
-        ("reschedule::TAKE_UP", reschedule::TAKE_UP),
-        ("reschedule::PULL_BACK", reschedule::PULL_BACK),
-        ("reschedule::PULL_BACK_HELD", reschedule::PULL_BACK_HELD),
+        ("reschedule::WAKE_UNSCHEDULED", reschedule::WAKE_UNSCHEDULED),
+        (
+            "reschedule::WAKE_SCHEDULED_TOO_LATE",
+            reschedule::WAKE_SCHEDULED_TOO_LATE,
+        ),
+        ("reschedule::BOUND_LIMIT_WAIT", reschedule::BOUND_LIMIT_WAIT),
         ("ledger::NEXT_ID", ledger::NEXT_ID),
         ("ledger::INTEND", ledger::INTEND),
         ("ledger::UPDATE", ledger::UPDATE),
         ("ledger::FIND", ledger::FIND),
         ("ledger::ASKED_WITHIN", ledger::ASKED_WITHIN),
         ("ledger::FORBIDDEN_ALONE", ledger::FORBIDDEN_ALONE),
-        ("ledger::PULL_BACK", ledger::PULL_BACK),
+        ("ledger::RESTART_SETTLING", ledger::RESTART_SETTLING),
         ("save::UPDATE", save::UPDATE),
         ("save::UPDATE_STATE", save::UPDATE_STATE),
         ("history::ADD_SAMPLE", history::ADD_SAMPLE),

@@ -1,33 +1,33 @@
-//! `tasks`: what is wanted. Written by people and by the commands; the daemon only reads it.
+//! `tasks`: the wanted targets. Operators and the commands write it; the daemon only reads it.
 
 use super::StoreError;
 use crate::core::{State, TaskId};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 
-/// What `growd add` sets: what is none stays as it is, or at its default in a new row.
+/// The values that `growd add` sets. None keeps the value, or the default of a new row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTask<'a> {
-    /// Total number of results wanted, at least 1.
+    /// Wanted total number of results, at least 1.
     pub target: i64,
     /// Largest resume, 1..=250.
     pub chunk: Option<i64>,
-    /// Anything the user wants to remember.
+    /// A remark of the operator.
     pub note: Option<&'a str>,
 }
 
-/// What an upsert did.
+/// The effect of an upsert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
     /// The task is new.
     New,
-    /// It was there, and is changed.
+    /// The task existed and is changed.
     Changed,
-    /// It was there as it is.
+    /// The task existed and is unchanged.
     Unchanged,
 }
 
-/// Adds a task, or changes it.
+/// Adds or changes a task.
 ///
 /// # Errors
 ///
@@ -45,18 +45,18 @@ pub async fn upsert(
     })
 }
 
-/// How many tasks an upsert of many added, and what it did to the others.
+/// The effect of an upsert of many tasks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// Tasks that are new.
+    /// New tasks.
     pub new: u64,
-    /// Tasks that were there, and are changed.
+    /// Tasks that existed and are changed.
     pub changed: u64,
-    /// Tasks that were there as they are.
+    /// Tasks that existed and are unchanged.
     pub unchanged: u64,
 }
 
-/// How many tasks one statement adds.
+/// The number of tasks that one statement adds.
 const BATCH: usize = 10_000;
 
 pub(super) const COUNT_KNOWN: &str = "SELECT count(*) FROM json_each(?) AS wanted
@@ -72,7 +72,7 @@ pub(super) const UPSERT: &str = "INSERT INTO tasks (task_id, target, chunk, note
              OR chunk IS NOT coalesce(excluded.chunk, chunk)
              OR note IS NOT coalesce(excluded.note, note)";
 
-/// Adds many tasks, or changes them; no id comes twice.
+/// Adds or changes many tasks. Each id may occur once.
 ///
 /// # Errors
 ///
@@ -109,7 +109,7 @@ pub async fn upsert_all(
 pub(super) const KNOWN: &str = "SELECT wanted.key FROM json_each(?) AS wanted
        JOIN tasks AS t ON t.task_id = wanted.value";
 
-/// The positions of those ids that are in the database exactly so.
+/// Returns the positions of the ids that are in the database in exactly this form.
 ///
 /// # Errors
 ///
@@ -132,7 +132,7 @@ pub async fn known(
         .collect())
 }
 
-// The expression and the condition are those of the index `tasks_other_forms`.
+// The expression and the condition must be those of the index `tasks_other_forms`.
 pub(super) const OTHER_FORMS: &str = "SELECT wanted.key, t.task_id FROM json_each(?) AS wanted
        JOIN tasks AS t
          ON replace(replace(replace(replace(lower(trim(t.task_id)), 'urn:uuid:', ''), '{', ''), '}', ''), '-', '')
@@ -140,8 +140,8 @@ pub(super) const OTHER_FORMS: &str = "SELECT wanted.key, t.task_id FROM json_eac
         AND NOT (t.task_id GLOB '????????-????-????-????-????????????' AND t.task_id NOT GLOB '*[^-0-9a-f]*')
       WHERE wanted.value <> '' AND NOT EXISTS (SELECT 1 FROM tasks WHERE task_id = wanted.value)";
 
-/// Finds rows of an earlier version that have the UUID of one of these ids in another form, where the id itself is not
-/// in the database: each with the position of the id.
+/// Finds rows of an earlier version that hold the UUID of one of these ids in another form, if the id itself is not in
+/// the database. Returns each with the position of the id.
 ///
 /// # Errors
 ///
@@ -150,7 +150,7 @@ pub async fn other_forms(
     connection: &mut SqliteConnection,
     ids: &[&TaskId],
 ) -> Result<Vec<(usize, TaskId)>, StoreError> {
-    // What is no UUID has no other form.
+    // Only a UUID has other forms.
     let texts: Vec<&str> = ids
         .iter()
         .map(|id| if id.is_uuid() { id.as_str() } else { "" })
@@ -169,7 +169,7 @@ pub async fn other_forms(
 
 pub(super) const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE task_id = ?)";
 
-/// Is there such a task?
+/// Returns whether the task exists.
 ///
 /// # Errors
 ///
@@ -184,7 +184,7 @@ pub async fn exists(connection: &mut SqliteConnection, id: &TaskId) -> Result<bo
 pub(super) const IS_GROWING: &str =
     "SELECT EXISTS (SELECT 1 FROM tasks WHERE task_id = ? AND NOT paused)";
 
-/// Is there such a task, and is it not paused?
+/// Returns whether the task exists and is not paused.
 ///
 /// # Errors
 ///
@@ -202,7 +202,7 @@ pub async fn is_growing(
 pub(super) const SET_PAUSED: &str =
     "UPDATE tasks SET paused = ?2 WHERE task_id = ?1 AND paused <> ?2";
 
-/// Pauses a task or lets it go on; says whether that changed anything.
+/// Pauses or unpauses a task; returns whether that changed it.
 ///
 /// # Errors
 ///
@@ -224,7 +224,7 @@ pub async fn set_paused(
 pub(super) const SET_PAUSED_IN: &str = "UPDATE tasks SET paused = ?2
       WHERE paused <> ?2 AND task_id IN (SELECT task_id FROM progress WHERE state = ?1)";
 
-/// Pauses all tasks in a state, or lets them go on; returns how many that changed.
+/// Pauses or unpauses all tasks in a state; returns the number of changed tasks.
 ///
 /// # Errors
 ///
@@ -244,7 +244,7 @@ pub async fn set_paused_in(
 
 pub(super) const UNPAUSE_ALL: &str = "UPDATE tasks SET paused = 0 WHERE paused";
 
-/// Lets all paused tasks go on; returns how many there were.
+/// Unpauses all paused tasks; returns their number.
 ///
 /// # Errors
 ///
@@ -258,7 +258,7 @@ pub async fn unpause_all(connection: &mut SqliteConnection) -> Result<u64, Store
 
 pub(super) const RETRY: &str = "UPDATE tasks SET retry = retry + 1 WHERE task_id = ?";
 
-/// Asks for an ended task to be looked at again: its refusals are forgiven, its stall count starts anew.
+/// Takes an ended task back to `pending`, if its state allows it: see "What the triggers decide" in `docs/schema.md`.
 ///
 /// # Errors
 ///
@@ -277,7 +277,7 @@ pub(super) const COUNT_PAUSED_IN: &str = "SELECT count(*) FROM progress AS p
 pub(super) const RETRY_IN: &str = "UPDATE tasks SET retry = retry + 1
       WHERE task_id IN (SELECT task_id FROM progress WHERE state = ?)";
 
-/// Does what [`retry`] does for all tasks in a state; returns how many there are, and how many of them are paused.
+/// Retries all tasks in a state, as [`retry`] does; returns their number, and how many of them are paused.
 ///
 /// # Errors
 ///
@@ -300,7 +300,7 @@ pub async fn retry_in(
 
 pub(super) const REMOVE: &str = "DELETE FROM tasks WHERE task_id = ?";
 
-/// Stops managing a task; its ledger and its events stay.
+/// Removes a task; its ledger and its events stay.
 ///
 /// # Errors
 ///

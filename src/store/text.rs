@@ -1,4 +1,4 @@
-//! Text as people wrote it into the database, which need not be UTF-8: an import of a file in Latin-1 is not.
+//! Text from the database, which need not be UTF-8: operators import files in Latin-1.
 
 use serde::Serialize;
 use sqlx::error::BoxDynError;
@@ -7,7 +7,7 @@ use sqlx::{Decode, Row as _, Sqlite, Type};
 use std::fmt;
 use std::ops::Deref;
 
-/// Text from the database; what is not UTF-8 in it is replaced by U+FFFD.
+/// Text from the database; bytes that are not UTF-8 are replaced by U+FFFD.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Text(String);

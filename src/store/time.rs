@@ -1,10 +1,10 @@
-//! Times as the database has them: UTC text with milliseconds, `2026-11-24T02:22:00.123Z`.
+//! Times in the database: UTC text with milliseconds, `2026-11-24T02:22:00.123Z`.
 
 use jiff::Timestamp;
 
 pub use crate::core::time::to_text;
 
-/// A time from text; none where it is no time.
+/// Parses a time; none if the text is not one.
 #[must_use]
 pub fn from_text(text: &str) -> Option<Timestamp> {
     text.parse().ok()

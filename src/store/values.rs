@@ -1,4 +1,4 @@
-//! Values that growd cannot read, or that make no sense: written by hand, for growd and its triggers write none.
+//! Values that growd cannot read. Only operators write such values: growd and its triggers do not.
 
 use super::{StoreError, time};
 use crate::core::TaskId;
@@ -16,13 +16,13 @@ use std::sync::LazyLock;
 pub struct Unreadable {
     /// `table.column`.
     column: String,
-    /// Which row, as a condition in SQL.
+    /// The row, as a condition in SQL.
     row: String,
     /// The value, as a literal in SQL.
     value: String,
     /// What is wrong with it.
     fault: &'static str,
-    /// The statement that corrects it, so that nothing is asked for twice because of it.
+    /// The statement that corrects it, so that nothing is paid for twice because of it.
     remedy: String,
 }
 
@@ -42,33 +42,33 @@ impl fmt::Display for Unreadable {
     }
 }
 
-/// What a column holds.
+/// The kind of values of a column.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// An id of a task, in UTF-8.
+    /// A task id in UTF-8.
     Id,
     /// Text in UTF-8.
     Text,
     /// A time, or null.
     Time,
-    /// A whole number of 0 and more up to this one, or null.
+    /// A whole number from 0 to this one, or null.
     Count(i64),
-    /// A word that this function knows. The list of words only keeps most rows from being read.
+    /// A word that the function knows. The list of words in SQL keeps most rows from being read.
     Word(&'static str, fn(&str) -> bool),
 }
 
 struct Column {
     name: &'static str,
     kind: Kind,
-    /// What the remedy sets it to: an expression in SQL.
+    /// The SQL expression that the remedy sets it to.
     remedy: &'static str,
 }
 
 struct Table {
     name: &'static str,
-    /// The column that names a row.
+    /// The key column.
     key: &'static str,
-    /// The column with the task's id, where there is one.
+    /// The column with the task's id, if there is one.
     task: Option<&'static str>,
     columns: &'static [Column],
 }
@@ -105,14 +105,14 @@ const TABLES: [Table; 4] = [
         task: Some("task_id"),
         columns: &[
             column("task_id", Kind::Id, "the right id"),
-            // The newest is looked for then, as any unanswered one; only it may be open.
+            // The newest resume is then looked for like any unanswered one; only the newest may be open.
             column(
                 "state",
                 Kind::Word(RESUME_STATES, |word| ResumeState::parse(word).is_some()),
                 "iif(id = (SELECT max(id) FROM resumes AS r WHERE r.task_id = resumes.task_id), 'intended', 'lost')",
             ),
             column("http_status", Kind::Count(u16::MAX as i64), "NULL"),
-            // The settling time begins anew, and the daily limit counts it.
+            // The settling time restarts, and the daily limit counts the resume.
             time("sent_at", NOW),
             time("resolved_at", NOW),
             time("shown_at", NOW),
@@ -173,7 +173,7 @@ const TABLES: [Table; 4] = [
 ];
 
 impl Kind {
-    /// A condition that holds for each value that is wrong, and for few others: [`fault`](Self::fault) decides.
+    /// Returns a condition that holds for each wrong value, and for few others; [`fault`](Self::fault) decides.
     fn is_suspect(self, column: &str) -> String {
         match self {
             Self::Id | Self::Text => format!("{column} GLOB '*[^ -~]*'"),
@@ -183,7 +183,7 @@ impl Kind {
         }
     }
 
-    /// What is wrong with a value, if anything.
+    /// Returns what is wrong with a value, if anything.
     fn fault(self, value: &[u8]) -> Option<&'static str> {
         let text = std::str::from_utf8(value).ok();
         let number = || text.and_then(|text| text.parse::<i64>().ok());
@@ -204,7 +204,7 @@ impl Kind {
 }
 
 impl Table {
-    /// The statement that finds the rows in which something may be wrong; of the task `?1` only, where `of_task` says so.
+    /// Returns the statement that finds the suspect rows; with `of_task` only those of the task `?1`.
     fn sql(&self, of_task: bool) -> String {
         let values: Vec<String> = self
             .columns
@@ -237,7 +237,7 @@ impl Table {
         };
         let name = self.name;
         let remedy = match column.kind {
-            // The trigger removes what belongs to it.
+            // The trigger removes the rows that belong to it.
             Kind::Id if self.name == "tasks" => format!("DELETE FROM {name} WHERE {row}"),
             Kind::Count(_) | Kind::Time | Kind::Text | Kind::Word(..) | Kind::Id => {
                 format!(
@@ -260,7 +260,7 @@ impl Table {
     }
 }
 
-/// Text as SQL has it; in hexadecimal where a terminal or a line of the log could not show it.
+/// Returns text as a literal in SQL; in hexadecimal if a terminal or the log could not show it.
 fn literal(value: &[u8]) -> String {
     match std::str::from_utf8(value) {
         Ok(text) if !text.contains(char::is_control) => format!("'{}'", text.replace('\'', "''")),
@@ -268,7 +268,7 @@ fn literal(value: &[u8]) -> String {
     }
 }
 
-/// Bytes in hexadecimal.
+/// Formats bytes in hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
@@ -281,7 +281,7 @@ pub(super) static FIND: LazyLock<Vec<String>> =
 pub(super) static FIND_OF_TASK: LazyLock<Vec<String>> =
     LazyLock::new(|| TABLES.iter().map(|table| table.sql(true)).collect());
 
-/// Finds the values that growd cannot read, of one task or in the whole database; at most `limit`.
+/// Finds the values that growd cannot read, of one task or of the whole database; at most `limit`.
 ///
 /// # Errors
 ///
@@ -319,13 +319,13 @@ pub async fn unreadable(
     Ok(found)
 }
 
-/// Says which values are to blame for an error that one task met; the error itself where none is found.
+/// Names the values that caused an error at a task; returns the error itself if it finds none.
 pub async fn explain(
     connection: &mut SqliteConnection,
     id: &TaskId,
     error: StoreError,
 ) -> StoreError {
-    /// As many as a line of the log has room for.
+    /// A line of the log has room for so many.
     const FEW: usize = 3;
     if !matches!(error, StoreError::Value(_)) {
         return error;

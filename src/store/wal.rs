@@ -1,4 +1,4 @@
-//! The file of the write-ahead log: how large it is, and giving its room back.
+//! The write-ahead log's file: its size, and truncating it.
 
 use super::StoreError;
 use sqlx::Row as _;
@@ -6,13 +6,13 @@ use sqlx::sqlite::SqliteConnection;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A log of more bytes than this cannot be written back, or a reader keeps it from being.
+/// A log of more bytes than this is large: a reader probably keeps it from being written back.
 pub const LARGE: u64 = 64 << 20;
 
-/// How long emptying the file may wait for readers, and so hold up the writer.
-const MOMENT: Duration = Duration::from_millis(20);
+/// How long truncating the file waits for readers, and so holds up the writer.
+const TRUNCATE_WAIT: Duration = Duration::from_millis(20);
 
-/// A file beside a database, such as its `-wal`. SQLite puts them where the database really is, whatever links lead there.
+/// Returns the path of a file beside a database, such as its `-wal`. SQLite resolves symbolic links first.
 #[must_use]
 pub fn beside(database: &Path, suffix: &str) -> PathBuf {
     let real = database.canonicalize();
@@ -23,13 +23,13 @@ pub fn beside(database: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
-/// Returns the size of the log's file in bytes; 0 where there is none.
+/// Returns the size of the log's file in bytes; 0 if it does not exist.
 #[must_use]
 pub fn size(log: &Path) -> u64 {
     std::fs::metadata(log).map_or(0, |log| log.len())
 }
 
-/// What a large log means, and what to do about it.
+/// Returns what a large log means, and what the operator can do.
 #[must_use]
 pub fn advice(log: &Path, bytes: u64) -> String {
     let log = log.display();
@@ -40,8 +40,8 @@ pub fn advice(log: &Path, bytes: u64) -> String {
     )
 }
 
-/// Writes the log back into the database as far as readers allow, and empties its file if that was all of it. Waits for
-/// no reader for longer than a moment. Returns whether the file is empty.
+/// Writes the log back into the database as far as readers allow, and truncates its file if that was all of it. Returns
+/// whether the file is empty.
 ///
 /// # Errors
 ///
@@ -53,14 +53,14 @@ pub async fn shrink(
     if !checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)").await? {
         return Ok(false);
     }
-    // This waits for readers as long as the busy timeout is.
-    set_busy_timeout(connection, MOMENT).await?;
+    // A truncating checkpoint waits for readers as long as the busy timeout.
+    set_busy_timeout(connection, TRUNCATE_WAIT).await?;
     let emptied = checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)").await;
     set_busy_timeout(connection, busy_timeout).await?;
     emptied
 }
 
-/// Runs a checkpoint; returns whether all of the log is in the database.
+/// Runs a checkpoint; returns whether the whole log is in the database.
 async fn checkpoint(
     connection: &mut SqliteConnection,
     sql: &'static str,

@@ -375,7 +375,7 @@ async fn locked_for_longer_than_the_busy_timeout_it_waits_and_loses_nothing() {
     let mut other = bench.connection().await;
     let lock = other.begin_with("BEGIN EXCLUSIVE").await.unwrap();
     daemon
-        .logs("another process has been writing for long")
+        .logs("another process has been writing for a long time")
         .await;
     // Reading goes on all the while.
     let status = output(&bench, &["status"]);

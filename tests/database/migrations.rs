@@ -1,4 +1,4 @@
-//! A database of each schema that was ever released is migrated, and keeps what is in it.
+//! A database of each released schema is migrated and keeps its content.
 
 use growd::store::{self, Mode, schema};
 use sqlx::migrate::Migrator;
@@ -17,7 +17,7 @@ fn migrations() -> Vec<PathBuf> {
     files
 }
 
-/// A database as a growd made it that knew only these migrations.
+/// Creates a database with only these migrations.
 async fn older(path: &Path, known: &[PathBuf]) -> SqliteConnection {
     let directory = tempfile::tempdir().unwrap();
     for file in known {
@@ -37,7 +37,7 @@ async fn older(path: &Path, known: &[PathBuf]) -> SqliteConnection {
     connection
 }
 
-/// A task in each state that a migration treats in its own way, and resumes of each kind.
+/// A task in each state that a migration treats differently, and resumes of each kind.
 const CONTENT: &str = "
     INSERT INTO tasks (task_id, target) VALUES
         ('growing', 100), ('refused', 100), ('missing', 100), ('An Old Id!', 100),
@@ -69,7 +69,7 @@ async fn a_database_of_each_released_schema_is_migrated_and_keeps_what_is_in_it(
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("growd.db");
         let mut connection = older(&path, &migrations[..known]).await;
-        // Ids that earlier versions took are refused since.
+        // Later schemas refuse these ids.
         let content = if known > refuses_ids {
             CONTENT.replace("'An Old Id!'", "'an-id'").replace(
                 "3F0C1D4E-9A61-4B6C-8E6F-0A2B4C6D8E01",
@@ -146,7 +146,7 @@ async fn what_an_earlier_version_refused_or_gave_up_is_treated_by_the_new_rules(
     .await
     .unwrap();
     assert_eq!(missing, 1);
-    // One that has ended otherwise is not.
+    // A refused task is not.
     let refused: i64 =
         sqlx::query_scalar("SELECT next_poll_at IS NULL FROM progress WHERE task_id = 'refused'")
             .fetch_one(&mut connection)

@@ -1,11 +1,10 @@
-//! How SQLite goes about each statement of the program: no table is looked through, and no queue is sorted.
+//! The query plan of each statement: none scans a table, none sorts a queue.
 
 use growd::store::{self, Mode, statements};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
-/// Statements that may look at every task, and what of: they are a person's, who asked for all of them, or read nothing
-/// but an index of the states, seldom.
+/// Statements that may scan, and what: an operator asked for all rows, or they read only a small index, seldom.
 const MAY_SCAN: [(&str, &str); 11] = [
     ("overview::ROWS_ADDED", "SCAN t"),
     ("overview::ROWS", "SCAN t"),
@@ -27,10 +26,10 @@ const MAY_SCAN: [(&str, &str); 11] = [
     ("values::FIND_OF_TASK", "SCAN daemon"),
 ];
 
-/// Statements that may sort: what they sort is a few rows, or was asked for by a person.
+/// Statements that may sort: a few rows, or rows that an operator asked for.
 const MAY_SORT: [&str; 3] = ["overview::ROWS_ADDED", "overview::COUNTS", "overview::SHOW"];
 
-/// Is it no table of the database that is looked through, but rows that were bound, or that the statement has made?
+/// Returns whether a step scans bound rows or the result of a subquery, and not a table of the database.
 fn is_no_table(step: &str) -> bool {
     const NAMES: [&str; 5] = ["wanted", "json_each", "named", "paused", "e"];
     let of = step.trim_start_matches("SCAN ");
@@ -71,7 +70,7 @@ async fn no_statement_looks_through_a_table_or_sorts_a_queue() {
 }
 
 #[tokio::test]
-async fn what_is_due_is_read_from_its_index_in_its_order() {
+async fn due_tasks_are_read_from_their_index_in_its_order() {
     let (mut connection, _dir) = database().await;
     for (name, sql) in statements::all() {
         if name.starts_with("progress::DUE") {
@@ -83,7 +82,7 @@ async fn what_is_due_is_read_from_its_index_in_its_order() {
     }
 }
 
-/// The files that hold statements of the daemon or the commands, and not only of opening a database.
+/// The files with statements of the daemon and the commands.
 const FILES: [(&str, &str); 9] = [
     ("reschedule", include_str!("../../src/store/reschedule.rs")),
     ("progress", include_str!("../../src/store/progress.rs")),
@@ -97,7 +96,7 @@ const FILES: [(&str, &str); 9] = [
 ];
 
 #[test]
-fn no_statement_is_run_that_is_not_among_those_looked_at() {
+fn every_statement_that_is_run_is_checked() {
     let all = statements::all();
     for (module, text) in FILES {
         for call in ["sqlx::query(", "sqlx::query_as(", "sqlx::query_scalar("] {
@@ -131,12 +130,12 @@ fn no_statement_is_run_that_is_not_among_those_looked_at() {
 }
 
 #[tokio::test]
-async fn what_is_in_no_queue_is_found_without_a_look_at_what_is_under_way() {
+async fn unscheduled_tasks_are_found_by_their_index() {
     let (mut connection, _dir) = database().await;
     let all = statements::all();
     let (_, sql) = all
         .iter()
-        .find(|(name, _)| *name == "reschedule::TAKE_UP")
+        .find(|(name, _)| *name == "reschedule::WAKE_UNSCHEDULED")
         .unwrap();
     let plan = plan(&mut connection, sql).await;
     assert!(

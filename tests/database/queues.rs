@@ -124,7 +124,7 @@ async fn a_task_that_waits_for_the_limit_is_not_held_by_a_poll_in_the_future() {
     }
     let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
     let before = now - Duration::from_secs(5);
-    let held = progress::held(&mut connection, before, now, 9).await;
+    let held = progress::waiting_for_limit(&mut connection, before, now, 9).await;
     let mut held: Vec<String> = held
         .unwrap()
         .tasks

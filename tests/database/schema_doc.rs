@@ -1,4 +1,4 @@
-//! docs/schema.md says what the schema is: every column, every query and every refusal in it holds.
+//! docs/schema.md matches the schema: columns, triggers, states, queries and refusals.
 
 use growd::store::{self, Mode};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -230,7 +230,7 @@ async fn every_table_column_trigger_and_state_is_named_and_nothing_else_is() {
         .collect();
     let flat =
         |section| -> BTreeSet<String> { first_cells(section).into_values().flatten().collect() };
-    assert_eq!(flat("What the triggers do"), triggers);
+    assert_eq!(flat("What the triggers decide"), triggers);
     let states = growd::core::State::ALL.map(|state| state.as_str().to_owned());
     assert_eq!(flat("States of a task"), BTreeSet::from(states));
     for state in flat("States of a resume") {

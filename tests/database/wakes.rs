@@ -43,7 +43,7 @@ async fn a_task_that_is_woken_is_due_now_but_not_sooner_than_an_interval_after_i
                 .await
                 .unwrap();
         } else {
-            reschedule::wake_waiting(&mut connection, false, INTERVAL, now)
+            reschedule::wake_gated(&mut connection, false, INTERVAL, now)
                 .await
                 .unwrap();
         }
@@ -85,7 +85,7 @@ async fn a_clock_that_went_back_makes_due_what_it_left_behind_and_holds_nothing_
         }
     }
     let horizon = now + Duration::from_mins(1);
-    let count = reschedule::pull_back(&mut connection, now, horizon).await;
+    let count = reschedule::wake_scheduled_too_late(&mut connection, now, horizon).await;
     assert_eq!(count.unwrap(), 2);
     let due: Vec<String> = sqlx::query_scalar("SELECT next_poll_at FROM progress ORDER BY task_id")
         .fetch_all(&mut connection)

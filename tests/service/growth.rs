@@ -377,7 +377,7 @@ async fn text_that_is_not_utf8_stops_no_other_task() {
     assert_eq!(state, "missing");
     assert!(reason.contains("626164ff"), "{reason}");
     let mut connection = bench.connection().await;
-    let rows: Vec<_> = overview::rows(&mut connection, None, overview::Order::Added)
+    let rows: Vec<_> = overview::rows(&mut connection, None, overview::RowOrder::Added)
         .try_collect()
         .await
         .unwrap();

@@ -181,7 +181,7 @@ async fn held(
 ) -> Result<Held, StoreError> {
     let growth = &policy.growth;
     // The sum over the ledger is not needed while no task waits.
-    let waiting = progress::held(reader, Timestamp::MAX, now, 1).await?;
+    let waiting = progress::waiting_for_limit(reader, Timestamp::MAX, now, 1).await?;
     if waiting.is_empty() {
         return Ok(Held::default());
     }
@@ -201,7 +201,8 @@ async fn held(
     let limit = served.saturating_sub(excluded.of_the_limit);
     let min_interval = policy.polling.min_interval;
     let polled_before = now.checked_sub(min_interval).unwrap_or(Timestamp::MIN);
-    let found = progress::held(reader, polled_before, now, limit + excluded.count).await?;
+    let found =
+        progress::waiting_for_limit(reader, polled_before, now, limit + excluded.count).await?;
     Ok(Held {
         due: found.at_most(limit, excluded.contains),
         limit,

@@ -5,7 +5,7 @@
 //! were there when the database was opened. They are never opened for that: closing one again would drop SQLite's locks.
 
 use crate::store::lock::lock_path;
-use crate::store::{Part, StoreError, schema, wal};
+use crate::store::{DatabaseFile, StoreError, schema, wal};
 use sqlx::sqlite::SqliteConnection;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -34,7 +34,7 @@ struct Watched {
     path: PathBuf,
     device: u64,
     inode: u64,
-    part: Part,
+    file: DatabaseFile,
 }
 
 impl Health {
@@ -49,16 +49,16 @@ impl Health {
     pub fn with_read_only_max(database: &Path, read_only_max: Duration) -> Self {
         // Without a common index of the log, two processes overwrite each other's commits.
         let files = [
-            (database.to_owned(), Part::Database),
-            (wal::beside(database, "-wal"), Part::Log),
-            (wal::beside(database, "-shm"), Part::Index),
-            (lock_path(database), Part::Lock),
+            (database.to_owned(), DatabaseFile::Main),
+            (wal::beside(database, "-wal"), DatabaseFile::Wal),
+            (wal::beside(database, "-shm"), DatabaseFile::Shm),
+            (lock_path(database), DatabaseFile::Lock),
         ];
         Self(Arc::new(Inner {
             database: database.to_owned(),
             files: files
                 .into_iter()
-                .filter_map(|(path, part)| Watched::new(path, part))
+                .filter_map(|(path, file)| Watched::new(path, file))
                 .collect(),
             read_only_max,
             found: OnceLock::new(),
@@ -86,10 +86,10 @@ impl Health {
     pub async fn note(&self, error: &StoreError, connection: &mut SqliteConnection) {
         if let StoreError::Damaged(detail) = error {
             self.found(StoreError::Damaged(detail.clone()));
-        } else if error.names_what_is_not_there() {
+        } else if error.is_missing_object() {
             // If the schema is whole, a trigger of the operator's own names what does not exist.
             if let Err(error @ StoreError::Schema { .. }) =
-                schema::assert_whole(connection, &self.0.database).await
+                schema::check_schema(connection, &self.0.database).await
             {
                 self.found(error);
             }
@@ -144,13 +144,13 @@ impl Health {
 }
 
 impl Watched {
-    fn new(path: PathBuf, part: Part) -> Option<Self> {
+    fn new(path: PathBuf, file: DatabaseFile) -> Option<Self> {
         let metadata = fs::metadata(&path).ok()?;
         Some(Self {
             path,
             device: metadata.dev(),
             inode: metadata.ino(),
-            part,
+            file,
         })
     }
 
@@ -158,7 +158,7 @@ impl Watched {
         let gone = |how| {
             Some(StoreError::Gone {
                 path: self.path.clone(),
-                part: self.part,
+                file: self.file,
                 how,
             })
         };
@@ -167,7 +167,7 @@ impl Watched {
                 gone("was replaced by another file")
             }
             // The database is never empty while it is used; its log may be.
-            Ok(now) if self.part == Part::Database && now.len() == 0 => gone("was emptied"),
+            Ok(now) if self.file == DatabaseFile::Main && now.len() == 0 => gone("was emptied"),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 gone("was removed or moved away")
             }

@@ -100,7 +100,7 @@ pub async fn write(
             (Answer::Poll(poll), None) => {
                 batch.learn(Request::Poll, &poll.outcome, poll.started_at);
                 // The task was removed while it was polled.
-                progress::put_away(batch.connection, id).await?;
+                progress::unschedule_orphan(batch.connection, id).await?;
                 (None, None)
             }
             (Answer::Resume(answer), task) => {
@@ -316,9 +316,9 @@ async fn store(
 ) -> Result<(), StoreError> {
     let rows: Vec<_> = applied
         .iter()
-        .map(|applied| store::Saved {
+        .map(|applied| store::ProgressChange {
             id: applied.id,
-            before: applied.task.as_ref().map(|task| &task.progress),
+            state_before: applied.task.as_ref().map(|task| task.progress.state),
             after: &applied.step.progress,
         })
         .collect();
@@ -363,7 +363,7 @@ pub async fn store_gate(
     }
     if after.until.is_none() {
         let backing_off = before.kind == Kind::Unreachable;
-        reschedule::wake_waiting(connection, backing_off, min_interval, now).await?;
+        reschedule::wake_gated(connection, backing_off, min_interval, now).await?;
     }
     let event = Event::Gate {
         from: before.kind,

@@ -68,7 +68,8 @@ pub async fn perform(
             daemon::heartbeat(&mut *connection, gate, now).await?;
             // No poll is scheduled further ahead than a day.
             let horizon = after(now, horizon(policy).max(Duration::from_hours(25)));
-            let astray = reschedule::pull_back(&mut *connection, now, horizon).await?;
+            let astray =
+                reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?;
             if astray > 0 {
                 tracing::warn!("{astray} tasks were scheduled too far ahead: polling them now");
             }
@@ -86,7 +87,7 @@ pub async fn perform(
                 .await?;
             let horizon = after(now, policy.polling.max_interval);
             reschedule::poll_sooner(&mut *connection, horizon).await?;
-            let idle = reschedule::take_up(&mut *connection, min_interval, now).await?;
+            let idle = reschedule::wake_unscheduled(&mut *connection, min_interval, now).await?;
             if idle > 0 {
                 tracing::warn!(
                     "{idle} tasks had no next poll, after an edit by hand: polling them now"
@@ -95,21 +96,21 @@ pub async fn perform(
             idle
         }
         Maintenance::PullBack => {
-            let restarted = ledger::pull_back(&mut *connection, now).await?;
+            let restarted = ledger::restart_settling(&mut *connection, now).await?;
             let horizon = after(now, horizon(policy));
-            restarted + reschedule::pull_back(&mut *connection, now, horizon).await?
+            restarted + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?
         }
         Maintenance::ClockWentBack(by) => {
             gate.clock_went_back(*by);
             batch::store_gate(&mut *connection, &before, gate, min_interval, now).await?;
-            let restarted = ledger::pull_back(&mut *connection, now).await?;
+            let restarted = ledger::restart_settling(&mut *connection, now).await?;
             // Running tasks least of all may be left unseen; the others are polled once more.
             let horizon = after(now, policy.polling.max_interval);
-            restarted + reschedule::pull_back(&mut *connection, now, horizon).await?
+            restarted + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?
         }
-        Maintenance::Park(id) => progress::park(&mut *connection, id, now).await?,
+        Maintenance::Park(id) => progress::mark_unusable(&mut *connection, id, now).await?,
         Maintenance::SetAside(id, error) => {
-            progress::set_aside(&mut *connection, id, error, now).await?
+            progress::record_not_stored(&mut *connection, id, error, now).await?
         }
         Maintenance::Record(event) => {
             history::add_events(&mut *connection, &[(now, None, event)]).await?;

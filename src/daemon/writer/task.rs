@@ -210,7 +210,7 @@ impl WriterTask {
         };
         store::rollback(&mut self.connection).await;
         self.health.note(&error, &mut self.connection).await;
-        if !error.is_passing() || self.health.gives_up(&error, retry.lasted()) {
+        if !error.is_transient() || self.health.gives_up(&error, retry.lasted()) {
             self.shared.is_stuck.store(false, Ordering::Relaxed);
             return Some(Err(error));
         }
