@@ -247,7 +247,7 @@ async fn nonsense_is_refused_in_every_kind_of_statement_and_leaves_no_trace() {
 struct Edit {
     sql: &'static str,
     /// What the log has to say of it, if it says anything.
-    told: &'static str,
+    logged: &'static str,
     /// Does the victim come to its end by itself?
     mends: bool,
 }
@@ -256,81 +256,81 @@ const EDITS: [Edit; 15] = [
     // No time, and behind all times.
     Edit {
         sql: "UPDATE progress SET next_poll_at = 'tomorrow' WHERE task_id = 'victim'",
-        told: "scheduled too far ahead",
+        logged: "scheduled too far ahead",
         mends: true,
     },
     Edit {
         sql: "UPDATE progress SET next_poll_at = '9999-12-31T23:59:59.999Z' WHERE task_id = 'victim'",
-        told: "scheduled too far ahead",
+        logged: "scheduled too far ahead",
         mends: true,
     },
     // In no queue.
     Edit {
         sql: "UPDATE progress SET next_poll_at = NULL WHERE task_id = 'victim'",
-        told: "1 tasks were in no queue",
+        logged: "1 tasks had no next poll",
         mends: true,
     },
     // No time, and before all times.
     Edit {
         sql: "UPDATE progress SET next_poll_at = '' WHERE task_id = 'victim'",
-        told: "",
+        logged: "",
         mends: true,
     },
     Edit {
         sql: "UPDATE progress SET polled_at = 'never', changed_at = '?', run_started_at = 'now' WHERE task_id = 'victim'",
-        told: "",
+        logged: "",
         mends: true,
     },
     Edit {
         sql: "UPDATE progress SET status = 'odd', num_results = -5, desired_num_results = NULL, polls = -1 WHERE task_id = 'victim'",
-        told: "",
+        logged: "",
         mends: true,
     },
     Edit {
         sql: "UPDATE progress SET state = 'exhausted', reason = 'by hand' WHERE task_id = 'victim'",
-        told: "",
+        logged: "",
         mends: true,
     },
     // An end by hand is one, until somebody asks again.
     Edit {
         sql: "UPDATE progress SET state = 'stalled', next_poll_at = NULL WHERE task_id = 'victim'",
-        told: "",
+        logged: "",
         mends: false,
     },
     Edit {
         sql: "DELETE FROM progress WHERE task_id = 'victim'",
-        told: "",
+        logged: "",
         mends: true,
     },
     Edit {
         sql: "INSERT INTO progress (task_id, next_poll_at) VALUES ('nobodys', '2020-01-01T00:00:00.000Z'), ('..', '2020-01-01T00:00:00.000Z')",
-        told: "",
+        logged: "",
         mends: true,
     },
     Edit {
         sql: "DELETE FROM daemon",
-        told: "",
+        logged: "",
         mends: true,
     },
     Edit {
         sql: "UPDATE daemon SET gate = 'unauthorized', gate_reason = 'by hand', gate_until = 'x', pid = -1, heartbeat_at = 'x', started_at = 'x'",
-        told: "",
+        logged: "",
         mends: true,
     },
     // A resume of which nobody can say when it was sent may have cost something: it is left to an operator.
     Edit {
         sql: "INSERT INTO resumes (task_id, requested, baseline_desired, baseline_results, state, sent_at) VALUES ('victim', 5, 25, 25, 'intended', 'once')",
-        told: "is 'once', which is not a time",
+        logged: "is 'once', which is not a time",
         mends: false,
     },
     Edit {
         sql: "DELETE FROM resumes",
-        told: "",
+        logged: "",
         mends: true,
     },
     Edit {
         sql: "DELETE FROM tasks WHERE task_id = 'victim'; DELETE FROM events; DELETE FROM samples",
-        told: "",
+        logged: "",
         mends: false,
     },
 ];
@@ -371,7 +371,8 @@ async fn is_lived_through(edit: &Edit) {
         .until("SELECT count(*) = 3 FROM progress WHERE state = 'reached' AND next_poll_at IS NULL")
         .await;
     execute(&bench, edit.sql).await;
-    if (edit.mends || edit.told.contains("is not a time")) && !edit.sql.contains("SET next_poll_at")
+    if (edit.mends || edit.logged.contains("is not a time"))
+        && !edit.sql.contains("SET next_poll_at")
     {
         // It is due at once, in place of in an hour.
         let touch = "UPDATE tasks SET target = 61 WHERE task_id = 'victim'";
@@ -399,8 +400,8 @@ async fn is_lived_through(edit: &Edit) {
     }
     // A reload looks after what a daemon at work takes for granted.
     daemon.signal("HUP");
-    if !edit.told.is_empty() {
-        daemon.logs(edit.told).await;
+    if !edit.logged.is_empty() {
+        daemon.logs(edit.logged).await;
     }
     if edit.mends {
         bench
@@ -417,7 +418,7 @@ async fn is_lived_through(edit: &Edit) {
         .await;
     // What growd has mended by itself is sound again; what it has not is named.
     let checked = output(&bench, &["check", "--offline"]);
-    let status = i32::from(edit.told.contains("is not a time"));
+    let status = i32::from(edit.logged.contains("is not a time"));
     assert_eq!(
         checked.status.code(),
         Some(status),
