@@ -5,87 +5,79 @@
 //! there for ever. Both need the feature `crash-points`, which only the tests enable, and debug assertions:
 //! `cargo test --release` leaves a `target/release/growd` that may be installed.
 
-/// Defines [`Point`] from one table of variants, names and docs.
-macro_rules! points {
-    ($($(#[$doc:meta])* $point:ident = $name:literal,)*) => {
-        /// A crash point.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Point {
-            $($(#[$doc])* $point,)*
-        }
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
-        impl Point {
-            /// Every point, in the order in which a daemon reaches them.
-            pub const ALL: &[Self] = &[$(Self::$point),*];
-
-            /// Returns its name in `GROWD_CRASH_AT`.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$point => $name,)*
-                }
-            }
-        }
-    };
+/// A crash point, in the order in which a daemon reaches them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Point {
+    /// The daemon holds the lock; the database is not open.
+    Locked,
+    /// The schema is about to be created or migrated.
+    MigrationBegins,
+    /// A migration's transaction is open.
+    MigrationUnderWay,
+    /// The migration is committed.
+    MigrationCommitted,
+    /// The database is open; the row `daemon` does not describe this process yet.
+    Opened,
+    /// The row `daemon` describes this process; nothing is polled yet.
+    Started,
+    /// The scheduler has found a due task, and is about to start its poll.
+    Scheduled,
+    /// A poll is about to be sent.
+    PollBegins,
+    /// A poll was answered; the writer does not have the answer.
+    PollAnswered,
+    /// The transaction that stores polls has begun; none is judged.
+    PollStoring,
+    /// Polls and their consequences are written; not committed.
+    PollWritten,
+    /// The same, committed.
+    PollCommitted,
+    /// A resume is written as `intended`, with the poll that led to it; not committed.
+    IntentWritten,
+    /// The same, committed; the resume is not on its way.
+    IntentCommitted,
+    /// A resume is about to be sent.
+    ResumeBegins,
+    /// A resume was answered; the writer does not have the answer.
+    ResumeAnswered,
+    /// The answer to a resume is written; not committed.
+    AnswerWritten,
+    /// The same, committed.
+    AnswerCommitted,
+    /// A batch of old history is removed; not committed.
+    PruneWritten,
+    /// The same, committed.
+    PruneCommitted,
+    /// SIGHUP: config and token are read, and not in use.
+    ReloadRead,
+    /// The writer uses the new config; the scheduler does not.
+    ReloadAdopted,
+    /// SIGTERM: nothing new is begun; requests are in flight.
+    DrainBegins,
+    /// No request is in flight; the row `daemon` still says that the process runs.
+    Drained,
+    /// The row `daemon` says that the process has stopped; the write-ahead log is not written back.
+    CheckpointBegins,
+    /// The write-ahead log is written back; the database is not closed.
+    CheckpointDone,
+    /// `growd add` has written its rows; not committed.
+    AddWritten,
+    /// The same, committed; nothing is printed.
+    AddCommitted,
 }
 
-points! {
-    /// The daemon holds the lock; the database is not open.
-    Locked = "locked",
-    /// The schema is about to be created or migrated.
-    MigrationBegins = "migration_begins",
-    /// A migration's transaction is open.
-    MigrationUnderWay = "migration_under_way",
-    /// The migration is committed.
-    MigrationCommitted = "migration_committed",
-    /// The database is open; the row `daemon` does not describe this process yet.
-    Opened = "opened",
-    /// The row `daemon` describes this process; nothing is polled yet.
-    Started = "started",
-    /// The scheduler has found a due task, and is about to start its poll.
-    Scheduled = "scheduled",
-    /// A poll is about to be sent.
-    PollBegins = "poll_begins",
-    /// A poll was answered; the writer does not have the answer.
-    PollAnswered = "poll_answered",
-    /// The transaction that stores polls has begun; none is judged.
-    PollStoring = "poll_storing",
-    /// Polls and their consequences are written; not committed.
-    PollWritten = "poll_written",
-    /// The same, committed.
-    PollCommitted = "poll_committed",
-    /// A resume is written as `intended`, with the poll that led to it; not committed.
-    IntentWritten = "intent_written",
-    /// The same, committed; the resume is not on its way.
-    IntentCommitted = "intent_committed",
-    /// A resume is about to be sent.
-    ResumeBegins = "resume_begins",
-    /// A resume was answered; the writer does not have the answer.
-    ResumeAnswered = "resume_answered",
-    /// The answer to a resume is written; not committed.
-    AnswerWritten = "answer_written",
-    /// The same, committed.
-    AnswerCommitted = "answer_committed",
-    /// A batch of old history is removed; not committed.
-    PruneWritten = "prune_written",
-    /// The same, committed.
-    PruneCommitted = "prune_committed",
-    /// SIGHUP: config and token are read, and not in use.
-    ReloadRead = "reload_read",
-    /// The writer uses the new config; the scheduler does not.
-    ReloadAdopted = "reload_adopted",
-    /// SIGTERM: nothing new is begun; requests are in flight.
-    DrainBegins = "drain_begins",
-    /// No request is in flight; the row `daemon` still says that the process runs.
-    Drained = "drained",
-    /// The row `daemon` says that the process has stopped; the write-ahead log is not written back.
-    CheckpointBegins = "checkpoint_begins",
-    /// The write-ahead log is written back; the database is not closed.
-    CheckpointDone = "checkpoint_done",
-    /// `growd add` has written its rows; not committed.
-    AddWritten = "add_written",
-    /// The same, committed; nothing is printed.
-    AddCommitted = "add_committed",
+impl Point {
+    /// Every point.
+    pub const ALL: &[Self] = Self::VARIANTS;
+
+    /// Returns its name in `GROWD_CRASH_AT`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// Kills the process, or blocks the thread, if the environment names this point.
@@ -156,9 +148,9 @@ mod armed {
                 Some((name, time)) => (name, time.parse().ok()),
                 None => (text.as_str(), Some(1)),
             };
-            let point = Point::ALL.iter().find(|point| point.name() == name);
+            let point = name.parse::<Point>().ok();
             match (point, time) {
-                (Some(&point), Some(time)) => Self(Some((point, AtomicU32::new(time)))),
+                (Some(point), Some(time)) => Self(Some((point, AtomicU32::new(time)))),
                 // Otherwise a test with a wrong name would pass without a crash.
                 _ => panic!("{variable}={text}: there is no such point"),
             }

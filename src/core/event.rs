@@ -6,12 +6,14 @@ use super::progress::State;
 use super::resume::ResumeState;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+use strum::IntoStaticStr;
 
 /// An event of one task, or of the daemon. `docs/schema.md` lists the kinds that triggers record besides.
 ///
 /// Serialized, an event is the JSON object of `events.detail`. Fields that only the log shows are not part of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, IntoStaticStr)]
 #[serde(untagged)]
+#[strum(serialize_all = "snake_case")]
 #[allow(
     missing_docs,
     reason = "the fields are the columns' and the service's own terms"
@@ -168,33 +170,7 @@ impl Event {
     /// Returns `events.kind`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        match self {
-            Self::State { .. } => "state",
-            Self::ResumeIntended { .. } => "resume_intended",
-            Self::ResumeAccepted(_) => "resume_accepted",
-            Self::ResumeRejected(_) => "resume_rejected",
-            Self::ResumeUnsent(_) => "resume_unsent",
-            Self::ResumeLost(_) => "resume_lost",
-            Self::ResumeUnanswered { .. } => "resume_unanswered",
-            Self::ResumeDone { .. } => "resume_done",
-            Self::RefusalLifted { .. } => "refusal_lifted",
-            Self::Error { .. } => "error",
-            Self::Recovered { .. } => "recovered",
-            Self::Quiet { .. } => "quiet",
-            Self::Moved { .. } => "moved",
-            Self::UnknownStatus { .. } => "unknown_status",
-            Self::Gate { .. } => "gate",
-            Self::Started { .. } => "started",
-            Self::Stopped {} => "stopped",
-            Self::Reloaded {} => "reloaded",
-            Self::ReloadFailed { .. } => "reload_failed",
-            Self::Clock { .. } => "clock",
-            Self::Unwritable { .. } => "unwritable",
-            Self::WalLarge { .. } => "wal_large",
-            Self::WalSmall { .. } => "wal_small",
-            Self::UnusableId { .. } => "unusable_id",
-            Self::NotStored { .. } => "not_stored",
-        }
+        self.into()
     }
 
     /// Returns `events.detail`, a JSON object.

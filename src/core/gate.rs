@@ -9,6 +9,7 @@ use super::{after, pace};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
+use strum::{EnumString, IntoStaticStr};
 
 /// Failed connections in a row, over all tasks, after which the gate closes.
 pub const UNREACHABLE_AFTER: u32 = 5;
@@ -26,8 +27,11 @@ pub const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 /// The state of the gate: `daemon.gate`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, EnumString, IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Kind {
     /// Requests go through.
     Open,
@@ -45,33 +49,20 @@ impl Kind {
     /// Returns the word in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Unauthorized => "unauthorized",
-            Self::PaymentRequired => "payment_required",
-            Self::RateLimited => "rate_limited",
-            Self::Unreachable => "unreachable",
-        }
+        self.into()
     }
 
-    /// Returns the kind with this word in the database.
+    /// Returns the kind that the database's word stands for.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [
-            Self::Open,
-            Self::Unauthorized,
-            Self::PaymentRequired,
-            Self::RateLimited,
-            Self::Unreachable,
-        ]
-        .into_iter()
-        .find(|kind| kind.as_str() == word)
+        word.parse().ok()
     }
 }
 
 /// The requests for a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Request {
     /// `GET /v1/discovery_tasks/{id}`.
     Poll,
@@ -83,10 +74,7 @@ impl Request {
     /// Returns its name in errors and events.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Poll => "poll",
-            Self::Resume => "resume",
-        }
+        self.into()
     }
 }
 

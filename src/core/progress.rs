@@ -5,11 +5,26 @@ use super::pace::Memory;
 use super::queue::Queue;
 use jiff::Timestamp;
 use serde::Serialize;
-use std::fmt;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// `progress.state`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum State {
     /// Not polled yet.
     Pending,
@@ -33,38 +48,18 @@ pub enum State {
 
 impl State {
     /// Every state, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
-        Self::Pending,
-        Self::Growing,
-        Self::Reached,
-        Self::Exhausted,
-        Self::Capped,
-        Self::Refused,
-        Self::Stalled,
-        Self::Failed,
-        Self::Missing,
-    ];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// Returns the word in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Growing => "growing",
-            Self::Reached => "reached",
-            Self::Exhausted => "exhausted",
-            Self::Capped => "capped",
-            Self::Refused => "refused",
-            Self::Stalled => "stalled",
-            Self::Failed => "failed",
-            Self::Missing => "missing",
-        }
+        self.into()
     }
 
-    /// Returns the state with this word in the database.
+    /// Returns the state that the database's word stands for.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == word)
+        word.parse().ok()
     }
 
     /// Whether the growth has ended, as far as known.
@@ -80,12 +75,6 @@ impl State {
             self,
             Self::Capped | Self::Refused | Self::Stalled | Self::Failed | Self::Missing
         )
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 

@@ -7,9 +7,11 @@
 //! soon however many are due: the newest, for which the operator waits, and the oldest, so that none starves.
 
 use std::collections::VecDeque;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// The scheduling class of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Queue {
     /// Added or changed by the operator, and not polled since.
     New,
@@ -21,16 +23,12 @@ pub enum Queue {
 
 impl Queue {
     /// Every class.
-    pub const ALL: [Self; 3] = [Self::New, Self::Limit, Self::Regular];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The word in `progress.queue`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Limit => "limit",
-            Self::Regular => "regular",
-        }
+        self.into()
     }
 }
 

@@ -3,13 +3,15 @@
 use super::observation::Observation;
 use jiff::Timestamp;
 use serde::Serialize;
+use strum::{EnumString, IntoStaticStr};
 
 /// The most results one resume can ask for (docs.extruct.ai, "Resume discovery task").
 pub const RESUME_MAX: i64 = 250;
 
 /// `resumes.state`: how far a resume got, as far as growd knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, EnumString, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum ResumeState {
     /// Written down, durable; sent or about to be; no answer yet.
     Intended,
@@ -24,30 +26,16 @@ pub enum ResumeState {
 }
 
 impl ResumeState {
-    /// The word in the database.
+    /// Returns the word in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Intended => "intended",
-            Self::Accepted => "accepted",
-            Self::Rejected => "rejected",
-            Self::Unsent => "unsent",
-            Self::Lost => "lost",
-        }
+        self.into()
     }
 
-    /// The state that the database's word stands for.
+    /// Returns the state that the database's word stands for.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [
-            Self::Intended,
-            Self::Accepted,
-            Self::Rejected,
-            Self::Unsent,
-            Self::Lost,
-        ]
-        .into_iter()
-        .find(|state| state.as_str() == word)
+        word.parse().ok()
     }
 }
 

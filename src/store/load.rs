@@ -114,10 +114,7 @@ fn progress(row: &SqliteRow) -> Result<Progress, StoreError> {
         run_results: row.try_get("run_results")?,
         pace: pace::from_column(pace.as_deref()),
         // The schema allows no other word.
-        queue: Queue::ALL
-            .into_iter()
-            .find(|known| known.as_str() == &*queue)
-            .unwrap_or(Queue::Regular),
+        queue: queue.parse().unwrap_or(Queue::Regular),
     })
 }
 

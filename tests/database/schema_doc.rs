@@ -231,8 +231,10 @@ async fn every_table_column_trigger_and_state_is_named_and_nothing_else_is() {
     let flat =
         |section| -> BTreeSet<String> { first_cells(section).into_values().flatten().collect() };
     assert_eq!(flat("What the triggers decide"), triggers);
-    let states = growd::core::State::ALL.map(|state| state.as_str().to_owned());
-    assert_eq!(flat("States of a task"), BTreeSet::from(states));
+    let states = growd::core::State::ALL
+        .iter()
+        .map(|state| state.as_str().to_owned());
+    assert_eq!(flat("States of a task"), states.collect());
     for state in flat("States of a resume") {
         assert!(growd::core::resume::ResumeState::parse(&state).is_some());
     }
@@ -451,7 +453,7 @@ async fn a_change_makes_a_task_due_and_a_pause_takes_it_out() {
 
 #[tokio::test]
 async fn a_retry_takes_a_task_out_of_five_states_and_no_other() {
-    for state in growd::core::State::ALL {
+    for &state in growd::core::State::ALL {
         let mut database = Database::empty().await;
         database
             .execute("INSERT INTO tasks (task_id, target) VALUES ('a', 5)")

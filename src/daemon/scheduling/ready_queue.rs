@@ -104,7 +104,7 @@ impl ReadyQueue {
         let all = self.queue.is_empty();
         let limit = PREFETCH + excluded.count;
         let mut frees_at = None;
-        for queue in Queue::ALL {
+        for &queue in Queue::ALL {
             let has_run_out = self.queue.len(queue) == 0;
             if !(has_run_out && (all || self.truncated.contains(&queue))) {
                 continue;
