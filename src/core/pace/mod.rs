@@ -31,7 +31,7 @@ pub struct Rule {
     pub share_of_stall: f64,
 }
 
-/// The constants in use; `docs/performance.md` compares others.
+/// The constants in use. `cargo bench --bench pace` compares others.
 pub const RULE: Rule = Rule {
     caution: 2.0,
     last_stretch: 3.0,
