@@ -2,7 +2,7 @@
 //!
 //! # Guarantees
 //!
-//! [`apply`] is total: for every state and every transition it returns the row as it shall stand, with the event that
+//! [`apply`] is total: for every state and every transition it returns the new row with the event that
 //! records it, or a typed error. A row that was accepted, rejected or not sent keeps that state for good. Recovery after a
 //! crash goes the same way: a row that is still `intended` is settled by polls, through this function.
 

@@ -78,7 +78,7 @@ impl ReloadError {
     }
 }
 
-/// Whether a path is a pipe. If that cannot be told, reading it says why.
+/// Whether a path is a pipe. If that cannot be found out, reading it says why.
 fn is_pipe(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo())
 }

@@ -67,7 +67,7 @@ const CLOSING: Duration = Duration::from_secs(20);
 /// What a stop may take when all else is over, before systemd takes it for stuck.
 const LEEWAY: Duration = Duration::from_secs(5);
 
-/// Runs the daemon of the command line until it is told to stop through `signals`.
+/// Runs the daemon of the command line until `signals` brings a stop.
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ pub async fn run(
     serve(settings, token, signals, reload).await
 }
 
-/// Runs the daemon until it is told to stop through `signals`.
+/// Runs the daemon until `signals` brings a stop.
 ///
 /// # Errors
 ///

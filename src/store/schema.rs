@@ -290,7 +290,7 @@ fn has_log(path: &Path) -> bool {
 /// The program that a database belongs to.
 enum Owner {
     Growd,
-    Nobody,
+    None,
     Other(i64),
 }
 
@@ -306,7 +306,7 @@ async fn ownership(connection: &mut SqliteConnection) -> Result<Owner, sqlx::Err
     .await?;
     Ok(match (id, objects) {
         (APPLICATION_ID, _) => Owner::Growd,
-        (0, 0) => Owner::Nobody,
+        (0, 0) => Owner::None,
         (other, _) => Owner::Other(other),
     })
 }
@@ -319,7 +319,7 @@ async fn applied_version(
         .await
         .map_err(|cause| failed_to_open(path, cause))?;
     let found: i64 = match owner {
-        Owner::Nobody => 0,
+        Owner::None => 0,
         Owner::Other(id) => {
             return Err(StoreError::NotGrowd {
                 path: path.to_owned(),

@@ -1,6 +1,6 @@
 //! What one answer does to one task: settling, deciding and pacing, composed.
 //!
-//! Each function takes a task as it stands in the database, and returns the [`Step`]: the task as it shall stand there, the
+//! Each function takes a task as it stands in the database, and returns the [`Step`]: the new row of `progress`, the
 //! rows of the ledger, and the events. The caller stores all of it in one transaction, and only then acts.
 
 mod open_resume;

@@ -141,7 +141,7 @@ impl RestartBackoff {
                 == Some(database.as_os_str().as_bytes())
     }
 
-    /// Clears the count: this daemon ended as it was told to.
+    /// Clears the count: this daemon ended in order.
     pub fn ended_well(self) {
         self.forget();
     }

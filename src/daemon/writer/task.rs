@@ -53,7 +53,7 @@ pub(super) struct WriterTask {
 type QueuedUpdate = (Update, Reply<Option<ResumePermit>>);
 
 impl WriterTask {
-    /// Handles messages until it is told to stop, or all handles are dropped.
+    /// Handles messages until a stop, or until all handles are dropped.
     pub async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
         let mut next = inbox.recv().await;
         while let Some(message) = next.take() {
