@@ -1,6 +1,6 @@
 //! What a poll without a task does: backing off, waiting for the account, or counting towards a missing task.
 
-use super::{PollAnswer, Step, run_ended};
+use super::{PollAnswer, Step, run};
 use crate::core::failure::Failure;
 use crate::core::gate::Request;
 use crate::core::policy::Policy;
@@ -76,7 +76,7 @@ fn not_found(step: &mut Step, poll: &PollAnswer, failure: &Failure, policy: &Pol
         progress.next_poll_at = Some(after(at, gap));
         step.enter(step.progress.state, Some(reason));
     }
-    run_ended(&mut step.progress);
+    run::ended(&mut step.progress);
 }
 
 fn absence(failure: &Failure) -> String {

@@ -1,7 +1,7 @@
 //! What the answer to a resume does to its task and to the ledger.
 
 use super::open_resume::note_effect;
-use super::{ResumeAnswer, Step, paced, run_began};
+use super::{ResumeAnswer, Step, run};
 use crate::core::after;
 use crate::core::event::Event;
 use crate::core::failure::Failure;
@@ -32,13 +32,13 @@ pub fn resume_answered(
         Ok(seen) => {
             note_effect(&mut row, seen, at);
             step.recover();
-            run_began(&mut step.progress, seen, resume.sent_at);
+            run::began(&mut step.progress, seen, resume.sent_at);
             step.store(seen, at);
             let reason = format!("{} more were granted", row.requested);
             step.enter(State::Growing, Some(reason));
             // The next poll decides; this answer only proves that the request arrived.
             step.progress.next_poll_at = Some(if seen.status.is_running() {
-                paced(&mut step.progress, Some(resume), seen, at, policy)
+                run::next_poll(&mut step.progress, Some(resume), seen, at, policy)
             } else {
                 after(at, policy.polling.min_interval)
             });
