@@ -11,9 +11,11 @@ use super::event::{ErrorClass, Event, Resolution};
 use super::observation::Observation;
 use super::resume::{Resume, ResumeState};
 use jiff::Timestamp;
+use strum::IntoStaticStr;
 
 /// What became known of a paid request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Transition {
     /// The service answered 2xx with the task.
     Accepted {
@@ -39,7 +41,7 @@ pub enum Transition {
 
 /// A transition that the row's state does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("resume {resume} is {}, which does not allow: {transition:?}", state.as_str())]
+#[error("resume {resume} is {} in the ledger, and cannot become {}", state.as_str(), transition.name())]
 pub struct IllegalTransition {
     /// The row's id.
     pub resume: i64,
@@ -50,6 +52,12 @@ pub struct IllegalTransition {
 }
 
 impl Transition {
+    /// Returns its name in errors.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.into()
+    }
+
     /// Returns what the answer to a paid request means for its row.
     #[must_use]
     pub fn of_answer(outcome: &Result<Observation, Failure>, http_status: Option<u16>) -> Self {
@@ -103,7 +111,7 @@ pub fn apply(
         }
     };
     let event = match (row.state, &transition) {
-        // An answer can come after polls have given a request up for lost: the answer knows better.
+        // An answer can come after the request was taken for lost. It is proof, where the polls only showed nothing.
         (Intended | Lost, Transition::Accepted { http_status }) => {
             new.http_status = *http_status;
             Event::ResumeAccepted(resolve(&mut new, Accepted, None))
@@ -275,7 +283,9 @@ mod tests {
         assert_eq!(row.brought, Some(5));
         let error = apply(&row, concluded, at(3)).expect_err("a second time");
         assert!(
-            error.to_string().starts_with("resume 7 is accepted"),
+            error
+                .to_string()
+                .starts_with("resume 7 is accepted in the ledger"),
             "{error}"
         );
     }

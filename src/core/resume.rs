@@ -1,4 +1,4 @@
-//! A row of the ledger: one resume, and how far it got as far as growd knows.
+//! A row of the ledger: one resume, and what growd knows of it.
 
 use super::observation::Observation;
 use jiff::Timestamp;
@@ -8,20 +8,20 @@ use strum::{EnumString, IntoStaticStr};
 /// The most results one resume can ask for (docs.extruct.ai, "Resume discovery task").
 pub const RESUME_MAX: i64 = 250;
 
-/// `resumes.state`: how far a resume got, as far as growd knows.
+/// `resumes.state`. [`ledger`](super::ledger) has the transitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, EnumString, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum ResumeState {
-    /// Written down, durable; sent or about to be; no answer yet.
+    /// The row is durable. The request is sent, or about to be; there is no answer yet.
     Intended,
-    /// It arrived.
+    /// The service accepted it, or a poll showed an effect of it.
     Accepted,
-    /// The service answered that it won't.
+    /// The service turned it down.
     Rejected,
-    /// No connection was made: nothing was asked.
+    /// It was not sent: nothing was asked.
     Unsent,
-    /// No proof of arrival within `growth.settle`.
+    /// Polls showed no effect of it for `growth.settle`.
     Lost,
 }
 
@@ -39,16 +39,16 @@ impl ResumeState {
     }
 }
 
-/// Polls in a row that show a task done although a resume of it is open.
+/// Polls in a row that show the task `done` while a resume of it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Idle {
-    /// When the first of them began, later by the time in which the service could not be asked.
+    /// When the first of them began, plus the time in which the service could not be asked.
     pub since: Timestamp,
     /// When the newest of them began.
     pub until: Timestamp,
 }
 
-/// A row of the ledger: one resume, asked or about to be.
+/// A row of the ledger: one resume, sent or about to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resume {
     /// `id`: later resumes have higher ones.
@@ -59,15 +59,15 @@ pub struct Resume {
     pub baseline_desired: i64,
     /// `num_results` before it.
     pub baseline_results: i64,
-    /// The highest `num_results` that a look showed of the task before it.
+    /// The highest `num_results` of the task that a poll showed before it.
     pub best_results: i64,
-    /// How far it got.
+    /// What is known of it.
     pub state: ResumeState,
-    /// The answer's status code, where there was an answer.
+    /// The status code of the answer, if there was one.
     pub http_status: Option<u16>,
     /// The service's words, or what went wrong.
     pub detail: Option<String>,
-    /// When it was written down, which is just before it was sent.
+    /// When the row was written, just before the request was sent.
     pub sent_at: Timestamp,
     /// When it left `intended`.
     pub resolved_at: Option<Timestamp>,
@@ -75,11 +75,11 @@ pub struct Resume {
     pub effect_at: Option<Timestamp>,
     /// When a poll first showed the service at work on it, or results of it.
     pub shown_at: Option<Timestamp>,
-    /// The polls in a row, up to the newest, that show the task done while this is open.
+    /// The newest polls in a row that show the task `done` while the resume is open.
     pub idle: Option<Idle>,
-    /// The service refused it for what the task is, and no later poll has lifted that.
+    /// The service refused it because of the task, and no later poll has lifted that.
     pub refusal: bool,
-    /// How many results it brought; none until that is known.
+    /// The number of results it brought; none until that is known.
     pub brought: Option<i64>,
 }
 
@@ -112,7 +112,7 @@ impl Resume {
         }
     }
 
-    /// Is it still to be seen what became of it?
+    /// Returns whether its outcome is still unknown: polls have to show it.
     #[must_use]
     pub fn is_open(&self) -> bool {
         match self.state {
@@ -122,21 +122,21 @@ impl Resume {
         }
     }
 
-    /// Can a look still show an effect of it? One that was taken for lost may have been merely late.
+    /// Returns whether a poll can still show an effect of it. A resume that was taken for lost may only be late.
     #[must_use]
-    pub fn may_show(&self) -> bool {
+    pub fn may_take_effect(&self) -> bool {
         self.is_open() || self.state == ResumeState::Lost
     }
 
-    /// Was nothing asked with it: is it known not to have taken effect?
+    /// Returns whether it is known to have had no effect.
     #[must_use]
-    pub fn was_turned_back(&self) -> bool {
+    pub fn had_no_effect(&self) -> bool {
         matches!(self.state, ResumeState::Unsent | ResumeState::Rejected)
     }
 
-    /// Did it fail in a way that says nothing of the task or the account, and may fail again?
+    /// Returns whether it failed for a reason that says nothing about the task or the account. The next one may fail too.
     #[must_use]
-    pub fn went_wrong(&self) -> bool {
+    pub fn failed_by_chance(&self) -> bool {
         match self.state {
             ResumeState::Unsent => true,
             ResumeState::Rejected => {
@@ -146,8 +146,8 @@ impl Resume {
         }
     }
 
-    /// Was it refused with 403 and without a word about payment? That concerns the account, or this task only: the next
-    /// probe, by another task, tells which.
+    /// Returns whether it was answered 403 without a payment error. That concerns the account or this task only; the next
+    /// probe, by another task, shows which.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
         self.state == ResumeState::Rejected && self.http_status == Some(403) && !self.refusal

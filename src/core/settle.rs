@@ -71,7 +71,8 @@ pub fn settle(
 ) -> (Verdict, Option<Idle>) {
     let settle = growth.settle;
     let effect = effect(resume, poll.seen);
-    if !resume.may_show() || (resume.state == ResumeState::Lost && effect == Effect::Nothing) {
+    if !resume.may_take_effect() || (resume.state == ResumeState::Lost && effect == Effect::Nothing)
+    {
         return (Verdict::Closed, resume.idle);
     }
     if poll.seen.status.is_running() {

@@ -9,10 +9,12 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::time::Duration;
 
-pub(super) const NEXT_ID: &str =
-    "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'resumes'";
+pub(super) const NEXT_ID: &str = "SELECT 1 + max(
+            coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'resumes'), 0),
+            coalesce((SELECT max(id) FROM resumes), 0))";
 
-/// Returns the id of the next row. No id is given out twice, not even after its row was deleted.
+/// Returns the id of the next row: the one that `AUTOINCREMENT` would choose. No id is given out twice, not even after its
+/// row was deleted.
 ///
 /// # Errors
 ///

@@ -470,3 +470,54 @@ async fn an_unanswered_resume_of_a_removed_task_is_settled_when_the_task_is_adde
         .unwrap();
     assert_eq!(states, ["accepted"]);
 }
+
+/// SQLite's table of the ids given out can be edited by hand, or be behind the rows of the ledger.
+#[tokio::test(flavor = "multi_thread")]
+async fn resumes_go_on_after_the_sequence_of_their_ids_was_deleted() {
+    let mut bench = Bench::new().await;
+    let id = bench.grow(&plenty(), 60).await;
+    bench.start();
+    bench.until_all_ended().await;
+    bench.stop().await;
+    bench
+        .execute("DELETE FROM sqlite_sequence WHERE name = 'resumes'")
+        .await;
+    bench.execute("UPDATE tasks SET target = 80").await;
+    bench.start();
+    bench.until_all_ended().await;
+    assert_eq!(bench.state(&id).await, "reached", "{}", bench.dump().await);
+    bench.assert_ledgers_agree().await;
+    bench.stop().await;
+}
+
+/// A row that is settled by hand while its request is in flight keeps that state. Its answer is noted at the task, and the
+/// task goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_a_resume_that_was_settled_by_hand_is_noted_and_changes_no_row() {
+    let mut bench = Bench::new().await;
+    bench
+        .service
+        .script(Rule::once(On::Resume, Fault::Delay { ms: 2_000 }));
+    let id = bench.grow(&plenty(), 60).await;
+    bench.start();
+    bench
+        .until("SELECT count(*) = 1 FROM resumes WHERE state = 'intended'")
+        .await;
+    bench
+        .execute("UPDATE resumes SET state = 'accepted', detail = 'by hand', resolved_at = sent_at")
+        .await;
+    bench
+        .until(
+            "SELECT count(*) = 1 FROM events WHERE kind = 'not_stored'
+                AND detail ->> 'error' = 'resume 1 is accepted in the ledger, and cannot become accepted'",
+        )
+        .await;
+    bench.until_all_ended().await;
+    assert_eq!(bench.state(&id).await, "reached", "{}", bench.dump().await);
+    let kept: i64 = bench
+        .value("SELECT count(*) FROM resumes WHERE state = 'accepted' AND detail = 'by hand'")
+        .await;
+    assert_eq!(kept, 1);
+    bench.assert_ledgers_agree().await;
+    bench.stop().await;
+}

@@ -434,7 +434,7 @@ impl Driver {
             .take_while(|row| row.state != ResumeState::Accepted);
         let lost = since_arrival.filter(|row| {
             row.state == ResumeState::Lost
-                || (row.state == ResumeState::Rejected && row.went_wrong())
+                || (row.state == ResumeState::Rejected && row.failed_by_chance())
         });
         self.task.lost = u32::try_from(lost.count()).expect("few");
     }

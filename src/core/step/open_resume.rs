@@ -26,7 +26,7 @@ pub(super) fn settle_open(
     row.resolved_at = row.resolved_at.map(|resolved| resolved.min(at));
     let (verdict, idle) = settle::settle(&row, poll, &policy.growth, &policy.polling);
     row.idle = idle;
-    if resume.may_show() {
+    if resume.may_take_effect() {
         note_effect(&mut row, poll.seen, poll.started_at);
         let unproven = matches!(row.state, ResumeState::Intended | ResumeState::Lost);
         if unproven && settle::is_proof(resume, poll.seen) {

@@ -107,7 +107,7 @@ fn seen_task(
         next,
         Next::Resume(_) | Next::At(_) | Next::Limit(_) | Next::Due
     );
-    if !(asks && newest.is_some_and(Resume::went_wrong)) {
+    if !(asks && newest.is_some_and(Resume::failed_by_chance)) {
         step.recover();
     }
     let polling = &policy.polling;
@@ -167,7 +167,7 @@ fn intend(
 
 /// Returns until when nothing is asked, because resumes in a row were taken for lost or rejected for no documented reason.
 fn held_until(resume: &Resume, task: &Task, at: Timestamp, policy: &Policy) -> Option<Timestamp> {
-    if resume.state != ResumeState::Lost && !resume.was_turned_back() {
+    if resume.state != ResumeState::Lost && !resume.had_no_effect() {
         return None;
     }
     // The one that this poll has taken for lost is not counted yet.

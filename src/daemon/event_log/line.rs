@@ -25,6 +25,7 @@ pub(super) enum Trouble {
     Quiet,
     UnknownStatus,
     Gate(gate::Kind),
+    NotStored,
     /// The database refused something.
     Refused,
     DiskFull,
@@ -171,8 +172,8 @@ pub(super) fn line(event: &Event) -> Line {
         Event::WalSmall { bytes } => {
             info(format!("the write-ahead log is small again: {bytes} bytes"))
         }
-        Event::UnusableId { reason } => info(reason.clone()),
-        Event::NotStored { error } => debug(error.clone()),
+        Event::UnusableId { reason } => warn(reason.clone(), Trouble::NotStored),
+        Event::NotStored { error } => warn(format!("not stored: {error}"), Trouble::NotStored),
     }
 }
 

@@ -98,12 +98,20 @@ impl EventLog {
         let is_throttled = line
             .trouble
             .is_some_and(|trouble| !self.admits(trouble, line.level, &text));
+        // For machines: the fields of an event of the daemon, such as the version at the start.
+        let detail = id.is_none().then(|| event.detail());
         let (task_id, resume, event) = (id.map(display), event.resume(), event.kind());
         match line.level {
-            Level::ERROR if !is_throttled => tracing::error!(task_id, resume, event, "{text}"),
-            Level::WARN if !is_throttled => tracing::warn!(task_id, resume, event, "{text}"),
-            Level::INFO if !is_throttled => tracing::info!(task_id, resume, event, "{text}"),
-            _ => tracing::debug!(task_id, resume, event, "{text}"),
+            Level::ERROR if !is_throttled => {
+                tracing::error!(task_id, resume, event, detail, "{text}");
+            }
+            Level::WARN if !is_throttled => {
+                tracing::warn!(task_id, resume, event, detail, "{text}");
+            }
+            Level::INFO if !is_throttled => {
+                tracing::info!(task_id, resume, event, detail, "{text}");
+            }
+            _ => tracing::debug!(task_id, resume, event, detail, "{text}"),
         }
     }
 }

@@ -116,9 +116,10 @@ impl ReadyQueue {
                 }
                 Queue::New => (new(reader, now, limit).await?, limit),
                 Queue::Limit => {
-                    let held = held(reader, excluded, policy, daily_window, now).await?;
-                    frees_at = held.frees_at;
-                    (held.due, held.limit)
+                    let waiting =
+                        waiting_for_limit(reader, excluded, policy, daily_window, now).await?;
+                    frees_at = waiting.frees_at;
+                    (waiting.due, waiting.limit)
                 }
             };
             let is_truncated = due.tasks.len() + due.unusable.len() >= limit && limit > 0;
@@ -164,7 +165,7 @@ async fn new(
 
 /// Tasks that wait for the daily limit, as many as it has room for.
 #[derive(Default)]
-struct Held {
+struct WaitingForLimit {
     due: Due,
     /// The most that it has room for.
     limit: usize,
@@ -172,18 +173,18 @@ struct Held {
     frees_at: Option<Timestamp>,
 }
 
-async fn held(
+async fn waiting_for_limit(
     reader: &mut SqliteConnection,
     excluded: &Excluded<'_>,
     policy: &Policy,
     daily_window: Duration,
     now: Timestamp,
-) -> Result<Held, StoreError> {
+) -> Result<WaitingForLimit, StoreError> {
     let growth = &policy.growth;
     // The sum over the ledger is not needed while no task waits.
     let waiting = progress::waiting_for_limit(reader, Timestamp::MAX, now, 1).await?;
     if waiting.is_empty() {
-        return Ok(Held::default());
+        return Ok(WaitingForLimit::default());
     }
     let (asked, frees_at) = ledger::asked_within(reader, daily_window, now).await?;
     let room = match growth.daily_limit {
@@ -191,9 +192,9 @@ async fn held(
         limit => limit.saturating_sub(asked),
     };
     if room <= 0 {
-        return Ok(Held {
+        return Ok(WaitingForLimit {
             frees_at,
-            ..Held::default()
+            ..WaitingForLimit::default()
         });
     }
     let served = room.saturating_add(growth.chunk - 1) / growth.chunk.max(1);
@@ -203,7 +204,7 @@ async fn held(
     let polled_before = now.checked_sub(min_interval).unwrap_or(Timestamp::MIN);
     let found =
         progress::waiting_for_limit(reader, polled_before, now, limit + excluded.count).await?;
-    Ok(Held {
+    Ok(WaitingForLimit {
         due: found.at_most(limit, excluded.contains),
         limit,
         // If all were polled just now: once that is long enough ago.
@@ -265,17 +266,17 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_is_out_is_skipped() {
+    fn a_task_that_is_in_flight_is_skipped() {
         for probing in [false, true] {
             let mut ready = ReadyQueue::default();
             let ids = ["in-flight", "free"].map(|id| id.parse::<TaskId>().expect("an id"));
             for id in ids.clone() {
                 ready.queue.push(Queue::Regular, (Queue::Regular, id));
             }
-            let is_out = |id: &TaskId| *id == ids[0];
-            let taken = ready.take(probing, is_out);
+            let is_in_flight = |id: &TaskId| *id == ids[0];
+            let taken = ready.take(probing, is_in_flight);
             assert_eq!(taken, Some((Queue::Regular, ids[1].clone())));
-            assert_eq!(ready.take(probing, is_out), None);
+            assert_eq!(ready.take(probing, is_in_flight), None);
         }
     }
 }

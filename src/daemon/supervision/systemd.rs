@@ -57,14 +57,21 @@ impl Watchdog {
 
     /// Feeds the watchdog if that is due, unless `pulse` has not changed since: then the writer hangs.
     pub fn feed(&mut self, pulse: u64) {
+        if self.is_to_be_fed(pulse, Instant::now()) {
+            send(&[NotifyState::Watchdog]);
+        }
+    }
+
+    fn is_to_be_fed(&mut self, pulse: u64, now: Instant) -> bool {
         let is_due = self
             .every
-            .is_some_and(|every| self.fed_at.elapsed() >= every);
-        if is_due && pulse != self.pulse {
-            send(&[NotifyState::Watchdog]);
-            self.fed_at = Instant::now();
+            .is_some_and(|every| now.duration_since(self.fed_at) >= every);
+        let feeds = is_due && pulse != self.pulse;
+        if feeds {
+            self.fed_at = now;
             self.pulse = pulse;
         }
+        feeds
     }
 }
 
@@ -76,5 +83,29 @@ fn more_time(timeout: Duration) -> NotifyState<'static> {
 fn send(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "systemd was not notified");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_watchdog_is_fed_while_the_writer_makes_progress_and_not_after() {
+        let begin = Instant::now();
+        let at = |second| begin + Duration::from_secs(second);
+        let mut watchdog = Watchdog {
+            every: Some(Duration::from_secs(5)),
+            fed_at: begin,
+            pulse: 0,
+        };
+        assert!(!watchdog.is_to_be_fed(1, at(4)), "too soon");
+        assert!(watchdog.is_to_be_fed(1, at(5)));
+        for second in [10, 15, 60] {
+            assert!(!watchdog.is_to_be_fed(1, at(second)), "the writer hangs");
+        }
+        assert!(watchdog.is_to_be_fed(2, at(61)), "it goes on");
+        watchdog.every = None;
+        assert!(!watchdog.is_to_be_fed(3, at(100)), "systemd has set none");
     }
 }

@@ -3,6 +3,7 @@
 use crate::core::decide::{Account, fresh_for};
 use crate::core::event::Event;
 use crate::core::gate::{Admission, Gate, Kind, Request};
+use crate::core::ledger::IllegalTransition;
 use crate::core::policy::Policy;
 use crate::core::resume::Resume;
 use crate::core::step::{self, PollAnswer, ResumeAnswer, Step};
@@ -159,15 +160,14 @@ impl<'a> Batch<'a> {
         gate: &Gate,
         context: &'a BatchContext,
     ) -> Result<Self, StoreError> {
-        let (mut day, mut next_resume_id) = (None, 0);
-        // Read only if it may matter: the limit is a sum over all that was asked within a day.
-        if updates.iter().any(Update::may_lead_to_resume) {
-            next_resume_id = ledger::next_id(connection).await?;
-            if context.policy.growth.daily_limit > 0 {
-                let window = context.daily_window;
-                day = Some(ledger::asked_within(connection, window, context.now).await?);
-            }
-        }
+        let next_resume_id = ledger::next_id(connection).await?;
+        // Read only if it may matter: it is a sum over all that was asked within a day.
+        let limits = context.policy.growth.daily_limit > 0;
+        let day = if limits && updates.iter().any(Update::may_lead_to_resume) {
+            Some(ledger::asked_within(connection, context.daily_window, context.now).await?)
+        } else {
+            None
+        };
         Ok(Self {
             connection,
             context,
@@ -230,16 +230,41 @@ impl<'a> Batch<'a> {
             return Ok(None);
         };
         let Some(task) = task else {
-            let (resume, event) = step::removed_task_answered(&resume, &answer)?;
-            ledger::update(self.connection, &resume).await?;
-            history::add_events(self.connection, &[(at, Some(id), &event)]).await?;
-            self.events.push((Some(id.clone()), event));
+            match step::removed_task_answered(&resume, &answer) {
+                Ok((resume, event)) => {
+                    ledger::update(self.connection, &resume).await?;
+                    history::add_events(self.connection, &[(at, Some(id), &event)]).await?;
+                    self.events.push((Some(id.clone()), event));
+                }
+                Err(illegal) => self.note_illegal(id, &illegal).await?,
+            }
             return Ok(None);
         };
         let policy = &self.context.policy;
-        let step = step::resume_answered(task, &resume, &answer, policy, rand::random())?;
-        self.update_ledger(&step).await?;
-        Ok(Some((at, step)))
+        match step::resume_answered(task, &resume, &answer, policy, rand::random()) {
+            Ok(step) => {
+                self.update_ledger(&step).await?;
+                Ok(Some((at, step)))
+            }
+            Err(illegal) => {
+                self.note_illegal(id, &illegal).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Notes at a task that the answer to its resume came to a row that was settled meanwhile, by hand or by another daemon.
+    /// The row stays as it is; what the answer says of the account counts.
+    async fn note_illegal(
+        &mut self,
+        id: &TaskId,
+        illegal: &IllegalTransition,
+    ) -> Result<(), StoreError> {
+        let error = illegal.to_string();
+        progress::record_not_stored(self.connection, id, &error, self.context.now).await?;
+        self.events
+            .push((Some(id.clone()), Event::NotStored { error }));
+        Ok(())
     }
 
     async fn update_ledger(&mut self, step: &Step) -> Result<(), StoreError> {

@@ -345,15 +345,17 @@ impl WriterTask {
 
     async fn close(mut self) {
         self.event_log.summarize_last();
-        let closed = async {
+        let stopped = async {
             daemon::stopped(&mut self.connection, Timestamp::now()).await?;
             crash::at(Point::CheckpointBegins);
             schema::checkpoint(&mut self.connection).await?;
             crash::at(Point::CheckpointDone);
-            self.connection.close().await?;
             Ok::<_, StoreError>(())
-        };
-        if let Err(error) = closed.await {
+        }
+        .await;
+        // Whatever failed: the lock is released only once the connection is closed.
+        let closed = self.connection.close().await.map_err(StoreError::from);
+        for error in [stopped, closed].into_iter().filter_map(Result::err) {
             tracing::warn!(
                 "the database was not closed in order; the next start makes up for that: {error}"
             );
