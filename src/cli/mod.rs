@@ -123,8 +123,8 @@ enum Command {
 impl Cli {
     /// Creates the runtime of the command.
     ///
-    /// The daemon has a single thread: several threads poll fewer tasks per second, because they spend more time waking
-    /// each other than working (docs/performance.md).
+    /// The daemon has a single thread: with a thread for each core, more processor time goes into waking threads than into
+    /// polls.
     ///
     /// # Errors
     ///

@@ -18,10 +18,13 @@ use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 
 /// Interval between checks whether another process has written to the database.
 const REFRESH: Duration = Duration::from_millis(500);
+
+/// The same for more than [`LISTED_MAX`] tasks: counting a million takes 50 ms.
+const REFRESH_OF_MANY: Duration = Duration::from_secs(5);
 
 /// Largest number of bars.
 const BARS_MAX: usize = 40;
@@ -53,20 +56,23 @@ pub async fn follow(database: &Path, until: impl Future<Output = ()>) -> anyhow:
     } else {
         Box::new(Lines::default())
     };
-    let mut ticks = interval(REFRESH);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut delay = Duration::ZERO;
     let mut version = None;
     tokio::pin!(until);
     loop {
         tokio::select! {
             () = &mut until => return Ok(()),
-            _ = ticks.tick() => {}
+            () = sleep(delay) => {}
         }
+        delay = REFRESH;
         let current = schema::data_version(&mut connection).await?;
         if version.replace(current) == Some(current) {
             continue;
         }
         let totals = show(&mut connection, view.as_mut()).await?;
+        if totals.tasks > usize::try_from(LISTED_MAX).unwrap_or(usize::MAX) {
+            delay = REFRESH_OF_MANY;
+        }
         if totals.open == 0 {
             view.finish(&totals)?;
             return Ok(());

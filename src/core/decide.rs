@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// The ledger's view of a task, after the newest poll has been evaluated.
 #[derive(Debug, Clone, Copy)]
-pub struct Ledger<'a> {
+pub struct LedgerView<'a> {
     /// The resume whose outcome is open, and when it is settled at the latest.
     pub open: Option<(&'a Resume, Timestamp)>,
     /// The resume that was refused, if the refusal is neither forgiven nor lifted.
@@ -58,7 +58,7 @@ impl Waste {
     }
 }
 
-/// What the account allows now.
+/// What a decision depends on besides the task: the account, the time, and the next id.
 #[derive(Debug, Clone, Copy)]
 pub struct Account<'a> {
     /// Whether the gate admits a resume.
@@ -124,7 +124,7 @@ pub struct Decision {
 pub fn decide(
     wanted: &Wanted,
     seen: &Observation,
-    ledger: &Ledger<'_>,
+    ledger: &LedgerView<'_>,
     account: &Account<'_>,
     growth: &Growth,
 ) -> Decision {
@@ -238,7 +238,7 @@ pub fn amount(
 fn resume(
     wanted: &Wanted,
     seen: &Observation,
-    ledger: &Ledger<'_>,
+    ledger: &LedgerView<'_>,
     account: &Account<'_>,
     growth: &Growth,
 ) -> (State, String, Next) {
@@ -351,7 +351,7 @@ fn wasted(waste: Waste, growth: &Growth) -> String {
     )
 }
 
-fn refused(ledger: &Ledger<'_>) -> String {
+fn refused(ledger: &LedgerView<'_>) -> String {
     ledger
         .refusal
         .and_then(|resume| resume.detail.clone())

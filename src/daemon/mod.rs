@@ -202,7 +202,7 @@ pub async fn serve(
     daemon.withdraw_announcement();
     daemon.stop(scheduler, &drain, task).await;
     drop(lock);
-    health.verdict().map_err(RunError::Unhealthy)
+    health.result().map_err(RunError::Unhealthy)
 }
 
 /// What the loop needs besides the scheduler.
@@ -229,7 +229,7 @@ impl Daemon {
         // The configuration and the clock may have changed since the last daemon.
         for maintenance in [
             Maintenance::Record(started),
-            Maintenance::PullBack,
+            Maintenance::Reschedule,
             Maintenance::ApplyPolicy(Box::new(self.settings.policy)),
         ] {
             self.writer.request(maintenance);

@@ -41,7 +41,7 @@ async fn gives_up(started: StartedWriter, health: &Health, path: &Path) {
     started.writer.maintain(event("first")).await.unwrap_err();
     assert!(begin.elapsed() >= GRACE, "{:?}", begin.elapsed());
     assert!(begin.elapsed() < PATIENCE / 2);
-    let error = health.verdict().unwrap_err();
+    let error = health.result().unwrap_err();
     assert!(matches!(*error, StoreError::Unwritable { .. }), "{error}");
     let text = error.to_string();
     for word in [
@@ -125,7 +125,7 @@ async fn a_full_disk_may_last_and_is_recorded_once_it_is_over() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(!written.is_finished());
-    health.verdict().unwrap();
+    health.result().unwrap();
     bench.execute("DROP TABLE filler").await;
     written.await.unwrap().unwrap();
     bench

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 pub(super) fn settle_open(
     step: &mut Step,
     task: &Task,
-    poll: &Evidence<'_>,
+    evidence: &Evidence<'_>,
     at: Timestamp,
     policy: &Policy,
 ) -> Result<Option<Timestamp>, IllegalTransition> {
@@ -24,26 +24,26 @@ pub(super) fn settle_open(
     let mut row = resume.clone();
     // After the clock went back, this lies ahead; it is not waited for.
     row.resolved_at = row.resolved_at.map(|resolved| resolved.min(at));
-    let (verdict, idle) = settle::settle(&row, poll, &policy.growth, &policy.polling);
+    let (verdict, idle) = settle::settle(&row, evidence, &policy.growth, &policy.polling);
     row.idle = idle;
     if resume.may_take_effect() {
-        note_effect(&mut row, poll.seen, poll.started_at);
+        note_effect(&mut row, evidence.seen, evidence.started_at);
         let unproven = matches!(row.state, ResumeState::Intended | ResumeState::Lost);
-        if unproven && settle::is_proof(resume, poll.seen) {
+        if unproven && settle::is_proof(resume, evidence.seen) {
             step.transition(&mut row, Transition::Proven, at)?;
         }
-        if row.shown_at.is_none() && settle::shows_work(resume, poll.seen) {
-            row.shown_at = Some(poll.started_at);
+        if row.shown_at.is_none() && settle::shows_work(resume, evidence.seen) {
+            row.shown_at = Some(evidence.started_at);
         }
     }
-    if row.refusal && lifts_refusal(&row, poll.seen) {
+    if row.refusal && lifts_refusal(&row, evidence.seen) {
         row.refusal = false;
         step.record(Event::RefusalLifted { resume: row.id });
     }
     let open = match verdict {
         Verdict::Closed => None,
         Verdict::Waiting(until) => Some(until),
-        Verdict::AtWork => Some(poll.started_at),
+        Verdict::AtWork => Some(evidence.started_at),
         Verdict::Brought(brought) => {
             step.transition(&mut row, Transition::Concluded { brought }, at)?;
             count(step, &row, brought);

@@ -4,7 +4,7 @@ use super::open_resume::settle_open;
 use super::poll_failed::failed_poll;
 use super::{PollAnswer, Step, run};
 use crate::core::after;
-use crate::core::decide::{Account, Decision, Ledger, Next, Waste, decide};
+use crate::core::decide::{Account, Decision, LedgerView, Next, Waste, decide};
 use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::ledger::IllegalTransition;
@@ -85,7 +85,7 @@ fn seen_task(
     let newest = step.resume.clone().or_else(|| task.resume.clone());
     let newest = newest.as_ref();
     let refusal = newest.filter(|resume| resume.refusal && resume.id > step.progress.forgiven);
-    let ledger = Ledger {
+    let ledger = LedgerView {
         open: open.and_then(|until| newest.map(|resume| (resume, until))),
         refusal,
         recheck_at: refusal.and_then(|resume| recheck_at(resume, at, policy)),

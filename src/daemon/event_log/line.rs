@@ -9,7 +9,7 @@ use tracing::Level;
 
 /// The kinds of lines that are throttled, each by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Trouble {
+pub(super) enum ThrottleKind {
     /// A task ended in this state.
     Ended(State),
     /// A request of this kind failed.
@@ -37,7 +37,7 @@ pub(super) struct Line {
     pub level: Level,
     pub text: String,
     /// How it is throttled, if it is.
-    pub trouble: Option<Trouble>,
+    pub throttled_as: Option<ThrottleKind>,
 }
 
 /// Returns the line of an event.
@@ -46,7 +46,7 @@ pub(super) fn line(event: &Event) -> Line {
     let debug = |text| Line {
         level: Level::DEBUG,
         text,
-        trouble: None,
+        throttled_as: None,
     };
     let info = |text| Line {
         level: Level::INFO,
@@ -55,7 +55,7 @@ pub(super) fn line(event: &Event) -> Line {
     let warn = |text, trouble| Line {
         level: Level::WARN,
         text,
-        trouble: Some(trouble),
+        throttled_as: Some(trouble),
     };
     match event {
         Event::State { from, to, reason } => state_line(*from, *to, reason.as_deref()),
@@ -78,7 +78,7 @@ pub(super) fn line(event: &Event) -> Line {
         Event::ResumeRejected(row) => rejected_line(row),
         Event::ResumeUnsent(row) => warn(
             format!("resume {} was not sent: {}", row.resume, detail(row)),
-            Trouble::ResumeUnsent,
+            ThrottleKind::ResumeUnsent,
         ),
         Event::ResumeUnanswered {
             resume,
@@ -86,11 +86,11 @@ pub(super) fn line(event: &Event) -> Line {
             class,
         } => warn(
             format!("resume {resume} was not answered ({error}): looking whether it arrived"),
-            Trouble::Failed(Request::Resume, *class),
+            ThrottleKind::Failed(Request::Resume, *class),
         ),
         Event::ResumeLost(row) => warn(
             format!("resume {} never arrived: it may be asked again", row.resume),
-            Trouble::ResumeLost,
+            ThrottleKind::ResumeLost,
         ),
         Event::RefusalLifted { resume } => info(format!(
             "the refusal of resume {resume} is lifted: the task may be asked again"
@@ -105,7 +105,7 @@ pub(super) fn line(event: &Event) -> Line {
                     "nothing has changed since {}, and the service says {shows:?}; polling goes on",
                     since.unwrap_or_default()
                 ),
-                Trouble::Quiet,
+                ThrottleKind::Quiet,
             )
         }
         Event::Moved { status, .. } => {
@@ -113,7 +113,7 @@ pub(super) fn line(event: &Event) -> Line {
         }
         Event::UnknownStatus { status, taken_as } => warn(
             format!("unknown status {status:?}, taken as {taken_as}"),
-            Trouble::UnknownStatus,
+            ThrottleKind::UnknownStatus,
         ),
         Event::Error {
             request,
@@ -121,17 +121,17 @@ pub(super) fn line(event: &Event) -> Line {
             class,
         } => warn(
             format!("{} failed: {error}", request.as_str()),
-            Trouble::Failed(*request, *class),
+            ThrottleKind::Failed(*request, *class),
         ),
         Event::Recovered { failures, .. } => Line {
-            trouble: Some(Trouble::Recovered),
+            throttled_as: Some(ThrottleKind::Recovered),
             ..info(format!("recovered after {failures} failures"))
         },
         Event::Gate {
             to: gate::Kind::Open,
             ..
         } => Line {
-            trouble: Some(Trouble::Gate(gate::Kind::Open)),
+            throttled_as: Some(ThrottleKind::Gate(gate::Kind::Open)),
             ..info("gate open: requests go on".to_owned())
         },
         Event::Gate {
@@ -141,7 +141,7 @@ pub(super) fn line(event: &Event) -> Line {
             let reason = reason.as_deref().unwrap_or_default();
             warn(
                 format!("gate {}: {reason}; the next try is at {until}", to.as_str()),
-                Trouble::Gate(*to),
+                ThrottleKind::Gate(*to),
             )
         }
         Event::Started {
@@ -172,8 +172,8 @@ pub(super) fn line(event: &Event) -> Line {
         Event::WalSmall { bytes } => {
             info(format!("the write-ahead log is small again: {bytes} bytes"))
         }
-        Event::UnusableId { reason } => warn(reason.clone(), Trouble::NotStored),
-        Event::NotStored { error } => warn(format!("not stored: {error}"), Trouble::NotStored),
+        Event::UnusableId { reason } => warn(reason.clone(), ThrottleKind::NotStored),
+        Event::NotStored { error } => warn(format!("not stored: {error}"), ThrottleKind::NotStored),
     }
 }
 
@@ -191,7 +191,7 @@ fn state_line(from: State, to: State, reason: Option<&str>) -> Line {
     Line {
         level,
         text: format!("{to}: {}", reason.unwrap_or_default()),
-        trouble: ended_short.then_some(Trouble::Ended(to)),
+        throttled_as: ended_short.then_some(ThrottleKind::Ended(to)),
     }
 }
 
@@ -212,7 +212,7 @@ fn rejected_line(row: &Resolution) -> Line {
             Level::WARN
         },
         text,
-        trouble: (!is_of_account).then_some(Trouble::Rejected(row.http_status)),
+        throttled_as: (!is_of_account).then_some(ThrottleKind::Rejected(row.http_status)),
     }
 }
 
@@ -221,17 +221,17 @@ fn detail(row: &Resolution) -> &str {
 }
 
 /// Returns the trouble that a step towards a resume belongs to: it repeats one that failed, or probes a closed gate.
-pub(super) fn trouble_of_another(event: &Event, probing: bool) -> Option<Trouble> {
+pub(super) fn repetition(event: &Event, probing: bool) -> Option<ThrottleKind> {
     match event {
         Event::ResumeIntended { previous, .. } => {
             let has_failed = matches!(
                 previous,
                 Some(ResumeState::Lost | ResumeState::Rejected | ResumeState::Unsent)
             );
-            (probing || has_failed).then_some(Trouble::Repeated)
+            (probing || has_failed).then_some(ThrottleKind::Repeated)
         }
         Event::State { to, .. } if probing && *to == State::Growing => {
-            Some(Trouble::WaitsForAccount)
+            Some(ThrottleKind::WaitsForAccount)
         }
         _ => None,
     }
@@ -260,7 +260,7 @@ mod tests {
                 error,
                 class,
             })
-            .trouble
+            .throttled_as
         };
         let status = ErrorClass::Status;
         assert_eq!(
@@ -295,20 +295,20 @@ mod tests {
             reason: Some("r".to_owned()),
         };
         let reached = line(&to(State::Growing, State::Reached));
-        assert_eq!((reached.level, reached.trouble), (Level::INFO, None));
+        assert_eq!((reached.level, reached.throttled_as), (Level::INFO, None));
         let at_work = line(&to(State::Pending, State::Growing));
         assert_eq!(at_work.level, Level::DEBUG);
         let asked = line(&intended(None));
-        assert_eq!((asked.level, asked.trouble), (Level::INFO, None));
+        assert_eq!((asked.level, asked.throttled_as), (Level::INFO, None));
         assert_eq!(asked.text, "asking for 20 more, at 25 (resume 7)");
     }
 
     #[test]
     fn a_resume_after_a_failed_one_belongs_to_the_trouble() {
-        let trouble = |previous, probing| trouble_of_another(&intended(previous), probing);
+        let trouble = |previous, probing| repetition(&intended(previous), probing);
         assert_eq!(trouble(None, false), None);
         assert_eq!(trouble(Some(ResumeState::Accepted), false), None);
-        let repeated = Some(Trouble::Repeated);
+        let repeated = Some(ThrottleKind::Repeated);
         for previous in [
             ResumeState::Lost,
             ResumeState::Rejected,

@@ -9,7 +9,7 @@ use crate::core::event::Event;
 use crate::core::gate::Request;
 use crate::core::progress::State;
 use crate::logging::clean;
-use line::{Line, Trouble, line, trouble_of_another};
+use line::{Line, ThrottleKind, line, repetition};
 use std::collections::HashSet;
 use throttle::Throttle;
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ use tracing::field::display;
 /// Logs events.
 #[derive(Debug, Default)]
 pub struct EventLog {
-    throttle: Throttle<Trouble>,
+    throttle: Throttle<ThrottleKind>,
 }
 
 impl EventLog {
@@ -42,10 +42,10 @@ impl EventLog {
             };
             if follows {
                 line.level = Level::DEBUG;
-                line.trouble = None;
+                line.throttled_as = None;
             }
             if id.is_some() {
-                line.trouble = trouble_of_another(event, probing).or(line.trouble);
+                line.throttled_as = repetition(event, probing).or(line.throttled_as);
             }
             self.log(id.as_ref(), event, &line);
         }
@@ -59,7 +59,7 @@ impl EventLog {
     /// Logs that the database refused something for good: an error, throttled.
     pub fn refused(&mut self, task_id: Option<&TaskId>, text: &str) {
         let text = clean(text);
-        if self.admits(Trouble::Refused, Level::ERROR, &text) {
+        if self.admits(ThrottleKind::Refused, Level::ERROR, &text) {
             tracing::error!(task_id = task_id.map(display), "{text}");
         } else {
             tracing::debug!(task_id = task_id.map(display), "{text}");
@@ -69,12 +69,12 @@ impl EventLog {
     /// Logs that the disk is full, but that a checkpoint of the write-ahead log made room.
     pub fn disk_is_full(&mut self) {
         let text = "the disk is full, or not sound: growd goes on with the room that its own log gives back; make room on it";
-        if self.admits(Trouble::DiskFull, Level::WARN, text) {
+        if self.admits(ThrottleKind::DiskFull, Level::WARN, text) {
             tracing::warn!("{text}");
         }
     }
 
-    /// Logs, from time to time, how many lines were throttled.
+    /// Logs the summaries that are due: how many lines of each kind were throttled.
     pub fn summarize(&mut self) {
         let summaries = self.throttle.summaries(Instant::now());
         summaries.iter().for_each(log_summary);
@@ -86,8 +86,8 @@ impl EventLog {
         summaries.iter().for_each(log_summary);
     }
 
-    fn admits(&mut self, trouble: Trouble, level: Level, text: &str) -> bool {
-        self.throttle.admits(trouble, level, text, Instant::now())
+    fn admits(&mut self, kind: ThrottleKind, level: Level, text: &str) -> bool {
+        self.throttle.admits(kind, level, text, Instant::now())
     }
 
     fn log(&mut self, id: Option<&TaskId>, event: &Event, line: &Line) {
@@ -96,8 +96,8 @@ impl EventLog {
             None => clean(&line.text),
         };
         let is_throttled = line
-            .trouble
-            .is_some_and(|trouble| !self.admits(trouble, line.level, &text));
+            .throttled_as
+            .is_some_and(|kind| !self.admits(kind, line.level, &text));
         // For machines: the fields of an event of the daemon, such as the version at the start.
         let detail = id.is_none().then(|| event.detail());
         let (task_id, resume, event) = (id.map(display), event.resume(), event.kind());

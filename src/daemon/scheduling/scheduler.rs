@@ -47,8 +47,8 @@ pub struct Scheduler {
     in_flight: HashMap<TaskId, Queue>,
     /// Tasks that are left alone, and until when.
     suspended: HashMap<TaskId, Instant>,
-    /// Ids that the writer was asked to park.
-    parked: HashSet<Vec<u8>>,
+    /// Unusable ids that the writer was asked to mark.
+    marked: HashSet<Vec<u8>>,
     data_version: i64,
     counts: StateCounts,
     /// The error of the last read, as it was logged.
@@ -75,7 +75,7 @@ impl Scheduler {
             passes: JoinSet::new(),
             in_flight: HashMap::new(),
             suspended: HashMap::new(),
-            parked: HashSet::new(),
+            marked: HashSet::new(),
             data_version: 0,
             counts: StateCounts::default(),
             read_error: None,
@@ -165,7 +165,7 @@ impl Scheduler {
                 Admission::Wait(until) => return Ok(idle.min(instant(now, until))),
             };
             if probing && !self.in_flight.is_empty() {
-                // The passes in flight tell more.
+                // Their answers may open the gate, so that no probe is needed.
                 return Ok(idle);
             }
             if self.ready.needs_refill(now) {
@@ -211,8 +211,8 @@ impl Scheduler {
             .refill(&mut self.reader, &excluded, &self.policy, window, now)
             .await?;
         for id in unusable {
-            if self.parked.insert(id.clone()) {
-                self.context.writer.request(Maintenance::Park(id));
+            if self.marked.insert(id.clone()) {
+                self.context.writer.request(Maintenance::MarkUnusable(id));
             }
         }
         if self.read_error.take().is_some() {
@@ -255,7 +255,7 @@ impl Scheduler {
             Ok(version) => {
                 self.data_version = version;
                 self.ready.clear();
-                self.parked.clear();
+                self.marked.clear();
             }
             Err(error) => self.report_read_error(&error).await,
         }

@@ -128,7 +128,7 @@ impl Health {
     /// # Errors
     ///
     /// The problem.
-    pub fn verdict(&self) -> Result<(), Arc<StoreError>> {
+    pub fn result(&self) -> Result<(), Arc<StoreError>> {
         match self.0.found.get() {
             Some(error) => Err(error.clone()),
             None => Ok(()),

@@ -21,13 +21,13 @@ pub enum Maintenance {
     /// Apply a new configuration, and reschedule what it changes.
     ApplyPolicy(Box<Policy>),
     /// Reschedule what lies in the future: the clock may have gone back while no daemon ran.
-    PullBack,
+    Reschedule,
     /// Reschedule after the clock went back by this much.
     ClockWentBack(Duration),
-    /// Park a task whose id, as these bytes, is not UTF-8 text.
-    Park(Vec<u8>),
+    /// Mark a task as `missing` whose id, as these bytes, is not UTF-8 text.
+    MarkUnusable(Vec<u8>),
     /// Note at a task why what was learnt of it cannot be stored.
-    SetAside(TaskId, String),
+    RecordNotStored(TaskId, String),
     /// Record an event that concerns no task.
     Record(Event),
 }
@@ -40,9 +40,9 @@ impl Maintenance {
             Self::Heartbeat => "the heartbeat",
             Self::Prune(_) => "pruning old history",
             Self::ApplyPolicy(_) => "applying the configuration",
-            Self::PullBack | Self::ClockWentBack(_) => "rescheduling after a change of the clock",
-            Self::Park(_) => "parking a task whose id is not UTF-8",
-            Self::SetAside(..) => "noting an error at its task",
+            Self::Reschedule | Self::ClockWentBack(_) => "rescheduling after a change of the clock",
+            Self::MarkUnusable(_) => "marking a task whose id is not UTF-8",
+            Self::RecordNotStored(..) => "noting an error at its task",
             Self::Record(_) => "recording an event",
         }
     }
@@ -95,7 +95,7 @@ pub async fn perform(
             }
             idle
         }
-        Maintenance::PullBack => {
+        Maintenance::Reschedule => {
             let restarted = ledger::restart_settling(&mut *connection, now).await?;
             let horizon = after(now, horizon(policy));
             restarted + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?
@@ -108,8 +108,8 @@ pub async fn perform(
             let horizon = after(now, policy.polling.max_interval);
             restarted + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?
         }
-        Maintenance::Park(id) => progress::mark_unusable(&mut *connection, id, now).await?,
-        Maintenance::SetAside(id, error) => {
+        Maintenance::MarkUnusable(id) => progress::mark_unusable(&mut *connection, id, now).await?,
+        Maintenance::RecordNotStored(id, error) => {
             progress::record_not_stored(&mut *connection, id, error, now).await?
         }
         Maintenance::Record(event) => {

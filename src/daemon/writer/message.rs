@@ -26,7 +26,7 @@ pub(super) enum Message {
     Stop(oneshot::Sender<()>),
 }
 
-/// What the writer's task tells through its handle without being asked.
+/// The state that the writer's task shares with its handles.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     /// A heartbeat waits in the queue.

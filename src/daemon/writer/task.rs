@@ -137,7 +137,7 @@ impl WriterTask {
         for ((update, reply), outcome) in updates.iter().zip(replies).zip(outcomes) {
             let outcome = match outcome {
                 Ok(permit) => Ok(permit),
-                Err(error) => Err(Arc::new(self.set_aside(update, error).await)),
+                Err(error) => Err(Arc::new(self.report_not_stored(update, error).await)),
             };
             // Fails where the daemon gave up a drain; the next start settles what the permit was for.
             let _ = reply.send(outcome);
@@ -145,7 +145,7 @@ impl WriterTask {
     }
 
     /// Reports, in the log and at the task, why what was learnt of a task cannot be stored.
-    async fn set_aside(&mut self, update: &Update, error: StoreError) -> StoreError {
+    async fn report_not_stored(&mut self, update: &Update, error: StoreError) -> StoreError {
         let Update { id, answer } = update;
         let error = values::explain(&mut self.connection, id, error).await;
         let what = match error {
@@ -156,7 +156,7 @@ impl WriterTask {
         self.event_log.refused(Some(id), &text);
         tracing::debug!(task_id = %id, "{id}: not stored: {answer:?}");
         if self.health.was_well() {
-            let note = Maintenance::SetAside(id.clone(), error.to_string());
+            let note = Maintenance::RecordNotStored(id.clone(), error.to_string());
             if let Err(error) = self.maintain(&note).await {
                 tracing::debug!(task_id = %id, "{id}: the error cannot be noted at the task: {error}");
             }
