@@ -244,8 +244,8 @@ fn assert_shares(kinds: &[Kind], seeds: &[u64], max_polls: f64, max_delay: f64) 
     }
 }
 
-/// The constants were chosen with these.
-const SEEDS: [u64; 4] = [7, 2_026, 31_337, 8_675_309];
+/// The constants of the rule were chosen with the first four; the last two were drawn afterwards.
+const SEEDS: [u64; 6] = [7, 2_026, 31_337, 8_675_309, 4_242, 1_618_033];
 
 #[test]
 fn on_each_shape_a_third_of_the_polls_notice_the_end_in_half_the_time() {

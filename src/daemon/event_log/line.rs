@@ -52,10 +52,10 @@ pub(super) fn line(event: &Event) -> Line {
         level: Level::INFO,
         ..debug(text)
     };
-    let warn = |text, trouble| Line {
+    let warn = |text, kind| Line {
         level: Level::WARN,
         text,
-        throttled_as: Some(trouble),
+        throttled_as: Some(kind),
     };
     match event {
         Event::State { from, to, reason } => state_line(*from, *to, reason.as_deref()),
@@ -220,7 +220,7 @@ fn detail(row: &Resolution) -> &str {
     row.detail.as_deref().unwrap_or_default()
 }
 
-/// Returns the trouble that a step towards a resume belongs to: it repeats one that failed, or probes a closed gate.
+/// Returns the kind of a line about a step towards a resume that repeats one that failed, or probes a closed gate.
 pub(super) fn repetition(event: &Event, probing: bool) -> Option<ThrottleKind> {
     match event {
         Event::ResumeIntended { previous, .. } => {
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn errors_are_throttled_by_status_code_and_not_by_the_services_words() {
-        let trouble = |error: &str, class| {
+        let kind_of = |error: &str, class| {
             let request = Request::Poll;
             let error = error.to_owned();
             line(&Event::Error {
@@ -264,13 +264,13 @@ mod tests {
         };
         let status = ErrorClass::Status;
         assert_eq!(
-            trouble("500: request 1 failed", status(500)),
-            trouble("500: request 2 failed", status(500))
+            kind_of("500: request 1 failed", status(500)),
+            kind_of("500: request 2 failed", status(500))
         );
-        assert_ne!(trouble("x", status(500)), trouble("x", status(502)));
+        assert_ne!(kind_of("x", status(500)), kind_of("x", status(502)));
         assert_ne!(
-            trouble("x", status(500)),
-            trouble("x", ErrorClass::Unanswered)
+            kind_of("x", status(500)),
+            kind_of("x", ErrorClass::Unanswered)
         );
     }
 
@@ -304,18 +304,18 @@ mod tests {
     }
 
     #[test]
-    fn a_resume_after_a_failed_one_belongs_to_the_trouble() {
-        let trouble = |previous, probing| repetition(&intended(previous), probing);
-        assert_eq!(trouble(None, false), None);
-        assert_eq!(trouble(Some(ResumeState::Accepted), false), None);
+    fn a_resume_after_a_failed_one_belongs_to_the_kind_of() {
+        let kind_of = |previous, probing| repetition(&intended(previous), probing);
+        assert_eq!(kind_of(None, false), None);
+        assert_eq!(kind_of(Some(ResumeState::Accepted), false), None);
         let repeated = Some(ThrottleKind::Repeated);
         for previous in [
             ResumeState::Lost,
             ResumeState::Rejected,
             ResumeState::Unsent,
         ] {
-            assert_eq!(trouble(Some(previous), false), repeated);
+            assert_eq!(kind_of(Some(previous), false), repeated);
         }
-        assert_eq!(trouble(Some(ResumeState::Accepted), true), repeated);
+        assert_eq!(kind_of(Some(ResumeState::Accepted), true), repeated);
     }
 }

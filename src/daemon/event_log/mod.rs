@@ -1,5 +1,5 @@
 //! The event log: makes a line of each event. Transitions are logged at info, what needs an operator at warn, and repeated
-//! trouble of one kind is throttled.
+//! lines of one kind are throttled.
 
 mod line;
 mod throttle;
