@@ -2,7 +2,7 @@
 //! its own, and pays for nothing twice.
 
 use crate::support::program::{Daemon, growd, output, write_config};
-use crate::support::{Bench, PATIENCE, duplicates, mounts, plenty};
+use crate::support::{Bench, TIMEOUT, duplicates, mounts, plenty};
 use growd_simulator::{Fault, On, Rule};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -70,7 +70,7 @@ fn effects(bench: &Bench) -> usize {
 async fn until(what: &str, holds: impl Fn() -> bool) {
     let begin = Instant::now();
     while !holds() {
-        assert!(begin.elapsed() < PATIENCE, "never: {what}");
+        assert!(begin.elapsed() < TIMEOUT, "never: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -128,7 +128,7 @@ async fn database_of_another(path: &Path) {
 const ADD: [&str; 4] = ["add", "x", "--target", "5"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_database_of_growds_is_refused_and_not_touched() {
+async fn a_file_that_is_no_database_of_growd_is_refused_and_not_changed() {
     let bench = Bench::new().await;
     write_config(&bench, &[]);
     let path = &bench.settings.database;
@@ -234,7 +234,7 @@ async fn a_truncated_database_is_called_damaged_and_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_right_to_write_it_says_so_and_goes_on_once_it_has_it() {
+async fn without_write_permission_it_reports_it_and_continues_once_it_has_it() {
     let bench = bench_at_work().await;
     let path = bench.settings.database.clone();
     let dir = bench.dir.path();
@@ -343,7 +343,7 @@ async fn on_a_full_disk_it_waits_begins_nothing_and_goes_on_when_there_is_room()
     // What others add goes into the room that growd's log gives back, until that is used up too.
     let begin = Instant::now();
     for n in 0.. {
-        assert!(begin.elapsed() < PATIENCE, "{}", daemon.logged());
+        assert!(begin.elapsed() < TIMEOUT, "{}", daemon.logged());
         let outcome = output(&bench, &["add", &format!("x{n}"), "--target", "5"]);
         if !outcome.status.success() {
             has_failed(&outcome, &ADD, 1, &["make room"]);

@@ -219,7 +219,7 @@ fn bad_rows() -> Vec<Refused> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nonsense_is_refused_in_every_kind_of_statement_and_leaves_no_trace() {
+async fn invalid_values_are_refused_in_every_kind_of_statement_and_change_nothing() {
     let bench = Bench::new().await;
     let mut connection = bench.connection().await;
     run(
@@ -470,7 +470,7 @@ async fn whatever_is_done_by_hand_to_the_daemons_own_tables_the_other_tasks_go_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_starts_on_a_row_of_its_own_that_is_gone_or_spoilt() {
+async fn a_daemon_starts_though_a_row_of_its_own_is_missing_or_invalid() {
     for sql in [
         "DELETE FROM daemon",
         "UPDATE daemon SET gate = 'rate_limited', gate_until = 'later', heartbeat_at = 'x'",
@@ -521,7 +521,7 @@ async fn an_intended_resume_written_by_hand_holds_back_only_its_own_task_and_onl
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn triggers_that_people_add_keep_their_own_way_with_conflicts() {
+async fn triggers_of_an_operator_keep_their_conflict_clauses() {
     let mut bench = Bench::new().await;
     for sql in [
         "CREATE TABLE latest (task_id TEXT PRIMARY KEY, num_results INTEGER)",

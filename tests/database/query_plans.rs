@@ -52,7 +52,7 @@ async fn database() -> (SqliteConnection, tempfile::TempDir) {
 }
 
 #[tokio::test]
-async fn no_statement_looks_through_a_table_or_sorts_a_queue() {
+async fn no_statement_scans_a_table_or_sorts_a_queue() {
     let (mut connection, _dir) = database().await;
     let mut wrong = Vec::new();
     for (name, sql) in statements::all() {

@@ -1,7 +1,7 @@
 //! A database that becomes read-only while the daemon runs: it is tried for a while, then the daemon ends.
 
 use crate::support::program::{output, write_config};
-use crate::support::{Bench, PATIENCE, mounts};
+use crate::support::{Bench, TIMEOUT, mounts};
 use growd::core::event::Event;
 use growd::core::gate::Gate;
 use growd::daemon::supervision::health::Health;
@@ -40,7 +40,7 @@ async fn gives_up(started: StartedWriter, health: &Health, path: &Path) {
     let begin = Instant::now();
     started.writer.maintain(event("first")).await.unwrap_err();
     assert!(begin.elapsed() >= GRACE, "{:?}", begin.elapsed());
-    assert!(begin.elapsed() < PATIENCE / 2);
+    assert!(begin.elapsed() < TIMEOUT / 2);
     let error = health.verdict().unwrap_err();
     assert!(matches!(*error, StoreError::Unwritable { .. }), "{error}");
     let text = error.to_string();
@@ -55,7 +55,7 @@ async fn gives_up(started: StartedWriter, health: &Health, path: &Path) {
     let begin = Instant::now();
     started.writer.maintain(event("second")).await.unwrap_err();
     started.writer.stop().await;
-    assert!(begin.elapsed() < PATIENCE / 2, "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < TIMEOUT / 2, "{:?}", begin.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +121,7 @@ async fn a_full_disk_may_last_and_is_recorded_once_it_is_over() {
     let written = tokio::spawn(async move { writer.maintain(large).await });
     let begin = Instant::now();
     while !(started.writer.is_stuck() && begin.elapsed() > GRACE * 2) {
-        assert!(begin.elapsed() < PATIENCE);
+        assert!(begin.elapsed() < TIMEOUT);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(!written.is_finished());

@@ -244,7 +244,7 @@ async fn every_table_column_trigger_and_state_is_named_and_nothing_else_is() {
 }
 
 #[tokio::test]
-async fn nonsense_is_refused_at_the_insert() {
+async fn invalid_values_are_refused_at_the_insert() {
     let resume = "INSERT INTO resumes (task_id, requested, baseline_desired, baseline_results, state, sent_at)";
     let task = |id: &str, values: &str| {
         format!("INSERT INTO tasks (task_id, target, chunk, paused) VALUES ({id}, {values})")
@@ -348,7 +348,7 @@ async fn nonsense_is_refused_at_the_insert() {
 const DUE_NOW: &str = "abs(julianday('now') - julianday(next_poll_at)) * 86400.0 < 60";
 
 #[tokio::test]
-async fn an_insert_is_all_it_takes() {
+async fn an_insert_alone_makes_a_task_due_unless_it_is_paused() {
     let mut database = Database::empty().await;
     database
         .execute("INSERT INTO tasks (task_id, target) VALUES ('a', 5)")

@@ -2,13 +2,13 @@
 //! leads to no resume.
 
 use crate::support::program::{Daemon, write_config};
-use crate::support::{Bench, PATIENCE, plenty};
+use crate::support::{Bench, TIMEOUT, plenty};
 use growd_simulator::{Fault, On, Rule};
 use std::fs;
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_whose_lock_is_taken_away_says_so_and_ends() {
+async fn a_daemon_whose_lock_is_removed_reports_it_and_ends() {
     for replaced in [false, true] {
         let bench = Bench::new().await;
         write_config(&bench, &[]);
@@ -36,7 +36,7 @@ async fn a_poll_that_another_has_overtaken_leads_to_no_resume() {
     bench.start();
     let begin = Instant::now();
     while bench.service.requests().in_flight == 0 {
-        assert!(begin.elapsed() < PATIENCE, "nothing was polled");
+        assert!(begin.elapsed() < TIMEOUT, "nothing was polled");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     bench

@@ -154,7 +154,7 @@ async fn an_insert_of_another_form_is_refused_with_the_canonical_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_shell_of_the_system_says_so_too() {
+async fn the_sqlite3_shell_shows_the_canonical_form_too() {
     let bench = bench().await;
     // Dropped, the connection would still hold its lock while the shell opens the database.
     bench.connection().await.close().await.unwrap();

@@ -122,7 +122,7 @@ const ROWS: &str = "
 ";
 
 #[tokio::test]
-async fn each_value_that_cannot_be_read_is_found_and_its_remedy_mends_it() {
+async fn each_value_that_cannot_be_read_is_found_and_its_remedy_corrects_it() {
     const WORDS: [(&str, &str); 12] = [
         ("resumes", "state"),
         ("resumes", "http_status"),

@@ -5,7 +5,7 @@
 //! not installed these tests report that they are skipped; with `GROWD_REQUIRE_FAKETIME=1` they fail.
 
 use crate::support::program::{Daemon, write_config};
-use crate::support::{Bench, PATIENCE, mounts, plenty};
+use crate::support::{Bench, TIMEOUT, mounts, plenty};
 use growd_simulator::{Fault, On, Options, Rule, Scenario};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -70,7 +70,7 @@ impl Faked {
     async fn until_resumes(&self, count: u64) {
         let begin = Instant::now();
         while self.resumes() < count {
-            assert!(begin.elapsed() < PATIENCE, "{}", self.daemon.logged());
+            assert!(begin.elapsed() < TIMEOUT, "{}", self.daemon.logged());
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
@@ -174,7 +174,7 @@ async fn a_poll_that_is_under_way_while_the_clock_goes_back_settles_nothing() {
     let before = requests().by_kind["get"];
     let begin = Instant::now();
     while requests().by_kind["get"] == before {
-        assert!(begin.elapsed() < PATIENCE, "{}", faked.daemon.logged());
+        assert!(begin.elapsed() < TIMEOUT, "{}", faked.daemon.logged());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     faked.set(-HOUR);
@@ -212,7 +212,7 @@ async fn the_daily_limit_holds_while_the_clock_leaps_ahead_and_back() {
         faked.set(seconds);
         let begin = Instant::now();
         while faked.daemon.logged().matches(logged).count() == before {
-            assert!(begin.elapsed() < PATIENCE, "{}", faked.daemon.logged());
+            assert!(begin.elapsed() < TIMEOUT, "{}", faked.daemon.logged());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

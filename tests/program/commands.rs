@@ -202,7 +202,7 @@ async fn add_reads_a_csv_file_with_values_of_its_own_for_each_task() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_row_of_a_csv_file_that_cannot_be_used_is_told_and_nothing_is_added() {
+async fn each_unusable_row_of_a_csv_file_is_reported_and_nothing_is_added() {
     let bench = bench().await;
     let text = "task_id,target,chunk\n\
                 good,5,\n\
@@ -246,7 +246,7 @@ async fn each_row_of_a_csv_file_that_cannot_be_used_is_told_and_nothing_is_added
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_tasks_are_added_at_once_and_told_in_one_line() {
+async fn many_tasks_are_added_at_once_and_reported_in_one_line() {
     // Without optimisation each takes several times as long.
     let many = if cfg!(debug_assertions) {
         10_000
@@ -399,7 +399,7 @@ async fn pause_retry_and_remove_take_effect_while_the_daemon_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_promised_as_json_is_one_document_on_stdout() {
+async fn json_output_is_one_document_on_stdout() {
     let bench = bench().await;
     let id = bench.service.add_task(&plenty());
     run(&bench, &["add", &id, "missing-one", "--target", "60"], 0);
@@ -430,8 +430,7 @@ async fn what_is_promised_as_json_is_one_document_on_stdout() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn watch_tells_each_change_on_a_line_where_there_is_no_terminal_and_ends_with_the_last_task()
-{
+async fn watch_prints_each_change_on_a_line_without_a_terminal_and_ends_with_the_last_task() {
     let bench = bench().await;
     let id = bench.service.add_task(&plenty());
     run(&bench, &["add", &id, "--target", "60"], 0);
@@ -450,7 +449,7 @@ async fn watch_tells_each_change_on_a_line_where_there_is_no_terminal_and_ends_w
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_says_what_is_wrong_and_its_status_which_it_is() {
+async fn check_reports_each_problem_with_its_exit_status() {
     let bench = bench().await;
     let (out, _) = run(&bench, &["check"], 0);
     assert!(
@@ -525,7 +524,7 @@ async fn backup_makes_a_sound_copy_of_the_live_database_and_overwrites_nothing()
 }
 
 #[test]
-fn the_demo_grows_five_searches_to_five_ends_and_says_where_to_look() {
+fn the_demo_grows_five_searches_to_five_ends_and_names_its_database() {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("demo.db");
     let arguments = ["demo", "--database", database.to_str().unwrap()];

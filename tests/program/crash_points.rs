@@ -5,7 +5,7 @@
 //! again, runs until all searches have ended, and its ledger is held against the service's own.
 
 use crate::support::program::{Daemon, growd, output, write_config};
-use crate::support::{Bench, PATIENCE};
+use crate::support::{Bench, TIMEOUT};
 use futures_util::StreamExt;
 use futures_util::stream;
 use growd::crash::Point;
@@ -179,7 +179,7 @@ async fn goes_on(bench: &Bench, begun: &[(String, &'static str)], when: &str) {
 async fn until(what: &str, holds: impl Fn() -> bool) {
     let begin = Instant::now();
     while !holds() {
-        assert!(begin.elapsed() < PATIENCE, "never: {what}");
+        assert!(begin.elapsed() < TIMEOUT, "never: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -297,7 +297,7 @@ async fn killed_in_the_middle_of_it_add_has_added_all_or_nothing() {
 
 #[cfg(not(debug_assertions))]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_release_build_has_no_moments_to_die_at() {
+async fn a_release_build_has_no_crash_points() {
     let bench = bench().await;
     let mut add = growd(&bench, &["add", "a", "--target", "9"]);
     add.env("GROWD_CRASH_AT", Point::AddWritten.name());

@@ -179,7 +179,7 @@ fn each_misspelt_key_is_refused_and_the_right_one_named() {
 }
 
 #[test]
-fn all_that_is_wrong_is_told_at_once() {
+fn all_errors_are_reported_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("growd.toml");
     fs::write(
@@ -201,7 +201,7 @@ fn all_that_is_wrong_is_told_at_once() {
 }
 
 #[test]
-fn what_is_no_toml_is_refused_with_its_line_and_without_quoting_it() {
+fn invalid_toml_is_refused_with_its_line_and_without_quoting_it() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("growd.toml");
     let name = file.to_str().unwrap();
@@ -312,7 +312,7 @@ fn write(path: &Path, bytes: &[u8], mode: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_token_is_refused_with_its_place_and_never_repeated() {
+async fn an_invalid_token_is_refused_with_its_place_and_never_repeated() {
     let bench = Bench::new().await;
     write_config(&bench, &[]);
     let file = bench.dir.path().join("token");

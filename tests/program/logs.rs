@@ -2,7 +2,7 @@
 //! thousand tasks fills it.
 
 use crate::support::program::{Daemon, growd, write_config};
-use crate::support::{Bench, PATIENCE, from_env, mounts, plenty};
+use crate::support::{Bench, TIMEOUT, from_env, mounts, plenty};
 use growd_simulator::{Fault, On, Rule, Scenario};
 use nix::fcntl::{FcntlArg, fcntl};
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ async fn end(daemon: &mut Daemon) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_quiet_hour_of_a_thousand_tasks_is_told_in_a_few_lines() {
+async fn a_quiet_hour_of_a_thousand_tasks_is_logged_in_a_few_lines() {
     // The hour is counted in looks: 60 at each running task is one with the default `polling.max_interval`.
     let looks: i64 = from_env("GROWD_QUIET_LOOKS", 5);
     let bench = Bench::new().await;
@@ -114,7 +114,7 @@ async fn a_quiet_hour_of_a_thousand_tasks_is_told_in_a_few_lines() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_hour_of_500s_is_told_in_a_few_lines_and_counted() {
+async fn an_hour_of_500s_is_logged_in_a_few_lines_and_counted() {
     let bench = Bench::new().await;
     write_config(&bench, &[("log.format", r#""json""#)]);
     many(&bench, &at_work(), TASKS, 100).await;
@@ -150,7 +150,7 @@ async fn an_hour_of_500s_is_told_in_a_few_lines_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_is_refused_is_told_once_and_its_probes_in_a_few_lines() {
+async fn a_refused_account_is_logged_once_and_its_probes_in_a_few_lines() {
     for (on, code, gate) in [
         (On::Resume, 402, "payment_required"),
         (On::Any, 401, "unauthorized"),
@@ -182,7 +182,7 @@ async fn an_account_that_is_refused_is_told_once_and_its_probes_in_a_few_lines()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_is_away_is_told_in_a_few_lines() {
+async fn an_unreachable_service_is_logged_in_a_few_lines() {
     let bench = Bench::new().await;
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("\"http://{}\"", gone.local_addr().unwrap());
@@ -236,7 +236,7 @@ async fn a_resume_is_one_line_and_what_came_of_it_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_services_words_break_no_line_and_the_id_is_in_it_once() {
+async fn text_of_the_service_breaks_no_line_and_the_id_is_in_it_once() {
     let hostile = json!({"detail": "no\r\n<0>forged\u{1b}[2J\u{9b}31m\u{202e}\u{2028}\u{0}end"});
     for (format, is_journal) in [("text", false), ("text", true), ("json", false)] {
         let bench = Bench::new().await;
@@ -275,7 +275,7 @@ async fn the_services_words_break_no_line_and_the_id_is_in_it_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_a_terminal_lines_are_short_and_coloured_unless_that_is_not_welcome() {
+async fn on_a_terminal_lines_are_short_and_coloured_unless_colours_are_disabled() {
     let script = std::process::Command::new("script")
         .arg("--version")
         .output();
@@ -349,7 +349,7 @@ fn rest(mut reader: PipeReader) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_nobody_reads_holds_up_neither_the_searches_nor_the_end() {
+async fn a_log_that_is_not_read_delays_neither_the_tasks_nor_the_stop() {
     for signals in [&["TERM"][..], &["TERM", "INT"]] {
         let bench = Bench::new().await;
         write_config(
@@ -374,7 +374,7 @@ async fn a_log_that_nobody_reads_holds_up_neither_the_searches_nor_the_end() {
             let before = bench.service.requests().total;
             let begin = Instant::now();
             while bench.service.requests().total == before {
-                assert!(begin.elapsed() < PATIENCE, "no request");
+                assert!(begin.elapsed() < TIMEOUT, "no request");
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         }
@@ -415,7 +415,7 @@ async fn a_log_that_is_read_too_late_says_how_many_lines_it_lacks() {
         }
         lines
     });
-    tokio::time::timeout(PATIENCE, told)
+    tokio::time::timeout(TIMEOUT, told)
         .await
         .expect("it is told in time")
         .unwrap();

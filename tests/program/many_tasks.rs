@@ -31,7 +31,7 @@ fn tasks_in(text: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_tasks_status_shows_a_screen_of_those_that_matter_and_all_where_asked() {
+async fn status_shows_one_screen_of_many_tasks_and_all_of_them_with_all() {
     let bench = bench().await;
     bench
         .execute("UPDATE progress SET state = 'refused', reason = 'no' WHERE task_id = 'task-399'")
@@ -77,7 +77,7 @@ async fn of_many_tasks_status_shows_a_screen_of_those_that_matter_and_all_where_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_tasks_watch_follows_those_under_way_until_all_have_ended() {
+async fn watch_follows_the_growing_ones_of_many_tasks_until_all_have_ended() {
     let bench = bench().await;
     bench
         .execute(

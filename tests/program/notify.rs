@@ -2,7 +2,7 @@
 //! which stop once the writer or the scheduler stalls.
 
 use crate::support::program::{Daemon, output, write_config};
-use crate::support::{Bench, PATIENCE};
+use crate::support::{Bench, TIMEOUT};
 use growd_simulator::Scenario;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ impl NotifySocket {
         let path = bench.dir.path().join("notify");
         let socket = UnixDatagram::bind(&path).expect("a socket");
         socket
-            .set_read_timeout(Some(PATIENCE))
+            .set_read_timeout(Some(TIMEOUT))
             .expect("a time limit");
         let path = path.to_str().expect("a path in UTF-8").to_owned();
         Self { socket, path }
@@ -108,7 +108,7 @@ async fn the_status_says_how_many_tasks_are_in_which_state() {
         if status.starts_with("STATUS=1 paused, 2 reached, nothing is due, gate open") {
             break;
         }
-        assert!(begin.elapsed() < PATIENCE, "{status}");
+        assert!(begin.elapsed() < TIMEOUT, "{status}");
     }
 }
 
@@ -140,7 +140,7 @@ async fn the_watchdog_is_not_fed_once_stalled(stall: &str) {
         if socket.socket.recv(&mut bytes).is_ok() && bytes.starts_with(b"WATCHDOG") {
             fed = Instant::now();
         }
-        assert!(begin.elapsed() < PATIENCE, "it is still fed");
+        assert!(begin.elapsed() < TIMEOUT, "it is still fed");
     }
 }
 

@@ -227,7 +227,7 @@ async fn a_database_of_roots_own_stays_roots() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn root_that_may_not_become_another_says_so_and_touches_nothing() {
+async fn root_that_cannot_become_the_owner_says_so_and_changes_nothing() {
     let Some(bench) = bench("root that may not become another").await else {
         return;
     };
@@ -245,7 +245,7 @@ async fn root_that_may_not_become_another_says_so_and_touches_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_the_group_reads_and_is_told_who_may_write() {
+async fn a_group_member_reads_and_a_refused_write_names_the_owner() {
     let Some(bench) = bench("one of the group").await else {
         return;
     };

@@ -297,7 +297,7 @@ async fn runs_clean(kept: Kept, format: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_in_no_output_no_log_and_no_file_wherever_it_is_kept_and_however_it_is_echoed() {
+async fn the_token_is_in_no_output_log_or_file_wherever_it_is_kept_and_however_it_is_echoed() {
     let (text, json) = ("text", "json");
     tokio::join!(
         runs_clean(Kept::File, text),
@@ -308,8 +308,7 @@ async fn it_is_in_no_output_no_log_and_no_file_wherever_it_is_kept_and_however_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn words_of_the_service_that_no_client_expects_are_kept_without_it_and_no_other_host_gets_it()
-{
+async fn unexpected_text_of_the_service_is_kept_without_the_token_and_no_other_host_gets_it() {
     let elsewhere = MockServer::start().await;
     let service = MockServer::start().await;
     let task = |status: String, results: serde_json::Value| {
@@ -395,7 +394,7 @@ async fn words_of_the_service_that_no_client_expects_are_kept_without_it_and_no_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn put_in_the_wrong_place_it_is_refused_and_not_repeated() {
+async fn a_token_in_the_wrong_place_is_refused_and_not_repeated() {
     let marked = Marked::new(Kept::Variable, "text", &[]).await;
     let file = marked.bench.dir.path().join("growd.toml");
     let commands = [&["run"][..], &["status"], &["check"]];
@@ -436,7 +435,7 @@ async fn put_in_the_wrong_place_it_is_refused_and_not_repeated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_commands_that_need_no_token_say_nothing_of_one_that_is_there() {
+async fn commands_that_need_no_token_do_not_print_one() {
     let marked = Marked::new(Kept::Variable, "text", &[]).await;
     for arguments in [&["simulate", "--listen", "127.0.0.1:0"][..], &["demo"]] {
         let mut command = marked.command(arguments);

@@ -254,20 +254,20 @@ fn on_each_shape_a_third_of_the_polls_notice_the_end_in_half_the_time() {
 
 /// Exponents, beginnings, and the times and lengths of stalls are drawn for each run.
 #[test]
-fn they_do_so_where_the_shape_of_each_run_is_drawn() {
+fn on_drawn_shapes_a_third_of_the_polls_notice_the_end_in_half_the_time() {
     assert_shares(&Kind::VARIED, &SEEDS, 0.35, 0.55);
 }
 
 /// The last result alone can take a tenth of the run's time: the delay keeps its bound, at the price of more polls.
 #[test]
-fn half_of_the_polls_notice_it_as_soon_where_a_run_slows_down_to_a_standstill() {
+fn half_of_the_polls_notice_the_end_of_a_run_that_slows_to_a_standstill_as_soon() {
     assert_shares(&[Kind::Fading], &SEEDS, 0.48, 0.55);
     assert_shares(&[Kind::Cubic], &SEEDS, 0.80, 0.75);
 }
 
 /// Its four counters differ.
 #[test]
-fn they_do_so_on_the_stand_ins_own_model_of_a_run() {
+fn on_the_stand_ins_model_of_a_run_a_third_of_the_polls_notice_the_end_in_half_the_time() {
     for (name, shape, plenty) in standin::KINDS {
         let (polls, delay) = standin::shares(shape, plenty, 250, Growd::new);
         println!("{name}: {polls:.2} of the polls, {delay:.2} of the delay");
@@ -289,7 +289,7 @@ fn they_do_so_on_the_stand_ins_own_model_of_a_run() {
 /// An end that counters do not show in advance is noticed later, or costs more polls. The mean delay of a poll every 60 s is
 /// six times that of a poll every 10 s.
 #[test]
-fn where_the_end_cannot_be_estimated_these_bounds_hold() {
+fn an_end_that_cannot_be_estimated_is_noticed_within_these_bounds() {
     assert_shares(&[Kind::Changing], &SEEDS, 0.35, 0.55);
     assert_shares(&[Kind::Random], &SEEDS, 0.33, 0.75);
     assert_shares(&[Kind::Clumps], &SEEDS, 0.33, 1.0);

@@ -229,7 +229,7 @@ fn a_clock_that_went_back_does_not_hold_a_shortfall() {
 }
 
 #[test]
-fn what_a_person_does_begins_the_quiet_time_anew() {
+fn an_edit_restarts_the_quiet_time() {
     let mut task = task();
     poll(&mut task, at(0), Ok(running(20)));
     task.edited_at = Some(at(20_000));

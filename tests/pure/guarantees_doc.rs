@@ -12,7 +12,7 @@ fn source(tests: &Path, name: &str) -> Option<String> {
 }
 
 #[test]
-fn each_test_that_shows_a_promise_exists() {
+fn each_test_that_the_guarantees_name_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = std::fs::read_to_string(root.join("docs/guarantees.md")).unwrap();
     let named: BTreeSet<(&str, &str)> = page

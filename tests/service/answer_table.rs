@@ -4,7 +4,7 @@
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::proxy::{Proxy, Reply, Request};
-use crate::support::{Bench, PATIENCE, plenty};
+use crate::support::{Bench, TIMEOUT, plenty};
 use growd::core::TaskId;
 use growd_simulator::{Fault, On, RequestEntry, Rule, Scenario};
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ struct Row {
 
 /// `growth.settle`, and an `api.timeout` below it that nothing comes near that is answered.
 const SETTLE: &str = r#""4s""#;
-const TIMEOUT: &str = r#""3s""#;
+const API_TIMEOUT: &str = r#""3s""#;
 
 /// The rows that are about one task; `elsewhere` is another host.
 #[allow(clippy::too_many_lines, reason = "it is a table")]
@@ -325,7 +325,7 @@ fn endless() -> Scenario {
 async fn bench(keys: &[(&str, &str)]) -> Bench {
     let bench = Bench::new().await;
     let mut all = vec![
-        ("api.timeout", TIMEOUT),
+        ("api.timeout", API_TIMEOUT),
         ("growth.settle", SETTLE),
         ("retry.initial", r#""100ms""#),
         ("retry.max", r#""400ms""#),
@@ -462,7 +462,7 @@ async fn a_poll_that_fails_backs_off_and_says_why_and_a_404_is_missing() {
     let (slow, quick): (Vec<_>, Vec<_>) = rows(&elsewhere.url()).into_iter().partition(times_out);
     assert!(quick.len() > 20, "{}", quick.len());
     tokio::join!(
-        polls_answered(quick, TIMEOUT),
+        polls_answered(quick, API_TIMEOUT),
         polls_answered(slow, r#""1s""#)
     );
     elsewhere.assert_untouched();
@@ -595,7 +595,7 @@ async fn a_failed_resume_is_rejected_or_left_open_and_never_sent_again_before_a_
     let elsewhere = Elsewhere::new();
     let (slow, quick): (Vec<_>, Vec<_>) = rows(&elsewhere.url()).into_iter().partition(times_out);
     tokio::join!(
-        resumes_answered(quick, TIMEOUT),
+        resumes_answered(quick, API_TIMEOUT),
         resumes_answered(slow, r#""1s""#)
     );
     elsewhere.assert_untouched();
@@ -655,7 +655,7 @@ fn assert_probes(requests: &[RequestEntry], when: &str) {
 async fn until_requests(bench: &Bench, kind: &str, least: usize) {
     let begin = Instant::now();
     while count(&requests(bench, ""), kind) < least {
-        assert!(begin.elapsed() < PATIENCE, "never {least} of {kind}");
+        assert!(begin.elapsed() < TIMEOUT, "never {least} of {kind}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -1032,7 +1032,7 @@ fn http_date(ahead: Duration) -> String {
 const DAY: f64 = 86_400.0;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_429_closes_the_gate_for_as_long_as_it_says_where_that_can_be_read_and_believed() {
+async fn a_429_closes_the_gate_for_its_retry_after_if_that_is_valid() {
     let year = Duration::from_hours(365 * 24);
     // What `Retry-After` says, and between how many and how many seconds the gate then stays closed.
     let cases: [(Option<String>, f64, f64); 15] = [

@@ -86,7 +86,7 @@ async fn a_small_chunk_takes_several_resumes_and_never_asks_for_too_much() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_raised_target_a_pause_and_a_removal_are_felt_without_a_restart() {
+async fn a_raised_target_a_pause_and_a_removal_take_effect_without_a_restart() {
     let mut bench = Bench::new().await;
     let id = bench.grow(&plenty(), 30).await;
     bench.start();
@@ -351,7 +351,7 @@ async fn two_daemons_never_share_a_database() {
 }
 
 #[test]
-fn a_retry_after_is_believed_for_a_day_at_most() {
+fn a_retry_after_counts_for_a_day_at_most() {
     assert_eq!(RETRY_AFTER_MAX, Duration::from_hours(24));
 }
 

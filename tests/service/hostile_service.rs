@@ -6,7 +6,7 @@
 
 use crate::support::program::{Daemon, write_config};
 use crate::support::proxy::{Handshake, Proxy, Reply, Request};
-use crate::support::{Bench, PATIENCE, plenty};
+use crate::support::{Bench, TIMEOUT, plenty};
 use futures_util::StreamExt;
 use futures_util::stream;
 use growd::core::TaskId;
@@ -422,7 +422,7 @@ impl Fight {
                 return;
             }
             assert!(
-                begin.elapsed() < PATIENCE,
+                begin.elapsed() < TIMEOUT,
                 "{name}: never true: {sql}\n{}\n{}",
                 self.bench.dump().await,
                 self.daemon.logged()
@@ -579,7 +579,7 @@ async fn resumed(case: Case) {
         let begin = Instant::now();
         while fight.proxy.seen(HOSTILE).len() < polls + 3 {
             assert!(
-                begin.elapsed() < PATIENCE,
+                begin.elapsed() < TIMEOUT,
                 "{name}: growd has to look for its effect"
             );
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -137,7 +137,7 @@ async fn grows(semantics: Semantics) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_the_service_is_like_each_new_result_is_asked_for_once() {
+async fn with_any_semantics_of_the_service_each_new_result_is_requested_once() {
     stream::iter(combinations())
         .map(|semantics| tokio::spawn(grows(semantics)))
         .buffer_unordered(AT_ONCE)

@@ -79,7 +79,7 @@ fn every_file_of_the_corpus_that_is_no_task_is_refused_with_a_reason() {
 }
 
 #[test]
-fn what_is_read_is_what_was_sent_and_fit_to_be_shown() {
+fn an_accepted_task_has_the_values_that_were_sent_and_printable_text() {
     let whole = accepted("a_whole_task");
     assert_eq!(whole.status, Status::InProgress);
     assert_eq!((whole.desired, whole.results), (100, 42));
@@ -302,7 +302,7 @@ fn a_task_with_a_bit_flipped_anywhere_is_refused_or_still_one() {
 }
 
 #[test]
-fn a_task_that_breaks_off_anywhere_is_refused() {
+fn a_task_cut_short_anywhere_is_refused() {
     for_each(20, &valid(), |task| {
         let body = task.to_string().into_bytes();
         for end in 0..body.len() {
@@ -327,7 +327,7 @@ fn a_task_with_pieces_moved_about_is_refused_or_still_one() {
 }
 
 #[test]
-fn a_task_without_any_one_of_what_money_hangs_on_is_refused() {
+fn a_task_without_a_required_field_is_refused() {
     for_each(200, &(valid(), select(MONEY.to_vec())), |(task, name)| {
         let mut missing = task.clone();
         missing.as_object_mut().unwrap().remove(name);
@@ -339,7 +339,7 @@ fn a_task_without_any_one_of_what_money_hangs_on_is_refused() {
 }
 
 #[test]
-fn a_task_with_what_money_hangs_on_twice_is_refused() {
+fn a_task_with_a_required_field_twice_is_refused() {
     let doubled = (valid(), select(MONEY.to_vec()), any::<bool>());
     for_each(200, &doubled, |(task, name, first)| {
         let text = task.to_string();
