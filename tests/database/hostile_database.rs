@@ -1,5 +1,5 @@
-//! Failures of the database file: the program says what is wrong and what to do, ends or waits, changes no file that is not
-//! its own, and pays for nothing twice.
+//! Failures of the database file: the program reports the problem and the remedy, ends or waits, changes no file of another
+//! program, and sends no resume twice.
 
 use crate::support::program::{Daemon, growd, output, write_config};
 use crate::support::{Bench, TIMEOUT, duplicates, mounts, plenty};
@@ -23,7 +23,7 @@ fn run(mut command: Command) -> Output {
     command.output().expect("it starts")
 }
 
-/// Runs a command that has to fail with a status and to say all of some words.
+/// Runs a command that must fail with this status; its output must contain all of `words`.
 fn refused(bench: &Bench, arguments: &[&str], status: i32, words: &[&str]) {
     has_failed(&output(bench, arguments), arguments, status, words);
 }
@@ -36,7 +36,7 @@ fn has_failed(output: &Output, arguments: &[&str], status: i32, words: &[&str]) 
     }
 }
 
-/// Three searches that want three resumes each; every answer to a resume comes late enough to do something before.
+/// Three tasks that need three resumes each. Answers to resumes are delayed, so that a test can act before one arrives.
 async fn bench_at_work() -> Bench {
     let bench = Bench::new().await;
     three_searches(&bench).await;
@@ -75,7 +75,7 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Starts the program on what is there, and sees it come to its end with nothing asked for twice.
+/// Starts the program, waits until all tasks have ended, and checks that no resume took effect twice.
 async fn goes_on(bench: &Bench) {
     let mut daemon = Daemon::start(bench);
     bench
@@ -93,7 +93,7 @@ fn beside(database: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The database with all of its log in it, which is then gone.
+/// Moves the write-ahead log into the database, removes it, and returns the database's bytes.
 async fn whole(bench: &Bench) -> Vec<u8> {
     let path = &bench.settings.database;
     let mut connection =
@@ -112,7 +112,7 @@ async fn whole(bench: &Bench) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// The rows of another program.
+/// Creates a database of another program.
 async fn database_of_another(path: &Path) {
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -297,7 +297,7 @@ async fn on_a_read_only_file_system_it_says_so_and_can_still_be_read() {
     bench.assert_ledgers_agree().await;
 }
 
-/// Takes all the room there is, and all that is given back, into a file.
+/// A file that fills the disk, including space that is freed later.
 struct Filler {
     file: PathBuf,
     stop: Arc<AtomicBool>,
@@ -340,7 +340,7 @@ async fn on_a_full_disk_it_waits_begins_nothing_and_goes_on_when_there_is_room()
     until_took_effect(&bench, 1).await;
     let filler = Filler::start(disk.join("filler"));
     daemon.logs("make room on its disk").await;
-    // What others add goes into the room that growd's log gives back, until that is used up too.
+    // `add` uses the space that growd's write-ahead log frees, until that is full too.
     let begin = Instant::now();
     for n in 0.. {
         assert!(begin.elapsed() < TIMEOUT, "{}", daemon.logged());
@@ -351,7 +351,7 @@ async fn on_a_full_disk_it_waits_begins_nothing_and_goes_on_when_there_is_room()
         }
     }
     let before = effects(&bench);
-    // Long enough for each search to ask twice, had it gone on.
+    // Enough time for each task to send two more resumes.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(
         effects(&bench) <= before + 3,
@@ -377,7 +377,7 @@ async fn locked_for_longer_than_the_busy_timeout_it_waits_and_loses_nothing() {
     daemon
         .logs("another process has been writing for a long time")
         .await;
-    // Reading goes on all the while.
+    // Reading still works.
     let status = output(&bench, &["status"]);
     assert!(status.status.success(), "{}", said(&status));
     assert!(effects(&bench) <= 3, "none asked a second time");
@@ -389,7 +389,7 @@ async fn locked_for_longer_than_the_busy_timeout_it_waits_and_loses_nothing() {
     bench.assert_ledgers_agree().await;
 }
 
-/// The daemon has to end by itself, with status 1 and these words.
+/// Waits until the daemon ends by itself, with status 1 and these words.
 async fn ends_with(daemon: &mut Daemon, words: &[&str]) {
     assert_eq!(daemon.ended().await, Some(1), "{}", daemon.logged());
     let logged = daemon.logged();
@@ -408,7 +408,7 @@ async fn a_database_replaced_while_it_runs_ends_it_and_the_old_one_holds_all_tha
     let theirs = fs::read(&other).unwrap();
     let mut daemon = Daemon::start(&bench);
     until_took_effect(&bench, 1).await;
-    // At one go: at no time is there none.
+    // The rename is atomic: the path always names a file.
     fs::hard_link(path, &away).unwrap();
     fs::rename(&other, path).unwrap();
     ends_with(
@@ -435,58 +435,63 @@ async fn a_database_replaced_while_it_runs_ends_it_and_the_old_one_holds_all_tha
     bench.assert_ledgers_agree().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_removed_while_it_runs_ends_it_and_a_backup_goes_on_without_paying_twice() {
-    for what in ["", "-wal"] {
-        let bench = bench_at_work().await;
-        let path = &bench.settings.database;
-        let backup = bench.dir.path().join("backup.db");
-        let copied = output(&bench, &["backup", backup.to_str().unwrap()]);
-        assert!(copied.status.success(), "{}", said(&copied));
-        let mut daemon = Daemon::start(&bench);
-        until_took_effect(&bench, 1).await;
-        fs::remove_file(beside(path, what)).unwrap();
-        ends_with(&mut daemon, &["was removed or moved away", "backup"]).await;
-        if what.is_empty() {
-            for suffix in ["-wal", "-shm"] {
-                let _ = fs::remove_file(beside(path, suffix));
-            }
-            fs::rename(&backup, path).unwrap();
-            goes_on(&bench).await;
-        } else {
-            // Only the log was removed, and all of it was in the file before the end.
-            goes_on(&bench).await;
-            bench.assert_ledgers_agree().await;
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_cut_short_while_it_runs_ends_it_and_a_backup_goes_on_without_paying_twice() {
-    for keep in [0, 3] {
-        let bench = bench_at_work().await;
-        let path = &bench.settings.database;
-        let backup = bench.dir.path().join("backup.db");
-        let copied = output(&bench, &["backup", backup.to_str().unwrap()]);
-        assert!(copied.status.success(), "{}", said(&copied));
-        let mut daemon = Daemon::start(&bench);
-        until_took_effect(&bench, 1).await;
-        File::options()
-            .write(true)
-            .open(path)
-            .unwrap()
-            .set_len(keep * 4096)
-            .unwrap();
-        ends_with(&mut daemon, &["backup"]).await;
-        let logged = daemon.logged();
-        // An empty file is noticed by its size or by a read, whichever comes first.
-        let reported =
-            logged.contains("is damaged") || (keep == 0 && logged.contains("was emptied"));
-        assert!(reported, "{logged}");
+/// Removes the database, or its file with this suffix.
+async fn removed(what: &str) {
+    let bench = bench_at_work().await;
+    let path = &bench.settings.database;
+    let backup = bench.dir.path().join("backup.db");
+    let copied = output(&bench, &["backup", backup.to_str().unwrap()]);
+    assert!(copied.status.success(), "{}", said(&copied));
+    let mut daemon = Daemon::start(&bench);
+    until_took_effect(&bench, 1).await;
+    fs::remove_file(beside(path, what)).unwrap();
+    ends_with(&mut daemon, &["was removed or moved away", "backup"]).await;
+    if what.is_empty() {
         for suffix in ["-wal", "-shm"] {
             let _ = fs::remove_file(beside(path, suffix));
         }
         fs::rename(&backup, path).unwrap();
         goes_on(&bench).await;
+    } else {
+        // Only the log was removed; growd wrote its content to the file before it ended.
+        goes_on(&bench).await;
+        bench.assert_ledgers_agree().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_removed_while_it_runs_ends_it_and_a_backup_goes_on_without_paying_twice() {
+    tokio::join!(removed(""), removed("-wal"));
+}
+
+/// Cuts the file to so many pages.
+async fn cut_short(keep: u64) {
+    let bench = bench_at_work().await;
+    let path = &bench.settings.database;
+    let backup = bench.dir.path().join("backup.db");
+    let copied = output(&bench, &["backup", backup.to_str().unwrap()]);
+    assert!(copied.status.success(), "{}", said(&copied));
+    let mut daemon = Daemon::start(&bench);
+    until_took_effect(&bench, 1).await;
+    File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_len(keep * 4096)
+        .unwrap();
+    ends_with(&mut daemon, &["backup"]).await;
+    let logged = daemon.logged();
+    // An empty file is noticed by its size or by a read, whichever comes first.
+    let reported = logged.contains("is damaged") || (keep == 0 && logged.contains("was emptied"));
+    assert!(reported, "{logged}");
+    for suffix in ["-wal", "-shm"] {
+        let _ = fs::remove_file(beside(path, suffix));
+    }
+    fs::rename(&backup, path).unwrap();
+    goes_on(&bench).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_cut_short_while_it_runs_ends_it_and_a_backup_goes_on_without_paying_twice() {
+    tokio::join!(cut_short(0), cut_short(3));
 }

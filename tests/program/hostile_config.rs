@@ -1,5 +1,4 @@
-//! A config, a token or a task's id that can't be is refused, in words that say where, what, and what to do instead;
-//! what is odd but possible works.
+//! Invalid configuration, tokens and ids are refused with their place, the value and the remedy; unusual but valid ones work.
 
 use crate::support::program::{Daemon, growd, write_config};
 use crate::support::proxy::{Proxy, Reply};
@@ -13,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// The program, with nothing of this process's environment.
+/// Returns a command for the program with an empty environment.
 fn plain(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_growd"));
     command.args(arguments).env_clear().stdin(Stdio::null());
@@ -37,7 +36,7 @@ fn refused(output: &Output, status: i32, words: &[&str]) {
     }
 }
 
-/// Values that a key can't have, as text: of each, what a string in TOML and a variable would hold.
+/// Invalid values of each key, as the text of a TOML string and of a variable.
 fn impossible(key: &str) -> &'static [&'static str] {
     match key {
         "api.base_url" => &[
@@ -81,7 +80,7 @@ fn impossible(key: &str) -> &'static [&'static str] {
     }
 }
 
-/// A value in TOML, and how a message shows it.
+/// A TOML value, and its form in a message.
 fn wrong_types(is_text: bool) -> Vec<(&'static str, &'static str)> {
     let mut wrong = vec![
         ("true", "true"),
@@ -136,7 +135,7 @@ fn each_key_refuses_each_wrong_type_and_value_wherever_it_is_given() {
             let outcome = run(&mut plain(&["status", "--config", name]));
             let words = [name, entry.name, &shown, &entry.allowed];
             refused(&outcome, 78, &words);
-            // What is left out is the default, and that is said.
+            // A missing part is the default, and the message says so.
             if let Some(default) = &entry.default {
                 refused(&outcome, 78, &[default.trim_matches('"')]);
             }
@@ -156,7 +155,7 @@ fn each_misspelt_key_is_refused_and_the_right_one_named() {
         let value = entry.default.clone().unwrap_or_else(|| "\"x\"".to_owned());
         let middle = key.len() / 2;
         let misspelt = [
-            // A letter left out, one too many, two in the wrong order; in capitals; in no section.
+            // A missing letter, an extra one, two swapped; in capitals; without a section.
             format!("{section}.{}{}", &key[..middle], &key[middle + 1..]),
             format!("{section}.{key}s"),
             format!("{section}.{}", key.to_uppercase()),
@@ -269,19 +268,19 @@ fn config_on_the_command_line_goes_before_the_variable_and_database_before_both(
         path.to_str().unwrap().to_owned()
     };
     let (flag, named) = (write("flag"), write("variable"));
-    let told = |command: &mut Command| said(&run(command));
-    let both = told(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", &named));
+    let said_by = |command: &mut Command| said(&run(command));
+    let both = said_by(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", &named));
     assert!(both.contains("of-flag.db"), "{both}");
-    let one = told(plain(&["status"]).env("GROWD_CONFIG", &named));
+    let one = said_by(plain(&["status"]).env("GROWD_CONFIG", &named));
     assert!(one.contains("of-variable.db"), "{one}");
-    let empty = told(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", ""));
+    let empty = said_by(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", ""));
     assert!(empty.contains("of-flag.db"), "{empty}");
-    let key = told(
+    let key = said_by(
         plain(&["status", "--config", &flag])
             .env("GROWD__DATABASE__PATH", "/nonexistent/of-key.db"),
     );
     assert!(key.contains("of-key.db"), "{key}");
-    let database = told(
+    let database = said_by(
         plain(&[
             "status",
             "--config",
@@ -292,10 +291,11 @@ fn config_on_the_command_line_goes_before_the_variable_and_database_before_both(
         .env("GROWD__DATABASE__PATH", "/nonexistent/of-key.db"),
     );
     assert!(database.contains("of-flag-database.db"), "{database}");
-    // One that is named and broken is not passed over for one that is not.
+    // growd does not replace a broken file that is named by another one.
     fs::write(&named, "nonsense").unwrap();
     assert!(
-        told(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", &named)).contains("of-flag")
+        said_by(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", &named))
+            .contains("of-flag")
     );
     refused(
         &run(plain(&["status"]).env("GROWD_CONFIG", &named)),
@@ -358,7 +358,7 @@ async fn an_invalid_token_is_refused_with_its_place_and_never_repeated() {
     assert_eq!(bench.service.requests().total, 0, "nothing was sent");
 }
 
-/// Does `check` get through to the service with the token that this one accepts?
+/// Whether `check` reaches the service with the token that it accepts.
 fn accepted(command: &mut Command) -> bool {
     let outcome = run(command);
     match outcome.status.code() {
@@ -374,7 +374,7 @@ async fn the_credential_goes_before_the_file_and_the_file_before_the_variable() 
     options.settings.speed = 1_000.0;
     let bench = Bench::with(options).await;
     write_config(&bench, &[]);
-    // There has to be a database for `check` to be content.
+    // `check` needs a database to succeed.
     bench.connection().await;
     let file = bench.dir.path().join("token");
     let credentials = tempfile::tempdir().unwrap();
@@ -392,7 +392,7 @@ async fn the_credential_goes_before_the_file_and_the_file_before_the_variable() 
             .env("EXTRUCT_API_TOKEN", "of-the-variable");
         check
     };
-    // A line break at the end is no part of it.
+    // A final line break is not part of the token.
     write(&file, b"of-the-file\r\n", 0o600);
     write(&credential, b"of-the-credential\n", 0o400);
     accepts("of-the-credential");
@@ -402,7 +402,7 @@ async fn the_credential_goes_before_the_file_and_the_file_before_the_variable() 
     accepts("of-the-file");
     assert!(accepted(&mut check()));
     write_config(&bench, &[("api.token_file", "\"/nonexistent/token\"")]);
-    // A file that is named is not passed over.
+    // A file that is named must be usable.
     assert!(!accepted(&mut check()));
     let toml = bench.dir.path().join("growd.toml");
     let without = fs::read_to_string(&toml).unwrap();
@@ -422,7 +422,7 @@ async fn the_credential_goes_before_the_file_and_the_file_before_the_variable() 
     let outcome = run(check().env("EXTRUCT_API_TOKEN", "two words"));
     refused(&outcome, 77, &["EXTRUCT_API_TOKEN"]);
     write(&credential, b"", 0o400);
-    // So is an empty credential.
+    // The same holds for an empty credential.
     refused(&run(&mut check()), 77, &["extruct-api-token", "empty"]);
 }
 
@@ -450,10 +450,10 @@ async fn a_token_that_everyone_can_read_is_used_and_warned_of() {
     );
 }
 
-/// Ids that are odd and none the worse for it.
+/// Unusual but valid ids.
 const ODD: [&str; 5] = ["...", "-x", "--target", "~", "._~-"];
 
-/// Ids that an earlier version took, and that no new task can have.
+/// Ids that an earlier version accepted, and that new tasks cannot have.
 const OLD: [&str; 21] = [
     "%",
     "%2e%2e",
@@ -490,7 +490,7 @@ async fn an_odd_task_id_reaches_the_service_as_one_segment_of_the_path() {
         bench.service.add_task(&scenario);
     }
     let arguments = [&["add", "--target", "30", "--"][..], &ODD].concat();
-    // Its --config has to come before the ids.
+    // --config must come before the ids.
     let config = bench.dir.path().join("growd.toml");
     let arguments = [&["--config", config.to_str().unwrap()][..], &arguments].concat();
     let added = run(&mut plain(&arguments));
@@ -594,13 +594,13 @@ async fn a_task_id_that_cannot_be_is_refused_on_the_command_line_and_in_sql() {
             said(&outcome)
         );
     }
-    // What looks like a flag is taken for one, and that is said.
+    // An id that begins with a hyphen is read as a flag, and the message says so.
     refused(
         &run(&mut growd(&bench, &["add", "-x", "--target", "5"])),
         2,
         &["-x"],
     );
-    // NUL can't be an argument; in a list it can.
+    // An argument cannot contain NUL; a list can.
     for line in ["a\0b", "\0", ".."] {
         let mut command = growd(&bench, &["add", "-", "--target", "5"]);
         let list = bench.dir.path().join("list");
@@ -647,7 +647,7 @@ fn a_tilde_that_no_shell_expanded_is_refused_on_the_command_line() {
     }
 }
 
-/// An address that leads to nothing but through a proxy.
+/// An address that is reachable only through a proxy.
 const BEYOND: (&str, &str) = ("api.base_url", r#""https://growd.invalid""#);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -668,7 +668,7 @@ async fn a_proxy_or_certificate_that_cannot_be_used_is_an_error_at_the_start_tha
                 refused(&outcome, 78, &[name]);
                 assert!(!said(&outcome).contains("S3CRET"), "{}", said(&outcome));
             }
-            // These two do not talk to the service.
+            // These two do not contact the service.
             for command in [&["check", "--offline"][..], &["add", "a", "--target", "5"]] {
                 let outcome = run(growd(&bench, command).env(name, value));
                 assert!(outcome.status.success(), "{name}: {}", said(&outcome));
@@ -691,7 +691,7 @@ async fn a_proxy_that_refuses_is_named() {
         .trim_matches('"')
         .trim_start_matches("http://")
         .to_owned();
-    // First it refuses connections, then what is asked of it.
+    // The proxy first refuses connections, then requests.
     for open in [false, true] {
         if open {
             proxy.listen();
@@ -703,7 +703,7 @@ async fn a_proxy_that_refuses_is_named() {
             let named = format!("through the proxy http://{host}");
             refused(&outcome, 69, &[&named, "check the proxy"]);
             assert!(!said(&outcome).contains("S3CRET"), "{}", said(&outcome));
-            // One that does not apply is not blamed.
+            // The message does not name a proxy that does not apply.
             let outcome = run(check.env("NO_PROXY", "growd.invalid"));
             refused(&outcome, 69, &["cannot be reached"]);
             assert!(!said(&outcome).contains(&host), "{}", said(&outcome));
@@ -750,7 +750,7 @@ fn the_helpers_environment_is_empty() {
     let dir: TempDir = tempfile::tempdir().unwrap();
     let file = dir.path().join("growd.toml");
     fs::write(&file, "log.level = 'loud'").unwrap();
-    // A variable goes before the file: this test would not see the file's mistake if one were passed on.
+    // A variable overrides the file, so an inherited one would hide the file's error.
     refused(
         &run(&mut plain(&["status", "--config", file.to_str().unwrap()])),
         78,

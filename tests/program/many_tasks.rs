@@ -1,4 +1,4 @@
-//! What the commands show of many tasks: no more than fits a screen, unless `--all` is given.
+//! The output of commands with many tasks: at most one screen, unless `--all` is given.
 
 use crate::support::Bench;
 use crate::support::program::{growd, output, write_config};
@@ -90,7 +90,7 @@ async fn watch_follows_the_growing_ones_of_many_tasks_until_all_have_ended() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    // It sees the one that grows, and then that this has ended too, whichever comes first.
+    // The output shows the growing task, or that it has ended, whichever comes first.
     bench
         .execute(
             "UPDATE progress SET state = 'reached', num_results = 100 WHERE task_id = 'task-200'",

@@ -1,6 +1,6 @@
-//! Commands run as root on a database of somebody else's: they act as its owner, and leave nothing of root's behind.
+//! Commands that root runs on another user's database act as its owner, and leave no file of root's behind.
 //!
-//! For root, as whom these run in CI; anybody else skips them.
+//! These tests need root, as in CI; other users skip them.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, mounts, plenty};
@@ -12,10 +12,10 @@ use std::process::{Command, Output, Stdio};
 /// `nobody` and its group, as nearly every system has them.
 const OWNER: (u32, u32) = (65_534, 65_534);
 
-/// Another user, who need not have a name.
+/// Another user; it needs no name.
 const OTHER: u32 = 65_533;
 
-/// A bench whose database is to be in a directory of `OWNER`'s; none, and a word about it, where this is not root.
+/// Returns a bench whose database is in a directory of `OWNER`. Reports that the test is skipped, and returns none, without root.
 async fn bench(test: &str) -> Option<Bench> {
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
     if !is_root || !can_become_another() {
@@ -51,7 +51,7 @@ fn as_user(uid: u32, gid: u32, program: impl AsRef<std::ffi::OsStr>) -> Command 
     command
 }
 
-/// The program where everybody may run it, as another user.
+/// Runs the program, from a path that every user can execute, as another user.
 fn growd_as(bench: &Bench, uid: u32, gid: u32, arguments: &[&str]) -> Output {
     let program = bench.dir.path().join("growd");
     if !program.exists() {
@@ -80,7 +80,7 @@ fn files(bench: &Bench) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// All that is beside the database is its owner's, and nobody's to read but the group's.
+/// Checks that all files beside the database belong to its owner, and that only the group can read them.
 fn all_is_the_owners(bench: &Bench, when: &str) {
     let files = files(bench);
     assert!(!files.is_empty(), "{when}");
@@ -98,7 +98,7 @@ async fn writing_commands_of_root_act_as_the_owner_of_the_directory_and_of_the_d
     let Some(bench) = bench("writing commands of root").await else {
         return;
     };
-    // Root's alone: read before growd becomes somebody else.
+    // Only root can read it: growd reads it before it becomes another user.
     let config = bench.dir.path().join("growd.toml");
     fs::set_permissions(config, Permissions::from_mode(0o600)).unwrap();
     for command in [
@@ -154,13 +154,12 @@ async fn the_daemon_of_root_is_the_owners_in_all_its_threads_and_its_database_op
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
     all_is_the_owners(&bench, "after it");
-    // And the owner itself goes on with all of it.
+    // The owner itself can use all of it.
     let id = ["pause", id.as_str()];
     succeeds(&growd_as(&bench, OWNER.0, OWNER.1, &id));
 }
 
-/// A link in the place of the database, and one in that of its directory: made by another user, and behind another
-/// link of root's.
+/// A link in place of the database, and one in place of its directory: of another user, and behind another link of root.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_of_another_users_is_followed_as_that_user() {
     let Some(mut bench) = bench("a link of another user's").await else {
@@ -207,7 +206,7 @@ async fn a_database_of_roots_in_the_hands_of_another_is_refused_and_no_lock_is_f
         assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
         assert!(said(&refused).contains("chown"), "{}", said(&refused));
     }
-    // Were it all root's, the lock would still be none.
+    // Even if everything were root's, growd would not follow a link as its lock.
     let directory = bench.settings.database.parent().unwrap();
     chown(directory, Some(0), Some(0)).unwrap();
     let refused = output(&bench, &["run"]);

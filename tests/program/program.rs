@@ -1,4 +1,4 @@
-//! The real program under signals, locks, bad tokens and bad configs: it says what is wrong and goes on.
+//! The real program with signals, locks, bad tokens and bad configs: it reports the problem and continues.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, plenty};
@@ -143,7 +143,7 @@ async fn a_config_from_a_pipe_cannot_be_read_again_and_stays() {
     daemon.logs("started").await;
     daemon.signal("HUP");
     daemon.logs("is a pipe, which cannot be read twice").await;
-    // The limit stays too: with none of it, this one would get there.
+    // The limit stays too: without it, this task would reach its target.
     bench.grow(&plenty(), 90).await;
     bench
         .until("SELECT sum(requested) = 25 AND sum(state = 'accepted') > 0 FROM resumes")

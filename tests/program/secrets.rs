@@ -1,5 +1,5 @@
-//! The token goes to the service, in one header, and nowhere else: whatever is asked of the program, whatever goes
-//! wrong, and however the service echoes it.
+//! The token appears in one header of the requests to the service and nowhere else, whatever the command, the failure, or the
+//! echo of the service.
 
 use crate::support::Bench;
 use crate::support::program::{Daemon, growd, write_config};
@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// Begins and ends with something that is found nowhere else.
+/// Its beginning and its end occur nowhere else.
 const TOKEN: &str = "MARKED-Token-7f3a9.0123-cafe-EDNAMORK";
 
-/// Parts of it, in small letters: none of these may be found anywhere, in any case.
+/// Parts of the token in lower case: none may occur anywhere, in any case.
 const PARTS: [&str; 2] = ["marked-token-7", "cafe-ednamork"];
 
 #[track_caller]
@@ -33,7 +33,7 @@ fn assert_clean(what: &str, bytes: &[u8]) {
     }
 }
 
-/// Where a token is kept.
+/// The source of the token.
 #[derive(Debug, Clone, Copy)]
 enum Kept {
     File,
@@ -41,11 +41,11 @@ enum Kept {
     Credential,
 }
 
-/// A bench whose token is kept somewhere, and what the program needs to find it.
+/// A bench with a token, and the variables with which the program finds it.
 struct Marked {
     bench: Bench,
     variables: Vec<(&'static str, PathBuf)>,
-    /// Holds the files with the token in them, which the search leaves out.
+    /// The directory with the token's files, which the search skips.
     _secrets: tempfile::TempDir,
 }
 
@@ -101,7 +101,7 @@ impl Marked {
         command
     }
 
-    /// Runs a command to its end; what it says is clean.
+    /// Runs a command and checks its output.
     fn says(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments).output().unwrap();
         assert_clean(&format!("{arguments:?}"), &output.stdout);
@@ -126,7 +126,7 @@ impl Marked {
         Daemon { child, log }
     }
 
-    /// Every file that came to be, database and log among them, is clean, and so are their names.
+    /// Checks the content and the name of every file, including database and log.
     fn assert_files_clean(&self) -> usize {
         let mut count = 0;
         for entry in fs::read_dir(self.bench.dir.path()).unwrap() {
@@ -139,14 +139,14 @@ impl Marked {
     }
 }
 
-/// What others on the machine see of a process.
+/// Checks what other users of the machine can see of a process.
 fn assert_process_clean(pid: u32) {
     for file in ["cmdline", "comm", "stat", "status", "maps"] {
         let path = format!("/proc/{pid}/{file}");
         assert_clean(&path, &fs::read(&path).unwrap());
     }
     for descriptor in fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
-        // Some are closed again by now.
+        // Some are closed by now.
         if let Ok(target) = fs::read_link(descriptor.path()) {
             let name = target.file_name().unwrap_or_default();
             assert_clean("an open file's name", name.as_encoded_bytes());
@@ -168,7 +168,7 @@ fn echo(code: u16, detail: serde_json::Value) -> Fault {
     }
 }
 
-/// Every answer that a client can get, each with the token in it, in each place and in each form.
+/// Answers with the token, in each place and in each form.
 fn echoes() -> Vec<Fault> {
     let mut faults = Vec::new();
     for code in [400, 408, 409, 422, 500, 503] {
@@ -183,7 +183,7 @@ fn echoes() -> Vec<Fault> {
         json!({ TOKEN: { "authorization": TOKEN.to_lowercase() } }),
         json!(format!("{TOKEN}{TOKEN} {}", TOKEN.to_uppercase())),
         json!([TOKEN]),
-        // It lies across the place where a long text is cut.
+        // The token crosses the point where growd cuts a long text.
         json!({ "detail": format!("{}{TOKEN}", "x".repeat(480)) }),
         json!({ "detail": format!("{}{TOKEN}", "é".repeat(485)) }),
     ] {
@@ -243,7 +243,7 @@ async fn runs_clean(kept: Kept, format: &'static str) {
         "{:?}",
         bench.service.pending_script()
     );
-    // While it runs there is a log of the database too.
+    // While the daemon runs, the write-ahead log exists too.
     assert!(marked.assert_files_clean() >= 5);
     daemon.signal("HUP");
     bench
@@ -447,7 +447,7 @@ async fn commands_that_need_no_token_do_not_print_one() {
             .unwrap();
         let mut stderr = child.stderr.take().unwrap();
         let mut said = [0; 1];
-        // It has begun once it says something.
+        // Its first output shows that it has started.
         stderr.read_exact(&mut said).unwrap();
         assert_process_clean(child.id());
         Command::new("kill")

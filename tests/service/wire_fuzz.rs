@@ -106,7 +106,7 @@ fn an_accepted_task_has_the_values_that_were_sent_and_printable_text() {
     assert_eq!((most.desired, most.results), (i64::MAX, i64::MAX));
 }
 
-// --- what must hold of anything that is read ---
+// --- invariants of an accepted task ---
 
 fn assert_possible(seen: &Observation) -> Result<(), String> {
     let counters = [
@@ -158,7 +158,7 @@ fn check(body: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-// --- tasks, and what can be done to them ---
+// --- tasks and mutations ---
 
 fn valid() -> impl Strategy<Value = Value> {
     let status = select(vec!["created", "in_progress", "done", "failed", "new"]);
@@ -366,7 +366,7 @@ fn a_counter_that_is_no_count_is_refused() {
             Ok(())
         },
     );
-    // Of the others only `null` is nothing worse than a field that is missing.
+    // A `null` equals a missing field.
     for_each(
         500,
         &(valid(), select(COUNTERS.to_vec()), no_count()),
