@@ -1,5 +1,5 @@
-//! Failures of the database that the daemon can mend or has to name: a log that fills a small disk, a changed schema, and a
-//! log or its index that is removed.
+//! Failures of the database that the daemon repairs or names: a write-ahead log that fills a small disk, a changed schema, and a
+//! removed log or index.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, TIMEOUT, duplicates, mounts, plenty};
@@ -61,7 +61,7 @@ async fn on_a_full_disk_the_log_frees_its_space_and_polls_go_on() {
     let mut bench = Bench::new().await;
     let disk = mounts::disk(&mut bench, "20m");
     write_config(&bench, &[("polling.max_interval", r#""20ms""#)]);
-    // The task is always at work: what a poll writes replaces what was there.
+    // The task stays `in_progress`: each poll overwrites the same rows.
     let at_work = Scenario {
         rate_per_minute: Some(0.000_1),
         ..Scenario::default()
@@ -172,7 +172,7 @@ async fn a_removed_log_or_index_ends_the_daemon_and_a_restart_is_enough() {
             "{}",
             daemon.logged()
         );
-        // As it says: started again, nothing else.
+        // As the message says, a restart is enough.
         let mut daemon = Daemon::start(&bench);
         bench
             .until("SELECT count(*) = 3 FROM progress WHERE state = 'reached' AND next_poll_at IS NULL")

@@ -1,11 +1,11 @@
-//! A write-ahead log that a reader pins, with the program itself: reported, and its room given back.
+//! A write-ahead log that a reader pins, with the real program: it is reported, and its space is freed.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, TIMEOUT};
 use growd::store::wal;
 use std::time::{Duration, Instant};
 
-/// What `growd status --json` says needs attention.
+/// Returns the list `attention` of `growd status --json`.
 fn attention(bench: &Bench) -> Vec<serde_json::Value> {
     let status = output(bench, &["status", "--json"]);
     assert!(status.status.success(), "{status:?}");

@@ -26,7 +26,7 @@ async fn a_daemon_whose_lock_is_removed_reports_it_and_ends() {
     }
 }
 
-/// The other daemon is a poll that is stored while this one's is in flight.
+/// A poll that is stored while this daemon's is in flight stands for the other daemon.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poll_that_another_has_overtaken_leads_to_no_resume() {
     let mut bench = Bench::new().await;

@@ -65,7 +65,7 @@ async fn a_clock_that_went_back_makes_waiting_tasks_due_and_delays_none_for_more
     let bench = Bench::new().await;
     let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
     let mut connection = bench.connection().await;
-    // Names in their order, so that the rows come in it.
+    // Ids in the order of the rows.
     let rows = [
         ("a-new-one", "new", "2026-11-24T13:00:00.000Z"),
         ("at-work", "regular", "2026-11-24T13:00:00.000Z"),

@@ -291,7 +291,7 @@ fn config_on_the_command_line_goes_before_the_variable_and_database_before_both(
         .env("GROWD__DATABASE__PATH", "/nonexistent/of-key.db"),
     );
     assert!(database.contains("of-flag-database.db"), "{database}");
-    // growd does not replace a broken file that is named by another one.
+    // A broken file that is named is an error: growd does not fall back to another one.
     fs::write(&named, "nonsense").unwrap();
     assert!(
         said_by(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", &named))

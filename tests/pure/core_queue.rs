@@ -1,4 +1,4 @@
-//! The fair queue under a simulated clock: with too little time for all due tasks, none starves.
+//! The fair queue under a simulated clock: if more tasks are due than can be polled, none starves.
 
 use growd::core::queue::{FairQueue, Queue};
 use proptest::prelude::*;
@@ -117,7 +117,7 @@ proptest! {
         world.run(20_000);
         world.add(bulk);
         world.run(30_000);
-        // One more, while the bulk still waits.
+        // One more task, while the bulk still waits.
         world.add(1);
         let added = world.tasks.len() - 1;
         world.run(33_000);

@@ -1,4 +1,4 @@
-//! What the units say has to fit the program, and the instances' unit that of the service.
+//! The systemd units match the program, and the unit of the instances matches that of the service.
 
 use growd::cli::Exit;
 use std::collections::BTreeSet;
