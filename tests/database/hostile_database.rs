@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
@@ -29,7 +29,7 @@ fn refused(bench: &Bench, arguments: &[&str], status: i32, words: &[&str]) {
 }
 
 fn has_failed(output: &Output, arguments: &[&str], status: i32, words: &[&str]) {
-    let said = said(output);
+    let said = printed(output);
     assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
     for word in words {
         assert!(said.contains(word), "{arguments:?}: no {word:?} in: {said}");
@@ -76,7 +76,7 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// Starts the program, waits until all tasks have ended, and checks that no resume took effect twice.
-async fn goes_on(bench: &Bench) {
+async fn continues(bench: &Bench) {
     let mut daemon = Daemon::start(bench);
     bench
         .until("SELECT count(*) = 3 FROM progress WHERE state = 'reached' AND next_poll_at IS NULL")
@@ -94,7 +94,7 @@ fn beside(database: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Moves the write-ahead log into the database, removes it, and returns the database's bytes.
-async fn whole(bench: &Bench) -> Vec<u8> {
+async fn checkpointed(bench: &Bench) -> Vec<u8> {
     let path = &bench.settings.database;
     let mut connection =
         SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path))
@@ -155,7 +155,7 @@ async fn a_file_that_is_no_database_of_growd_is_refused_and_not_changed() {
             &["backup", "/nonexistent/x"],
         ] {
             let outcome = output(&bench, command);
-            let said = said(&outcome);
+            let said = printed(&outcome);
             assert_eq!(
                 outcome.status.code(),
                 Some(78),
@@ -209,7 +209,7 @@ async fn a_database_from_a_later_version_is_refused_and_stays_as_it_is() {
         )
         .await;
     let path = &bench.settings.database;
-    let before = whole(&bench).await;
+    let before = checkpointed(&bench).await;
     for command in [&["run"][..], &ADD, &["status"], &["check", "--offline"]] {
         refused(&bench, command, 78, &["99991231235959", "newer growd"]);
         assert_eq!(fs::read(path).unwrap(), before, "{command:?}");
@@ -220,7 +220,7 @@ async fn a_database_from_a_later_version_is_refused_and_stays_as_it_is() {
 async fn a_truncated_database_is_called_damaged_and_kept() {
     let bench = bench_at_work().await;
     let path = &bench.settings.database;
-    let whole = whole(&bench).await;
+    let whole = checkpointed(&bench).await;
     for length in [whole.len() / 2, 4096 + 100, 512, 50] {
         fs::write(path, &whole[..length]).unwrap();
         for command in [&["run"][..], &ADD, &["status"], &["check", "--offline"]] {
@@ -229,7 +229,7 @@ async fn a_truncated_database_is_called_damaged_and_kept() {
         }
     }
     fs::write(path, &whole).unwrap();
-    goes_on(&bench).await;
+    continues(&bench).await;
     bench.assert_ledgers_agree().await;
 }
 
@@ -256,7 +256,7 @@ async fn without_write_permission_it_reports_it_and_continues_once_it_has_it() {
             has_failed(&held(command), command, 1, &["growd needs to", "write"]);
         }
         let status = held(&["status"]);
-        assert!(status.status.success(), "{what}: {}", said(&status));
+        assert!(status.status.success(), "{what}: {}", printed(&status));
         fs::set_permissions(on, usual).unwrap();
     }
     let usual = fs::metadata(&path).unwrap().permissions();
@@ -270,7 +270,7 @@ async fn without_write_permission_it_reports_it_and_continues_once_it_has_it() {
         );
     }
     fs::set_permissions(&path, usual).unwrap();
-    goes_on(&bench).await;
+    continues(&bench).await;
     bench.assert_ledgers_agree().await;
 }
 
@@ -284,16 +284,16 @@ async fn on_a_read_only_file_system_it_says_so_and_can_still_be_read() {
     let bench = bench_at_work().await;
     let dir = bench.dir.path();
     let id: String = bench.value("SELECT min(task_id) FROM tasks").await;
-    whole(&bench).await;
+    checkpointed(&bench).await;
     mounts::mount(&["--bind", dir.to_str().unwrap()], dir);
     mounts::mount(&["-o", "remount,ro,bind"], dir);
     for command in [&["run"][..], &ADD, &["pause", &id]] {
         refused(&bench, command, 1, &["growd needs to", "write"]);
     }
     let status = output(&bench, &["status"]);
-    assert!(status.status.success(), "{}", said(&status));
+    assert!(status.status.success(), "{}", printed(&status));
     mounts::mount(&["-o", "remount,rw,bind"], dir);
-    goes_on(&bench).await;
+    continues(&bench).await;
     bench.assert_ledgers_agree().await;
 }
 
@@ -379,7 +379,7 @@ async fn locked_for_longer_than_the_busy_timeout_it_waits_and_loses_nothing() {
         .await;
     // Reading still works.
     let status = output(&bench, &["status"]);
-    assert!(status.status.success(), "{}", said(&status));
+    assert!(status.status.success(), "{}", printed(&status));
     assert!(effects(&bench) <= 3, "none asked a second time");
     lock.rollback().await.unwrap();
     daemon.logs("the database can be written again").await;
@@ -431,7 +431,7 @@ async fn a_database_replaced_while_it_runs_ends_it_and_the_old_one_holds_all_tha
         "what was under way was recorded before the end: {}",
         bench.dump().await
     );
-    goes_on(&bench).await;
+    continues(&bench).await;
     bench.assert_ledgers_agree().await;
 }
 
@@ -441,7 +441,7 @@ async fn removed(what: &str) {
     let path = &bench.settings.database;
     let backup = bench.dir.path().join("backup.db");
     let copied = output(&bench, &["backup", backup.to_str().unwrap()]);
-    assert!(copied.status.success(), "{}", said(&copied));
+    assert!(copied.status.success(), "{}", printed(&copied));
     let mut daemon = Daemon::start(&bench);
     until_took_effect(&bench, 1).await;
     fs::remove_file(beside(path, what)).unwrap();
@@ -451,10 +451,10 @@ async fn removed(what: &str) {
             let _ = fs::remove_file(beside(path, suffix));
         }
         fs::rename(&backup, path).unwrap();
-        goes_on(&bench).await;
+        continues(&bench).await;
     } else {
         // Only the log was removed; growd wrote its content to the file before it ended.
-        goes_on(&bench).await;
+        continues(&bench).await;
         bench.assert_ledgers_agree().await;
     }
 }
@@ -470,7 +470,7 @@ async fn cut_short(keep: u64) {
     let path = &bench.settings.database;
     let backup = bench.dir.path().join("backup.db");
     let copied = output(&bench, &["backup", backup.to_str().unwrap()]);
-    assert!(copied.status.success(), "{}", said(&copied));
+    assert!(copied.status.success(), "{}", printed(&copied));
     let mut daemon = Daemon::start(&bench);
     until_took_effect(&bench, 1).await;
     File::options()
@@ -488,7 +488,7 @@ async fn cut_short(keep: u64) {
         let _ = fs::remove_file(beside(path, suffix));
     }
     fs::rename(&backup, path).unwrap();
-    goes_on(&bench).await;
+    continues(&bench).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

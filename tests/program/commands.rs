@@ -132,7 +132,7 @@ async fn add_is_an_upsert_of_ids_links_and_lines_all_or_none() {
 }
 
 /// Runs a command with this stdin; returns its stdout and stderr.
-fn fed(bench: &Bench, arguments: &[&str], input: &str, status: i32) -> (String, String) {
+fn run_with_stdin(bench: &Bench, arguments: &[&str], input: &str, status: i32) -> (String, String) {
     let mut command = growd(bench, arguments);
     let file = bench.dir.path().join("input");
     std::fs::write(&file, input).unwrap();
@@ -151,9 +151,9 @@ async fn wanted(bench: &Bench) -> Vec<(String, i64, Option<i64>, Option<String>)
 async fn add_reads_lines_without_blank_ones_and_remarks() {
     let bench = bench().await;
     let input = "\u{feff}a\n\n  # a remark\n#b\n \t\n c \r\n";
-    let (out, _) = fed(&bench, &["add", "-", "--target", "8"], input, 0);
+    let (out, _) = run_with_stdin(&bench, &["add", "-", "--target", "8"], input, 0);
     assert_eq!(out, "added a (target 8)\nadded c (target 8)\n");
-    let (_, err) = fed(&bench, &["add", "-", "--target", "8"], "# none\n\n", 2);
+    let (_, err) = run_with_stdin(&bench, &["add", "-", "--target", "8"], "# none\n\n", 2);
     assert!(err.contains("no tasks on stdin"), "{err}");
 }
 
@@ -192,7 +192,7 @@ async fn add_reads_a_csv_file_with_values_of_its_own_for_each_task() {
             ("b".to_owned(), 50, None, note("n")),
         ]
     );
-    let (out, _) = fed(&bench, &["add", "--csv", "-"], "task_id,target\na,61\n", 0);
+    let (out, _) = run_with_stdin(&bench, &["add", "--csv", "-"], "task_id,target\na,61\n", 0);
     assert_eq!(out, "changed a (target 61)\n");
     assert_eq!(
         wanted(&bench).await[1].2,
@@ -214,7 +214,7 @@ async fn each_unusable_row_of_a_csv_file_is_reported_and_nothing_is_added() {
                 c\n\
                 https://evil.example/tasks/d,5,\n";
     for _ in 0..2 {
-        let (out, err) = fed(&bench, &["add", "--csv", "-"], text, 1);
+        let (out, err) = run_with_stdin(&bench, &["add", "--csv", "-"], text, 1);
         assert!(out.is_empty(), "{out}");
         for expected in [
             "line 3 of stdin: \"bad\\u{200b}\" is no task id: U+200B",
@@ -238,7 +238,7 @@ async fn each_unusable_row_of_a_csv_file_is_reported_and_nothing_is_added() {
         ("id,target\na,5\n", "no column task_id"),
         ("task_id,target\n", "no tasks in the CSV file"),
     ] {
-        let (_, err) = fed(&bench, &["add", "--csv", "-"], text, 1);
+        let (_, err) = run_with_stdin(&bench, &["add", "--csv", "-"], text, 1);
         assert!(err.contains(why), "{err}");
     }
     let (_, err) = run(&bench, &["add", "--csv", "/nonexistent/list.csv"], 1);
@@ -258,7 +258,7 @@ async fn many_tasks_are_added_at_once_and_reported_in_one_line() {
         .map(|n| format!("{n:08x}-1111-4222-8333-444455556666\n"))
         .collect();
     let begin = std::time::Instant::now();
-    let (out, _) = fed(&bench, &["add", "-", "--target", "100"], &ids.concat(), 0);
+    let (out, _) = run_with_stdin(&bench, &["add", "-", "--target", "100"], &ids.concat(), 0);
     let took = begin.elapsed();
     assert_eq!(
         out,
@@ -270,9 +270,9 @@ async fn many_tasks_are_added_at_once_and_reported_in_one_line() {
     }
     let some = format!("{}{}", ids[..21].concat(), "new\n");
     run(&bench, &["add", ids[0].trim(), "--target", "90"], 0);
-    let (out, _) = fed(&bench, &["add", "-", "--target", "100"], &some, 0);
+    let (out, _) = run_with_stdin(&bench, &["add", "-", "--target", "100"], &some, 0);
     assert_eq!(out, "22 tasks: 1 added, 1 changed, 20 unchanged\n");
-    let (out, _) = fed(
+    let (out, _) = run_with_stdin(
         &bench,
         &["add", "-", "--target", "100"],
         &ids[..20].concat(),

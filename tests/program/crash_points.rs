@@ -17,7 +17,7 @@ const AT_ONCE: usize = 4;
 
 /// The signal that makes the daemon reach a crash point.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Do {
+enum Trigger {
     /// None: it reaches the point by itself.
     Nothing,
     /// SIGHUP.
@@ -30,7 +30,7 @@ enum Do {
 struct Case {
     point: Point,
     time: u32,
-    act: Do,
+    act: Trigger,
     /// The fault of every resume.
     resumes: Option<Fault>,
 }
@@ -44,7 +44,7 @@ impl Case {
         let plain = Self {
             point,
             time: 1,
-            act: Do::Nothing,
+            act: Trigger::Nothing,
             resumes: None,
         };
         let at = |time, resumes| Self {
@@ -71,7 +71,7 @@ impl Case {
                 at(2, Some(Fault::LostBefore)),
             ],
             Point::ReloadRead | Point::ReloadAdopted => vec![Self {
-                act: Do::Reload,
+                act: Trigger::Reload,
                 ..plain
             }],
             Point::DrainBegins
@@ -79,7 +79,7 @@ impl Case {
             | Point::CheckpointBegins
             | Point::CheckpointDone => {
                 vec![Self {
-                    act: Do::Stop,
+                    act: Trigger::Stop,
                     resumes: Some(Fault::Delay { ms: 300 }),
                     ..plain
                 }]
@@ -163,7 +163,7 @@ async fn begin(bench: &Bench) -> Vec<(String, &'static str)> {
 }
 
 /// Starts the program again, waits until all tasks have ended, and compares them with the service.
-async fn goes_on(bench: &Bench, begun: &[(String, &'static str)], when: &str) {
+async fn continues(bench: &Bench, begun: &[(String, &'static str)], when: &str) {
     bench.service.clear_script();
     let mut daemon = Daemon::start(bench);
     bench.until_all_ended().await;
@@ -202,15 +202,15 @@ async fn killed_and_restarted(case: Case) {
             )
             .await;
     }
-    let fuse = format!("{}:{}", case.point.name(), case.time);
-    let mut daemon = Daemon::start_with(&bench, &[("GROWD_CRASH_AT", &fuse)]);
+    let crash_at = format!("{}:{}", case.point.name(), case.time);
+    let mut daemon = Daemon::start_with(&bench, &[("GROWD_CRASH_AT", &crash_at)]);
     match case.act {
-        Do::Nothing => {}
-        Do::Reload => {
+        Trigger::Nothing => {}
+        Trigger::Reload => {
             daemon.logs("started").await;
             daemon.signal("HUP");
         }
-        Do::Stop => {
+        Trigger::Stop => {
             bench
                 .until("SELECT count(*) > 0 FROM resumes WHERE state = 'intended'")
                 .await;
@@ -221,7 +221,7 @@ async fn killed_and_restarted(case: Case) {
     if case.precedes_the_database() {
         begun = begin(&bench).await;
     }
-    goes_on(&bench, &begun, &when).await;
+    continues(&bench, &begun, &when).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,7 +249,7 @@ async fn killed_during_a_resume(fault: Fault, seen: fn(&Bench) -> bool) {
     until(&when, || seen(&bench)).await;
     daemon.signal("KILL");
     daemon.killed(&when).await;
-    goes_on(&bench, &begun, &when).await;
+    continues(&bench, &begun, &when).await;
 }
 
 fn resume_received(bench: &Bench) -> bool {

@@ -23,13 +23,13 @@ fn run(command: &mut Command) -> Output {
     command.output().expect("it starts")
 }
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 #[track_caller]
 fn refused(output: &Output, status: i32, words: &[&str]) {
-    let said = said(output);
+    let said = printed(output);
     assert_eq!(output.status.code(), Some(status), "{words:?}: {said}");
     for word in words {
         assert!(said.contains(word), "no {word:?} in: {said}");
@@ -215,7 +215,11 @@ fn invalid_toml_is_refused_with_its_line_and_without_quoting_it() {
         for command in ["status", "run", "check"] {
             let outcome = run(&mut plain(&[command, "--config", name]));
             refused(&outcome, 78, &[name, "TOML", line]);
-            assert!(!said(&outcome).contains("S3CRET"), "{}", said(&outcome));
+            assert!(
+                !printed(&outcome).contains("S3CRET"),
+                "{}",
+                printed(&outcome)
+            );
         }
     }
 }
@@ -268,19 +272,19 @@ fn config_on_the_command_line_goes_before_the_variable_and_database_before_both(
         path.to_str().unwrap().to_owned()
     };
     let (flag, named) = (write("flag"), write("variable"));
-    let said_by = |command: &mut Command| said(&run(command));
-    let both = said_by(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", &named));
+    let output_of = |command: &mut Command| printed(&run(command));
+    let both = output_of(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", &named));
     assert!(both.contains("of-flag.db"), "{both}");
-    let one = said_by(plain(&["status"]).env("GROWD_CONFIG", &named));
+    let one = output_of(plain(&["status"]).env("GROWD_CONFIG", &named));
     assert!(one.contains("of-variable.db"), "{one}");
-    let empty = said_by(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", ""));
+    let empty = output_of(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", ""));
     assert!(empty.contains("of-flag.db"), "{empty}");
-    let key = said_by(
+    let key = output_of(
         plain(&["status", "--config", &flag])
             .env("GROWD__DATABASE__PATH", "/nonexistent/of-key.db"),
     );
     assert!(key.contains("of-key.db"), "{key}");
-    let database = said_by(
+    let database = output_of(
         plain(&[
             "status",
             "--config",
@@ -294,7 +298,7 @@ fn config_on_the_command_line_goes_before_the_variable_and_database_before_both(
     // A broken file that is named is an error: growd does not fall back to another one.
     fs::write(&named, "nonsense").unwrap();
     assert!(
-        said_by(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", &named))
+        output_of(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", &named))
             .contains("of-flag")
     );
     refused(
@@ -334,7 +338,11 @@ async fn an_invalid_token_is_refused_with_its_place_and_never_repeated() {
         for command in [&["run"][..], &["check"], &["check", "--offline"]] {
             let outcome = run(&mut growd(&bench, command));
             refused(&outcome, 77, &[place, why, "put the token there"]);
-            assert!(!said(&outcome).contains("MARKED"), "{}", said(&outcome));
+            assert!(
+                !printed(&outcome).contains("MARKED"),
+                "{}",
+                printed(&outcome)
+            );
         }
     }
     fs::remove_file(&file).unwrap();
@@ -364,7 +372,7 @@ fn accepted(command: &mut Command) -> bool {
     match outcome.status.code() {
         Some(0) => true,
         Some(77) => false,
-        _ => panic!("{}", said(&outcome)),
+        _ => panic!("{}", printed(&outcome)),
     }
 }
 
@@ -435,8 +443,12 @@ async fn a_token_that_everyone_can_read_is_used_and_warned_of() {
     for (mode, warned) in [(0o644, true), (0o602, true), (0o640, false), (0o600, false)] {
         write(&file, b"a-token-for-tests\n", mode);
         let checked = run(&mut growd(&bench, &["check"]));
-        assert!(checked.status.success(), "{}", said(&checked));
-        assert_eq!(said(&checked).contains("chmod o-rwx"), warned, "{mode:o}");
+        assert!(checked.status.success(), "{}", printed(&checked));
+        assert_eq!(
+            printed(&checked).contains("chmod o-rwx"),
+            warned,
+            "{mode:o}"
+        );
     }
     write(&file, b"a-token-for-tests\n", 0o644);
     let mut daemon = Daemon::start(&bench);
@@ -494,7 +506,7 @@ async fn an_odd_task_id_reaches_the_service_as_one_segment_of_the_path() {
     let config = bench.dir.path().join("growd.toml");
     let arguments = [&["--config", config.to_str().unwrap()][..], &arguments].concat();
     let added = run(&mut plain(&arguments));
-    assert!(added.status.success(), "{}", said(&added));
+    assert!(added.status.success(), "{}", printed(&added));
     let old = OLD
         .map(|id| format!("('{}', 30)", id.replace('\'', "''")))
         .join(", ");
@@ -533,7 +545,7 @@ async fn an_odd_task_id_reaches_the_service_as_one_segment_of_the_path() {
     );
     for id in OLD {
         let shown = run(&mut growd(&bench, &["show", id]));
-        assert!(shown.status.success(), "{id:?}: {}", said(&shown));
+        assert!(shown.status.success(), "{id:?}: {}", printed(&shown));
     }
 }
 
@@ -559,7 +571,7 @@ async fn a_task_id_that_cannot_be_is_refused_on_the_command_line_and_in_sql() {
     ];
     for id in bad {
         let outcome = run(&mut growd(&bench, &["add", id, "--target", "5"]));
-        let text = said(&outcome);
+        let text = printed(&outcome);
         assert_eq!(outcome.status.code(), Some(2), "{id:?}: {text}");
         assert!(
             text.len() < 30_000 && !text.contains('\u{1b}'),
@@ -591,7 +603,7 @@ async fn a_task_id_that_cannot_be_is_refused_on_the_command_line_and_in_sql() {
             outcome.status.code(),
             Some(2),
             "{only_here}: {}",
-            said(&outcome)
+            printed(&outcome)
         );
     }
     // An id that begins with a hyphen is read as a flag, and the message says so.
@@ -616,14 +628,14 @@ async fn a_task_id_that_cannot_be_is_refused_on_the_command_line_and_in_sql() {
 fn a_variable_that_growd_does_not_know_is_warned_of() {
     let warned = |name: &str| {
         let outcome = run(plain(&["status", "--database", "/nonexistent/x.db"]).env(name, "5"));
-        said(&outcome)
+        printed(&outcome)
     };
     let said = warned("GROWD_GROWTH_CHUNK");
     assert!(said.contains("GROWD_GROWTH_CHUNK is unknown"), "{said}");
     assert!(said.contains("GROWD__GROWTH__CHUNK"), "{said}");
     assert!(!warned("GROWD__GROWTH__CHUNK").contains("GROWD"));
     let mut check = plain(&["check", "--offline", "--database", "/nonexistent/x.db"]);
-    let said = self::said(&run(check.env("GROWD_GROWTH_CHUNK", "5")));
+    let said = self::printed(&run(check.env("GROWD_GROWTH_CHUNK", "5")));
     assert!(
         said.contains("warn  config") && said.contains("GROWD__GROWTH__CHUNK"),
         "{said}"
@@ -666,12 +678,16 @@ async fn a_proxy_or_certificate_that_cannot_be_used_is_an_error_at_the_start_tha
             for command in ["run", "check"] {
                 let outcome = run(growd(&bench, &[command]).env(name, value));
                 refused(&outcome, 78, &[name]);
-                assert!(!said(&outcome).contains("S3CRET"), "{}", said(&outcome));
+                assert!(
+                    !printed(&outcome).contains("S3CRET"),
+                    "{}",
+                    printed(&outcome)
+                );
             }
             // These two do not contact the service.
             for command in [&["check", "--offline"][..], &["add", "a", "--target", "5"]] {
                 let outcome = run(growd(&bench, command).env(name, value));
-                assert!(outcome.status.success(), "{name}: {}", said(&outcome));
+                assert!(outcome.status.success(), "{name}: {}", printed(&outcome));
             }
         }
     }
@@ -702,11 +718,15 @@ async fn a_proxy_that_refuses_is_named() {
             let outcome = run(check.env(name, proxy));
             let named = format!("through the proxy http://{host}");
             refused(&outcome, 69, &[&named, "check the proxy"]);
-            assert!(!said(&outcome).contains("S3CRET"), "{}", said(&outcome));
+            assert!(
+                !printed(&outcome).contains("S3CRET"),
+                "{}",
+                printed(&outcome)
+            );
             // The message does not name a proxy that does not apply.
             let outcome = run(check.env("NO_PROXY", "growd.invalid"));
             refused(&outcome, 69, &["cannot be reached"]);
-            assert!(!said(&outcome).contains(&host), "{}", said(&outcome));
+            assert!(!printed(&outcome).contains(&host), "{}", printed(&outcome));
         }
     }
 }

@@ -65,13 +65,13 @@ fn growd_as(bench: &Bench, uid: u32, gid: u32, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 fn succeeds(output: &Output) -> String {
-    assert!(output.status.success(), "{}", said(output));
-    said(output)
+    assert!(output.status.success(), "{}", printed(output));
+    printed(output)
 }
 
 fn files(bench: &Bench) -> Vec<PathBuf> {
@@ -81,7 +81,7 @@ fn files(bench: &Bench) -> Vec<PathBuf> {
 }
 
 /// Checks that all files beside the database belong to its owner, and that only the group can read them.
-fn all_is_the_owners(bench: &Bench, when: &str) {
+fn assert_all_owned(bench: &Bench, when: &str) {
     let files = files(bench);
     assert!(!files.is_empty(), "{when}");
     for file in files {
@@ -112,11 +112,11 @@ async fn writing_commands_of_root_act_as_the_owner_of_the_directory_and_of_the_d
         &["remove", "x"],
     ] {
         succeeds(&output(&bench, command));
-        all_is_the_owners(&bench, command[0]);
+        assert_all_owned(&bench, command[0]);
     }
     let copy = bench.dir.path().join("copy.db");
     succeeds(&output(&bench, &["backup", copy.to_str().unwrap()]));
-    all_is_the_owners(&bench, "backup");
+    assert_all_owned(&bench, "backup");
     assert_eq!(fs::metadata(copy).unwrap().uid(), 0, "a backup is root's");
 }
 
@@ -150,10 +150,10 @@ async fn the_daemon_of_root_is_the_owners_in_all_its_threads_and_its_database_op
         .until("SELECT state = 'reached' AND next_poll_at IS NULL FROM progress")
         .await;
     succeeds(&output(&bench, &["status"]));
-    all_is_the_owners(&bench, "while it runs");
+    assert_all_owned(&bench, "while it runs");
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
-    all_is_the_owners(&bench, "after it");
+    assert_all_owned(&bench, "after it");
     // The owner itself can use all of it.
     let id = ["pause", id.as_str()];
     succeeds(&growd_as(&bench, OWNER.0, OWNER.1, &id));
@@ -185,7 +185,7 @@ async fn a_link_of_another_users_is_followed_as_that_user() {
         bench.settings.database = database;
         write_config(&bench, &[]);
         let refused = output(&bench, &["add", "x", "--target", "5"]);
-        assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+        assert_eq!(refused.status.code(), Some(1), "{}", printed(&refused));
         assert_eq!(fs::read_dir(&roots).unwrap().count(), 0);
     }
 }
@@ -203,14 +203,14 @@ async fn a_database_of_roots_in_the_hands_of_another_is_refused_and_no_lock_is_f
     symlink(&victim, lock).unwrap();
     for command in [&["run"][..], &["add", "x", "--target", "5"]] {
         let refused = output(&bench, command);
-        assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
-        assert!(said(&refused).contains("chown"), "{}", said(&refused));
+        assert_eq!(refused.status.code(), Some(1), "{}", printed(&refused));
+        assert!(printed(&refused).contains("chown"), "{}", printed(&refused));
     }
     // Even if everything were root's, growd would not follow a link as its lock.
     let directory = bench.settings.database.parent().unwrap();
     chown(directory, Some(0), Some(0)).unwrap();
     let refused = output(&bench, &["run"]);
-    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert_eq!(refused.status.code(), Some(1), "{}", printed(&refused));
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }
 
@@ -237,7 +237,7 @@ async fn root_that_cannot_become_the_owner_says_so_and_changes_nothing() {
         .arg(bench.dir.path().join("growd.toml"))
         .output()
         .unwrap();
-    let said = said(&refused);
+    let said = printed(&refused);
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("cannot act as that user"), "{said}");
     assert!(files(&bench).is_empty());
@@ -258,7 +258,7 @@ async fn a_group_member_reads_and_a_refused_write_names_the_owner() {
         &["remove", "x"],
     ] {
         let refused = growd(command);
-        let said = said(&refused);
+        let said = printed(&refused);
         assert_eq!(refused.status.code(), Some(1), "{said}");
         assert!(
             said.contains("belongs to") && said.contains("`sudo growd`"),
@@ -266,7 +266,7 @@ async fn a_group_member_reads_and_a_refused_write_names_the_owner() {
         );
     }
     succeeds(&growd(&["status"]));
-    all_is_the_owners(&bench, "after the group's commands");
+    assert_all_owned(&bench, "after the group's commands");
 }
 
 fn sqlite3(database: &Path, gid: u32) -> Output {
@@ -300,7 +300,7 @@ async fn one_of_the_group_reads_a_live_database_with_sqlite3_and_leaves_nothing_
     assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
     let before = files(&bench);
     let stopped = sqlite3(database, OWNER.1);
-    println!("sqlite3 on a stopped database: {}", said(&stopped));
+    println!("sqlite3 on a stopped database: {}", printed(&stopped));
     assert_eq!(files(&bench), before);
-    all_is_the_owners(&bench, "after sqlite3");
+    assert_all_owned(&bench, "after sqlite3");
 }

@@ -662,7 +662,7 @@ async fn until_requests(bench: &Bench, kind: &str, least: usize) {
 }
 
 /// Checks that the gate opens by itself, and that all tasks reach their targets.
-async fn goes_on(bench: &Bench, closed: &str) {
+async fn continues(bench: &Bench, closed: &str) {
     bench
         .until("SELECT min(state = 'reached') FROM progress")
         .await;
@@ -727,7 +727,7 @@ async fn a_poll_answered_401_402_or_403_closes_the_gate_to_all_but_one_probe_eac
             "{when}: {asked:?}"
         );
         assert_eq!(count(&asked, "resume"), 0, "{when}");
-        goes_on(&bench, "unauthorized").await;
+        continues(&bench, "unauthorized").await;
         stop(daemon).await;
     };
     tokio::join!(case(cases[0]), case(cases[1]), case(cases[2]));
@@ -778,7 +778,7 @@ async fn a_resume_answered_401_is_rejected_and_closes_the_gate_to_all_but_one_pr
         );
         bench.service.clear_script();
         assert_probes(&asked[1..], &when);
-        goes_on(&bench, "unauthorized").await;
+        continues(&bench, "unauthorized").await;
         assert_eq!(
             ledger(&bench, first).await,
             ["rejected", "accepted"],
@@ -872,7 +872,7 @@ async fn a_refused_token_is_tried_again_at_once_when_sighup_brings_a_new_one() {
     assert_eq!(requests(&bench, "").len(), 1);
     std::fs::write(bench.dir.path().join("token"), "the-new-token\n").unwrap();
     daemon.signal("HUP");
-    goes_on(&bench, "unauthorized").await;
+    continues(&bench, "unauthorized").await;
     stop(daemon).await;
 }
 
@@ -890,7 +890,7 @@ async fn a_replaced_token_is_noticed_by_the_next_probe_without_a_reload() {
     let said = String::from_utf8_lossy(&check.stdout).into_owned();
     assert!(said.contains("gate unauthorized"), "{said}");
     std::fs::write(bench.dir.path().join("token"), "the-new-token\n").unwrap();
-    goes_on(&bench, "unauthorized").await;
+    continues(&bench, "unauthorized").await;
     stop(daemon).await;
 }
 
@@ -989,7 +989,7 @@ async fn a_resume_answered_402_or_403_holds_resumes_but_for_one_probe_each_inter
         assert_probes(&probes, error);
         let removed = output(&bench, &["remove", running.as_str()]);
         assert!(removed.status.success(), "{removed:?}");
-        goes_on(&bench, "payment_required").await;
+        continues(&bench, "payment_required").await;
         for id in &due {
             let resumes = resumes(&bench, id).await;
             let (last, rejected) = resumes.split_last().unwrap();
@@ -1115,7 +1115,7 @@ async fn a_429_to_a_poll_or_a_resume_is_waited_out_and_then_all_goes_on_by_itsel
             .until("SELECT gate = 'rate_limited' FROM daemon")
             .await;
         let until = seconds(&gate(&bench).await.gate_until.unwrap());
-        goes_on(&bench, "rate_limited").await;
+        continues(&bench, "rate_limited").await;
         let asked = requests(&bench, "");
         let limited = asked.iter().position(|entry| entry.status == Some(429));
         let limited = limited.unwrap();
@@ -1147,7 +1147,7 @@ async fn a_429_to_a_poll_or_a_resume_is_waited_out_and_then_all_goes_on_by_itsel
 // --- no connection ---
 
 /// Returns a proxy to the service, and a bench with a config that uses it.
-async fn behind_a_door(
+async fn with_proxy(
     keys: &[(&str, &str)],
     answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
 ) -> (Bench, Proxy) {
@@ -1167,7 +1167,7 @@ async fn behind_a_door(
 #[tokio::test(flavor = "multi_thread")]
 async fn five_refused_connections_in_a_row_close_the_gate_but_for_one_probe_at_a_time() {
     let keys = [("retry.initial", r#""200ms""#), ("retry.max", r#""1s""#)];
-    let (bench, proxy) = behind_a_door(&keys, |_| Reply::Forward).await;
+    let (bench, proxy) = with_proxy(&keys, |_| Reply::Forward).await;
     for _ in 0..3 {
         bench.grow(&plenty(), 60).await;
     }
@@ -1201,7 +1201,7 @@ async fn five_refused_connections_in_a_row_close_the_gate_but_for_one_probe_at_a
         .await;
     assert_eq!(recorded, 3, "once for each task");
     proxy.listen();
-    goes_on(&bench, "unreachable").await;
+    continues(&bench, "unreachable").await;
     stop(daemon).await;
 }
 
@@ -1210,7 +1210,7 @@ async fn a_resume_that_finds_no_connection_is_unsent_and_asked_again_later() {
     // The first poll leads to the resume, which the proxy then refuses.
     let first = std::sync::atomic::AtomicBool::new(true);
     let keys = [("retry.initial", r#""1s""#), ("retry.max", r#""2s""#)];
-    let (bench, proxy) = behind_a_door(&keys, move |_| {
+    let (bench, proxy) = with_proxy(&keys, move |_| {
         if first.swap(false, std::sync::atomic::Ordering::Relaxed) {
             Reply::ForwardAndRefuse
         } else {

@@ -80,7 +80,7 @@ fn combinations() -> Vec<Semantics> {
     }
 }
 
-async fn grows(semantics: Semantics) {
+async fn grows_to_its_target(semantics: Semantics) {
     let mut options = Options::default();
     options.settings.speed = 1_000.0;
     options.settings.semantics = semantics.clone();
@@ -139,7 +139,7 @@ async fn grows(semantics: Semantics) {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_any_semantics_of_the_service_each_new_result_is_requested_once() {
     stream::iter(combinations())
-        .map(|semantics| tokio::spawn(grows(semantics)))
+        .map(|semantics| tokio::spawn(grows_to_its_target(semantics)))
         .buffer_unordered(AT_ONCE)
         .for_each(|done| async { done.unwrap() })
         .await;

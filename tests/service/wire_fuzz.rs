@@ -131,7 +131,7 @@ fn assert_possible(seen: &Observation) -> Result<(), String> {
 }
 
 /// Whether a JSON number or string has exactly this value.
-fn stands_for(value: &Value, number: i64) -> bool {
+fn has_value(value: &Value, number: i64) -> bool {
     let text = value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned);
@@ -152,8 +152,8 @@ fn check(body: &[u8]) -> Result<(), TestCaseError> {
         let id = value["id"].as_str().unwrap_or_default();
         prop_assert_eq!(Uuid::try_parse(id), Uuid::try_parse(ID));
         prop_assert!(value["status"].is_string());
-        prop_assert!(stands_for(&value["desired_num_results"], seen.desired));
-        prop_assert!(stands_for(&value["num_results"], seen.results));
+        prop_assert!(has_value(&value["desired_num_results"], seen.desired));
+        prop_assert!(has_value(&value["num_results"], seen.results));
     }
     Ok(())
 }

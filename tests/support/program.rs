@@ -123,7 +123,7 @@ impl Daemon {
             _ => None,
         };
         let begin = Instant::now();
-        while number.is_some_and(|number| !self.catches(number)) {
+        while number.is_some_and(|number| !self.has_handler(number)) {
             assert!(begin.elapsed() < TIMEOUT, "{}", self.logged());
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -135,7 +135,7 @@ impl Daemon {
     }
 
     /// Whether it has a handler for this signal, or has ended.
-    fn catches(&self, number: u32) -> bool {
+    fn has_handler(&self, number: u32) -> bool {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).unwrap_or_default();
         let caught = status
