@@ -188,8 +188,8 @@ impl Place {
         self.dir.path().join("growd.db")
     }
 
-    /// Fills the database with `tasks` tasks: the first `running` are at work and due now, all others have reached their
-    /// target.
+    /// Fills the database with `tasks` tasks: the first `running` are at work and due now, all others have reached
+    /// their target.
     pub async fn fill(&self, tasks: u32, running: u32) {
         let mut connection = open(&self.database()).await;
         // The database is thrown away if this fails.

@@ -1,5 +1,5 @@
-//! Failures of the database that the daemon repairs or names: a write-ahead log that fills a small disk, a changed schema, and a
-//! removed log or index.
+//! Failures of the database that the daemon repairs or names: a write-ahead log that fills a small disk, a changed
+//! schema, and a removed log or index.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, TIMEOUT, duplicates, mounts, plenty};

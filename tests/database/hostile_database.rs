@@ -1,5 +1,5 @@
-//! Failures of the database file: the program reports the problem and the remedy, ends or waits, changes no file of another
-//! program, and sends no resume twice.
+//! Failures of the database file: the program reports the problem and the remedy, ends or waits, changes no file of
+//! another program, and sends no resume twice.
 
 use crate::support::program::{Daemon, growd, output, write_config};
 use crate::support::{Bench, TIMEOUT, duplicates, mounts, plenty};

@@ -1,5 +1,5 @@
-//! Invalid values by plain SQL: the schema refuses them; the daemon reports those that pass, repairs what it can, and goes on
-//! with the other tasks.
+//! Invalid values by plain SQL: the schema refuses them; the daemon reports those that pass, repairs what it can, and
+//! goes on with the other tasks.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, duplicates, plenty};

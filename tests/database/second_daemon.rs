@@ -1,5 +1,5 @@
-//! A second daemon on one database, after the lock was removed: the first one notices, and a poll that another has overtaken
-//! leads to no resume.
+//! A second daemon on one database, after the lock was removed: the first one notices, and a poll that another has
+//! overtaken leads to no resume.
 
 use crate::support::program::{Daemon, write_config};
 use crate::support::{Bench, TIMEOUT, plenty};

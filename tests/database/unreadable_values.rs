@@ -1,5 +1,5 @@
-//! Values that growd cannot read, written by hand: each is reported with its row and the statement that corrects it, and stops
-//! only its own task.
+//! Values that growd cannot read, written by hand: each is reported with its row and the statement that corrects it,
+//! and stops only its own task.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, plenty};

@@ -1,7 +1,8 @@
-//! Jumps of the clock while the program runs: no resume is paid for twice, every limit holds, and no wait grows with the jump.
+//! Jumps of the clock while the program runs: no resume is paid for twice, every limit holds, and no wait grows with
+//! the jump.
 //!
-//! libfaketime (Debian: `faketime`) changes the program's wall clock, and not the monotonic one. If it is not installed,
-//! these tests report that they are skipped; with `GROWD_REQUIRE_FAKETIME=1` they fail.
+//! libfaketime (Debian: `faketime`) changes the program's wall clock, and not the monotonic one. If it is not
+//! installed, these tests report that they are skipped; with `GROWD_REQUIRE_FAKETIME=1` they fail.
 
 use crate::support::program::{Daemon, write_config};
 use crate::support::{Bench, TIMEOUT, mounts, plenty};

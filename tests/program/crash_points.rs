@@ -1,8 +1,8 @@
-//! The program is killed between any two effects: each resume takes effect at most once, each one that did is in the ledger,
-//! and each task reaches its right end.
+//! The program is killed between any two effects: each resume takes effect at most once, each one that did is in the
+//! ledger, and each task reaches its right end.
 //!
-//! The program kills itself by SIGKILL at a crash point (`src/crash.rs`). It is then started again and runs until all tasks
-//! have ended. Its ledger is compared with that of the stand-in.
+//! The program kills itself by SIGKILL at a crash point (`src/crash.rs`). It is then started again and runs until all
+//! tasks have ended. Its ledger is compared with that of the stand-in.
 
 use crate::support::program::{Daemon, growd, output, write_config};
 use crate::support::{Bench, TIMEOUT};
@@ -239,7 +239,8 @@ async fn killed_between_any_two_effects_it_pays_once_and_comes_to_the_right_ends
         .await;
 }
 
-/// Kills the program between a resume and its answer: `fault` delays the answer, and the kill comes once `seen` is true.
+/// Kills the program between a resume and its answer: `fault` delays the answer, and the kill comes once `seen` is
+/// true.
 async fn killed_during_a_resume(fault: Fault, seen: fn(&Bench) -> bool) {
     let when = format!("a resume in flight, {fault:?}");
     let bench = bench().await;

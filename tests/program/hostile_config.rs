@@ -1,4 +1,5 @@
-//! Invalid configuration, tokens and ids are refused with their place, the value and the remedy; unusual but valid ones work.
+//! Invalid configuration, tokens and ids are refused with their place, the value and the remedy; unusual but valid ones
+//! work.
 
 use crate::support::program::{Daemon, growd, write_config};
 use crate::support::proxy::{Proxy, Reply};

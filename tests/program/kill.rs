@@ -1,6 +1,7 @@
 //! The real program, killed with SIGKILL at random moments, sends no resume twice.
 //!
-//! `GROWD_KILL_TASKS` and `GROWD_KILLS` make the test larger, `GROWD_KILL_SPEED` makes the service slower. The figures are printed.
+//! `GROWD_KILL_TASKS` and `GROWD_KILLS` make the test larger, `GROWD_KILL_SPEED` makes the service slower. The figures
+//! are printed.
 
 use crate::support::{Bench, from_env};
 use growd_simulator::{Chaos, Options, Scenario};

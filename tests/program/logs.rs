@@ -1,5 +1,5 @@
-//! The log of the real program: its formats, the lines of a resume, and its length in a quiet and in a bad hour of a thousand
-//! tasks.
+//! The log of the real program: its formats, the lines of a resume, and its length in a quiet and in a bad hour of a
+//! thousand tasks.
 
 use crate::support::program::{Daemon, growd, write_config};
 use crate::support::{Bench, TIMEOUT, from_env, mounts, plenty};

@@ -1,5 +1,5 @@
-//! Messages to systemd's notify socket: ready, reloading, stopping, the status line, and watchdog messages, which stop if the
-//! writer or the scheduler stalls.
+//! Messages to systemd's notify socket: ready, reloading, stopping, the status line, and watchdog messages, which stop
+//! if the writer or the scheduler stalls.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, TIMEOUT};

@@ -15,7 +15,8 @@ const OWNER: (u32, u32) = (65_534, 65_534);
 /// Another user; it needs no name.
 const OTHER: u32 = 65_533;
 
-/// Returns a bench whose database is in a directory of `OWNER`. Reports that the test is skipped, and returns none, without root.
+/// Returns a bench whose database is in a directory of `OWNER`. Reports that the test is skipped, and returns none,
+/// without root.
 async fn bench(test: &str) -> Option<Bench> {
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
     if !is_root || !can_become_another() {
@@ -159,7 +160,8 @@ async fn the_daemon_of_root_is_the_owners_in_all_its_threads_and_its_database_op
     succeeds(&growd_as(&bench, OWNER.0, OWNER.1, &id));
 }
 
-/// A link in place of the database, and one in place of its directory: of another user, and behind another link of root.
+/// A link in place of the database, and one in place of its directory: of another user, and behind another link of
+/// root.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_of_another_users_is_followed_as_that_user() {
     let Some(mut bench) = bench("a link of another user's").await else {

@@ -1,5 +1,5 @@
-//! The token appears in one header of the requests to the service and nowhere else, whatever the command, the failure, or the
-//! echo of the service.
+//! The token appears in one header of the requests to the service and nowhere else, whatever the command, the failure,
+//! or the echo of the service.
 
 use crate::support::Bench;
 use crate::support::program::{Daemon, growd, write_config};

@@ -235,8 +235,8 @@ impl World {
     }
 }
 
-/// While the account is refused, at most one probe is sent in each interval. Polls continue while it has to pay. Nothing is
-/// sent before the time of a 429. A request from before the gate closed never opens it.
+/// While the account is refused, at most one probe is sent in each interval. Polls continue while it has to pay.
+/// Nothing is sent before the time of a 429. A request from before the gate closed never opens it.
 #[test]
 fn a_closed_gate_lets_through_only_what_its_kind_allows() {
     for_each(1_500, &ops(), |ops| {
@@ -379,7 +379,8 @@ fn a_429_without_a_time_backs_off_from_a_minute() {
     assert_eq!(waits, [60, 120, 240, 480, 960, 1920, 3600, 3600]);
 }
 
-/// Requests in flight when a 429 closes the gate fail in other ways: none of these shortens the wait or admits polls again.
+/// Requests in flight when a 429 closes the gate fail in other ways: none of these shortens the wait or admits polls
+/// again.
 #[test]
 fn late_failures_do_not_loosen_a_gate() {
     for late in [payment(), unauthorized(), not_connected()] {
@@ -416,8 +417,8 @@ fn late_failures_do_not_loosen_a_gate() {
     assert_eq!(gate.kind, Kind::Unauthorized);
 }
 
-/// A 402 to a poll concerns the whole account; one to a resume does not stop polls. A probe that is rejected because of its
-/// task says nothing about the payment.
+/// A 402 to a poll concerns the whole account; one to a resume does not stop polls. A probe that is rejected because of
+/// its task says nothing about the payment.
 #[test]
 fn a_402_closes_the_gate_for_polls_only_if_a_poll_met_it() {
     let mut gate = Gate::open(at(0));

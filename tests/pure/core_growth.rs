@@ -165,8 +165,8 @@ fn scenario() -> impl Strategy<Value = Scenario> {
 
 // --- tests ---
 
-/// The driver checks each resume against its poll (`done`, not exhausted, not paused, no other one open), and its amount
-/// against the target, both chunks, the cap and the daily limit.
+/// The driver checks each resume against its poll (`done`, not exhausted, not paused, no other one open), and its
+/// amount against the target, both chunks, the cap and the daily limit.
 #[test]
 fn a_resume_is_asked_only_from_a_done_task_and_never_for_too_much() {
     for_each(300, &scenario(), |scenario| {
@@ -209,8 +209,8 @@ fn every_run_ends_in_a_state_of_the_table_with_no_resume_left_open() {
     });
 }
 
-/// No passing fault keeps a task from its target if the pool and the cap are large enough, no run fails, runs that bring
-/// nothing are too few in a row to stall, counters never fall, and late effects show within the settling time.
+/// No passing fault keeps a task from its target if the pool and the cap are large enough, no run fails, runs that
+/// bring nothing are too few in a row to stall, counters never fall, and late effects show within the settling time.
 #[test]
 fn the_target_is_reached_whenever_the_service_can_deliver_it() {
     let able = semantics().prop_map(|mut semantics| {
@@ -235,8 +235,8 @@ fn the_target_is_reached_whenever_the_service_can_deliver_it() {
     });
 }
 
-/// No resume takes effect while an earlier one is running or has yet to start, whichever answers are lost and wherever the
-/// process crashes, as long as late effects show within the settling time.
+/// No resume takes effect while an earlier one is running or has yet to start, whichever answers are lost and wherever
+/// the process crashes, as long as late effects show within the settling time.
 #[test]
 fn no_resume_takes_effect_twice_while_what_is_late_shows_within_the_settling_time() {
     let scenarios = prop_oneof![scenario(), scenario_of(semantics(), passing().boxed())];
@@ -247,8 +247,8 @@ fn no_resume_takes_effect_twice_while_what_is_late_shows_within_the_settling_tim
     });
 }
 
-/// A resume that does not exceed the best count ever seen counts towards stalling. So there are at most `max_stalled` resumes
-/// for each result gained.
+/// A resume that does not exceed the best count ever seen counts towards stalling. So there are at most `max_stalled`
+/// resumes for each result gained.
 #[test]
 fn counters_that_fall_and_rise_for_ever_do_not_make_it_ask_for_ever() {
     let swinging = (semantics(), 1_i64..=20).prop_map(|(mut semantics, swing)| {
@@ -287,8 +287,8 @@ fn counters_that_fall_and_rise_for_ever_do_not_make_it_ask_for_ever() {
     );
 }
 
-/// An effect that shows only after the settling time may lead to a repetition. Each one is recorded in the ledger, as `lost`
-/// or as accepted without any effect.
+/// An effect that shows only after the settling time may lead to a repetition. Each one is recorded in the ledger, as
+/// `lost` or as accepted without any effect.
 #[test]
 fn each_repeated_resume_stands_in_the_ledger_as_lost_or_without_effect() {
     let late = (semantics(), seconds(61..=400)).prop_map(|(mut semantics, late)| {

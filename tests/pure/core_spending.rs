@@ -1,6 +1,6 @@
-//! The sum of requested results with a service that breaks the assumptions of the spending rule: `done` too early, `done`
-//! that goes back to `in_progress`, counters that rise afterwards, fewer results than requested, stale polls, work that
-//! begins late, an outage after a lost answer. Virtual time, random cases.
+//! The sum of requested results with a service that breaks the assumptions of the spending rule: `done` too early,
+//! `done` that goes back to `in_progress`, counters that rise afterwards, fewer results than requested, stale polls,
+//! work that begins late, an outage after a lost answer. Virtual time, random cases.
 
 use crate::cases::for_each;
 use crate::driver::service_model::{CapCounts, Desired, Excess, Semantics, WhileRunning};
@@ -147,8 +147,8 @@ fn a_misleading_service_is_asked_for_what_lacks_and_max_waste_at_most() {
     });
 }
 
-/// Of a service that says `done` early, or goes back to `in_progress`, growd requests only what is missing, as long as a
-/// counter moves within each settling time.
+/// Of a service that says `done` early, or goes back to `in_progress`, growd requests only what is missing, as long as
+/// a counter moves within each settling time.
 #[test]
 fn an_early_done_costs_nothing_while_the_counters_still_move() {
     let early = (
@@ -197,7 +197,8 @@ fn a_service_that_brings_a_tenth_ends_as_stalled_with_both_sums() {
 }
 
 /// Polls that are stale for many settling times after a resume whose own answer showed its effect, or a
-/// `desired_num_results` that rises at once while the work begins much later: no second resume before ten settling times.
+/// `desired_num_results` that rises at once while the work begins much later: no second resume before ten settling
+/// times.
 #[test]
 fn after_a_seen_effect_stale_polls_and_late_work_are_waited_out_for_ten_settling_times() {
     let late = prop_oneof![
@@ -216,8 +217,8 @@ fn after_a_seen_effect_stale_polls_and_late_work_are_waited_out_for_ten_settling
     });
 }
 
-/// The answer to a resume is lost, polls fail for a while, and the first successful one still shows the old state. The outage
-/// does not count: the polls before and after it cover less than a settling time.
+/// The answer to a resume is lost, polls fail for a while, and the first successful one still shows the old state. The
+/// outage does not count: the polls before and after it cover less than a settling time.
 #[test]
 fn an_outage_after_a_lost_answer_does_not_pay_twice() {
     // 503s, or 404s of the service's own.
@@ -275,9 +276,9 @@ fn a_refusal_is_lifted_by_a_poll_that_shows_the_task_at_work_or_with_more_result
     assert!(end.ledger.iter().all(|row| !row.refusal));
 }
 
-/// With `growth.settle` just above `api.timeout`: a commit that takes its time lets the request leave 10 s after `sent_at`, and
-/// the service actions on it at the end of the timeout, 40 s after `sent_at`. The settling time counts from the first poll after
-/// the request was given up, and not from `sent_at`.
+/// With `growth.settle` just above `api.timeout`: a commit that takes its time lets the request leave 10 s after
+/// `sent_at`, and the service actions on it at the end of the timeout, 40 s after `sent_at`. The settling time counts
+/// from the first poll after the request was given up, and not from `sent_at`.
 #[test]
 fn a_request_that_leaves_late_is_not_lost_while_it_can_still_be_under_way() {
     let mut semantics = documented();
@@ -291,8 +292,8 @@ fn a_request_that_leaves_late_is_not_lost_while_it_can_still_be_under_way() {
     assert_eq!(end.service.most_unfinished(), 0);
 }
 
-/// A proxy answers each resume with 405, but the resume takes effect, which shows six seconds later. The next resume waits
-/// longer each time, and a poll shows the effect before it.
+/// A proxy answers each resume with 405, but the resume takes effect, which shows six seconds later. The next resume
+/// waits longer each time, and a poll shows the effect before it.
 #[test]
 fn a_resume_that_is_rejected_for_no_documented_reason_is_not_repeated_before_polls_could_show_it() {
     let mut semantics = documented();

@@ -1,5 +1,5 @@
-//! Steps that depend on several answers: missing tasks, quiet tasks, refusals of the account or of one task, and answers
-//! with `Retry-After`. Pure: no clock, no I/O.
+//! Steps that depend on several answers: missing tasks, quiet tasks, refusals of the account or of one task, and
+//! answers with `Retry-After`. Pure: no clock, no I/O.
 
 use growd::core::decide::Account;
 use growd::core::event::Event;

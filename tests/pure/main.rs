@@ -1,4 +1,5 @@
-//! Tests without a service or a database: the rules of `core` in virtual time, and files that are compared with the code.
+//! Tests without a service or a database: the rules of `core` in virtual time, and files that are compared with the
+//! code.
 
 #[path = "../support/cases.rs"]
 mod cases;

@@ -1,7 +1,7 @@
 //! No resume is paid for twice, in any combination of undocumented behaviours of the service, in virtual time.
 //!
-//! Requests are lost before and after they take effect. Resumes show at once, within `growth.settle`, and later. This is
-//! the exhaustive counterpart of `core_growth.rs`, which draws its cases.
+//! Requests are lost before and after they take effect. Resumes show at once, within `growth.settle`, and later. This
+//! is the exhaustive counterpart of `core_growth.rs`, which draws its cases.
 
 use crate::driver::service_model::{CapCounts, Desired, Excess, Semantics, WhileRunning};
 use crate::driver::{Driver, Fault, Scenario};
@@ -297,8 +297,8 @@ fn each_task_ends_in_a_state_that_its_service_allows() {
     );
 }
 
-/// growd cannot see a resume that takes effect after the settling time. It repeats each one at most once, and the row of
-/// the earlier one is `lost` or brought 0.
+/// growd cannot see a resume that takes effect after the settling time. It repeats each one at most once, and the row
+/// of the earlier one is `lost` or brought 0.
 #[test]
 fn beyond_the_settling_time_each_late_resume_is_repeated_once_at_most_and_the_ledger_shows_it() {
     for_all(

@@ -1,7 +1,7 @@
 //! What each answer of the service leads to, with the real program, row by row.
 //!
-//! Each test checks the task, the ledger, the events, the gate and the number of requests while the service answers so, and
-//! that growd continues by itself once the service answers normally.
+//! Each test checks the task, the ledger, the events, the gate and the number of requests while the service answers so,
+//! and that growd continues by itself once the service answers normally.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::proxy::{Proxy, Reply, Request};
@@ -789,7 +789,8 @@ async fn a_resume_answered_401_is_rejected_and_closes_the_gate_to_all_but_one_pr
     case(401).await;
 }
 
-/// A 403 to the polls of one task while the account is accepted: that task becomes `missing`, the others are not affected.
+/// A 403 to the polls of one task while the account is accepted: that task becomes `missing`, the others are not
+/// affected.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poll_answered_403_concerns_its_task_only_where_the_account_is_accepted() {
     let bench = bench(&[ONE_AT_A_TIME, ("gate.probe_interval", r#""1h""#)]).await;
@@ -820,7 +821,8 @@ async fn a_poll_answered_403_concerns_its_task_only_where_the_account_is_accepte
     stop(daemon).await;
 }
 
-/// A 403 to the resumes of one task: the probe uses another task, which opens the gate, and the second 403 ends that task.
+/// A 403 to the resumes of one task: the probe uses another task, which opens the gate, and the second 403 ends that
+/// task.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_whose_resumes_alone_are_answered_403_is_refused_and_holds_up_no_other() {
     let bench = bench(&[ONE_AT_A_TIME, PROBE_INTERVAL]).await;

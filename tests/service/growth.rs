@@ -422,8 +422,8 @@ async fn a_gate_that_opens_wakes_no_task_before_its_shortest_interval() {
     }
 }
 
-/// A task is removed while its resume is open, and added again later. growd polls for the effect, and does not take the resume
-/// for lost before.
+/// A task is removed while its resume is open, and added again later. growd polls for the effect, and does not take the
+/// resume for lost before.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unanswered_resume_of_a_removed_task_is_settled_when_the_task_is_added_again() {
     let mut options = Options::default();

@@ -1,8 +1,8 @@
-//! Hostile answers of the service: the real program does not crash, the normal task reaches its target, the hostile one backs
-//! off with a reason, no resume is sent twice, and no other host receives the token.
+//! Hostile answers of the service: the real program does not crash, the normal task reaches its target, the hostile one
+//! backs off with a reason, no resume is sent twice, and no other host receives the token.
 //!
-//! The service is a bare socket. It forwards requests about the normal task to the stand-in, and answers those about the
-//! hostile one with any bytes.
+//! The service is a bare socket. It forwards requests about the normal task to the stand-in, and answers those about
+//! the hostile one with any bytes.
 
 use crate::support::program::{Daemon, write_config};
 use crate::support::proxy::{Handshake, Proxy, Reply, Request};
@@ -624,8 +624,8 @@ async fn a_resume_that_is_redirected_is_rejected_and_goes_nowhere_else() {
 
 // --- the token ---
 
-/// Redirects polls and resumes to another host, with each of the codes in turn. `303` comes last: it leaves the outcome of the
-/// resume open, so that no other follows.
+/// Redirects polls and resumes to another host, with each of the codes in turn. `303` comes last: it leaves the outcome
+/// of the resume open, so that no other follows.
 async fn redirects(codes: &'static [&'static str]) {
     let name = "redirects to another host";
     let bench = Bench::new().await;
@@ -705,8 +705,8 @@ async fn not_even_a_part_of_a_token_that_is_echoed_is_kept() {
 
 // --- valid answers that make no sense ---
 
-/// Status and results that polls show: before the first resume, after it, after the second, and so on. The last pair of each
-/// part repeats. Each resume is granted.
+/// Status and results that polls show: before the first resume, after it, after the second, and so on. The last pair of
+/// each part repeats. Each resume is granted.
 type Shown = Vec<Vec<(&'static str, i64)>>;
 
 async fn shown(shown: Shown, state: &'static str, asked: &[i64]) {
@@ -817,8 +817,8 @@ fn certificate() -> (TlsAcceptor, String) {
     (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
 }
 
-/// A service whose connections begin with `otherwise`, first for a poll and then for a resume after a good poll; later ones are
-/// normal. `error` is a part of growd's error text.
+/// A service whose connections begin with `otherwise`, first for a poll and then for a resume after a good poll; later
+/// ones are normal. `error` is a part of growd's error text.
 async fn connects_or(otherwise: Handshake, connect_timeout: &str, error: &str) {
     let (fitting, trusted) = certificate();
     let fits = Arc::new(AtomicBool::new(false));

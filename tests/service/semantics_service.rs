@@ -1,7 +1,7 @@
 //! The daemon against the stand-in over HTTP, with each undocumented behaviour of the service.
 //!
-//! `semantics_matrix.rs` tests every combination in virtual time. This test takes every `STRIDE`th combination through sockets,
-//! the client and the database; with `GROWD_MATRIX=all`, all of them.
+//! `semantics_matrix.rs` tests every combination in virtual time. This test takes every `STRIDE`th combination through
+//! sockets, the client and the database; with `GROWD_MATRIX=all`, all of them.
 
 use crate::support::Bench;
 use futures_util::StreamExt;

@@ -1,5 +1,5 @@
-//! Spending is bounded and recorded: `growth.daily_limit` holds over all tasks, kills and restarts, and the ledger matches the
-//! requests to the service.
+//! Spending is bounded and recorded: `growth.daily_limit` holds over all tasks, kills and restarts, and the ledger
+//! matches the requests to the service.
 
 use crate::support::Bench;
 use crate::support::program::{Daemon, output, write_config};

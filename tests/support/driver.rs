@@ -1,8 +1,8 @@
 //! The daemon in memory, against a model of the service, in virtual time; the property tests run it.
 //!
-//! The driver polls when a poll is due, stores the result of each step, records a resume, sends it, and stores the answer.
-//! Scripts make requests fail, crash the process between any two of these, pause the task and raise its target. The driver
-//! checks the invariants after each step; the tests check the final state.
+//! The driver polls when a poll is due, stores the result of each step, records a resume, sends it, and stores the
+//! answer. Scripts make requests fail, crash the process between any two of these, pause the task and raise its target.
+//! The driver checks the invariants after each step; the tests check the final state.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 

@@ -228,7 +228,8 @@ impl Bench {
             .expect("a state")
     }
 
-    /// Asserts that growd's ledger matches the service's: it has every resume that took effect, and none took effect twice.
+    /// Asserts that growd's ledger matches the service's: it has every resume that took effect, and none took effect
+    /// twice.
     pub async fn assert_ledgers_agree(&self) {
         let twice: Vec<_> = duplicates(&self.service);
         assert!(twice.is_empty(), "took effect twice: {twice:?}");

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 const API_TIMEOUT: Duration = Duration::from_secs(2);
 const SETTLE: Duration = Duration::from_secs(3);
 
-/// Writes a config for `bench`; `more` overrides its keys. `growth.settle` has to be above `api.timeout`: where `more` has
-/// only one of them, the other is adjusted.
+/// Writes a config for `bench`; `more` overrides its keys. `growth.settle` has to be above `api.timeout`: where `more`
+/// has only one of them, the other is adjusted.
 pub fn write_config(bench: &Bench, more: &[(&str, &str)]) -> PathBuf {
     let url = format!("{:?}", bench.service.url());
     let token = format!("\"{}\"", bench.dir.path().join("token").display());
