@@ -325,11 +325,11 @@ async fn a_task_that_is_not_there_is_an_error_that_names_it_and_nothing_is_done(
     let bench = bench().await;
     run(&bench, &["add", "a", "--target", "5"], 0);
     for command in ["show", "pause", "unpause", "retry", "remove"] {
-        let (_, err) = run(&bench, &[command, "unknown"], 1);
-        assert!(err.contains("unknown"), "{command}: {err}");
+        let (_, err) = run(&bench, &[command, "no-such-task"], 1);
+        assert!(err.contains("no-such-task"), "{command}: {err}");
     }
     for command in ["pause", "unpause", "retry", "remove"] {
-        run(&bench, &[command, "a", "unknown"], 1);
+        run(&bench, &[command, "a", "no-such-task"], 1);
     }
     let untouched: i64 = bench
         .value("SELECT count(*) FROM tasks WHERE task_id = 'a' AND paused = 0 AND retry = 0")
