@@ -1,5 +1,5 @@
-//! Pages that a resume writes to the write-ahead log, by table and index. A reader pins the log, so that no page is written
-//! back meanwhile.
+//! Pages that a resume writes to the write-ahead log, by table and index. A reader pins the log, so that no page is
+//! written back meanwhile.
 //!
 //! `cargo bench --bench log` takes about a minute and a half.
 

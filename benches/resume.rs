@@ -1,5 +1,5 @@
-//! Time from the arrival of a poll at the stand-in to the arrival of the resume that it leads to: the rest of the poll, the
-//! decision, and the durable row in the ledger.
+//! Time from the arrival of a poll at the stand-in to the arrival of the resume that it leads to: the rest of the poll,
+//! the decision, and the durable row in the ledger.
 //!
 //! `cargo bench --bench resume` takes about a minute.
 

@@ -1,5 +1,6 @@
-//! Poll cycles a second (a poll, a decision and a durable record), against a bare loop that only fetches and parses: one
-//! with a thread for each core, as `#[tokio::main]` makes it, and one with a single thread, as growd has for its requests.
+//! Poll cycles a second (a poll, a decision and a durable record), against a bare loop that only fetches and parses:
+//! one with a thread for each core, as `#[tokio::main]` makes it, and one with a single thread, as growd has for its
+//! requests.
 //!
 //! `cargo bench --bench throughput` takes about four minutes; with `-- still` or `-- move`, half of that. The stand-in
 //! is a process of its own. The daemon and the loops alternate, so that other load on the machine affects all of them.

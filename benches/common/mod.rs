@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub const TOKEN: &str = "token-for-the-stand-in";
 
 /// Deadline of every wait.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+pub const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A process that is killed when dropped.
 pub struct Process(pub Child);
@@ -28,7 +28,7 @@ impl Process {
         assert!(sent.is_ok_and(|sent| sent.success()), "kill is there");
         let begin = Instant::now();
         while self.0.try_wait().expect("a child").is_none() {
-            assert!(begin.elapsed() < PATIENCE, "the process does not end");
+            assert!(begin.elapsed() < TIMEOUT, "the process does not end");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -139,7 +139,7 @@ impl Standin {
     pub async fn has_answered(&self, polls: u64) {
         let begin = Instant::now();
         while self.polls().await < polls {
-            assert!(begin.elapsed() < PATIENCE, "too few polls");
+            assert!(begin.elapsed() < TIMEOUT, "too few polls");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -188,8 +188,8 @@ impl Place {
         self.dir.path().join("growd.db")
     }
 
-    /// Fills the database with `tasks` tasks: the first `running` are at work and due now, all others have reached their
-    /// target.
+    /// Fills the database with `tasks` tasks: the first `running` are at work and due now, all others have reached
+    /// their target.
     pub async fn fill(&self, tasks: u32, running: u32) {
         let mut connection = open(&self.database()).await;
         // The database is thrown away if this fails.

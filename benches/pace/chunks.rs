@@ -1,9 +1,10 @@
-//! A search that needs eight runs one after the other: growd's time from creation to target, compared with the service's.
+//! A search that needs eight runs one after the other: growd's time from creation to target, compared with the
+//! service's.
 //!
-//! The vendor's tool needs a shell loop of two commands: `poll`, which polls at once and then every 10 s until the task is
-//! done, and `resume`, which asks for the next chunk. The model gives it every advantage: starting a command takes no time,
-//! and nothing fails. Each request takes `REQUEST` for both. The poll that shows a run done is followed by its resume at
-//! once, and the next run begins when that is answered.
+//! The vendor's tool needs a shell loop of two commands: `poll`, which polls at once and then every 10 s until the task
+//! is done, and `resume`, which asks for the next chunk. The model gives it every advantage: starting a command takes
+//! no time, and nothing fails. Each request takes `REQUEST` for both. The poll that shows a run done is followed by its
+//! resume at once, and the next run begins when that is answered.
 
 use crate::pollers::{Fixed, Growd, Poller, watch};
 use crate::runs::{Draws, Kind, Watched};

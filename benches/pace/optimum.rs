@@ -1,7 +1,8 @@
 //! The cheapest gap by backward induction, beside the gap of the rule.
 //!
-//! Each poll estimates the remaining time with a lognormal error, drawn independently. A poll costs as much as `POLL` seconds
-//! of delay. The value of a remaining time is the least expected cost from there on, over all gaps between the bounds.
+//! Each poll estimates the remaining time with a lognormal error, drawn independently. A poll costs as much as `POLL`
+//! seconds of delay. The value of a remaining time is the least expected cost from there on, over all gaps between the
+//! bounds.
 
 use growd::core::pace::{Estimate, RULE};
 

@@ -1,8 +1,8 @@
-//! The daemon itself against the stand-in, sped up, with its intervals scaled to match. Delays come from the stand-in's own
-//! record of when each run ended and when a poll first showed that.
+//! The daemon itself against the stand-in, sped up, with its intervals scaled to match. Delays come from the stand-in's
+//! own record of when each run ended and when a poll first showed that.
 //!
-//! Whatever takes real time (requests, commits, the start of the daemon before the first poll) counts as many times as the
-//! clock is sped up.
+//! Real time (requests, commits, the start of the daemon before the first poll) counts as many times as the clock is
+//! sped up.
 
 use crate::runs::Draws;
 use crate::support::Bench;

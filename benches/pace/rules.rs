@@ -33,8 +33,8 @@ impl Simple {
     }
 }
 
-/// growd's first rule: 0.55 of the remaining time, up to 10 s of it in one gap, and a quarter of the age while nothing is
-/// known.
+/// growd's first rule: 0.55 of the remaining time, up to 10 s of it in one gap, and a quarter of the age while nothing
+/// is known.
 #[derive(Default)]
 pub struct FirstSketch(Simple);
 
@@ -96,8 +96,8 @@ impl Poller for Oracle {
     }
 }
 
-/// Knows when the second to last result comes, and polls every `min_interval` from then on: the cost of a last result whose
-/// time is not known.
+/// Knows when the second to last result comes, and polls every `min_interval` from then on: the cost of a last result
+/// whose time is not known.
 pub struct SecondToLast(pub f64);
 
 impl Poller for SecondToLast {

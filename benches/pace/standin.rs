@@ -1,7 +1,7 @@
 //! The pace on the stand-in's own model of a run, in virtual time.
 //!
-//! All four counters move: candidates are discovered, enriched and evaluated one after the other, 15 wait before each of
-//! the two later stages, and a share of 0.3 to 0.8 of them fits. No request is made: polls read the model.
+//! All four counters move: candidates are discovered, enriched and evaluated one after the other, 15 wait before each
+//! of the two later stages, and a share of 0.3 to 0.8 of them fits. No request is made: polls read the model.
 
 use crate::pollers::{Fixed, Growd, Poller, Sum, watch};
 use crate::rules::FirstSketch;

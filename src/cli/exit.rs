@@ -85,6 +85,7 @@ impl Exit {
             | StoreError::Open { .. }
             | StoreError::Directory { .. }
             | StoreError::Lock { .. }
+            | StoreError::HardLinked { .. }
             | StoreError::Damaged(_)
             | StoreError::Schema { .. }
             // Temporary: a restart may succeed.

@@ -114,9 +114,11 @@ pub fn apply(
         // An answer can come after the request was taken for lost. It is proof, where the polls only showed nothing.
         (Intended | Lost, Transition::Accepted { http_status }) => {
             new.http_status = *http_status;
+            new.brought = None;
             Event::ResumeAccepted(resolve(&mut new, Accepted, None))
         }
         (Intended | Lost, Transition::Proven) => {
+            new.brought = None;
             Event::ResumeAccepted(resolve(&mut new, Accepted, None))
         }
         (Intended | Lost, Transition::Rejected(failure)) => {

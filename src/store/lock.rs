@@ -4,9 +4,9 @@
 
 use super::StoreError;
 use nix::fcntl::OFlag;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,8 @@ impl Lock {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Locked`] if a daemon holds it, [`StoreError::Lock`] if the file cannot be created.
+    /// [`StoreError::Locked`] if a daemon holds it, [`StoreError::Lock`] if the file cannot be created,
+    /// [`StoreError::HardLinked`] if the database has another name.
     pub async fn take(database: &Path) -> Result<Self, StoreError> {
         let begin = Instant::now();
         loop {
@@ -38,7 +39,8 @@ impl Lock {
                 Err(StoreError::Locked { holder, .. })
                     if holder == MIGRATING && begin.elapsed() < MIGRATION_WAIT => {}
                 Err(StoreError::Locked { .. }) if begin.elapsed() < CHECK_WAIT => {}
-                outcome => return outcome,
+                Err(error) => return Err(error),
+                Ok(lock) => return assert_one_name(database).map(|()| lock),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -98,6 +100,18 @@ impl Lock {
             Err(error) if error.kind() == ErrorKind::NotFound => Some(false),
             Err(_) => None,
         }
+    }
+}
+
+/// The lock, like SQLite's `-wal`, goes by the database's name: under another name there would be another of each.
+fn assert_one_name(database: &Path) -> Result<(), StoreError> {
+    match fs::metadata(database) {
+        Ok(file) if file.nlink() > 1 => Err(StoreError::HardLinked {
+            path: database.to_owned(),
+            links: file.nlink(),
+        }),
+        // A database that does not exist yet has no other name.
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

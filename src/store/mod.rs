@@ -124,6 +124,17 @@ pub enum StoreError {
         /// The cause.
         cause: std::io::Error,
     },
+    /// The file has several names, and each would have a lock of its own.
+    #[error(
+        "the database {path} has {links} hard links. SQLite and the lock go by the name, so a daemon on another name would \
+         overwrite what this one writes: remove the other names (`find / -xdev -samefile {path}` lists them)"
+    )]
+    HardLinked {
+        /// The file.
+        path: PathBuf,
+        /// How many names it has.
+        links: u64,
+    },
     /// The file is a database, but damaged.
     #[error(
         "the database is damaged ({0}): stop the daemon, keep the file with its -wal and -shm, and restore a backup"

@@ -1,8 +1,8 @@
-//! Failures of the database that the daemon can mend or has to name: a log that fills a small disk, a changed schema, and a
-//! log or its index that is removed.
+//! Failures of the database that the daemon repairs or names: a write-ahead log that fills a small disk, a changed
+//! schema, and a removed log or index.
 
 use crate::support::program::{Daemon, output, write_config};
-use crate::support::{Bench, PATIENCE, duplicates, mounts, plenty};
+use crate::support::{Bench, TIMEOUT, duplicates, mounts, plenty};
 use growd_simulator::{Fault, On, Rule, Scenario};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -61,7 +61,7 @@ async fn on_a_full_disk_the_log_frees_its_space_and_polls_go_on() {
     let mut bench = Bench::new().await;
     let disk = mounts::disk(&mut bench, "20m");
     write_config(&bench, &[("polling.max_interval", r#""20ms""#)]);
-    // The task is always at work: what a poll writes replaces what was there.
+    // The task stays `in_progress`: each poll overwrites the same rows.
     let at_work = Scenario {
         rate_per_minute: Some(0.000_1),
         ..Scenario::default()
@@ -78,7 +78,7 @@ async fn on_a_full_disk_the_log_frees_its_space_and_polls_go_on() {
     let polls: i64 = bench.value("SELECT polls FROM progress").await;
     let begin = Instant::now();
     while bench.value::<i64>("SELECT polls FROM progress").await < polls + 100 {
-        assert!(begin.elapsed() < PATIENCE, "{}", daemon.logged());
+        assert!(begin.elapsed() < TIMEOUT, "{}", daemon.logged());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     daemon.signal("TERM");
@@ -131,7 +131,7 @@ async fn a_schema_changed_while_it_runs_ends_it_and_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_people_add_to_the_schema_is_theirs_even_where_it_is_broken() {
+async fn additions_to_the_schema_are_left_alone_even_if_they_are_broken() {
     let bench = Bench::new().await;
     searches(&bench, 1).await;
     bench.execute("CREATE INDEX by_note ON tasks (note)").await;
@@ -152,7 +152,7 @@ async fn what_people_add_to_the_schema_is_theirs_even_where_it_is_broken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_or_its_index_taken_away_ends_it_and_it_is_only_to_be_started_again() {
+async fn a_removed_log_or_index_ends_the_daemon_and_a_restart_is_enough() {
     for (suffix, words) in [
         ("-wal", "put no -wal back"),
         ("-shm", "nothing of growd's is lost"),
@@ -172,7 +172,7 @@ async fn a_log_or_its_index_taken_away_ends_it_and_it_is_only_to_be_started_agai
             "{}",
             daemon.logged()
         );
-        // As it says: started again, nothing else.
+        // As the message says, a restart is enough.
         let mut daemon = Daemon::start(&bench);
         bench
             .until("SELECT count(*) = 3 FROM progress WHERE state = 'reached' AND next_poll_at IS NULL")

@@ -1,8 +1,8 @@
-//! Failures of the database file: the program says what is wrong and what to do, ends or waits, changes no file that is not
-//! its own, and pays for nothing twice.
+//! Failures of the database file: the program reports the problem and the remedy, ends or waits, changes no file of
+//! another program, and sends no resume twice.
 
 use crate::support::program::{Daemon, growd, output, write_config};
-use crate::support::{Bench, PATIENCE, duplicates, mounts, plenty};
+use crate::support::{Bench, TIMEOUT, duplicates, mounts, plenty};
 use growd_simulator::{Fault, On, Rule};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
@@ -23,20 +23,20 @@ fn run(mut command: Command) -> Output {
     command.output().expect("it starts")
 }
 
-/// Runs a command that has to fail with a status and to say all of some words.
+/// Runs a command that must fail with this status; its output must contain all of `words`.
 fn refused(bench: &Bench, arguments: &[&str], status: i32, words: &[&str]) {
     has_failed(&output(bench, arguments), arguments, status, words);
 }
 
 fn has_failed(output: &Output, arguments: &[&str], status: i32, words: &[&str]) {
-    let said = said(output);
+    let said = printed(output);
     assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
     for word in words {
         assert!(said.contains(word), "{arguments:?}: no {word:?} in: {said}");
     }
 }
 
-/// Three searches that want three resumes each; every answer to a resume comes late enough to do something before.
+/// Three tasks that need three resumes each. Answers to resumes are delayed, so that a test can act before one arrives.
 async fn bench_at_work() -> Bench {
     let bench = Bench::new().await;
     three_searches(&bench).await;
@@ -70,13 +70,13 @@ fn effects(bench: &Bench) -> usize {
 async fn until(what: &str, holds: impl Fn() -> bool) {
     let begin = Instant::now();
     while !holds() {
-        assert!(begin.elapsed() < PATIENCE, "never: {what}");
+        assert!(begin.elapsed() < TIMEOUT, "never: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// Starts the program on what is there, and sees it come to its end with nothing asked for twice.
-async fn goes_on(bench: &Bench) {
+/// Starts the program, waits until all tasks have ended, and checks that no resume took effect twice.
+async fn continues(bench: &Bench) {
     let mut daemon = Daemon::start(bench);
     bench
         .until("SELECT count(*) = 3 FROM progress WHERE state = 'reached' AND next_poll_at IS NULL")
@@ -93,8 +93,8 @@ fn beside(database: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The database with all of its log in it, which is then gone.
-async fn whole(bench: &Bench) -> Vec<u8> {
+/// Moves the write-ahead log into the database, removes it, and returns the database's bytes.
+async fn checkpointed(bench: &Bench) -> Vec<u8> {
     let path = &bench.settings.database;
     let mut connection =
         SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path))
@@ -112,7 +112,7 @@ async fn whole(bench: &Bench) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// The rows of another program.
+/// Creates a database of another program.
 async fn database_of_another(path: &Path) {
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -128,7 +128,7 @@ async fn database_of_another(path: &Path) {
 const ADD: [&str; 4] = ["add", "x", "--target", "5"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_database_of_growds_is_refused_and_not_touched() {
+async fn a_file_that_is_no_database_of_growd_is_refused_and_not_changed() {
     let bench = Bench::new().await;
     write_config(&bench, &[]);
     let path = &bench.settings.database;
@@ -155,7 +155,7 @@ async fn what_is_no_database_of_growds_is_refused_and_not_touched() {
             &["backup", "/nonexistent/x"],
         ] {
             let outcome = output(&bench, command);
-            let said = said(&outcome);
+            let said = printed(&outcome);
             assert_eq!(
                 outcome.status.code(),
                 Some(78),
@@ -209,7 +209,7 @@ async fn a_database_from_a_later_version_is_refused_and_stays_as_it_is() {
         )
         .await;
     let path = &bench.settings.database;
-    let before = whole(&bench).await;
+    let before = checkpointed(&bench).await;
     for command in [&["run"][..], &ADD, &["status"], &["check", "--offline"]] {
         refused(&bench, command, 78, &["99991231235959", "newer growd"]);
         assert_eq!(fs::read(path).unwrap(), before, "{command:?}");
@@ -220,7 +220,7 @@ async fn a_database_from_a_later_version_is_refused_and_stays_as_it_is() {
 async fn a_truncated_database_is_called_damaged_and_kept() {
     let bench = bench_at_work().await;
     let path = &bench.settings.database;
-    let whole = whole(&bench).await;
+    let whole = checkpointed(&bench).await;
     for length in [whole.len() / 2, 4096 + 100, 512, 50] {
         fs::write(path, &whole[..length]).unwrap();
         for command in [&["run"][..], &ADD, &["status"], &["check", "--offline"]] {
@@ -229,12 +229,12 @@ async fn a_truncated_database_is_called_damaged_and_kept() {
         }
     }
     fs::write(path, &whole).unwrap();
-    goes_on(&bench).await;
+    continues(&bench).await;
     bench.assert_ledgers_agree().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_right_to_write_it_says_so_and_goes_on_once_it_has_it() {
+async fn without_write_permission_it_reports_it_and_continues_once_it_has_it() {
     let bench = bench_at_work().await;
     let path = bench.settings.database.clone();
     let dir = bench.dir.path();
@@ -256,7 +256,7 @@ async fn without_the_right_to_write_it_says_so_and_goes_on_once_it_has_it() {
             has_failed(&held(command), command, 1, &["growd needs to", "write"]);
         }
         let status = held(&["status"]);
-        assert!(status.status.success(), "{what}: {}", said(&status));
+        assert!(status.status.success(), "{what}: {}", printed(&status));
         fs::set_permissions(on, usual).unwrap();
     }
     let usual = fs::metadata(&path).unwrap().permissions();
@@ -270,7 +270,7 @@ async fn without_the_right_to_write_it_says_so_and_goes_on_once_it_has_it() {
         );
     }
     fs::set_permissions(&path, usual).unwrap();
-    goes_on(&bench).await;
+    continues(&bench).await;
     bench.assert_ledgers_agree().await;
 }
 
@@ -284,20 +284,20 @@ async fn on_a_read_only_file_system_it_says_so_and_can_still_be_read() {
     let bench = bench_at_work().await;
     let dir = bench.dir.path();
     let id: String = bench.value("SELECT min(task_id) FROM tasks").await;
-    whole(&bench).await;
+    checkpointed(&bench).await;
     mounts::mount(&["--bind", dir.to_str().unwrap()], dir);
     mounts::mount(&["-o", "remount,ro,bind"], dir);
     for command in [&["run"][..], &ADD, &["pause", &id]] {
         refused(&bench, command, 1, &["growd needs to", "write"]);
     }
     let status = output(&bench, &["status"]);
-    assert!(status.status.success(), "{}", said(&status));
+    assert!(status.status.success(), "{}", printed(&status));
     mounts::mount(&["-o", "remount,rw,bind"], dir);
-    goes_on(&bench).await;
+    continues(&bench).await;
     bench.assert_ledgers_agree().await;
 }
 
-/// Takes all the room there is, and all that is given back, into a file.
+/// A file that fills the disk, including space that is freed later.
 struct Filler {
     file: PathBuf,
     stop: Arc<AtomicBool>,
@@ -340,10 +340,10 @@ async fn on_a_full_disk_it_waits_begins_nothing_and_goes_on_when_there_is_room()
     until_took_effect(&bench, 1).await;
     let filler = Filler::start(disk.join("filler"));
     daemon.logs("make room on its disk").await;
-    // What others add goes into the room that growd's log gives back, until that is used up too.
+    // `add` uses the space that growd's write-ahead log frees, until that is full too.
     let begin = Instant::now();
     for n in 0.. {
-        assert!(begin.elapsed() < PATIENCE, "{}", daemon.logged());
+        assert!(begin.elapsed() < TIMEOUT, "{}", daemon.logged());
         let outcome = output(&bench, &["add", &format!("x{n}"), "--target", "5"]);
         if !outcome.status.success() {
             has_failed(&outcome, &ADD, 1, &["make room"]);
@@ -351,7 +351,7 @@ async fn on_a_full_disk_it_waits_begins_nothing_and_goes_on_when_there_is_room()
         }
     }
     let before = effects(&bench);
-    // Long enough for each search to ask twice, had it gone on.
+    // Enough time for each task to send two more resumes.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(
         effects(&bench) <= before + 3,
@@ -377,9 +377,9 @@ async fn locked_for_longer_than_the_busy_timeout_it_waits_and_loses_nothing() {
     daemon
         .logs("another process has been writing for a long time")
         .await;
-    // Reading goes on all the while.
+    // Reading still works.
     let status = output(&bench, &["status"]);
-    assert!(status.status.success(), "{}", said(&status));
+    assert!(status.status.success(), "{}", printed(&status));
     assert!(effects(&bench) <= 3, "none asked a second time");
     lock.rollback().await.unwrap();
     daemon.logs("the database can be written again").await;
@@ -389,7 +389,7 @@ async fn locked_for_longer_than_the_busy_timeout_it_waits_and_loses_nothing() {
     bench.assert_ledgers_agree().await;
 }
 
-/// The daemon has to end by itself, with status 1 and these words.
+/// Waits until the daemon ends by itself, with status 1 and these words.
 async fn ends_with(daemon: &mut Daemon, words: &[&str]) {
     assert_eq!(daemon.ended().await, Some(1), "{}", daemon.logged());
     let logged = daemon.logged();
@@ -408,7 +408,7 @@ async fn a_database_replaced_while_it_runs_ends_it_and_the_old_one_holds_all_tha
     let theirs = fs::read(&other).unwrap();
     let mut daemon = Daemon::start(&bench);
     until_took_effect(&bench, 1).await;
-    // At one go: at no time is there none.
+    // The rename is atomic: the path always names a file.
     fs::hard_link(path, &away).unwrap();
     fs::rename(&other, path).unwrap();
     ends_with(
@@ -431,62 +431,67 @@ async fn a_database_replaced_while_it_runs_ends_it_and_the_old_one_holds_all_tha
         "what was under way was recorded before the end: {}",
         bench.dump().await
     );
-    goes_on(&bench).await;
+    continues(&bench).await;
     bench.assert_ledgers_agree().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_removed_while_it_runs_ends_it_and_a_backup_goes_on_without_paying_twice() {
-    for what in ["", "-wal"] {
-        let bench = bench_at_work().await;
-        let path = &bench.settings.database;
-        let backup = bench.dir.path().join("backup.db");
-        let copied = output(&bench, &["backup", backup.to_str().unwrap()]);
-        assert!(copied.status.success(), "{}", said(&copied));
-        let mut daemon = Daemon::start(&bench);
-        until_took_effect(&bench, 1).await;
-        fs::remove_file(beside(path, what)).unwrap();
-        ends_with(&mut daemon, &["was removed or moved away", "backup"]).await;
-        if what.is_empty() {
-            for suffix in ["-wal", "-shm"] {
-                let _ = fs::remove_file(beside(path, suffix));
-            }
-            fs::rename(&backup, path).unwrap();
-            goes_on(&bench).await;
-        } else {
-            // Only the log was removed, and all of it was in the file before the end.
-            goes_on(&bench).await;
-            bench.assert_ledgers_agree().await;
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_cut_short_while_it_runs_ends_it_and_a_backup_goes_on_without_paying_twice() {
-    for keep in [0, 3] {
-        let bench = bench_at_work().await;
-        let path = &bench.settings.database;
-        let backup = bench.dir.path().join("backup.db");
-        let copied = output(&bench, &["backup", backup.to_str().unwrap()]);
-        assert!(copied.status.success(), "{}", said(&copied));
-        let mut daemon = Daemon::start(&bench);
-        until_took_effect(&bench, 1).await;
-        File::options()
-            .write(true)
-            .open(path)
-            .unwrap()
-            .set_len(keep * 4096)
-            .unwrap();
-        ends_with(&mut daemon, &["backup"]).await;
-        let logged = daemon.logged();
-        // An empty file is noticed by its size or by a read, whichever comes first.
-        let reported =
-            logged.contains("is damaged") || (keep == 0 && logged.contains("was emptied"));
-        assert!(reported, "{logged}");
+/// Removes the database, or its file with this suffix.
+async fn removed(what: &str) {
+    let bench = bench_at_work().await;
+    let path = &bench.settings.database;
+    let backup = bench.dir.path().join("backup.db");
+    let copied = output(&bench, &["backup", backup.to_str().unwrap()]);
+    assert!(copied.status.success(), "{}", printed(&copied));
+    let mut daemon = Daemon::start(&bench);
+    until_took_effect(&bench, 1).await;
+    fs::remove_file(beside(path, what)).unwrap();
+    ends_with(&mut daemon, &["was removed or moved away", "backup"]).await;
+    if what.is_empty() {
         for suffix in ["-wal", "-shm"] {
             let _ = fs::remove_file(beside(path, suffix));
         }
         fs::rename(&backup, path).unwrap();
-        goes_on(&bench).await;
+        continues(&bench).await;
+    } else {
+        // Only the log was removed; growd wrote its content to the file before it ended.
+        continues(&bench).await;
+        bench.assert_ledgers_agree().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_removed_while_it_runs_ends_it_and_a_backup_goes_on_without_paying_twice() {
+    tokio::join!(removed(""), removed("-wal"));
+}
+
+/// Cuts the file to so many pages.
+async fn cut_short(keep: u64) {
+    let bench = bench_at_work().await;
+    let path = &bench.settings.database;
+    let backup = bench.dir.path().join("backup.db");
+    let copied = output(&bench, &["backup", backup.to_str().unwrap()]);
+    assert!(copied.status.success(), "{}", printed(&copied));
+    let mut daemon = Daemon::start(&bench);
+    until_took_effect(&bench, 1).await;
+    File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_len(keep * 4096)
+        .unwrap();
+    ends_with(&mut daemon, &["backup"]).await;
+    let logged = daemon.logged();
+    // An empty file is noticed by its size or by a read, whichever comes first.
+    let reported = logged.contains("is damaged") || (keep == 0 && logged.contains("was emptied"));
+    assert!(reported, "{logged}");
+    for suffix in ["-wal", "-shm"] {
+        let _ = fs::remove_file(beside(path, suffix));
+    }
+    fs::rename(&backup, path).unwrap();
+    continues(&bench).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_cut_short_while_it_runs_ends_it_and_a_backup_goes_on_without_paying_twice() {
+    tokio::join!(cut_short(0), cut_short(3));
 }

@@ -1,5 +1,5 @@
-//! Nonsense by plain SQL is refused where the schema can tell, and lived through where it can't: the daemon says so,
-//! puts right what it can, and the other tasks go on.
+//! Invalid values by plain SQL: the schema refuses them; the daemon reports those that pass, repairs what it can, and
+//! goes on with the other tasks.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, duplicates, plenty};
@@ -18,7 +18,7 @@ async fn execute(bench: &Bench, sql: &str) {
     run(&mut bench.connection().await, sql).await.expect(sql);
 }
 
-/// One text that stands for all that a statement could have changed.
+/// Returns all rows that a statement could have changed, as one text.
 async fn contents(connection: &mut SqliteConnection) -> String {
     sqlx::query_scalar(
         "SELECT (SELECT json_group_array(json_array(task_id, target, chunk, paused, note, retry, created_at, updated_at))
@@ -35,7 +35,7 @@ async fn contents(connection: &mut SqliteConnection) -> String {
 
 type Refused = (String, &'static str);
 
-/// Each column of `tasks` with values that it can't have, in every kind of statement.
+/// Invalid values of each column of `tasks`, in every kind of statement.
 fn bad_values() -> Vec<Refused> {
     let mut statements = Vec::new();
     let values = [
@@ -68,7 +68,7 @@ fn bad_values() -> Vec<Refused> {
             "target" => format!("'{id}', {value}"),
             _ => format!("'{id}', 10, {value}"),
         };
-        // With REPLACE a NULL becomes the default where there is one.
+        // REPLACE turns a NULL into the column's default, if it has one.
         let has_default = matches!(column, "paused" | "retry" | "created_at" | "updated_at");
         let verbs: &[&str] = if has_default && value == "NULL" {
             &["INSERT", "INSERT OR ABORT", "INSERT OR ROLLBACK"]
@@ -98,7 +98,7 @@ fn bad_values() -> Vec<Refused> {
             format!("UPDATE tasks SET {column} = {value} WHERE task_id = 'kept'"),
             why,
         ));
-        // One bad row of many takes the good ones with it.
+        // One bad row makes the whole statement fail.
         statements.push((
             format!(
                 "INSERT INTO tasks ({columns}) SELECT 'good', 10{} UNION ALL SELECT {}",
@@ -115,7 +115,7 @@ fn bad_values() -> Vec<Refused> {
     statements
 }
 
-/// Ids that can't be, in every kind of statement.
+/// Invalid ids, in every kind of statement.
 fn bad_ids() -> Vec<Refused> {
     let mut statements = Vec::new();
     for id in [
@@ -150,7 +150,7 @@ fn bad_ids() -> Vec<Refused> {
     statements
 }
 
-/// Rows of the daemon's own tables that can't be.
+/// Invalid rows of the daemon's own tables.
 fn bad_rows() -> Vec<Refused> {
     let mut statements = Vec::new();
     let resume = "INTO resumes (task_id, requested, baseline_desired, baseline_results, state, sent_at) VALUES";
@@ -219,7 +219,7 @@ fn bad_rows() -> Vec<Refused> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nonsense_is_refused_in_every_kind_of_statement_and_leaves_no_trace() {
+async fn invalid_values_are_refused_in_every_kind_of_statement_and_change_nothing() {
     let bench = Bench::new().await;
     let mut connection = bench.connection().await;
     run(
@@ -243,100 +243,99 @@ async fn nonsense_is_refused_in_every_kind_of_statement_and_leaves_no_trace() {
     }
 }
 
-/// What by hand does to one of four tasks, here `victim`, while the daemon runs.
+/// An edit by hand while the daemon runs; it concerns `victim`, one of four tasks.
 struct Edit {
     sql: &'static str,
-    /// What the log has to say of it, if it says anything.
+    /// Text that the log must contain; empty for none.
     logged: &'static str,
-    /// Does the victim come to its end by itself?
-    mends: bool,
+    /// Whether the victim reaches its end by itself.
+    recovers: bool,
 }
 
 const EDITS: [Edit; 15] = [
-    // No time, and behind all times.
+    // Not a time; sorts after all times.
     Edit {
         sql: "UPDATE progress SET next_poll_at = 'tomorrow' WHERE task_id = 'victim'",
         logged: "scheduled too far ahead",
-        mends: true,
+        recovers: true,
     },
     Edit {
         sql: "UPDATE progress SET next_poll_at = '9999-12-31T23:59:59.999Z' WHERE task_id = 'victim'",
         logged: "scheduled too far ahead",
-        mends: true,
+        recovers: true,
     },
-    // In no queue.
+    // Not scheduled.
     Edit {
         sql: "UPDATE progress SET next_poll_at = NULL WHERE task_id = 'victim'",
         logged: "1 tasks had no next poll",
-        mends: true,
+        recovers: true,
     },
-    // No time, and before all times.
+    // Not a time; sorts before all times.
     Edit {
         sql: "UPDATE progress SET next_poll_at = '' WHERE task_id = 'victim'",
         logged: "",
-        mends: true,
+        recovers: true,
     },
     Edit {
         sql: "UPDATE progress SET polled_at = 'never', changed_at = '?', run_started_at = 'now' WHERE task_id = 'victim'",
         logged: "",
-        mends: true,
+        recovers: true,
     },
     Edit {
         sql: "UPDATE progress SET status = 'odd', num_results = -5, desired_num_results = NULL, polls = -1 WHERE task_id = 'victim'",
         logged: "",
-        mends: true,
+        recovers: true,
     },
     Edit {
         sql: "UPDATE progress SET state = 'exhausted', reason = 'by hand' WHERE task_id = 'victim'",
         logged: "",
-        mends: true,
+        recovers: true,
     },
-    // An end by hand is one, until somebody asks again.
+    // An end that is set by hand lasts until an operator retries the task.
     Edit {
         sql: "UPDATE progress SET state = 'stalled', next_poll_at = NULL WHERE task_id = 'victim'",
         logged: "",
-        mends: false,
+        recovers: false,
     },
     Edit {
         sql: "DELETE FROM progress WHERE task_id = 'victim'",
         logged: "",
-        mends: true,
+        recovers: true,
     },
     Edit {
-        sql: "INSERT INTO progress (task_id, next_poll_at) VALUES ('nobodys', '2020-01-01T00:00:00.000Z'), ('..', '2020-01-01T00:00:00.000Z')",
+        sql: "INSERT INTO progress (task_id, next_poll_at) VALUES ('unknown-task', '2020-01-01T00:00:00.000Z'), ('..', '2020-01-01T00:00:00.000Z')",
         logged: "",
-        mends: true,
+        recovers: true,
     },
     Edit {
         sql: "DELETE FROM daemon",
         logged: "",
-        mends: true,
+        recovers: true,
     },
     Edit {
         sql: "UPDATE daemon SET gate = 'unauthorized', gate_reason = 'by hand', gate_until = 'x', pid = -1, heartbeat_at = 'x', started_at = 'x'",
         logged: "",
-        mends: true,
+        recovers: true,
     },
-    // A resume of which nobody can say when it was sent may have cost something: it is left to an operator.
+    // A resume without a readable time may have cost credits: an operator has to decide.
     Edit {
         sql: "INSERT INTO resumes (task_id, requested, baseline_desired, baseline_results, state, sent_at) VALUES ('victim', 5, 25, 25, 'intended', 'once')",
         logged: "is 'once', which is not a time",
-        mends: false,
+        recovers: false,
     },
     Edit {
         sql: "DELETE FROM resumes",
         logged: "",
-        mends: true,
+        recovers: true,
     },
     Edit {
         sql: "DELETE FROM tasks WHERE task_id = 'victim'; DELETE FROM events; DELETE FROM samples",
         logged: "",
-        mends: false,
+        recovers: false,
     },
 ];
 
-/// Four searches, of which the first look at one fails, and is not repeated by itself for an hour: nothing is under
-/// way when the edit is made.
+/// Four tasks. The first poll of one fails and is repeated only after an hour: no request is in flight during the edit.
 async fn victim_and_others() -> Bench {
     let bench = Bench::new().await;
     let hour = r#""1h""#;
@@ -361,7 +360,7 @@ async fn victim_and_others() -> Bench {
     bench
 }
 
-async fn is_lived_through(edit: &Edit) {
+async fn survives(edit: &Edit) {
     let bench = victim_and_others().await;
     let mut daemon = Daemon::start(&bench);
     bench
@@ -371,10 +370,10 @@ async fn is_lived_through(edit: &Edit) {
         .until("SELECT count(*) = 3 FROM progress WHERE state = 'reached' AND next_poll_at IS NULL")
         .await;
     execute(&bench, edit.sql).await;
-    if (edit.mends || edit.logged.contains("is not a time"))
+    if (edit.recovers || edit.logged.contains("is not a time"))
         && !edit.sql.contains("SET next_poll_at")
     {
-        // It is due at once, in place of in an hour.
+        // Makes the task due now, not in an hour.
         let touch = "UPDATE tasks SET target = 61 WHERE task_id = 'victim'";
         execute(&bench, touch).await;
     }
@@ -398,12 +397,12 @@ async fn is_lived_through(edit: &Edit) {
             edit.sql
         );
     }
-    // A reload looks after what a daemon at work takes for granted.
+    // A reload checks values that the running daemon does not read again.
     daemon.signal("HUP");
     if !edit.logged.is_empty() {
         daemon.logs(edit.logged).await;
     }
-    if edit.mends {
+    if edit.recovers {
         bench
             .until(
                 "SELECT count(*) = 1 FROM progress
@@ -416,7 +415,7 @@ async fn is_lived_through(edit: &Edit) {
             "SELECT count(*) = 1 FROM daemon WHERE gate = 'open' AND pid > 0 AND julianday(started_at) IS NOT NULL",
         )
         .await;
-    // What growd has mended by itself is sound again; what it has not is named.
+    // `check` names the values that growd has not repaired.
     let checked = output(&bench, &["check", "--offline"]);
     let status = i32::from(edit.logged.contains("is not a time"));
     assert_eq!(
@@ -434,7 +433,7 @@ async fn is_lived_through(edit: &Edit) {
         daemon.logged()
     );
     let requests = bench.service.requests();
-    for odd in ["nobodys", "%2E%2E", "/.."] {
+    for odd in ["unknown-task", "%2E%2E", "/.."] {
         assert!(
             !requests.last.iter().any(|entry| entry.path.contains(odd)),
             "{odd}"
@@ -446,7 +445,7 @@ async fn is_lived_through(edit: &Edit) {
         "{}: took effect twice: {twice:?}",
         edit.sql
     );
-    // What is left is something that a daemon can start on.
+    // A daemon can start on the result.
     let mut daemon = Daemon::start_with(&bench, &[]);
     bench.until("SELECT pid IS NOT NULL FROM daemon").await;
     daemon.signal("TERM");
@@ -463,14 +462,14 @@ async fn is_lived_through(edit: &Edit) {
 async fn whatever_is_done_by_hand_to_the_daemons_own_tables_the_other_tasks_go_on() {
     use futures_util::StreamExt;
     futures_util::stream::iter(&EDITS)
-        .map(|edit| tokio::spawn(is_lived_through(edit)))
-        .buffer_unordered(7)
+        .map(|edit| tokio::spawn(survives(edit)))
+        .buffer_unordered(EDITS.len())
         .for_each(|done| async { done.unwrap() })
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_starts_on_a_row_of_its_own_that_is_gone_or_spoilt() {
+async fn a_daemon_starts_though_a_row_of_its_own_is_missing_or_invalid() {
     for sql in [
         "DELETE FROM daemon",
         "UPDATE daemon SET gate = 'rate_limited', gate_until = 'later', heartbeat_at = 'x'",
@@ -521,7 +520,7 @@ async fn an_intended_resume_written_by_hand_holds_back_only_its_own_task_and_onl
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn triggers_that_people_add_keep_their_own_way_with_conflicts() {
+async fn triggers_of_an_operator_keep_their_conflict_clauses() {
     let mut bench = Bench::new().await;
     for sql in [
         "CREATE TABLE latest (task_id TEXT PRIMARY KEY, num_results INTEGER)",

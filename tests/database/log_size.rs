@@ -1,11 +1,11 @@
-//! A write-ahead log that a reader pins, with the program itself: reported, and its room given back.
+//! A write-ahead log that a reader pins, with the real program: it is reported, and its space is freed.
 
 use crate::support::program::{Daemon, output, write_config};
-use crate::support::{Bench, PATIENCE};
+use crate::support::{Bench, TIMEOUT};
 use growd::store::wal;
 use std::time::{Duration, Instant};
 
-/// What `growd status --json` says needs attention.
+/// Returns the list `attention` of `growd status --json`.
 fn attention(bench: &Bench) -> Vec<serde_json::Value> {
     let status = output(bench, &["status", "--json"]);
     assert!(status.status.success(), "{status:?}");
@@ -53,7 +53,7 @@ async fn a_log_that_a_reader_pins_is_reported_and_emptied_after_that_though_noth
     sqlx::query("COMMIT").execute(&mut reader).await.unwrap();
     let begin = Instant::now();
     while wal::size(&log) > 0 {
-        assert!(begin.elapsed() < PATIENCE, "{}", daemon.logged());
+        assert!(begin.elapsed() < TIMEOUT, "{}", daemon.logged());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     bench

@@ -110,7 +110,7 @@ async fn a_database_of_each_released_schema_is_migrated_and_keeps_what_is_in_it(
 }
 
 #[tokio::test]
-async fn what_an_earlier_version_refused_or_gave_up_is_treated_by_the_new_rules() {
+async fn tasks_that_an_earlier_version_refused_or_gave_up_follow_the_new_rules() {
     let migrations = migrations();
     let newest_before = migrations
         .iter()

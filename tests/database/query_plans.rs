@@ -4,7 +4,7 @@ use growd::store::{self, Mode, statements};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
-/// Statements that may scan, and what: an operator asked for all rows, or they read only a small index, seldom.
+/// Statements that may scan, and the table: an operator asked for all rows, or they seldom read a small index.
 const MAY_SCAN: [(&str, &str); 11] = [
     ("overview::ROWS_ADDED", "SCAN t"),
     ("overview::ROWS", "SCAN t"),
@@ -52,7 +52,7 @@ async fn database() -> (SqliteConnection, tempfile::TempDir) {
 }
 
 #[tokio::test]
-async fn no_statement_looks_through_a_table_or_sorts_a_queue() {
+async fn no_statement_scans_a_table_or_sorts_a_queue() {
     let (mut connection, _dir) = database().await;
     let mut wrong = Vec::new();
     for (name, sql) in statements::all() {
@@ -110,7 +110,7 @@ fn every_statement_that_is_run_is_checked() {
                 let is_known = all
                     .iter()
                     .any(|(known, _)| *known == format!("{module}::{name}"));
-                // `sql` is one of two, both known.
+                // `sql` is one of two known statements.
                 let is_chosen = argument.starts_with("sql)");
                 assert!(
                     is_known || is_chosen,

@@ -29,7 +29,7 @@ async fn when_the_daily_limit_frees_up_only_the_tasks_that_it_covers_are_polled(
         .until("SELECT count(*) = 1 FROM progress WHERE state = 'reached' AND next_poll_at IS NULL")
         .await;
     for served in 2..=3_i64 {
-        // A day passes for all that was asked.
+        // Moves the ledger back by a day.
         bench
             .execute("UPDATE resumes SET sent_at = '2020-01-01T00:00:00.000Z'")
             .await;

@@ -1,7 +1,7 @@
-//! A database that becomes read-only while the daemon runs: it is tried for a while, then the daemon ends.
+//! A database that becomes read-only while the daemon runs: the writer retries for a while, then the daemon ends.
 
 use crate::support::program::{output, write_config};
-use crate::support::{Bench, PATIENCE, mounts};
+use crate::support::{Bench, TIMEOUT, mounts};
 use growd::core::event::Event;
 use growd::core::gate::Gate;
 use growd::daemon::supervision::health::Health;
@@ -16,7 +16,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// As the minute of the daemon.
+/// Stands for the daemon's minute.
 const GRACE: Duration = Duration::from_millis(500);
 
 fn event(reason: &str) -> Maintenance {
@@ -35,12 +35,12 @@ fn writer(bench: &Bench, connection: SqliteConnection) -> (StartedWriter, Health
     (started, health)
 }
 
-/// The writer has to try for as long as it should, and then to give up: at once with what comes after that.
+/// Checks that the writer retries for as long as it should, then gives up, and fails later writes at once.
 async fn gives_up(started: StartedWriter, health: &Health, path: &Path) {
     let begin = Instant::now();
     started.writer.maintain(event("first")).await.unwrap_err();
     assert!(begin.elapsed() >= GRACE, "{:?}", begin.elapsed());
-    assert!(begin.elapsed() < PATIENCE / 2);
+    assert!(begin.elapsed() < TIMEOUT / 2);
     let error = health.result().unwrap_err();
     assert!(matches!(*error, StoreError::Unwritable { .. }), "{error}");
     let text = error.to_string();
@@ -55,7 +55,7 @@ async fn gives_up(started: StartedWriter, health: &Health, path: &Path) {
     let begin = Instant::now();
     started.writer.maintain(event("second")).await.unwrap_err();
     started.writer.stop().await;
-    assert!(begin.elapsed() < PATIENCE / 2, "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < TIMEOUT / 2, "{:?}", begin.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,7 +93,7 @@ async fn a_file_system_that_turns_read_only_is_given_up_after_a_while_and_shown_
         status["attention"].clone()
     };
     assert_eq!(status(), json!([]));
-    // As the kernel does after an error of the disk.
+    // The kernel does this after a disk error.
     mounts::mount(&["-o", "remount,abort"], path.parent().unwrap());
     let attention = status();
     assert_eq!(attention[0]["kind"], "unwritable", "{attention}");
@@ -108,7 +108,7 @@ async fn a_full_disk_may_last_and_is_recorded_once_it_is_over() {
         .execute("INSERT INTO filler VALUES (zeroblob(200000))")
         .await;
     let mut connection = bench.connection().await;
-    // Full: the file may not grow.
+    // A full disk: the file cannot grow.
     let pages: i64 = bench.value("PRAGMA page_count").await;
     let full = format!("PRAGMA max_page_count = {pages}");
     sqlx::query(AssertSqlSafe(full))
@@ -121,7 +121,7 @@ async fn a_full_disk_may_last_and_is_recorded_once_it_is_over() {
     let written = tokio::spawn(async move { writer.maintain(large).await });
     let begin = Instant::now();
     while !(started.writer.is_stuck() && begin.elapsed() > GRACE * 2) {
-        assert!(begin.elapsed() < PATIENCE);
+        assert!(begin.elapsed() < TIMEOUT);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(!written.is_finished());

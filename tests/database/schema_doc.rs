@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 const DOC: &str = include_str!("../../docs/schema.md");
 
-/// The task that the document's examples are about.
+/// The id in the document's examples.
 const EXAMPLE: &str = "0d0f4a1c-8f7e-4d0b-9a55-3f6f0f6f2b10";
 
 /// A database like one in use: a task in every state, resumes in every state, errors, a closed gate.
@@ -76,7 +76,7 @@ impl Database {
             .unwrap_or_else(|error| panic!("{sql}\n{error}"));
     }
 
-    /// The one text in the one row of a query; `-` for null.
+    /// Returns the text that a query selects; `-` for null.
     async fn text(&mut self, sql: &str) -> String {
         let rows = self.run(sql).await.unwrap();
         assert_eq!(rows.len(), 1, "{sql}");
@@ -84,7 +84,7 @@ impl Database {
         value.unwrap_or_else(|| "-".to_owned())
     }
 
-    /// Does a condition over the one row of `progress` hold?
+    /// Whether a condition holds for the only row of `progress`.
     async fn progress(&mut self, condition: &str) -> bool {
         self.text(&format!(
             "SELECT CAST(count(*) AS TEXT) FROM progress WHERE {condition}"
@@ -99,7 +99,7 @@ impl Database {
     }
 }
 
-/// The fenced blocks of SQL in the document, each with the nearest `##` and `###` heading before it.
+/// Returns the fenced SQL blocks of the document, each with the nearest `##` and `###` heading before it.
 fn fences() -> Vec<(&'static str, &'static str, String)> {
     let (mut section, mut heading, mut sql) = ("", "", None::<String>);
     let mut found = Vec::new();
@@ -127,7 +127,7 @@ fn fences() -> Vec<(&'static str, &'static str, String)> {
     found
 }
 
-/// The first cell of each row of the tables in a section, by `###` heading.
+/// Returns the first cell of each table row in a section, by `###` heading.
 fn first_cells(section: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut tables: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let (mut inside, mut heading) = (false, String::new());
@@ -160,10 +160,10 @@ async fn every_statement_runs_and_every_query_finds_something() {
             queries += 1;
             headings.insert(heading);
         } else {
-            let told = database
+            let shown = database
                 .text("SELECT CAST(max(id) AS TEXT) FROM events")
                 .await;
-            assert_ne!(told, "10", "changes nothing:\n{sql}");
+            assert_ne!(shown, "10", "changes nothing:\n{sql}");
         }
     }
     assert!(queries >= 10);
@@ -246,7 +246,7 @@ async fn every_table_column_trigger_and_state_is_named_and_nothing_else_is() {
 }
 
 #[tokio::test]
-async fn nonsense_is_refused_at_the_insert() {
+async fn invalid_values_are_refused_at_the_insert() {
     let resume = "INSERT INTO resumes (task_id, requested, baseline_desired, baseline_results, state, sent_at)";
     let task = |id: &str, values: &str| {
         format!("INSERT INTO tasks (task_id, target, chunk, paused) VALUES ({id}, {values})")
@@ -350,7 +350,7 @@ async fn nonsense_is_refused_at_the_insert() {
 const DUE_NOW: &str = "abs(julianday('now') - julianday(next_poll_at)) * 86400.0 < 60";
 
 #[tokio::test]
-async fn an_insert_is_all_it_takes() {
+async fn an_insert_alone_makes_a_task_due_unless_it_is_paused() {
     let mut database = Database::empty().await;
     database
         .execute("INSERT INTO tasks (task_id, target) VALUES ('a', 5)")
@@ -524,7 +524,7 @@ async fn a_removal_keeps_the_ledger_and_the_events() {
         let count: i64 = database.run(sql).await.unwrap()[0].get(0);
         assert_eq!(count, left, "{sql}");
     }
-    // Added again, it is looked at anew, and what was refused before is forgiven.
+    // Added again, the task is polled, and its earlier refusal is forgiven.
     database
         .execute("INSERT INTO tasks (task_id, target) VALUES ('waits', 5)")
         .await;

@@ -13,7 +13,7 @@ use std::process::Command;
 
 const UUID: &str = "0f0f1c1e-1111-4222-8333-4444555566aa";
 
-/// The same UUID as people copy it.
+/// Other forms of the same UUID.
 fn forms() -> Vec<String> {
     let upper = UUID.to_uppercase();
     let digits = UUID.replace('-', "");
@@ -154,9 +154,9 @@ async fn an_insert_of_another_form_is_refused_with_the_canonical_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_shell_of_the_system_says_so_too() {
+async fn the_sqlite3_shell_shows_the_canonical_form_too() {
     let bench = bench().await;
-    // Dropped, the connection would still hold its lock while the shell opens the database.
+    // A dropped connection closes later, and would still hold its lock.
     bench.connection().await.close().await.unwrap();
     let shell = |sql: &str| {
         let mut shell = Command::new("sqlite3");
@@ -180,7 +180,7 @@ async fn the_shell_of_the_system_says_so_too() {
 
 const OLD_UPPER: &str = "0F0F1C1E-1111-4222-8333-4444555566AA";
 
-/// A database with the schema of the version before, and rows that no new one may have.
+/// A database of an earlier schema, with rows that the current one refuses.
 async fn old_database(bench: &Bench) {
     let before = bench.dir.path().join("migrations");
     std::fs::create_dir(&before).unwrap();
@@ -238,7 +238,7 @@ async fn rows_of_an_earlier_version_stay_are_polled_and_can_be_named() {
         let said = run(&bench, &["add", id, "--target", "20"], 0);
         assert_eq!(said, format!("changed {id} (target 20)\n"));
     }
-    // The same UUID in any form leads to the row there is, and makes no second one.
+    // The same UUID in any form names the existing row and adds no second one.
     for form in forms().iter().map(String::as_str).chain([UUID]) {
         assert!(
             run(&bench, &["show", form, "--json"], 0).contains(OLD_UPPER),
@@ -255,7 +255,7 @@ async fn rows_of_an_earlier_version_stay_are_polled_and_can_be_named() {
             assert!(refusal.unwrap_err().contains(UUID), "{form}");
         }
     }
-    // Where there are two, the canonical one is meant, unless the other is typed.
+    // If there are two, an id names the canonical one, unless it is exactly the other.
     let said = run(&bench, &["pause", "B0B01C1E111142228333-4444555566AA"], 0);
     assert_eq!(said, "b0b01c1e-1111-4222-8333-4444555566aa: paused\n");
     for id in old {

@@ -1,5 +1,5 @@
-//! Values that growd cannot read, written by hand: each is named with its row and the statement that corrects it, and
-//! stops nothing but its own task.
+//! Values that growd cannot read, written by hand: each is reported with its row and the statement that corrects it,
+//! and stops only its own task.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, plenty};
@@ -8,7 +8,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::BTreeSet;
 
-/// The remedy that a message names.
+/// Returns the statement that a message names as the remedy.
 fn remedy(message: &str) -> &str {
     let (_, remedy) = message
         .split_once("for example with: ")
@@ -37,7 +37,7 @@ async fn a_resume_without_a_readable_time_stops_its_own_task_which_says_what_to_
     for _ in 0..3 {
         bench.grow(&plenty(), 60).await;
     }
-    // Sorts before all times, and is not UTF-8: the sum for the daily limit reads it with the others.
+    // Sorts before all times, and is not UTF-8. The sum for the daily limit reads it too.
     sqlx::query(
         "INSERT INTO resumes (task_id, requested, baseline_desired, baseline_results, best_results, state, sent_at)
          VALUES (?, 5, 1000000, 1000000, 1000000, 'intended', CAST(x'31ff' AS TEXT))",
@@ -92,7 +92,7 @@ async fn a_resume_without_a_readable_time_stops_its_own_task_which_says_what_to_
     run(&mut bench.connection().await, remedy(&checked)).await;
     let checked = output(&bench, &["check", "--offline"]);
     assert_eq!(checked.status.code(), Some(0), "{checked:?}");
-    // It is left alone for a minute after an error, unless the daemon starts anew.
+    // The daemon retries it a minute after the error, or at its start.
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await, Some(0));
     let mut daemon = Daemon::start(&bench);
@@ -107,7 +107,7 @@ async fn a_resume_without_a_readable_time_stops_its_own_task_which_says_what_to_
     bench.assert_ledgers_agree().await;
 }
 
-/// Rows of one task, with a value in each column that is read.
+/// Rows of one task, with a value in each column that growd reads.
 const ROWS: &str = "
     INSERT INTO tasks (task_id, target) VALUES ('one', 5), ('two', 5);
     INSERT INTO resumes (id, task_id, requested, baseline_desired, baseline_results, state, http_status, sent_at,
@@ -122,7 +122,7 @@ const ROWS: &str = "
 ";
 
 #[tokio::test]
-async fn each_value_that_cannot_be_read_is_found_and_its_remedy_mends_it() {
+async fn each_value_that_cannot_be_read_is_found_and_its_remedy_corrects_it() {
     const WORDS: [(&str, &str); 12] = [
         ("resumes", "state"),
         ("resumes", "http_status"),
@@ -178,7 +178,7 @@ async fn each_value_that_cannot_be_read_is_found_and_its_remedy_mends_it() {
             assert_eq!(find(&mut connection).await, Vec::<String>::new());
         }
     }
-    // The newest resume is looked for again; an older one is not.
+    // growd polls for the effect of the newest resume only.
     for (id, state) in [(1, "lost"), (2, "intended")] {
         run(
             &mut connection,

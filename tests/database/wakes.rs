@@ -61,12 +61,11 @@ async fn a_task_that_is_woken_is_due_now_but_not_sooner_than_an_interval_after_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_went_back_makes_due_what_it_left_behind_and_holds_nothing_for_more_than_a_day()
- {
+async fn a_clock_that_went_back_makes_waiting_tasks_due_and_delays_none_for_more_than_a_day() {
     let bench = Bench::new().await;
     let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
     let mut connection = bench.connection().await;
-    // Names in their order, so that the rows come in it.
+    // Ids in the order of the rows.
     let rows = [
         ("a-new-one", "new", "2026-11-24T13:00:00.000Z"),
         ("at-work", "regular", "2026-11-24T13:00:00.000Z"),

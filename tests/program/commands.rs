@@ -1,4 +1,4 @@
-//! Each command as a person or a script runs it: what it prints where, and the status it ends with.
+//! Each command as an operator or a script runs it: its output and its exit status.
 
 use crate::support::program::{Daemon, growd, output, write_config};
 use crate::support::{Bench, plenty};
@@ -18,12 +18,12 @@ async fn bench() -> Bench {
     bench
 }
 
-/// Runs a command that is to end with `status`; returns what it wrote to stdout and to stderr.
+/// Runs a command that must exit with `status`; returns its stdout and stderr.
 fn run(bench: &Bench, arguments: &[&str], status: i32) -> (String, String) {
-    told(arguments, output(bench, arguments), status)
+    checked(arguments, output(bench, arguments), status)
 }
 
-fn told(arguments: &[&str], output: Output, status: i32) -> (String, String) {
+fn checked(arguments: &[&str], output: Output, status: i32) -> (String, String) {
     let out = String::from_utf8(output.stdout).unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
     let ended = output.status.code();
@@ -122,7 +122,7 @@ async fn add_is_an_upsert_of_ids_links_and_lines_all_or_none() {
         .unwrap();
     let lines = b"f\n# a remark\nhttps://app.extruct.ai/tasks/g\n../h\n";
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), lines).unwrap();
-    let (_, err) = told(&["add", "-"], child.wait_with_output().unwrap(), 2);
+    let (_, err) = checked(&["add", "-"], child.wait_with_output().unwrap(), 2);
     assert!(err.contains("line 4"), "{err}");
     let tasks: Vec<String> = sqlx::query_scalar("SELECT task_id FROM tasks ORDER BY 1")
         .fetch_all(&mut bench.connection().await)
@@ -131,13 +131,13 @@ async fn add_is_an_upsert_of_ids_links_and_lines_all_or_none() {
     assert_eq!(tasks, ["a", "b", "c", "e"]);
 }
 
-/// Runs a command with something to read; returns what it wrote to stdout and to stderr.
-fn fed(bench: &Bench, arguments: &[&str], input: &str, status: i32) -> (String, String) {
+/// Runs a command with this stdin; returns its stdout and stderr.
+fn run_with_stdin(bench: &Bench, arguments: &[&str], input: &str, status: i32) -> (String, String) {
     let mut command = growd(bench, arguments);
     let file = bench.dir.path().join("input");
     std::fs::write(&file, input).unwrap();
     command.stdin(std::fs::File::open(&file).unwrap());
-    told(arguments, command.output().unwrap(), status)
+    checked(arguments, command.output().unwrap(), status)
 }
 
 async fn wanted(bench: &Bench) -> Vec<(String, i64, Option<i64>, Option<String>)> {
@@ -151,9 +151,9 @@ async fn wanted(bench: &Bench) -> Vec<(String, i64, Option<i64>, Option<String>)
 async fn add_reads_lines_without_blank_ones_and_remarks() {
     let bench = bench().await;
     let input = "\u{feff}a\n\n  # a remark\n#b\n \t\n c \r\n";
-    let (out, _) = fed(&bench, &["add", "-", "--target", "8"], input, 0);
+    let (out, _) = run_with_stdin(&bench, &["add", "-", "--target", "8"], input, 0);
     assert_eq!(out, "added a (target 8)\nadded c (target 8)\n");
-    let (_, err) = fed(&bench, &["add", "-", "--target", "8"], "# none\n\n", 2);
+    let (_, err) = run_with_stdin(&bench, &["add", "-", "--target", "8"], "# none\n\n", 2);
     assert!(err.contains("no tasks on stdin"), "{err}");
 }
 
@@ -192,7 +192,7 @@ async fn add_reads_a_csv_file_with_values_of_its_own_for_each_task() {
             ("b".to_owned(), 50, None, note("n")),
         ]
     );
-    let (out, _) = fed(&bench, &["add", "--csv", "-"], "task_id,target\na,61\n", 0);
+    let (out, _) = run_with_stdin(&bench, &["add", "--csv", "-"], "task_id,target\na,61\n", 0);
     assert_eq!(out, "changed a (target 61)\n");
     assert_eq!(
         wanted(&bench).await[1].2,
@@ -202,7 +202,7 @@ async fn add_reads_a_csv_file_with_values_of_its_own_for_each_task() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_row_of_a_csv_file_that_cannot_be_used_is_told_and_nothing_is_added() {
+async fn each_unusable_row_of_a_csv_file_is_reported_and_nothing_is_added() {
     let bench = bench().await;
     let text = "task_id,target,chunk\n\
                 good,5,\n\
@@ -214,9 +214,9 @@ async fn each_row_of_a_csv_file_that_cannot_be_used_is_told_and_nothing_is_added
                 c\n\
                 https://evil.example/tasks/d,5,\n";
     for _ in 0..2 {
-        let (out, err) = fed(&bench, &["add", "--csv", "-"], text, 1);
+        let (out, err) = run_with_stdin(&bench, &["add", "--csv", "-"], text, 1);
         assert!(out.is_empty(), "{out}");
-        for told in [
+        for expected in [
             "line 3 of stdin: \"bad\\u{200b}\" is no task id: U+200B",
             "line 4 of stdin: target is \"0\"",
             "line 5 of stdin: it has no task_id",
@@ -226,7 +226,7 @@ async fn each_row_of_a_csv_file_that_cannot_be_used_is_told_and_nothing_is_added
             "line 9 of stdin: \"https://evil.example/tasks/d\" is a link to the host evil.example",
             "7 tasks cannot be used: nothing was added",
         ] {
-            assert!(err.contains(told), "no {told:?} in {err}");
+            assert!(err.contains(expected), "no {expected:?} in {err}");
         }
         assert!(
             wanted(&bench).await.is_empty(),
@@ -238,7 +238,7 @@ async fn each_row_of_a_csv_file_that_cannot_be_used_is_told_and_nothing_is_added
         ("id,target\na,5\n", "no column task_id"),
         ("task_id,target\n", "no tasks in the CSV file"),
     ] {
-        let (_, err) = fed(&bench, &["add", "--csv", "-"], text, 1);
+        let (_, err) = run_with_stdin(&bench, &["add", "--csv", "-"], text, 1);
         assert!(err.contains(why), "{err}");
     }
     let (_, err) = run(&bench, &["add", "--csv", "/nonexistent/list.csv"], 1);
@@ -246,8 +246,8 @@ async fn each_row_of_a_csv_file_that_cannot_be_used_is_told_and_nothing_is_added
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_tasks_are_added_at_once_and_told_in_one_line() {
-    // Without optimisation each takes several times as long.
+async fn many_tasks_are_added_at_once_and_reported_in_one_line() {
+    // A build without optimisation takes several times as long.
     let many = if cfg!(debug_assertions) {
         10_000
     } else {
@@ -258,7 +258,7 @@ async fn many_tasks_are_added_at_once_and_told_in_one_line() {
         .map(|n| format!("{n:08x}-1111-4222-8333-444455556666\n"))
         .collect();
     let begin = std::time::Instant::now();
-    let (out, _) = fed(&bench, &["add", "-", "--target", "100"], &ids.concat(), 0);
+    let (out, _) = run_with_stdin(&bench, &["add", "-", "--target", "100"], &ids.concat(), 0);
     let took = begin.elapsed();
     assert_eq!(
         out,
@@ -270,9 +270,9 @@ async fn many_tasks_are_added_at_once_and_told_in_one_line() {
     }
     let some = format!("{}{}", ids[..21].concat(), "new\n");
     run(&bench, &["add", ids[0].trim(), "--target", "90"], 0);
-    let (out, _) = fed(&bench, &["add", "-", "--target", "100"], &some, 0);
+    let (out, _) = run_with_stdin(&bench, &["add", "-", "--target", "100"], &some, 0);
     assert_eq!(out, "22 tasks: 1 added, 1 changed, 20 unchanged\n");
-    let (out, _) = fed(
+    let (out, _) = run_with_stdin(
         &bench,
         &["add", "-", "--target", "100"],
         &ids[..20].concat(),
@@ -325,11 +325,11 @@ async fn a_task_that_is_not_there_is_an_error_that_names_it_and_nothing_is_done(
     let bench = bench().await;
     run(&bench, &["add", "a", "--target", "5"], 0);
     for command in ["show", "pause", "unpause", "retry", "remove"] {
-        let (_, err) = run(&bench, &[command, "nobody"], 1);
-        assert!(err.contains("nobody"), "{command}: {err}");
+        let (_, err) = run(&bench, &[command, "no-such-task"], 1);
+        assert!(err.contains("no-such-task"), "{command}: {err}");
     }
     for command in ["pause", "unpause", "retry", "remove"] {
-        run(&bench, &[command, "a", "nobody"], 1);
+        run(&bench, &[command, "a", "no-such-task"], 1);
     }
     let untouched: i64 = bench
         .value("SELECT count(*) FROM tasks WHERE task_id = 'a' AND paused = 0 AND retry = 0")
@@ -399,7 +399,7 @@ async fn pause_retry_and_remove_take_effect_while_the_daemon_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_promised_as_json_is_one_document_on_stdout() {
+async fn json_output_is_one_document_on_stdout() {
     let bench = bench().await;
     let id = bench.service.add_task(&plenty());
     run(&bench, &["add", &id, "missing-one", "--target", "60"], 0);
@@ -430,8 +430,7 @@ async fn what_is_promised_as_json_is_one_document_on_stdout() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn watch_tells_each_change_on_a_line_where_there_is_no_terminal_and_ends_with_the_last_task()
-{
+async fn watch_prints_each_change_on_a_line_without_a_terminal_and_ends_with_the_last_task() {
     let bench = bench().await;
     let id = bench.service.add_task(&plenty());
     run(&bench, &["add", &id, "--target", "60"], 0);
@@ -442,7 +441,7 @@ async fn watch_tells_each_change_on_a_line_where_there_is_no_terminal_and_ends_w
         .unwrap();
     let mut daemon = Daemon::start(&bench);
     let watched = tokio::task::spawn_blocking(move || watch.wait_with_output().unwrap());
-    let (out, _) = told(&["watch"], watched.await.unwrap(), 0);
+    let (out, _) = checked(&["watch"], watched.await.unwrap(), 0);
     assert!(out.contains(&format!("{id} reached 60/60")), "{out}");
     assert!(out.ends_with("the task has ended\n"), "{out}");
     daemon.signal("TERM");
@@ -450,7 +449,7 @@ async fn watch_tells_each_change_on_a_line_where_there_is_no_terminal_and_ends_w
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_says_what_is_wrong_and_its_status_which_it_is() {
+async fn check_reports_each_problem_with_its_exit_status() {
     let bench = bench().await;
     let (out, _) = run(&bench, &["check"], 0);
     assert!(
@@ -483,7 +482,7 @@ async fn check_says_what_is_wrong_and_its_status_which_it_is() {
     bench.execute("DROP TABLE samples").await;
     let (_, err) = run(&bench, &["check", "--offline"], 1);
     assert!(err.contains("table samples is missing"), "{err}");
-    // Nobody being there to read it makes it no better.
+    // The exit status is the same if stdout is closed.
     let mut check = growd(&bench, &["check", "--offline"]);
     let mut child = check
         .stdout(Stdio::piped())
@@ -498,8 +497,8 @@ async fn check_says_what_is_wrong_and_its_status_which_it_is() {
 async fn check_takes_a_plain_file_name() {
     let bench = bench().await;
     let mut check = growd(&bench, &["check", "--offline", "--database", "new.db"]);
-    let checked = check.current_dir(bench.dir.path()).output().unwrap();
-    told(&["check"], checked, 0);
+    let output = check.current_dir(bench.dir.path()).output().unwrap();
+    checked(&["check"], output, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -525,7 +524,7 @@ async fn backup_makes_a_sound_copy_of_the_live_database_and_overwrites_nothing()
 }
 
 #[test]
-fn the_demo_grows_five_searches_to_five_ends_and_says_where_to_look() {
+fn the_demo_grows_five_searches_to_five_ends_and_names_its_database() {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("demo.db");
     let arguments = ["demo", "--database", database.to_str().unwrap()];
@@ -537,7 +536,7 @@ fn the_demo_grows_five_searches_to_five_ends_and_says_where_to_look() {
             .env("TMPDIR", dir.path());
         command.output().unwrap()
     };
-    let (out, _) = told(&arguments, demo(), 0);
+    let (out, _) = checked(&arguments, demo(), 0);
     for (note, state) in [
         ("one resume is enough", "reached"),
         ("in chunks of 40", "reached"),
@@ -552,6 +551,6 @@ fn the_demo_grows_five_searches_to_five_ends_and_says_where_to_look() {
         .lines()
         .filter(|line| line.trim().starts_with("sqlite3 -box "));
     assert_eq!(said.count(), 2, "{out}");
-    let (_, err) = told(&arguments, demo(), 1);
+    let (_, err) = checked(&arguments, demo(), 1);
     assert!(err.contains("exists"), "{err}");
 }

@@ -1,28 +1,28 @@
-//! Killed between any two effects, the program goes on as if nothing had happened: each resume takes effect at most
-//! once, each that did is in the ledger, and each search comes to its right end.
+//! The program is killed between any two effects: each resume takes effect at most once, each one that did is in the
+//! ledger, and each task reaches its right end.
 //!
-//! The real program is built with moments to die at (`src/crash.rs`) and dies there by SIGKILL. Then it is started
-//! again, runs until all searches have ended, and its ledger is held against the service's own.
+//! The program kills itself by SIGKILL at a crash point (`src/crash.rs`). It is then started again and runs until all
+//! tasks have ended. Its ledger is compared with that of the stand-in.
 
 use crate::support::program::{Daemon, growd, output, write_config};
-use crate::support::{Bench, PATIENCE};
+use crate::support::{Bench, TIMEOUT};
 use futures_util::StreamExt;
 use futures_util::stream;
 use growd::crash::Point;
 use growd_simulator::{FailAt, Fault, On, Options, Rule, Scenario};
 use std::time::{Duration, Instant};
 
-/// How many cases run side by side.
+/// The number of cases that run side by side.
 const AT_ONCE: usize = 4;
 
-/// What is done to a daemon so that it comes to a moment.
+/// The signal that makes the daemon reach a crash point.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Do {
-    /// Nothing: it comes there by itself.
+enum Trigger {
+    /// None: it reaches the point by itself.
     Nothing,
     /// SIGHUP.
     Reload,
-    /// SIGTERM while a resume is under way.
+    /// SIGTERM while a resume is in flight.
     Stop,
 }
 
@@ -30,8 +30,8 @@ enum Do {
 struct Case {
     point: Point,
     time: u32,
-    act: Do,
-    /// What becomes of the resumes' answers, over and over.
+    act: Trigger,
+    /// The fault of every resume.
     resumes: Option<Fault>,
 }
 
@@ -44,7 +44,7 @@ impl Case {
         let plain = Self {
             point,
             time: 1,
-            act: Do::Nothing,
+            act: Trigger::Nothing,
             resumes: None,
         };
         let at = |time, resumes| Self {
@@ -53,7 +53,7 @@ impl Case {
             ..plain.clone()
         };
         match point {
-            // The way to a resume and back: dying at it with good answers, with lost ones, and later on.
+            // The points of a resume: with good answers, with lost ones, and at a later resume.
             Point::PollBegins
             | Point::PollAnswered
             | Point::PollStoring
@@ -71,7 +71,7 @@ impl Case {
                 at(2, Some(Fault::LostBefore)),
             ],
             Point::ReloadRead | Point::ReloadAdopted => vec![Self {
-                act: Do::Reload,
+                act: Trigger::Reload,
                 ..plain
             }],
             Point::DrainBegins
@@ -79,7 +79,7 @@ impl Case {
             | Point::CheckpointBegins
             | Point::CheckpointDone => {
                 vec![Self {
-                    act: Do::Stop,
+                    act: Trigger::Stop,
                     resumes: Some(Fault::Delay { ms: 300 }),
                     ..plain
                 }]
@@ -94,13 +94,13 @@ impl Case {
             | Point::PruneCommitted => vec![plain],
             // Early in the migration, and late in it.
             Point::MigrationUnderWay => vec![plain.clone(), at(150, None)],
-            // These are moments of another command.
+            // These are points of another command.
             Point::AddWritten | Point::AddCommitted => Vec::new(),
         }
     }
 
-    /// Is this a moment at which there is no database yet?
-    fn is_of_a_new_database(&self) -> bool {
+    /// Whether there is no database yet at this point.
+    fn precedes_the_database(&self) -> bool {
         matches!(
             self.point,
             Point::Locked
@@ -111,7 +111,7 @@ impl Case {
     }
 }
 
-/// A search of each kind, and the state that it ends in.
+/// A task of each kind, its target, and its final state.
 fn searches() -> [(Scenario, i64, &'static str); 4] {
     let plenty = Scenario {
         pool: Some(5_000),
@@ -151,7 +151,7 @@ async fn bench() -> Bench {
     bench
 }
 
-/// Puts the searches into the service and the database; returns each id with the state it ends in.
+/// Adds the tasks to the service and the database; returns each id with its final state.
 async fn begin(bench: &Bench) -> Vec<(String, &'static str)> {
     let mut begun = Vec::new();
     for (scenario, target, state) in searches() {
@@ -162,8 +162,8 @@ async fn begin(bench: &Bench) -> Vec<(String, &'static str)> {
     begun
 }
 
-/// Starts the program once more, and holds its end against what the service knows.
-async fn goes_on(bench: &Bench, begun: &[(String, &'static str)], when: &str) {
+/// Starts the program again, waits until all tasks have ended, and compares them with the service.
+async fn continues(bench: &Bench, begun: &[(String, &'static str)], when: &str) {
     bench.service.clear_script();
     let mut daemon = Daemon::start(bench);
     bench.until_all_ended().await;
@@ -179,12 +179,12 @@ async fn goes_on(bench: &Bench, begun: &[(String, &'static str)], when: &str) {
 async fn until(what: &str, holds: impl Fn() -> bool) {
     let begin = Instant::now();
     while !holds() {
-        assert!(begin.elapsed() < PATIENCE, "never: {what}");
+        assert!(begin.elapsed() < TIMEOUT, "never: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-async fn dies_and_goes_on(case: Case) {
+async fn killed_and_restarted(case: Case) {
     let when = format!("{case:?}");
     let bench = bench().await;
     if let Some(fault) = &case.resumes {
@@ -193,7 +193,7 @@ async fn dies_and_goes_on(case: Case) {
             .script(Rule::always(On::Resume, fault.clone()));
     }
     let mut begun = Vec::new();
-    if !case.is_of_a_new_database() {
+    if !case.precedes_the_database() {
         begun = begin(&bench).await;
         bench
             .execute(
@@ -202,15 +202,15 @@ async fn dies_and_goes_on(case: Case) {
             )
             .await;
     }
-    let fuse = format!("{}:{}", case.point.name(), case.time);
-    let mut daemon = Daemon::start_with(&bench, &[("GROWD_CRASH_AT", &fuse)]);
+    let crash_at = format!("{}:{}", case.point.name(), case.time);
+    let mut daemon = Daemon::start_with(&bench, &[("GROWD_CRASH_AT", &crash_at)]);
     match case.act {
-        Do::Nothing => {}
-        Do::Reload => {
+        Trigger::Nothing => {}
+        Trigger::Reload => {
             daemon.logs("started").await;
             daemon.signal("HUP");
         }
-        Do::Stop => {
+        Trigger::Stop => {
             bench
                 .until("SELECT count(*) > 0 FROM resumes WHERE state = 'intended'")
                 .await;
@@ -218,31 +218,31 @@ async fn dies_and_goes_on(case: Case) {
         }
     }
     daemon.killed(&when).await;
-    if case.is_of_a_new_database() {
+    if case.precedes_the_database() {
         begun = begin(&bench).await;
     }
-    goes_on(&bench, &begun, &when).await;
+    continues(&bench, &begun, &when).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(
     not(debug_assertions),
-    ignore = "a build without debug assertions has no moments to die at"
+    ignore = "a build without debug assertions has no crash points"
 )]
 async fn killed_between_any_two_effects_it_pays_once_and_comes_to_the_right_ends() {
     let cases = Case::all();
     assert!(cases.len() > 55, "{}", cases.len());
     stream::iter(cases)
-        .map(|case| tokio::spawn(dies_and_goes_on(case)))
+        .map(|case| tokio::spawn(killed_and_restarted(case)))
         .buffer_unordered(AT_ONCE)
         .for_each(|done| async { done.unwrap() })
         .await;
 }
 
-/// The moments in which the request is out and no answer is in, seen from the service's side: `fault` keeps the
-/// answer back, and the process is killed once `seen` says that the request got so far.
-async fn dies_with_a_resume_under_way(fault: Fault, seen: fn(&Bench) -> bool) {
-    let when = format!("a resume under way, {fault:?}");
+/// Kills the program between a resume and its answer: `fault` delays the answer, and the kill comes once `seen` is
+/// true.
+async fn killed_during_a_resume(fault: Fault, seen: fn(&Bench) -> bool) {
+    let when = format!("a resume in flight, {fault:?}");
     let bench = bench().await;
     bench.service.script(Rule::always(On::Resume, fault));
     let begun = begin(&bench).await;
@@ -250,10 +250,10 @@ async fn dies_with_a_resume_under_way(fault: Fault, seen: fn(&Bench) -> bool) {
     until(&when, || seen(&bench)).await;
     daemon.signal("KILL");
     daemon.killed(&when).await;
-    goes_on(&bench, &begun, &when).await;
+    continues(&bench, &begun, &when).await;
 }
 
-fn resume_came_in(bench: &Bench) -> bool {
+fn resume_received(bench: &Bench) -> bool {
     bench.service.requests().by_kind.contains_key("resume")
 }
 
@@ -264,19 +264,19 @@ fn resume_took_effect(bench: &Bench) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_a_resume_is_with_the_service_it_pays_once() {
     tokio::join!(
-        // It came in, and will never take effect.
-        dies_with_a_resume_under_way(Fault::Hang { ms: 60_000 }, resume_came_in),
-        // It took effect; the answer is on its way for ever.
-        dies_with_a_resume_under_way(Fault::HangAfter { ms: 60_000 }, resume_took_effect),
-        // It came in, and takes effect while no daemon runs, or while the next one has already begun.
-        dies_with_a_resume_under_way(Fault::Late { ms: 400 }, resume_came_in),
+        // Received, and never takes effect.
+        killed_during_a_resume(Fault::Hang { ms: 60_000 }, resume_received),
+        // Took effect; the answer never arrives.
+        killed_during_a_resume(Fault::HangAfter { ms: 60_000 }, resume_took_effect),
+        // Received, and takes effect while no daemon runs, or after the next one has started.
+        killed_during_a_resume(Fault::Late { ms: 400 }, resume_received),
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(
     not(debug_assertions),
-    ignore = "a build without debug assertions has no moments to die at"
+    ignore = "a build without debug assertions has no crash points"
 )]
 async fn killed_in_the_middle_of_it_add_has_added_all_or_nothing() {
     for (point, expected) in [(Point::AddWritten, 0), (Point::AddCommitted, 3)] {
@@ -297,7 +297,7 @@ async fn killed_in_the_middle_of_it_add_has_added_all_or_nothing() {
 
 #[cfg(not(debug_assertions))]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_release_build_has_no_moments_to_die_at() {
+async fn a_release_build_has_no_crash_points() {
     let bench = bench().await;
     let mut add = growd(&bench, &["add", "a", "--target", "9"]);
     add.env("GROWD_CRASH_AT", Point::AddWritten.name());

@@ -1,5 +1,5 @@
-//! A config, a token or a task's id that can't be is refused, in words that say where, what, and what to do instead;
-//! what is odd but possible works.
+//! Invalid configuration, tokens and ids are refused with their place, the value and the remedy; unusual but valid ones
+//! work.
 
 use crate::support::program::{Daemon, growd, write_config};
 use crate::support::proxy::{Proxy, Reply};
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// The program, with nothing of this process's environment.
+/// Returns a command for the program with an empty environment.
 fn plain(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_growd"));
     command.args(arguments).env_clear().stdin(Stdio::null());
@@ -24,20 +24,20 @@ fn run(command: &mut Command) -> Output {
     command.output().expect("it starts")
 }
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 #[track_caller]
 fn refused(output: &Output, status: i32, words: &[&str]) {
-    let said = said(output);
+    let said = printed(output);
     assert_eq!(output.status.code(), Some(status), "{words:?}: {said}");
     for word in words {
         assert!(said.contains(word), "no {word:?} in: {said}");
     }
 }
 
-/// Values that a key can't have, as text: of each, what a string in TOML and a variable would hold.
+/// Invalid values of each key, as the text of a TOML string and of a variable.
 fn impossible(key: &str) -> &'static [&'static str] {
     match key {
         "api.base_url" => &[
@@ -81,7 +81,7 @@ fn impossible(key: &str) -> &'static [&'static str] {
     }
 }
 
-/// A value in TOML, and how a message shows it.
+/// A TOML value, and its form in a message.
 fn wrong_types(is_text: bool) -> Vec<(&'static str, &'static str)> {
     let mut wrong = vec![
         ("true", "true"),
@@ -136,7 +136,7 @@ fn each_key_refuses_each_wrong_type_and_value_wherever_it_is_given() {
             let outcome = run(&mut plain(&["status", "--config", name]));
             let words = [name, entry.name, &shown, &entry.allowed];
             refused(&outcome, 78, &words);
-            // What is left out is the default, and that is said.
+            // A missing part is the default, and the message says so.
             if let Some(default) = &entry.default {
                 refused(&outcome, 78, &[default.trim_matches('"')]);
             }
@@ -156,7 +156,7 @@ fn each_misspelt_key_is_refused_and_the_right_one_named() {
         let value = entry.default.clone().unwrap_or_else(|| "\"x\"".to_owned());
         let middle = key.len() / 2;
         let misspelt = [
-            // A letter left out, one too many, two in the wrong order; in capitals; in no section.
+            // A missing letter, an extra one, two swapped; in capitals; without a section.
             format!("{section}.{}{}", &key[..middle], &key[middle + 1..]),
             format!("{section}.{key}s"),
             format!("{section}.{}", key.to_uppercase()),
@@ -179,7 +179,7 @@ fn each_misspelt_key_is_refused_and_the_right_one_named() {
 }
 
 #[test]
-fn all_that_is_wrong_is_told_at_once() {
+fn all_errors_are_reported_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("growd.toml");
     fs::write(
@@ -201,7 +201,7 @@ fn all_that_is_wrong_is_told_at_once() {
 }
 
 #[test]
-fn what_is_no_toml_is_refused_with_its_line_and_without_quoting_it() {
+fn invalid_toml_is_refused_with_its_line_and_without_quoting_it() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("growd.toml");
     let name = file.to_str().unwrap();
@@ -216,7 +216,11 @@ fn what_is_no_toml_is_refused_with_its_line_and_without_quoting_it() {
         for command in ["status", "run", "check"] {
             let outcome = run(&mut plain(&[command, "--config", name]));
             refused(&outcome, 78, &[name, "TOML", line]);
-            assert!(!said(&outcome).contains("S3CRET"), "{}", said(&outcome));
+            assert!(
+                !printed(&outcome).contains("S3CRET"),
+                "{}",
+                printed(&outcome)
+            );
         }
     }
 }
@@ -269,19 +273,19 @@ fn config_on_the_command_line_goes_before_the_variable_and_database_before_both(
         path.to_str().unwrap().to_owned()
     };
     let (flag, named) = (write("flag"), write("variable"));
-    let told = |command: &mut Command| said(&run(command));
-    let both = told(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", &named));
+    let output_of = |command: &mut Command| printed(&run(command));
+    let both = output_of(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", &named));
     assert!(both.contains("of-flag.db"), "{both}");
-    let one = told(plain(&["status"]).env("GROWD_CONFIG", &named));
+    let one = output_of(plain(&["status"]).env("GROWD_CONFIG", &named));
     assert!(one.contains("of-variable.db"), "{one}");
-    let empty = told(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", ""));
+    let empty = output_of(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", ""));
     assert!(empty.contains("of-flag.db"), "{empty}");
-    let key = told(
+    let key = output_of(
         plain(&["status", "--config", &flag])
             .env("GROWD__DATABASE__PATH", "/nonexistent/of-key.db"),
     );
     assert!(key.contains("of-key.db"), "{key}");
-    let database = told(
+    let database = output_of(
         plain(&[
             "status",
             "--config",
@@ -292,10 +296,11 @@ fn config_on_the_command_line_goes_before_the_variable_and_database_before_both(
         .env("GROWD__DATABASE__PATH", "/nonexistent/of-key.db"),
     );
     assert!(database.contains("of-flag-database.db"), "{database}");
-    // One that is named and broken is not passed over for one that is not.
+    // A broken file that is named is an error: growd does not fall back to another one.
     fs::write(&named, "nonsense").unwrap();
     assert!(
-        told(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", &named)).contains("of-flag")
+        output_of(plain(&["status", "--config", &flag]).env("GROWD_CONFIG", &named))
+            .contains("of-flag")
     );
     refused(
         &run(plain(&["status"]).env("GROWD_CONFIG", &named)),
@@ -312,7 +317,7 @@ fn write(path: &Path, bytes: &[u8], mode: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_token_is_refused_with_its_place_and_never_repeated() {
+async fn an_invalid_token_is_refused_with_its_place_and_never_repeated() {
     let bench = Bench::new().await;
     write_config(&bench, &[]);
     let file = bench.dir.path().join("token");
@@ -334,7 +339,11 @@ async fn what_is_no_token_is_refused_with_its_place_and_never_repeated() {
         for command in [&["run"][..], &["check"], &["check", "--offline"]] {
             let outcome = run(&mut growd(&bench, command));
             refused(&outcome, 77, &[place, why, "put the token there"]);
-            assert!(!said(&outcome).contains("MARKED"), "{}", said(&outcome));
+            assert!(
+                !printed(&outcome).contains("MARKED"),
+                "{}",
+                printed(&outcome)
+            );
         }
     }
     fs::remove_file(&file).unwrap();
@@ -358,13 +367,13 @@ async fn what_is_no_token_is_refused_with_its_place_and_never_repeated() {
     assert_eq!(bench.service.requests().total, 0, "nothing was sent");
 }
 
-/// Does `check` get through to the service with the token that this one accepts?
+/// Whether `check` reaches the service with the token that it accepts.
 fn accepted(command: &mut Command) -> bool {
     let outcome = run(command);
     match outcome.status.code() {
         Some(0) => true,
         Some(77) => false,
-        _ => panic!("{}", said(&outcome)),
+        _ => panic!("{}", printed(&outcome)),
     }
 }
 
@@ -374,7 +383,7 @@ async fn the_credential_goes_before_the_file_and_the_file_before_the_variable() 
     options.settings.speed = 1_000.0;
     let bench = Bench::with(options).await;
     write_config(&bench, &[]);
-    // There has to be a database for `check` to be content.
+    // `check` needs a database to succeed.
     bench.connection().await;
     let file = bench.dir.path().join("token");
     let credentials = tempfile::tempdir().unwrap();
@@ -392,7 +401,7 @@ async fn the_credential_goes_before_the_file_and_the_file_before_the_variable() 
             .env("EXTRUCT_API_TOKEN", "of-the-variable");
         check
     };
-    // A line break at the end is no part of it.
+    // A final line break is not part of the token.
     write(&file, b"of-the-file\r\n", 0o600);
     write(&credential, b"of-the-credential\n", 0o400);
     accepts("of-the-credential");
@@ -402,7 +411,7 @@ async fn the_credential_goes_before_the_file_and_the_file_before_the_variable() 
     accepts("of-the-file");
     assert!(accepted(&mut check()));
     write_config(&bench, &[("api.token_file", "\"/nonexistent/token\"")]);
-    // A file that is named is not passed over.
+    // A file that is named must be usable.
     assert!(!accepted(&mut check()));
     let toml = bench.dir.path().join("growd.toml");
     let without = fs::read_to_string(&toml).unwrap();
@@ -422,7 +431,7 @@ async fn the_credential_goes_before_the_file_and_the_file_before_the_variable() 
     let outcome = run(check().env("EXTRUCT_API_TOKEN", "two words"));
     refused(&outcome, 77, &["EXTRUCT_API_TOKEN"]);
     write(&credential, b"", 0o400);
-    // So is an empty credential.
+    // The same holds for an empty credential.
     refused(&run(&mut check()), 77, &["extruct-api-token", "empty"]);
 }
 
@@ -435,8 +444,12 @@ async fn a_token_that_everyone_can_read_is_used_and_warned_of() {
     for (mode, warned) in [(0o644, true), (0o602, true), (0o640, false), (0o600, false)] {
         write(&file, b"a-token-for-tests\n", mode);
         let checked = run(&mut growd(&bench, &["check"]));
-        assert!(checked.status.success(), "{}", said(&checked));
-        assert_eq!(said(&checked).contains("chmod o-rwx"), warned, "{mode:o}");
+        assert!(checked.status.success(), "{}", printed(&checked));
+        assert_eq!(
+            printed(&checked).contains("chmod o-rwx"),
+            warned,
+            "{mode:o}"
+        );
     }
     write(&file, b"a-token-for-tests\n", 0o644);
     let mut daemon = Daemon::start(&bench);
@@ -450,10 +463,10 @@ async fn a_token_that_everyone_can_read_is_used_and_warned_of() {
     );
 }
 
-/// Ids that are odd and none the worse for it.
+/// Unusual but valid ids.
 const ODD: [&str; 5] = ["...", "-x", "--target", "~", "._~-"];
 
-/// Ids that an earlier version took, and that no new task can have.
+/// Ids that an earlier version accepted, and that new tasks cannot have.
 const OLD: [&str; 21] = [
     "%",
     "%2e%2e",
@@ -490,11 +503,11 @@ async fn an_odd_task_id_reaches_the_service_as_one_segment_of_the_path() {
         bench.service.add_task(&scenario);
     }
     let arguments = [&["add", "--target", "30", "--"][..], &ODD].concat();
-    // Its --config has to come before the ids.
+    // --config must come before the ids.
     let config = bench.dir.path().join("growd.toml");
     let arguments = [&["--config", config.to_str().unwrap()][..], &arguments].concat();
     let added = run(&mut plain(&arguments));
-    assert!(added.status.success(), "{}", said(&added));
+    assert!(added.status.success(), "{}", printed(&added));
     let old = OLD
         .map(|id| format!("('{}', 30)", id.replace('\'', "''")))
         .join(", ");
@@ -533,7 +546,7 @@ async fn an_odd_task_id_reaches_the_service_as_one_segment_of_the_path() {
     );
     for id in OLD {
         let shown = run(&mut growd(&bench, &["show", id]));
-        assert!(shown.status.success(), "{id:?}: {}", said(&shown));
+        assert!(shown.status.success(), "{id:?}: {}", printed(&shown));
     }
 }
 
@@ -559,7 +572,7 @@ async fn a_task_id_that_cannot_be_is_refused_on_the_command_line_and_in_sql() {
     ];
     for id in bad {
         let outcome = run(&mut growd(&bench, &["add", id, "--target", "5"]));
-        let text = said(&outcome);
+        let text = printed(&outcome);
         assert_eq!(outcome.status.code(), Some(2), "{id:?}: {text}");
         assert!(
             text.len() < 30_000 && !text.contains('\u{1b}'),
@@ -591,16 +604,16 @@ async fn a_task_id_that_cannot_be_is_refused_on_the_command_line_and_in_sql() {
             outcome.status.code(),
             Some(2),
             "{only_here}: {}",
-            said(&outcome)
+            printed(&outcome)
         );
     }
-    // What looks like a flag is taken for one, and that is said.
+    // An id that begins with a hyphen is read as a flag, and the message says so.
     refused(
         &run(&mut growd(&bench, &["add", "-x", "--target", "5"])),
         2,
         &["-x"],
     );
-    // NUL can't be an argument; in a list it can.
+    // An argument cannot contain NUL; a list can.
     for line in ["a\0b", "\0", ".."] {
         let mut command = growd(&bench, &["add", "-", "--target", "5"]);
         let list = bench.dir.path().join("list");
@@ -616,14 +629,14 @@ async fn a_task_id_that_cannot_be_is_refused_on_the_command_line_and_in_sql() {
 fn a_variable_that_growd_does_not_know_is_warned_of() {
     let warned = |name: &str| {
         let outcome = run(plain(&["status", "--database", "/nonexistent/x.db"]).env(name, "5"));
-        said(&outcome)
+        printed(&outcome)
     };
     let said = warned("GROWD_GROWTH_CHUNK");
     assert!(said.contains("GROWD_GROWTH_CHUNK is unknown"), "{said}");
     assert!(said.contains("GROWD__GROWTH__CHUNK"), "{said}");
     assert!(!warned("GROWD__GROWTH__CHUNK").contains("GROWD"));
     let mut check = plain(&["check", "--offline", "--database", "/nonexistent/x.db"]);
-    let said = self::said(&run(check.env("GROWD_GROWTH_CHUNK", "5")));
+    let said = self::printed(&run(check.env("GROWD_GROWTH_CHUNK", "5")));
     assert!(
         said.contains("warn  config") && said.contains("GROWD__GROWTH__CHUNK"),
         "{said}"
@@ -647,7 +660,7 @@ fn a_tilde_that_no_shell_expanded_is_refused_on_the_command_line() {
     }
 }
 
-/// An address that leads to nothing but through a proxy.
+/// An address that is reachable only through a proxy.
 const BEYOND: (&str, &str) = ("api.base_url", r#""https://growd.invalid""#);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -666,12 +679,16 @@ async fn a_proxy_or_certificate_that_cannot_be_used_is_an_error_at_the_start_tha
             for command in ["run", "check"] {
                 let outcome = run(growd(&bench, &[command]).env(name, value));
                 refused(&outcome, 78, &[name]);
-                assert!(!said(&outcome).contains("S3CRET"), "{}", said(&outcome));
+                assert!(
+                    !printed(&outcome).contains("S3CRET"),
+                    "{}",
+                    printed(&outcome)
+                );
             }
-            // These two do not talk to the service.
+            // These two do not contact the service.
             for command in [&["check", "--offline"][..], &["add", "a", "--target", "5"]] {
                 let outcome = run(growd(&bench, command).env(name, value));
-                assert!(outcome.status.success(), "{name}: {}", said(&outcome));
+                assert!(outcome.status.success(), "{name}: {}", printed(&outcome));
             }
         }
     }
@@ -691,7 +708,7 @@ async fn a_proxy_that_refuses_is_named() {
         .trim_matches('"')
         .trim_start_matches("http://")
         .to_owned();
-    // First it refuses connections, then what is asked of it.
+    // The proxy first refuses connections, then requests.
     for open in [false, true] {
         if open {
             proxy.listen();
@@ -702,11 +719,15 @@ async fn a_proxy_that_refuses_is_named() {
             let outcome = run(check.env(name, proxy));
             let named = format!("through the proxy http://{host}");
             refused(&outcome, 69, &[&named, "check the proxy"]);
-            assert!(!said(&outcome).contains("S3CRET"), "{}", said(&outcome));
-            // One that does not apply is not blamed.
+            assert!(
+                !printed(&outcome).contains("S3CRET"),
+                "{}",
+                printed(&outcome)
+            );
+            // The message does not name a proxy that does not apply.
             let outcome = run(check.env("NO_PROXY", "growd.invalid"));
             refused(&outcome, 69, &["cannot be reached"]);
-            assert!(!said(&outcome).contains(&host), "{}", said(&outcome));
+            assert!(!printed(&outcome).contains(&host), "{}", printed(&outcome));
         }
     }
 }
@@ -750,7 +771,7 @@ fn the_helpers_environment_is_empty() {
     let dir: TempDir = tempfile::tempdir().unwrap();
     let file = dir.path().join("growd.toml");
     fs::write(&file, "log.level = 'loud'").unwrap();
-    // A variable goes before the file: this test would not see the file's mistake if one were passed on.
+    // A variable overrides the file, so an inherited one would hide the file's error.
     refused(
         &run(&mut plain(&["status", "--config", file.to_str().unwrap()])),
         78,

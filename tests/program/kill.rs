@@ -1,6 +1,7 @@
-//! The real program, killed with SIGKILL at random moments: what it asked for is asked for once.
+//! The real program, killed with SIGKILL at random moments, sends no resume twice.
 //!
-//! `GROWD_KILL_TASKS` and `GROWD_KILLS` make it larger, `GROWD_KILL_SPEED` the service slower; the figures are printed.
+//! `GROWD_KILL_TASKS` and `GROWD_KILLS` make the test larger, `GROWD_KILL_SPEED` makes the service slower. The figures
+//! are printed.
 
 use crate::support::{Bench, from_env};
 use growd_simulator::{Chaos, Options, Scenario};
@@ -72,11 +73,11 @@ async fn killed_at_any_moment_it_pays_for_nothing_twice_and_ends_what_it_began()
         bench.want(&id, 120, Some(20)).await;
     }
     let config = config(&bench);
-    let mut dice = StdRng::seed_from_u64(7);
+    let mut random = StdRng::seed_from_u64(7);
     let mut at_work = 0;
     for _ in 0..kills {
         let mut child = run(&config);
-        tokio::time::sleep(Duration::from_millis(dice.random_range(50..700))).await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(50..700))).await;
         child.kill().unwrap();
         child.wait().unwrap();
         let open: i64 = bench

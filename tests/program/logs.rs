@@ -1,8 +1,8 @@
-//! The log of the real program: its forms, what a resume says in it, and that neither a quiet hour nor a bad one of a
-//! thousand tasks fills it.
+//! The log of the real program: its formats, the lines of a resume, and its length in a quiet and in a bad hour of a
+//! thousand tasks.
 
 use crate::support::program::{Daemon, growd, write_config};
-use crate::support::{Bench, PATIENCE, from_env, mounts, plenty};
+use crate::support::{Bench, TIMEOUT, from_env, mounts, plenty};
 use growd_simulator::{Fault, On, Rule, Scenario};
 use nix::fcntl::{FcntlArg, fcntl};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn status(code: u16, body: Option<Value>) -> Fault {
     }
 }
 
-/// A search that is at work for as long as any test is.
+/// A task that stays `in_progress`.
 fn at_work() -> Scenario {
     Scenario {
         pool: Some(5_000),
@@ -35,7 +35,7 @@ fn at_work() -> Scenario {
     }
 }
 
-/// Adds so many of one kind, all at once.
+/// Adds `count` tasks in one statement.
 async fn many(bench: &Bench, scenario: &Scenario, count: i64, target: i64) {
     let ids: Vec<String> = (0..count)
         .map(|_| bench.service.add_task(scenario))
@@ -48,7 +48,7 @@ async fn many(bench: &Bench, scenario: &Scenario, count: i64, target: i64) {
         .unwrap();
 }
 
-/// The lines of a JSON log; each has to be one object.
+/// Returns the lines of a JSON log; each must be one object.
 fn lines(daemon: &Daemon) -> Vec<Value> {
     let log = daemon.logged();
     log.lines()
@@ -56,12 +56,10 @@ fn lines(daemon: &Daemon) -> Vec<Value> {
         .collect()
 }
 
-fn is_told(line: &Value) -> bool {
-    matches!(line["level"].as_str(), Some("INFO" | "WARN" | "ERROR"))
-}
-
-fn told(daemon: &Daemon) -> Vec<Value> {
-    lines(daemon).into_iter().filter(is_told).collect()
+/// Returns the lines of level INFO and above.
+fn info_lines(daemon: &Daemon) -> Vec<Value> {
+    let is_info = |line: &Value| matches!(line["level"].as_str(), Some("INFO" | "WARN" | "ERROR"));
+    lines(daemon).into_iter().filter(is_info).collect()
 }
 
 fn with(lines: &[Value], words: &str) -> usize {
@@ -75,9 +73,9 @@ async fn end(daemon: &mut Daemon) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_quiet_hour_of_a_thousand_tasks_is_told_in_a_few_lines() {
-    // The hour is counted in looks: 60 at each running task is one with the default `polling.max_interval`.
-    let looks: i64 = from_env("GROWD_QUIET_LOOKS", 5);
+async fn a_quiet_hour_of_a_thousand_tasks_is_logged_in_a_few_lines() {
+    // With the default `polling.max_interval`, 60 polls of each task are an hour.
+    let polls: i64 = from_env("GROWD_QUIET_POLLS", 5);
     let bench = Bench::new().await;
     write_config(
         &bench,
@@ -95,9 +93,9 @@ async fn a_quiet_hour_of_a_thousand_tasks_is_told_in_a_few_lines() {
                 AND (SELECT count(*) FROM progress WHERE state = 'growing') = 1000",
         )
         .await;
-    let before = told(&daemon).len();
+    let before = info_lines(&daemon).len();
     sqlx::query("CREATE TABLE hour AS SELECT task_id, polls + ? AS enough FROM progress")
-        .bind(looks)
+        .bind(polls)
         .execute(&mut bench.connection().await)
         .await
         .unwrap();
@@ -108,13 +106,13 @@ async fn a_quiet_hour_of_a_thousand_tasks_is_told_in_a_few_lines() {
         )
         .await;
     end(&mut daemon).await;
-    let after: Vec<Value> = told(&daemon).split_off(before);
+    let after: Vec<Value> = info_lines(&daemon).split_off(before);
     println!("lines in the quiet hour: {}", after.len());
     assert!(after.len() < 20, "{after:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_hour_of_500s_is_told_in_a_few_lines_and_counted() {
+async fn an_hour_of_500s_is_logged_in_a_few_lines_and_counted() {
     let bench = Bench::new().await;
     write_config(&bench, &[("log.format", r#""json""#)]);
     many(&bench, &at_work(), TASKS, 100).await;
@@ -130,8 +128,8 @@ async fn an_hour_of_500s_is_told_in_a_few_lines_and_counted() {
         .until("SELECT count(*) = 1000 FROM progress WHERE failures = 0 AND state = 'growing'")
         .await;
     end(&mut daemon).await;
-    let told = told(&daemon);
-    let of_trouble: Vec<Value> = told
+    let logged = info_lines(&daemon);
+    let of_trouble: Vec<Value> = logged
         .iter()
         .filter(|line| matches!(line["event"].as_str(), Some("error" | "recovered" | "sum")))
         .cloned()
@@ -150,7 +148,7 @@ async fn an_hour_of_500s_is_told_in_a_few_lines_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_is_refused_is_told_once_and_its_probes_in_a_few_lines() {
+async fn a_refused_account_is_logged_once_and_its_probes_in_a_few_lines() {
     for (on, code, gate) in [
         (On::Resume, 402, "payment_required"),
         (On::Any, 401, "unauthorized"),
@@ -174,15 +172,15 @@ async fn an_account_that_is_refused_is_told_once_and_its_probes_in_a_few_lines()
                 .await;
         }
         end(&mut daemon).await;
-        let told = told(&daemon);
-        assert_eq!(with(&told, &format!("gate {gate}")), 1, "{told:#?}");
-        // Before the gate closes as many may have asked as requests go at a time.
-        assert!(told.len() < 40, "{code}: {told:#?}");
+        let logged = info_lines(&daemon);
+        assert_eq!(with(&logged, &format!("gate {gate}")), 1, "{logged:#?}");
+        // Before the gate closes, as many requests can fail as are in flight at once.
+        assert!(logged.len() < 40, "{code}: {logged:#?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_is_away_is_told_in_a_few_lines() {
+async fn an_unreachable_service_is_logged_in_a_few_lines() {
     let bench = Bench::new().await;
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("\"http://{}\"", gone.local_addr().unwrap());
@@ -198,8 +196,8 @@ async fn a_service_that_is_away_is_told_in_a_few_lines() {
         .until("SELECT count(*) > 40 FROM progress WHERE failures > 0")
         .await;
     end(&mut daemon).await;
-    let told = told(&daemon);
-    assert!(told.len() < 20, "{told:#?}");
+    let logged = info_lines(&daemon);
+    assert!(logged.len() < 20, "{logged:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,7 +208,7 @@ async fn a_resume_is_one_line_and_what_came_of_it_another() {
     let mut daemon = Daemon::start(&bench);
     bench.until_all_ended().await;
     end(&mut daemon).await;
-    let of_task: Vec<Value> = told(&daemon)
+    let of_task: Vec<Value> = info_lines(&daemon)
         .into_iter()
         .filter(|line| line["task_id"] == id.as_str())
         .collect();
@@ -236,7 +234,7 @@ async fn a_resume_is_one_line_and_what_came_of_it_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_services_words_break_no_line_and_the_id_is_in_it_once() {
+async fn text_of_the_service_breaks_no_line_and_the_id_is_in_it_once() {
     let hostile = json!({"detail": "no\r\n<0>forged\u{1b}[2J\u{9b}31m\u{202e}\u{2028}\u{0}end"});
     for (format, is_journal) in [("text", false), ("text", true), ("json", false)] {
         let bench = Bench::new().await;
@@ -245,7 +243,7 @@ async fn the_services_words_break_no_line_and_the_id_is_in_it_once() {
         bench
             .service
             .script(Rule::always(On::Resume, status(422, Some(hostile.clone()))));
-        // The journal is known by the file that stderr is.
+        // growd detects the journal by device and inode of stderr.
         let log = File::create(bench.dir.path().join("growd.log")).unwrap();
         let file = log.metadata().unwrap();
         let inode = file.ino() + u64::from(!is_journal);
@@ -275,7 +273,7 @@ async fn the_services_words_break_no_line_and_the_id_is_in_it_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_a_terminal_lines_are_short_and_coloured_unless_that_is_not_welcome() {
+async fn on_a_terminal_lines_are_short_and_coloured_unless_colours_are_disabled() {
     let script = std::process::Command::new("script")
         .arg("--version")
         .output();
@@ -315,13 +313,13 @@ async fn on_a_terminal_lines_are_short_and_coloured_unless_that_is_not_welcome()
         let is_coloured = first.contains("\u{1b}[32m INFO\u{1b}[0m");
         assert_eq!(is_coloured, no_color.is_empty(), "{first:?}");
         assert_eq!(first.contains('\u{1b}'), no_color.is_empty(), "{first:?}");
-        // The rest names a directory, which may have any letter.
+        // The rest contains the path of a directory, with any letters.
         let (time, _) = first.split_once("started").unwrap();
         assert!(!time.contains('T'), "no date: {first:?}");
     }
 }
 
-/// A pipe with room for a page, and that full; how much that is.
+/// Returns a pipe of one page, already full, and its size.
 fn full_pipe() -> (PipeReader, PipeWriter, usize) {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let size = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4_096)).unwrap();
@@ -330,7 +328,7 @@ fn full_pipe() -> (PipeReader, PipeWriter, usize) {
     (reader, writer, size)
 }
 
-/// `growd run` with a log that nobody reads, and somebody who could; how much there was to be read before.
+/// Starts `growd run` with a full pipe as stderr; returns the reading end and the pipe's size.
 fn unread(bench: &Bench) -> (Daemon, PipeReader, usize) {
     let (reader, writer, size) = full_pipe();
     let child = growd(bench, &["run"])
@@ -348,47 +346,50 @@ fn rest(mut reader: PipeReader) -> String {
     text
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_nobody_reads_holds_up_neither_the_searches_nor_the_end() {
-    for signals in [&["TERM"][..], &["TERM", "INT"]] {
-        let bench = Bench::new().await;
-        write_config(
-            &bench,
-            &[
-                ("log.level", r#""debug""#),
-                // The end that one signal leads to waits for it, and the second signal comes before.
-                ("api.timeout", r#""1h""#),
-            ],
-        );
-        bench.grow(&plenty(), 100).await;
-        bench.grow(&at_work(), 200).await;
-        let (mut daemon, reader, size) = unread(&bench);
-        bench
-            .until("SELECT count(*) = 1 FROM progress WHERE state = 'reached'")
-            .await;
-        bench.until("SELECT max(polls) > 20 FROM progress").await;
-        let is_second = signals.len() > 1;
-        if is_second {
-            let hang = Fault::Hang { ms: 600_000 };
-            bench.service.script(Rule::always(On::Any, hang));
-            let before = bench.service.requests().total;
-            let begin = Instant::now();
-            while bench.service.requests().total == before {
-                assert!(begin.elapsed() < PATIENCE, "no request");
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
+/// Grows a task and stops the daemon by these signals, while its log is not read.
+async fn stops_unread(signals: &[&str]) {
+    let bench = Bench::new().await;
+    write_config(
+        &bench,
+        &[
+            ("log.level", r#""debug""#),
+            // The first signal's shutdown waits this long, so the second signal comes during it.
+            ("api.timeout", r#""1h""#),
+        ],
+    );
+    bench.grow(&plenty(), 100).await;
+    bench.grow(&at_work(), 200).await;
+    let (mut daemon, reader, size) = unread(&bench);
+    bench
+        .until("SELECT count(*) = 1 FROM progress WHERE state = 'reached'")
+        .await;
+    bench.until("SELECT max(polls) > 20 FROM progress").await;
+    let is_second = signals.len() > 1;
+    if is_second {
+        let hang = Fault::Hang { ms: 600_000 };
+        bench.service.script(Rule::always(On::Any, hang));
+        let before = bench.service.requests().total;
+        let begin = Instant::now();
+        while bench.service.requests().total == before {
+            assert!(begin.elapsed() < TIMEOUT, "no request");
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        for signal in signals {
-            daemon.signal(signal);
-        }
-        assert_eq!(daemon.ended().await, Some(i32::from(is_second)));
-        assert_eq!(
-            rest(reader),
-            ".".repeat(size),
-            "the pipe was full throughout"
-        );
-        bench.assert_ledgers_agree().await;
     }
+    for signal in signals {
+        daemon.signal(signal);
+    }
+    assert_eq!(daemon.ended().await, Some(i32::from(is_second)));
+    assert_eq!(
+        rest(reader),
+        ".".repeat(size),
+        "the pipe was full throughout"
+    );
+    bench.assert_ledgers_agree().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_not_read_delays_neither_the_tasks_nor_the_stop() {
+    tokio::join!(stops_unread(&["TERM"]), stops_unread(&["TERM", "INT"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -403,26 +404,26 @@ async fn a_log_that_is_read_too_late_says_how_many_lines_it_lacks() {
     // Each poll logs a line of more than 250 bytes, and 2 MiB of lines are kept.
     bench.until("SELECT sum(polls) > 12000 FROM progress").await;
     let missing = "lines of the log are missing here";
-    let (tell, told) = tokio::sync::oneshot::channel();
+    let (sender, found) = tokio::sync::oneshot::channel();
     let reading = std::thread::spawn(move || {
-        let (mut lines, mut tell) = (Vec::new(), Some(tell));
+        let (mut lines, mut sender) = (Vec::new(), Some(sender));
         for line in BufReader::new(reader).lines() {
             let line = line.unwrap();
             if line.contains(missing) {
-                tell.take().map(|tell| tell.send(()));
+                sender.take().map(|sender| sender.send(()));
             }
             lines.push(line);
         }
         lines
     });
-    tokio::time::timeout(PATIENCE, told)
+    tokio::time::timeout(TIMEOUT, found)
         .await
-        .expect("it is told in time")
+        .expect("the number of missing lines is logged in time")
         .unwrap();
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await, Some(0));
     let mut lines = reading.join().unwrap();
-    // The first follows what the pipe was full of.
+    // The first line follows the bytes that filled the pipe.
     lines[0].drain(..size);
     let lines: Vec<Value> = lines
         .iter()

@@ -1,4 +1,4 @@
-//! What the commands show of many tasks: no more than fits a screen, unless `--all` is given.
+//! The output of commands with many tasks: at most one screen, unless `--all` is given.
 
 use crate::support::Bench;
 use crate::support::program::{growd, output, write_config};
@@ -31,7 +31,7 @@ fn tasks_in(text: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_tasks_status_shows_a_screen_of_those_that_matter_and_all_where_asked() {
+async fn status_shows_one_screen_of_many_tasks_and_all_of_them_with_all() {
     let bench = bench().await;
     bench
         .execute("UPDATE progress SET state = 'refused', reason = 'no' WHERE task_id = 'task-399'")
@@ -77,7 +77,7 @@ async fn of_many_tasks_status_shows_a_screen_of_those_that_matter_and_all_where_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_tasks_watch_follows_those_under_way_until_all_have_ended() {
+async fn watch_follows_the_growing_ones_of_many_tasks_until_all_have_ended() {
     let bench = bench().await;
     bench
         .execute(
@@ -90,7 +90,7 @@ async fn of_many_tasks_watch_follows_those_under_way_until_all_have_ended() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    // It sees the one that grows, and then that this has ended too, whichever comes first.
+    // The output shows the growing task, or that it has ended, whichever comes first.
     bench
         .execute(
             "UPDATE progress SET state = 'reached', num_results = 100 WHERE task_id = 'task-200'",

@@ -1,6 +1,6 @@
-//! Commands run as root on a database of somebody else's: they act as its owner, and leave nothing of root's behind.
+//! Commands that root runs on another user's database act as its owner, and leave no file of root's behind.
 //!
-//! For root, as whom these run in CI; anybody else skips them.
+//! These tests need root, as in CI; other users skip them.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, mounts, plenty};
@@ -12,10 +12,11 @@ use std::process::{Command, Output, Stdio};
 /// `nobody` and its group, as nearly every system has them.
 const OWNER: (u32, u32) = (65_534, 65_534);
 
-/// Another user, who need not have a name.
+/// Another user; it needs no name.
 const OTHER: u32 = 65_533;
 
-/// A bench whose database is to be in a directory of `OWNER`'s; none, and a word about it, where this is not root.
+/// Returns a bench whose database is in a directory of `OWNER`. Reports that the test is skipped, and returns none,
+/// without root.
 async fn bench(test: &str) -> Option<Bench> {
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
     if !is_root || !can_become_another() {
@@ -51,7 +52,7 @@ fn as_user(uid: u32, gid: u32, program: impl AsRef<std::ffi::OsStr>) -> Command 
     command
 }
 
-/// The program where everybody may run it, as another user.
+/// Runs the program, from a path that every user can execute, as another user.
 fn growd_as(bench: &Bench, uid: u32, gid: u32, arguments: &[&str]) -> Output {
     let program = bench.dir.path().join("growd");
     if !program.exists() {
@@ -65,13 +66,13 @@ fn growd_as(bench: &Bench, uid: u32, gid: u32, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 fn succeeds(output: &Output) -> String {
-    assert!(output.status.success(), "{}", said(output));
-    said(output)
+    assert!(output.status.success(), "{}", printed(output));
+    printed(output)
 }
 
 fn files(bench: &Bench) -> Vec<PathBuf> {
@@ -80,8 +81,8 @@ fn files(bench: &Bench) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// All that is beside the database is its owner's, and nobody's to read but the group's.
-fn all_is_the_owners(bench: &Bench, when: &str) {
+/// Checks that all files beside the database belong to its owner, and that only the group can read them.
+fn assert_all_owned(bench: &Bench, when: &str) {
     let files = files(bench);
     assert!(!files.is_empty(), "{when}");
     for file in files {
@@ -98,7 +99,7 @@ async fn writing_commands_of_root_act_as_the_owner_of_the_directory_and_of_the_d
     let Some(bench) = bench("writing commands of root").await else {
         return;
     };
-    // Root's alone: read before growd becomes somebody else.
+    // Only root can read it: growd reads it before it becomes another user.
     let config = bench.dir.path().join("growd.toml");
     fs::set_permissions(config, Permissions::from_mode(0o600)).unwrap();
     for command in [
@@ -112,11 +113,11 @@ async fn writing_commands_of_root_act_as_the_owner_of_the_directory_and_of_the_d
         &["remove", "x"],
     ] {
         succeeds(&output(&bench, command));
-        all_is_the_owners(&bench, command[0]);
+        assert_all_owned(&bench, command[0]);
     }
     let copy = bench.dir.path().join("copy.db");
     succeeds(&output(&bench, &["backup", copy.to_str().unwrap()]));
-    all_is_the_owners(&bench, "backup");
+    assert_all_owned(&bench, "backup");
     assert_eq!(fs::metadata(copy).unwrap().uid(), 0, "a backup is root's");
 }
 
@@ -150,17 +151,17 @@ async fn the_daemon_of_root_is_the_owners_in_all_its_threads_and_its_database_op
         .until("SELECT state = 'reached' AND next_poll_at IS NULL FROM progress")
         .await;
     succeeds(&output(&bench, &["status"]));
-    all_is_the_owners(&bench, "while it runs");
+    assert_all_owned(&bench, "while it runs");
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
-    all_is_the_owners(&bench, "after it");
-    // And the owner itself goes on with all of it.
+    assert_all_owned(&bench, "after it");
+    // The owner itself can use all of it.
     let id = ["pause", id.as_str()];
     succeeds(&growd_as(&bench, OWNER.0, OWNER.1, &id));
 }
 
-/// A link in the place of the database, and one in that of its directory: made by another user, and behind another
-/// link of root's.
+/// A link in place of the database, and one in place of its directory: of another user, and behind another link of
+/// root.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_of_another_users_is_followed_as_that_user() {
     let Some(mut bench) = bench("a link of another user's").await else {
@@ -186,7 +187,7 @@ async fn a_link_of_another_users_is_followed_as_that_user() {
         bench.settings.database = database;
         write_config(&bench, &[]);
         let refused = output(&bench, &["add", "x", "--target", "5"]);
-        assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+        assert_eq!(refused.status.code(), Some(1), "{}", printed(&refused));
         assert_eq!(fs::read_dir(&roots).unwrap().count(), 0);
     }
 }
@@ -204,14 +205,14 @@ async fn a_database_of_roots_in_the_hands_of_another_is_refused_and_no_lock_is_f
     symlink(&victim, lock).unwrap();
     for command in [&["run"][..], &["add", "x", "--target", "5"]] {
         let refused = output(&bench, command);
-        assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
-        assert!(said(&refused).contains("chown"), "{}", said(&refused));
+        assert_eq!(refused.status.code(), Some(1), "{}", printed(&refused));
+        assert!(printed(&refused).contains("chown"), "{}", printed(&refused));
     }
-    // Were it all root's, the lock would still be none.
+    // Even if everything were root's, growd would not follow a link as its lock.
     let directory = bench.settings.database.parent().unwrap();
     chown(directory, Some(0), Some(0)).unwrap();
     let refused = output(&bench, &["run"]);
-    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert_eq!(refused.status.code(), Some(1), "{}", printed(&refused));
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }
 
@@ -227,7 +228,7 @@ async fn a_database_of_roots_own_stays_roots() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn root_that_may_not_become_another_says_so_and_touches_nothing() {
+async fn root_that_cannot_become_the_owner_says_so_and_changes_nothing() {
     let Some(bench) = bench("root that may not become another").await else {
         return;
     };
@@ -238,14 +239,14 @@ async fn root_that_may_not_become_another_says_so_and_touches_nothing() {
         .arg(bench.dir.path().join("growd.toml"))
         .output()
         .unwrap();
-    let said = said(&refused);
+    let said = printed(&refused);
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("cannot act as that user"), "{said}");
     assert!(files(&bench).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_the_group_reads_and_is_told_who_may_write() {
+async fn a_group_member_reads_and_a_refused_write_names_the_owner() {
     let Some(bench) = bench("one of the group").await else {
         return;
     };
@@ -259,7 +260,7 @@ async fn one_of_the_group_reads_and_is_told_who_may_write() {
         &["remove", "x"],
     ] {
         let refused = growd(command);
-        let said = said(&refused);
+        let said = printed(&refused);
         assert_eq!(refused.status.code(), Some(1), "{said}");
         assert!(
             said.contains("belongs to") && said.contains("`sudo growd`"),
@@ -267,7 +268,7 @@ async fn one_of_the_group_reads_and_is_told_who_may_write() {
         );
     }
     succeeds(&growd(&["status"]));
-    all_is_the_owners(&bench, "after the group's commands");
+    assert_all_owned(&bench, "after the group's commands");
 }
 
 fn sqlite3(database: &Path, gid: u32) -> Output {
@@ -301,7 +302,7 @@ async fn one_of_the_group_reads_a_live_database_with_sqlite3_and_leaves_nothing_
     assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
     let before = files(&bench);
     let stopped = sqlite3(database, OWNER.1);
-    println!("sqlite3 on a stopped database: {}", said(&stopped));
+    println!("sqlite3 on a stopped database: {}", printed(&stopped));
     assert_eq!(files(&bench), before);
-    all_is_the_owners(&bench, "after sqlite3");
+    assert_all_owned(&bench, "after sqlite3");
 }

@@ -1,4 +1,4 @@
-//! The real program under signals, locks, bad tokens and bad configs: it says what is wrong and goes on.
+//! The real program with signals, locks, bad tokens and bad configs: it reports the problem and continues.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::{Bench, plenty};
@@ -42,7 +42,7 @@ async fn it_grows_a_search_added_on_the_command_line_and_sigterm_ends_it_in_orde
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_daemon_is_told_who_holds_the_database() {
+async fn a_second_daemon_names_the_process_that_holds_the_database() {
     let bench = Bench::new().await;
     write_config(&bench, &[]);
     let mut first = Daemon::start(&bench);
@@ -143,7 +143,7 @@ async fn a_config_from_a_pipe_cannot_be_read_again_and_stays() {
     daemon.logs("started").await;
     daemon.signal("HUP");
     daemon.logs("is a pipe, which cannot be read twice").await;
-    // The limit stays too: with none of it, this one would get there.
+    // The limit stays too: without it, this task would reach its target.
     bench.grow(&plenty(), 90).await;
     bench
         .until("SELECT sum(requested) = 25 AND sum(state = 'accepted') > 0 FROM resumes")
@@ -154,7 +154,7 @@ async fn a_config_from_a_pipe_cannot_be_read_again_and_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broken_config_at_sighup_is_told_and_the_old_one_stays() {
+async fn a_broken_config_at_sighup_is_logged_and_the_old_one_stays() {
     let bench = Bench::new().await;
     let path = write_config(&bench, &[]);
     let mut daemon = Daemon::start(&bench);

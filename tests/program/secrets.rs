@@ -1,5 +1,5 @@
-//! The token goes to the service, in one header, and nowhere else: whatever is asked of the program, whatever goes
-//! wrong, and however the service echoes it.
+//! The token appears in one header of the requests to the service and nowhere else, whatever the command, the failure,
+//! or the echo of the service.
 
 use crate::support::Bench;
 use crate::support::program::{Daemon, growd, write_config};
@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// Begins and ends with something that is found nowhere else.
+/// Its beginning and its end occur nowhere else.
 const TOKEN: &str = "MARKED-Token-7f3a9.0123-cafe-EDNAMORK";
 
-/// Parts of it, in small letters: none of these may be found anywhere, in any case.
-const PARTS: [&str; 2] = ["marked-token-7", "cafe-ednamork"];
+/// Parts of the token in lower case: none may occur anywhere, in any case.
+const PARTS: [&str; 2] = ["bench_with_token-token-7", "cafe-ednamork"];
 
 #[track_caller]
 fn assert_clean(what: &str, bytes: &[u8]) {
@@ -33,24 +33,24 @@ fn assert_clean(what: &str, bytes: &[u8]) {
     }
 }
 
-/// Where a token is kept.
+/// The source of the token.
 #[derive(Debug, Clone, Copy)]
-enum Kept {
+enum TokenSource {
     File,
     Variable,
     Credential,
 }
 
-/// A bench whose token is kept somewhere, and what the program needs to find it.
-struct Marked {
+/// A bench with a token, and the variables with which the program finds it.
+struct TokenBench {
     bench: Bench,
     variables: Vec<(&'static str, PathBuf)>,
-    /// Holds the files with the token in them, which the search leaves out.
+    /// The directory with the token's files, which the search skips.
     _secrets: tempfile::TempDir,
 }
 
-impl Marked {
-    async fn new(kept: Kept, format: &str, more: &[(&str, &str)]) -> Self {
+impl TokenBench {
+    async fn new(kept: TokenSource, format: &str, more: &[(&str, &str)]) -> Self {
         let mut options = Options::default();
         options.settings.speed = 1_000.0;
         options.settings.accepted_token = Some(TOKEN.to_owned());
@@ -72,12 +72,12 @@ impl Marked {
         write_config(&bench, &keys);
         let mut variables = vec![("http_proxy", PathBuf::from("http://127.0.0.1:9"))];
         match kept {
-            Kept::File => fs::write(&file, TOKEN).unwrap(),
-            Kept::Credential => {
+            TokenSource::File => fs::write(&file, TOKEN).unwrap(),
+            TokenSource::Credential => {
                 fs::write(&credential, TOKEN).unwrap();
                 variables.push(("CREDENTIALS_DIRECTORY", secrets.path().to_owned()));
             }
-            Kept::Variable => {
+            TokenSource::Variable => {
                 let toml = bench.dir.path().join("growd.toml");
                 let text = fs::read_to_string(&toml).unwrap();
                 let kept: Vec<_> = text
@@ -101,7 +101,7 @@ impl Marked {
         command
     }
 
-    /// Runs a command to its end; what it says is clean.
+    /// Runs a command and checks its output.
     fn says(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments).output().unwrap();
         assert_clean(&format!("{arguments:?}"), &output.stdout);
@@ -126,7 +126,7 @@ impl Marked {
         Daemon { child, log }
     }
 
-    /// Every file that came to be, database and log among them, is clean, and so are their names.
+    /// Checks the content and the name of every file, including database and log.
     fn assert_files_clean(&self) -> usize {
         let mut count = 0;
         for entry in fs::read_dir(self.bench.dir.path()).unwrap() {
@@ -139,14 +139,14 @@ impl Marked {
     }
 }
 
-/// What others on the machine see of a process.
+/// Checks what other users of the machine can see of a process.
 fn assert_process_clean(pid: u32) {
     for file in ["cmdline", "comm", "stat", "status", "maps"] {
         let path = format!("/proc/{pid}/{file}");
         assert_clean(&path, &fs::read(&path).unwrap());
     }
     for descriptor in fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
-        // Some are closed again by now.
+        // Some are closed by now.
         if let Ok(target) = fs::read_link(descriptor.path()) {
             let name = target.file_name().unwrap_or_default();
             assert_clean("an open file's name", name.as_encoded_bytes());
@@ -168,7 +168,7 @@ fn echo(code: u16, detail: serde_json::Value) -> Fault {
     }
 }
 
-/// Every answer that a client can get, each with the token in it, in each place and in each form.
+/// Answers with the token, in each place and in each form.
 fn echoes() -> Vec<Fault> {
     let mut faults = Vec::new();
     for code in [400, 408, 409, 422, 500, 503] {
@@ -183,7 +183,7 @@ fn echoes() -> Vec<Fault> {
         json!({ TOKEN: { "authorization": TOKEN.to_lowercase() } }),
         json!(format!("{TOKEN}{TOKEN} {}", TOKEN.to_uppercase())),
         json!([TOKEN]),
-        // It lies across the place where a long text is cut.
+        // The token crosses the point where growd cuts a long text.
         json!({ "detail": format!("{}{TOKEN}", "x".repeat(480)) }),
         json!({ "detail": format!("{}{TOKEN}", "é".repeat(485)) }),
     ] {
@@ -203,9 +203,9 @@ fn echoes() -> Vec<Fault> {
     faults
 }
 
-async fn runs_clean(kept: Kept, format: &'static str) {
-    let marked = Marked::new(kept, format, &[]).await;
-    let bench = &marked.bench;
+async fn runs_clean(kept: TokenSource, format: &'static str) {
+    let bench_with_token = TokenBench::new(kept, format, &[]).await;
+    let bench = &bench_with_token.bench;
     let mut scenario = Scenario::done(25);
     scenario.pool = Some(5_000);
     scenario.rate_per_minute = Some(6_000.0);
@@ -230,21 +230,21 @@ async fn runs_clean(kept: Kept, format: &'static str) {
         }
         bench.service.script(Rule::once(On::Resume, fault));
     }
-    let mut daemon = marked.daemon();
+    let mut daemon = bench_with_token.daemon();
     bench
         .until("SELECT polls > 3 FROM progress ORDER BY polls LIMIT 1")
         .await;
     assert_process_clean(daemon.child.id());
-    marked.says(&["status", "--json"]);
-    marked.says(&["show", id.as_str()]);
+    bench_with_token.says(&["status", "--json"]);
+    bench_with_token.says(&["show", id.as_str()]);
     bench.until_all_ended().await;
     assert!(
         bench.service.pending_script().is_empty(),
         "{:?}",
         bench.service.pending_script()
     );
-    // While it runs there is a log of the database too.
-    assert!(marked.assert_files_clean() >= 5);
+    // While the daemon runs, the write-ahead log exists too.
+    assert!(bench_with_token.assert_files_clean() >= 5);
     daemon.signal("HUP");
     bench
         .until("SELECT count(*) = 1 FROM events WHERE kind = 'reloaded'")
@@ -269,17 +269,17 @@ async fn runs_clean(kept: Kept, format: &'static str) {
         &["nonsense"],
         &["--help"],
     ] {
-        marked.says(command);
+        bench_with_token.says(command);
     }
     for fault in echoes() {
         bench.service.script(Rule::once(On::User, fault));
-        marked.says(&["check"]);
+        bench_with_token.says(&["check"]);
     }
     for code in [401, 402, 403, 404, 429] {
         bench
             .service
             .script(Rule::once(On::User, echo(code, json!({ "detail": TOKEN }))));
-        marked.says(&["check"]);
+        bench_with_token.says(&["check"]);
     }
     assert_process_clean(daemon.child.id());
     daemon.signal("TERM");
@@ -289,7 +289,7 @@ async fn runs_clean(kept: Kept, format: &'static str) {
         logged.contains("[redacted]") && logged.contains("DEBUG"),
         "{logged}"
     );
-    assert!(marked.assert_files_clean() >= 4);
+    assert!(bench_with_token.assert_files_clean() >= 4);
     let kept: i64 = bench
         .value("SELECT count(*) > 0 FROM progress WHERE query LIKE '%[redacted]%'")
         .await;
@@ -297,19 +297,18 @@ async fn runs_clean(kept: Kept, format: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_in_no_output_no_log_and_no_file_wherever_it_is_kept_and_however_it_is_echoed() {
+async fn the_token_is_in_no_output_log_or_file_wherever_it_is_kept_and_however_it_is_echoed() {
     let (text, json) = ("text", "json");
     tokio::join!(
-        runs_clean(Kept::File, text),
-        runs_clean(Kept::Variable, json),
-        runs_clean(Kept::Credential, text),
-        runs_clean(Kept::File, json),
+        runs_clean(TokenSource::File, text),
+        runs_clean(TokenSource::Variable, json),
+        runs_clean(TokenSource::Credential, text),
+        runs_clean(TokenSource::File, json),
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn words_of_the_service_that_no_client_expects_are_kept_without_it_and_no_other_host_gets_it()
-{
+async fn unexpected_text_of_the_service_is_kept_without_the_token_and_no_other_host_gets_it() {
     let elsewhere = MockServer::start().await;
     let service = MockServer::start().await;
     let task = |status: String, results: serde_json::Value| {
@@ -353,8 +352,9 @@ async fn words_of_the_service_that_no_client_expects_are_kept_without_it_and_no_
         .mount(&service)
         .await;
     let url = format!("{:?}", service.uri());
-    let marked = Marked::new(Kept::File, "json", &[("api.base_url", &url)]).await;
-    let mut marked = marked;
+    let bench_with_token =
+        TokenBench::new(TokenSource::File, "json", &[("api.base_url", &url)]).await;
+    let mut bench_with_token = bench_with_token;
     for name in [
         "http_proxy",
         "HTTP_PROXY",
@@ -362,18 +362,20 @@ async fn words_of_the_service_that_no_client_expects_are_kept_without_it_and_no_
         "ALL_PROXY",
         "all_proxy",
     ] {
-        marked.variables.push((name, elsewhere.uri().into()));
+        bench_with_token
+            .variables
+            .push((name, elsewhere.uri().into()));
     }
-    let bench = &marked.bench;
+    let bench = &bench_with_token.bench;
     bench.want(&"t".parse().unwrap(), 25, None).await;
-    let mut daemon = marked.daemon();
+    let mut daemon = bench_with_token.daemon();
     bench.until_all_ended().await;
-    let shown = marked.says(&["check"]);
+    let shown = bench_with_token.says(&["check"]);
     assert!(shown.contains("[redacted], 3 credits"), "{shown}");
-    marked.says(&["show", "t"]);
+    bench_with_token.says(&["show", "t"]);
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
-    marked.assert_files_clean();
+    bench_with_token.assert_files_clean();
     let longest: i64 = bench.value("SELECT max(length(detail)) FROM events").await;
     assert!(longest < 2_000, "an error is kept in {longest} characters");
     let asked = service.received_requests().await.unwrap();
@@ -395,9 +397,9 @@ async fn words_of_the_service_that_no_client_expects_are_kept_without_it_and_no_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn put_in_the_wrong_place_it_is_refused_and_not_repeated() {
-    let marked = Marked::new(Kept::Variable, "text", &[]).await;
-    let file = marked.bench.dir.path().join("growd.toml");
+async fn a_token_in_the_wrong_place_is_refused_and_not_repeated() {
+    let bench_with_token = TokenBench::new(TokenSource::Variable, "text", &[]).await;
+    let file = bench_with_token.bench.dir.path().join("growd.toml");
     let commands = [&["run"][..], &["status"], &["check"]];
     for text in [
         format!("api.token = '{TOKEN}'"),
@@ -411,13 +413,13 @@ async fn put_in_the_wrong_place_it_is_refused_and_not_repeated() {
     ] {
         fs::write(&file, &text).unwrap();
         for command in commands {
-            let said = marked.says(command);
+            let said = bench_with_token.says(command);
             assert!(!said.is_empty(), "{text}");
         }
     }
     fs::write(&file, "").unwrap();
     for name in ["GROWD__API__TOKEN", "GROWD__TOKEN", "GROWD__API__PASSWORD"] {
-        let output = marked
+        let output = bench_with_token
             .command(&["status"])
             .env(name, TOKEN)
             .output()
@@ -429,26 +431,30 @@ async fn put_in_the_wrong_place_it_is_refused_and_not_repeated() {
         ("EXTRUCT_API_TOKEN", format!("{TOKEN} {TOKEN}")),
         ("EXTRUCT_API_TOKEN", format!("{TOKEN}\u{e9}")),
     ] {
-        let output = marked.command(&["run"]).env(name, value).output().unwrap();
+        let output = bench_with_token
+            .command(&["run"])
+            .env(name, value)
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(77), "{name}");
         assert_clean(name, &output.stderr);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_commands_that_need_no_token_say_nothing_of_one_that_is_there() {
-    let marked = Marked::new(Kept::Variable, "text", &[]).await;
+async fn commands_that_need_no_token_do_not_print_one() {
+    let bench_with_token = TokenBench::new(TokenSource::Variable, "text", &[]).await;
     for arguments in [&["simulate", "--listen", "127.0.0.1:0"][..], &["demo"]] {
-        let mut command = marked.command(arguments);
+        let mut command = bench_with_token.command(arguments);
         let mut child = command
-            .env("TMPDIR", marked.bench.dir.path())
+            .env("TMPDIR", bench_with_token.bench.dir.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut stderr = child.stderr.take().unwrap();
         let mut said = [0; 1];
-        // It has begun once it says something.
+        // Its first output shows that it has started.
         stderr.read_exact(&mut said).unwrap();
         assert_process_clean(child.id());
         Command::new("kill")
@@ -460,7 +466,7 @@ async fn the_commands_that_need_no_token_say_nothing_of_one_that_is_there() {
         let output = child.wait_with_output().unwrap();
         assert_clean("stdout", &output.stdout);
         assert_clean("stderr", &rest);
-        walk_clean(marked.bench.dir.path());
+        walk_clean(bench_with_token.bench.dir.path());
     }
 }
 

@@ -1,11 +1,11 @@
-//! `growd watch` on a narrow terminal: each of its lines stays one.
+//! `growd watch` on a narrow terminal: no line wraps.
 
 use crate::support::program::{growd, write_config};
 use crate::support::{Bench, mounts};
 use growd_simulator::Scenario;
 use std::process::{Command, Stdio};
 
-/// The rows that a terminal of so many columns shows, over time: where a row is full, what follows is on the next.
+/// Returns the rows that a terminal with this many columns has shown; a full row continues on the next one.
 fn rows(text: &str, columns: usize) -> Vec<String> {
     let mut plain = String::new();
     let mut chars = text.chars();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The paths that the document's tree of modules names, such as `core/decide`.
+/// Returns the paths that the document's tree of modules names, such as `core/decide`.
 fn named(document: &str) -> BTreeSet<String> {
     let (_, rest) = document.split_once("```modules\n").expect("the tree");
     let (tree, _) = rest.split_once("```").expect("the end of the tree");
@@ -29,7 +29,7 @@ fn named(document: &str) -> BTreeSet<String> {
     paths
 }
 
-/// The modules in a folder: its files without `.rs`, save the `mod.rs` that stands for the folder itself.
+/// Returns the modules in a folder: its files without `.rs`, except `mod.rs`, which stands for the folder.
 fn existing(folder: &Path, prefix: &str, paths: &mut BTreeSet<String>) {
     for entry in folder.read_dir().expect("a folder") {
         let path = entry.expect("an entry").path();

@@ -202,8 +202,11 @@ impl World {
         let holds_all = |kind| !matches!(kind, Kind::Open | Kind::PaymentRequired);
         if holds_all(before) && !holds_all(self.gate.kind) || before != Kind::Open && is_open {
             prop_assert!(started_at >= self.closed_at, "opened by an old answer");
-            if let Some((_, told)) = self.forbidden {
-                prop_assert!(started_at >= told, "opened by an older answer than the 429");
+            if let Some((_, limited_at)) = self.forbidden {
+                prop_assert!(
+                    started_at >= limited_at,
+                    "opened by an older answer than the 429"
+                );
             }
             self.forbidden = None;
         }
@@ -232,8 +235,8 @@ impl World {
     }
 }
 
-/// While the account is refused, at most one probe is sent in each interval. Polls continue while it has to pay. Nothing is
-/// sent before the time of a 429. A request from before the gate closed never opens it.
+/// While the account is refused, at most one probe is sent in each interval. Polls continue while it has to pay.
+/// Nothing is sent before the time of a 429. A request from before the gate closed never opens it.
 #[test]
 fn a_closed_gate_lets_through_only_what_its_kind_allows() {
     for_each(1_500, &ops(), |ops| {
@@ -302,7 +305,7 @@ fn connections_that_fail_together_do_not_lengthen_the_wait() {
         learn(&mut gate, Some(&not_connected()), at(1), at(2));
     }
     assert_eq!(gate.kind, Kind::Unreachable);
-    assert_eq!(gate.until, Some(at(3)), "half of 2 s, as spread is 0");
+    assert_eq!(gate.until, Some(at(3)), "half of 2 s, as jitter is 0");
 
     let mut now = at(3);
     let mut waits = Vec::new();
@@ -324,7 +327,7 @@ fn connections_that_fail_together_do_not_lengthen_the_wait() {
 
 /// After a probe with a 429, the wait is that of the 429, not the probe interval.
 #[test]
-fn each_429_is_believed_for_as_long_as_it_says_within_bounds() {
+fn each_429_closes_the_gate_for_its_time_within_bounds() {
     let mut gate = Gate::open(at(0));
     learn(&mut gate, Some(&rate_limited(Some(10))), at(0), at(0));
     assert_eq!(gate.until, Some(at(10)));
@@ -376,7 +379,8 @@ fn a_429_without_a_time_backs_off_from_a_minute() {
     assert_eq!(waits, [60, 120, 240, 480, 960, 1920, 3600, 3600]);
 }
 
-/// Requests in flight when a 429 closes the gate fail in other ways: none of these shortens the wait or admits polls again.
+/// Requests in flight when a 429 closes the gate fail in other ways: none of these shortens the wait or admits polls
+/// again.
 #[test]
 fn late_failures_do_not_loosen_a_gate() {
     for late in [payment(), unauthorized(), not_connected()] {
@@ -413,10 +417,10 @@ fn late_failures_do_not_loosen_a_gate() {
     assert_eq!(gate.kind, Kind::Unauthorized);
 }
 
-/// A 402 to a poll concerns the whole account; one to a resume does not stop polls. A probe that is rejected because of its
-/// task says nothing about the payment.
+/// A 402 to a poll concerns the whole account; one to a resume does not stop polls. A probe that is rejected because of
+/// its task says nothing about the payment.
 #[test]
-fn a_402_closes_for_looks_only_where_a_look_met_it() {
+fn a_402_closes_the_gate_for_polls_only_if_a_poll_met_it() {
     let mut gate = Gate::open(at(0));
     learn(&mut gate, Some(&payment()), at(1), at(1));
     assert_eq!(gate.kind, Kind::Unauthorized);
@@ -458,7 +462,7 @@ fn a_402_outlasts_the_other_reasons_that_close_the_gate() {
 }
 
 #[test]
-fn a_restored_gate_keeps_a_429s_time_and_tries_the_rest_at_once() {
+fn a_restored_gate_keeps_the_time_of_a_429_and_else_probes_at_once() {
     for kind in [Kind::Unauthorized, Kind::PaymentRequired, Kind::Unreachable] {
         let mut gate = Gate::restored(kind, None, Some(at(900)), at(10));
         assert_eq!(gate.admits(Request::Resume, at(10)), Admission::Probe);
@@ -488,7 +492,7 @@ fn a_reload_makes_the_next_probe_due() {
 }
 
 #[test]
-fn each_kind_of_gate_is_read_back_from_its_word() {
+fn each_kind_of_gate_parses_from_its_name() {
     for kind in [
         Kind::Open,
         Kind::Unauthorized,

@@ -1,8 +1,8 @@
 //! The rule against randomly drawn behaviours of the service, in virtual time.
 
 use crate::cases::for_each;
-use crate::driver::service_model::{Busy, CapOn, TooMuch, Unknowns, Wish};
-use crate::driver::{Act, Driver, Fault, Scenario};
+use crate::driver::service_model::{CapCounts, Desired, Excess, Semantics, WhileRunning};
+use crate::driver::{Action, Driver, Fault, Scenario};
 use growd::core::policy::Growth;
 use growd::core::resume::{Resume, ResumeState};
 use growd::core::task::Wanted;
@@ -12,19 +12,27 @@ use std::time::Duration;
 
 const SETTLE: Duration = Duration::from_mins(1);
 
-// --- what is drawn ---
+// --- scenarios ---
 
 fn seconds(range: std::ops::RangeInclusive<u64>) -> impl Strategy<Value = Duration> {
     range.prop_map(Duration::from_secs)
 }
 
 /// Any service whose delays stay within the settling time.
-fn unknowns() -> impl Strategy<Value = Unknowns> {
+fn semantics() -> impl Strategy<Value = Semantics> {
     let rules = (
-        prop_oneof![Just(Wish::Rises), Just(Wish::IsSet), Just(Wish::Stays)],
-        prop_oneof![Just(CapOn::Desired), Just(CapOn::Results)],
-        prop_oneof![Just(TooMuch::Clamped), Just(TooMuch::Refused)],
-        prop_oneof![Just(Busy::Queued), Just(Busy::Refused), Just(Busy::Added)],
+        prop_oneof![
+            Just(Desired::Rises),
+            Just(Desired::Set),
+            Just(Desired::Stays)
+        ],
+        prop_oneof![Just(CapCounts::Desired), Just(CapCounts::Results)],
+        prop_oneof![Just(Excess::Clamped), Just(Excess::Refused)],
+        prop_oneof![
+            Just(WhileRunning::Queued),
+            Just(WhileRunning::Refused),
+            Just(WhileRunning::Added)
+        ],
         50_i64..=600,
     );
     let lateness = (
@@ -42,30 +50,30 @@ fn unknowns() -> impl Strategy<Value = Unknowns> {
     );
     let counters = (prop_oneof![2 => Just(0_i64), 1 => 1_i64..=5], 10_i64..=50);
     (rules, lateness, runs, counters).prop_map(|(rules, lateness, runs, counters)| {
-        let (wish, cap_on, too_much, busy, cap) = rules;
-        let (late, begins_later, answer_is_late) = lateness;
-        let (pool, tells_early, percent, run, empty_runs, failing_run) = runs;
-        let (drop, desired) = counters;
-        Unknowns {
-            wish,
-            cap_on,
-            too_much,
-            busy,
+        let (desired, cap_counts, cap_excess, resume_while_running, cap) = rules;
+        let (visibility_delay, work_delay, answer_is_stale) = lateness;
+        let (pool, exhausted_early, yield_percent, run, empty_runs, failing_run) = runs;
+        let (dropped, initial_desired) = counters;
+        Semantics {
+            desired,
+            cap_counts,
+            cap_excess,
+            resume_while_running,
             cap,
-            late,
-            begins_later,
-            answer_is_late,
+            visibility_delay,
+            work_delay,
+            answer_is_stale,
             pool,
-            tells_early,
-            percent,
+            exhausted_early,
+            yield_percent,
             run,
             empty_runs,
             failing_run,
-            drop,
+            dropped,
             swing: 0,
-            desired,
+            initial_desired,
             done_early: Duration::ZERO,
-            lull: None,
+            reopens: None,
             stale: Duration::ZERO,
         }
     })
@@ -98,17 +106,17 @@ fn any_fault() -> impl Strategy<Value = Fault> {
     ]
 }
 
-fn act() -> impl Strategy<Value = Act> {
+fn act() -> impl Strategy<Value = Action> {
     prop_oneof![
-        12 => Just(Act::Nothing),
-        1 => (1_u64..=200).prop_map(Act::Pause),
-        1 => (1_i64..=60).prop_map(Act::Raise),
-        1 => Just(Act::Stop),
+        12 => Just(Action::Nothing),
+        1 => (1_u64..=200).prop_map(Action::Pause),
+        1 => (1_i64..=60).prop_map(Action::Raise),
+        1 => Just(Action::Stop),
     ]
 }
 
 fn scenario_of(
-    unknowns: impl Strategy<Value = Unknowns>,
+    semantics: impl Strategy<Value = Semantics>,
     fault: impl Strategy<Value = Fault> + Clone,
 ) -> impl Strategy<Value = Scenario> {
     let wanted = (1_i64..=500, prop::option::of(20_i64..=250));
@@ -123,13 +131,13 @@ fn scenario_of(
         prop::collection::vec(act(), 0..=30),
         0.0..1.0,
     );
-    (unknowns, wanted, growth, script).prop_map(|(unknowns, wanted, growth, script)| {
-        let (looks, resumes, acts, spread) = script;
+    (semantics, wanted, growth, script).prop_map(|(semantics, wanted, growth, script)| {
+        let (poll_faults, resume_faults, actions, jitter) = script;
         let (chunk, max_stalled, daily_limit) = growth;
         Scenario {
             growth: Growth {
                 chunk,
-                task_cap: unknowns.cap,
+                task_cap: semantics.cap,
                 max_stalled,
                 max_waste: 250,
                 daily_limit,
@@ -140,25 +148,25 @@ fn scenario_of(
                 chunk: wanted.1,
                 paused: false,
             },
-            unknowns,
-            looks,
-            resumes,
-            acts,
+            semantics,
+            poll_faults,
+            resume_faults,
+            actions,
             outage: None,
             outage_fault: Fault::Unavailable,
-            spread,
+            jitter,
         }
     })
 }
 
 fn scenario() -> impl Strategy<Value = Scenario> {
-    scenario_of(unknowns(), any_fault().boxed())
+    scenario_of(semantics(), any_fault().boxed())
 }
 
-// --- what must hold ---
+// --- tests ---
 
-/// The driver checks each resume against its poll (`done`, not exhausted, not paused, no other one open), and its amount
-/// against the target, both chunks, the cap and the daily limit.
+/// The driver checks each resume against its poll (`done`, not exhausted, not paused, no other one open), and its
+/// amount against the target, both chunks, the cap and the daily limit.
 #[test]
 fn a_resume_is_asked_only_from_a_done_task_and_never_for_too_much() {
     for_each(300, &scenario(), |scenario| {
@@ -176,7 +184,7 @@ fn every_run_ends_in_a_state_of_the_table_with_no_resume_left_open() {
         prop_assert_eq!(end.count(Resume::is_open), 0);
         let (seen, growth) = (end.task.progress.seen.as_ref(), &scenario.growth);
         let target = end.task.wanted.target;
-        let is_true = match (end.state(), seen) {
+        let holds = match (end.state(), seen) {
             (State::Missing, _) => true,
             (State::Pending | State::Growing, _) | (_, None) => false,
             (State::Reached, Some(seen)) => seen.results >= target,
@@ -192,8 +200,8 @@ fn every_run_ends_in_a_state_of_the_table_with_no_resume_left_open() {
             (State::Refused, Some(_)) => end.ledger.last().is_some_and(|row| row.refusal),
         };
         prop_assert!(
-            is_true,
-            "{} is not so: {:?}",
+            holds,
+            "state {} does not hold: {:?}",
             end.state(),
             end.task.progress
         );
@@ -201,22 +209,22 @@ fn every_run_ends_in_a_state_of_the_table_with_no_resume_left_open() {
     });
 }
 
-/// No passing fault keeps a task from its target if the pool and the cap are large enough, no run fails, runs that bring
-/// nothing are too few in a row to stall, counters never fall, and whatever is late shows within the settling time.
+/// No passing fault keeps a task from its target if the pool and the cap are large enough, no run fails, runs that
+/// bring nothing are too few in a row to stall, counters never fall, and late effects show within the settling time.
 #[test]
 fn the_target_is_reached_whenever_the_service_can_deliver_it() {
-    let able = unknowns().prop_map(|mut unknowns| {
-        unknowns.pool = 2_000;
-        unknowns.cap = 100_000;
-        unknowns.failing_run = None;
-        unknowns.drop = 0;
-        // One at most, of which it takes two to stall.
-        unknowns.empty_runs.truncate(1);
-        unknowns
+    let able = semantics().prop_map(|mut semantics| {
+        semantics.pool = 2_000;
+        semantics.cap = 100_000;
+        semantics.failing_run = None;
+        semantics.dropped = 0;
+        // One at most; a task stalls after two.
+        semantics.empty_runs.truncate(1);
+        semantics
     });
     let scenarios = scenario_of(able, passing().boxed()).prop_map(|mut scenario| {
         scenario.growth.max_stalled = 2;
-        // A service that brings a part of what it is asked for, for ever, is another test's.
+        // Another test covers a service that always brings a part of the requested results.
         scenario.growth.max_waste = 1_000_000;
         scenario
     });
@@ -227,11 +235,11 @@ fn the_target_is_reached_whenever_the_service_can_deliver_it() {
     });
 }
 
-/// No resume takes effect while an earlier one is at work or has yet to begin, whichever answers are lost and wherever the
-/// process dies, as long as what is late shows within the settling time.
+/// No resume takes effect while an earlier one is running or has yet to start, whichever answers are lost and wherever
+/// the process crashes, as long as late effects show within the settling time.
 #[test]
 fn no_resume_takes_effect_twice_while_what_is_late_shows_within_the_settling_time() {
-    let scenarios = prop_oneof![scenario(), scenario_of(unknowns(), passing().boxed())];
+    let scenarios = prop_oneof![scenario(), scenario_of(semantics(), passing().boxed())];
     for_each(500, &scenarios, |scenario| {
         let end = Driver::run(&scenario)?;
         prop_assert_eq!(end.service.most_unfinished(), 0, "{:?}", end.ledger);
@@ -239,17 +247,17 @@ fn no_resume_takes_effect_twice_while_what_is_late_shows_within_the_settling_tim
     });
 }
 
-/// A resume that does not exceed the best count ever seen counts towards stalling. So there are at most `max_stalled` resumes
-/// for each result gained.
+/// A resume that does not exceed the best count ever seen counts towards stalling. So there are at most `max_stalled`
+/// resumes for each result gained.
 #[test]
 fn counters_that_fall_and_rise_for_ever_do_not_make_it_ask_for_ever() {
-    let swinging = (unknowns(), 1_i64..=20).prop_map(|(mut unknowns, swing)| {
-        unknowns.swing = swing;
-        unknowns.percent = unknowns.percent.min(40);
-        unknowns.pool = unknowns.pool.min(60);
-        // The pool never looks empty: nothing but the stalling ends it.
-        unknowns.empty_runs = (2..200).collect();
-        unknowns
+    let swinging = (semantics(), 1_i64..=20).prop_map(|(mut semantics, swing)| {
+        semantics.swing = swing;
+        semantics.yield_percent = semantics.yield_percent.min(40);
+        semantics.pool = semantics.pool.min(60);
+        // The pool never runs out: only stalling ends the task.
+        semantics.empty_runs = (2..200).collect();
+        semantics
     });
     for_each(
         200,
@@ -264,7 +272,7 @@ fn counters_that_fall_and_rise_for_ever_do_not_make_it_ask_for_ever() {
             // Each new best count lifts a refusal, so that the task is asked once more.
             let lifted = usize::try_from(gained).expect("not negative");
             prop_assert!(
-                others <= scenario.resumes.len() + 1 + lifted,
+                others <= scenario.resume_faults.len() + 1 + lifted,
                 "{:?}",
                 end.ledger
             );
@@ -279,14 +287,14 @@ fn counters_that_fall_and_rise_for_ever_do_not_make_it_ask_for_ever() {
     );
 }
 
-/// An effect that shows only after the settling time may lead to a repetition. Each one is recorded in the ledger, as `lost`
-/// or as accepted without any effect.
+/// An effect that shows only after the settling time may lead to a repetition. Each one is recorded in the ledger, as
+/// `lost` or as accepted without any effect.
 #[test]
 fn each_repeated_resume_stands_in_the_ledger_as_lost_or_without_effect() {
-    let late = (unknowns(), seconds(61..=400)).prop_map(|(mut unknowns, late)| {
-        unknowns.late = late;
-        unknowns.drop = 0;
-        unknowns
+    let late = (semantics(), seconds(61..=400)).prop_map(|(mut semantics, late)| {
+        semantics.visibility_delay = late;
+        semantics.dropped = 0;
+        semantics
     });
     for_each(300, &scenario_of(late, any_fault().boxed()), |scenario| {
         let end = Driver::run(&scenario)?;
@@ -295,7 +303,7 @@ fn each_repeated_resume_stands_in_the_ledger_as_lost_or_without_effect() {
         prop_assert!(
             end.service.most_unfinished() <= lost + without_effect,
             "{:?} {:?}",
-            end.service.taken,
+            end.service.effects,
             end.ledger
         );
         Ok(())

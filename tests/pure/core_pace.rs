@@ -137,7 +137,8 @@ fn more_progress_in_the_same_time_never_makes_the_first_gap_longer() {
     });
 }
 
-/// The delay doubles up to its maximum. The jitter takes away at most half, so no delay is below an earlier one's interval.
+/// The delay doubles up to its maximum. The jitter takes away at most half, so no delay is below an earlier one's
+/// interval.
 #[test]
 fn the_retry_delay_is_between_half_and_all_of_its_interval_and_never_falls() {
     let case = (1_u64..=60, 0_u64..=600, any::<i64>(), 1_i64..=80, 0.0..=1.0);
@@ -219,8 +220,8 @@ fn a_run_that_hangs_is_polled_less_and_less_often() {
     }
 }
 
-/// Polls and mean delay of 500 runs of a kind, as shares of those of a poll every 10 s, which is the interval of the vendor's
-/// tool.
+/// Polls and mean delay of 500 runs of a kind, as shares of those of a poll every 10 s, which is the interval of the
+/// vendor's tool.
 fn against_fixed<P: Poller>(kind: Kind, seed: u64, poller: impl Fn() -> P) -> (f64, f64) {
     let paced = watch_all(kind, 500, seed, poller);
     let fixed = watch_all(kind, 500, seed, || Fixed(10.0));
@@ -254,20 +255,20 @@ fn on_each_shape_a_third_of_the_polls_notice_the_end_in_half_the_time() {
 
 /// Exponents, beginnings, and the times and lengths of stalls are drawn for each run.
 #[test]
-fn they_do_so_where_the_shape_of_each_run_is_drawn() {
+fn on_drawn_shapes_a_third_of_the_polls_notice_the_end_in_half_the_time() {
     assert_shares(&Kind::VARIED, &SEEDS, 0.35, 0.55);
 }
 
 /// The last result alone can take a tenth of the run's time: the delay keeps its bound, at the price of more polls.
 #[test]
-fn half_of_the_polls_notice_it_as_soon_where_a_run_slows_down_to_a_standstill() {
+fn half_of_the_polls_notice_the_end_of_a_run_that_slows_to_a_standstill_as_soon() {
     assert_shares(&[Kind::Fading], &SEEDS, 0.48, 0.55);
     assert_shares(&[Kind::Cubic], &SEEDS, 0.80, 0.75);
 }
 
 /// Its four counters differ.
 #[test]
-fn they_do_so_on_the_stand_ins_own_model_of_a_run() {
+fn on_the_stand_ins_model_of_a_run_a_third_of_the_polls_notice_the_end_in_half_the_time() {
     for (name, shape, plenty) in standin::KINDS {
         let (polls, delay) = standin::shares(shape, plenty, 250, Growd::new);
         println!("{name}: {polls:.2} of the polls, {delay:.2} of the delay");
@@ -286,10 +287,10 @@ fn they_do_so_on_the_stand_ins_own_model_of_a_run() {
     }
 }
 
-/// An end that counters do not show in advance is noticed later, or costs more polls. The mean delay of a poll every 60 s is
-/// six times that of a poll every 10 s.
+/// An end that counters do not show in advance is noticed later, or costs more polls. The mean delay of a poll every 60
+/// s is six times that of a poll every 10 s.
 #[test]
-fn where_the_end_cannot_be_estimated_these_bounds_hold() {
+fn an_end_that_cannot_be_estimated_is_noticed_within_these_bounds() {
     assert_shares(&[Kind::Changing], &SEEDS, 0.35, 0.55);
     assert_shares(&[Kind::Random], &SEEDS, 0.33, 0.75);
     assert_shares(&[Kind::Clumps], &SEEDS, 0.33, 1.0);
@@ -298,7 +299,8 @@ fn where_the_end_cannot_be_estimated_these_bounds_hold() {
     assert_shares(&[Kind::Steps], &SEEDS, 0.48, 2.2);
 }
 
-/// An upgrade, or an edit of the database, can remove the memory; a restart keeps it. Here it is lost at every fifth poll.
+/// An upgrade, or an edit of the database, can remove the memory; a restart keeps it. Here it is lost at every fifth
+/// poll.
 #[test]
 fn a_memory_that_is_lost_at_times_costs_little() {
     for kind in Kind::FOUR.into_iter().chain(Kind::VARIED) {

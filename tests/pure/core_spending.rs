@@ -1,9 +1,9 @@
-//! The sum of requested results with a service that breaks the assumptions of the spending rule: `done` too early, `done`
-//! that goes back to `in_progress`, counters that rise afterwards, fewer results than requested, stale polls, work that
-//! begins late, an outage after a lost answer. Virtual time, random cases.
+//! The sum of requested results with a service that breaks the assumptions of the spending rule: `done` too early,
+//! `done` that goes back to `in_progress`, counters that rise afterwards, fewer results than requested, stale polls,
+//! work that begins late, an outage after a lost answer. Virtual time, random cases.
 
 use crate::cases::for_each;
-use crate::driver::service_model::{Busy, CapOn, TooMuch, Unknowns, Wish};
+use crate::driver::service_model::{CapCounts, Desired, Excess, Semantics, WhileRunning};
 use crate::driver::{Driver, Fault, Scenario};
 use growd::core::State;
 use growd::core::policy::Growth;
@@ -16,35 +16,35 @@ const SETTLE: Duration = Duration::from_mins(1);
 const MAX_WASTE: i64 = 250;
 const TARGET: i64 = 200;
 
-/// A service as documented; each test changes what it is about.
-fn documented() -> Unknowns {
-    Unknowns {
-        wish: Wish::Rises,
-        cap_on: CapOn::Results,
-        too_much: TooMuch::Clamped,
-        busy: Busy::Added,
+/// The documented behaviour, which each test changes.
+fn documented() -> Semantics {
+    Semantics {
+        desired: Desired::Rises,
+        cap_counts: CapCounts::Results,
+        cap_excess: Excess::Clamped,
+        resume_while_running: WhileRunning::Added,
         cap: 10_000,
-        late: Duration::ZERO,
-        begins_later: Duration::ZERO,
-        answer_is_late: false,
+        visibility_delay: Duration::ZERO,
+        work_delay: Duration::ZERO,
+        answer_is_stale: false,
         pool: 5_000,
-        tells_early: false,
-        percent: 100,
+        exhausted_early: false,
+        yield_percent: 100,
         run: Duration::from_secs(90),
         empty_runs: Vec::new(),
         failing_run: None,
-        drop: 0,
+        dropped: 0,
         swing: 0,
-        desired: 100,
+        initial_desired: 100,
         done_early: Duration::ZERO,
-        lull: None,
+        reopens: None,
         stale: Duration::ZERO,
     }
 }
 
-fn scenario(unknowns: Unknowns) -> Scenario {
+fn scenario(semantics: Semantics) -> Scenario {
     Scenario {
-        unknowns,
+        semantics,
         wanted: Wanted {
             target: TARGET,
             chunk: None,
@@ -58,12 +58,12 @@ fn scenario(unknowns: Unknowns) -> Scenario {
             daily_limit: 0,
             settle: SETTLE,
         },
-        looks: Vec::new(),
-        resumes: Vec::new(),
-        acts: Vec::new(),
+        poll_faults: Vec::new(),
+        resume_faults: Vec::new(),
+        actions: Vec::new(),
         outage: None,
         outage_fault: Fault::Unavailable,
-        spread: 0.5,
+        jitter: 0.5,
     }
 }
 
@@ -83,7 +83,7 @@ fn seconds(range: std::ops::RangeInclusive<u64>) -> impl Strategy<Value = Durati
 }
 
 /// A service that breaks any of the assumptions about `done`, counters and yields, in any combination.
-fn misleading() -> impl Strategy<Value = Unknowns> {
+fn misleading() -> impl Strategy<Value = Semantics> {
     let done = (
         prop_oneof![Just(Duration::ZERO), seconds(1..=3_600)],
         prop::option::of((seconds(0..=300), seconds(1..=900))),
@@ -96,24 +96,32 @@ fn misleading() -> impl Strategy<Value = Unknowns> {
         any::<bool>(),
     );
     let rest = (
-        prop_oneof![Just(Wish::Rises), Just(Wish::IsSet), Just(Wish::Stays)],
-        prop_oneof![Just(Busy::Queued), Just(Busy::Refused), Just(Busy::Added)],
+        prop_oneof![
+            Just(Desired::Rises),
+            Just(Desired::Set),
+            Just(Desired::Stays)
+        ],
+        prop_oneof![
+            Just(WhileRunning::Queued),
+            Just(WhileRunning::Refused),
+            Just(WhileRunning::Added)
+        ],
         prop::collection::vec(0_usize..=12, 0..=3),
         10_i64..=150,
         20_i64..=3_000,
     );
-    (done, delays, rest).prop_map(|(done, delays, rest)| Unknowns {
+    (done, delays, rest).prop_map(|(done, delays, rest)| Semantics {
         done_early: done.0,
-        lull: done.1,
-        percent: done.2,
+        reopens: done.1,
+        yield_percent: done.2,
         run: done.3,
         stale: delays.0,
-        begins_later: delays.1,
-        answer_is_late: delays.2,
-        wish: rest.0,
-        busy: rest.1,
+        work_delay: delays.1,
+        answer_is_stale: delays.2,
+        desired: rest.0,
+        resume_while_running: rest.1,
         empty_runs: rest.2,
-        desired: rest.3,
+        initial_desired: rest.3,
         pool: rest.4,
         ..documented()
     })
@@ -122,8 +130,8 @@ fn misleading() -> impl Strategy<Value = Unknowns> {
 /// The bound is what was missing at the first resume plus `growth.max_waste`, as long as answers arrive.
 #[test]
 fn a_misleading_service_is_asked_for_what_lacks_and_max_waste_at_most() {
-    for_each(600, &misleading(), |unknowns| {
-        let end = Driver::run(&scenario(unknowns))?;
+    for_each(600, &misleading(), |semantics| {
+        let end = Driver::run(&scenario(semantics))?;
         let Some(first) = end.ledger.first() else {
             return Ok(());
         };
@@ -139,8 +147,8 @@ fn a_misleading_service_is_asked_for_what_lacks_and_max_waste_at_most() {
     });
 }
 
-/// Of a service that says `done` early, or goes back to `in_progress`, growd requests only what is missing, as long as a
-/// counter moves within each settling time.
+/// Of a service that says `done` early, or goes back to `in_progress`, growd requests only what is missing, as long as
+/// a counter moves within each settling time.
 #[test]
 fn an_early_done_costs_nothing_while_the_counters_still_move() {
     let early = (
@@ -148,24 +156,23 @@ fn an_early_done_costs_nothing_while_the_counters_still_move() {
         seconds(100..=2_000),
         prop::option::of((seconds(0..=60), seconds(1..=300))),
     );
-    for_each(300, &early, |(tenths, run, lull)| {
-        let mut unknowns = documented();
-        unknowns.run = run;
-        unknowns.done_early = run.mul_f64(f64::from(u32::try_from(tenths).unwrap()) / 50.0);
-        unknowns.lull = lull;
-        let end = Driver::run(&scenario(unknowns))?;
+    for_each(300, &early, |(tenths, run, reopens)| {
+        let mut semantics = documented();
+        semantics.run = run;
+        semantics.done_early = run.mul_f64(f64::from(u32::try_from(tenths).unwrap()) / 50.0);
+        semantics.reopens = reopens;
+        let end = Driver::run(&scenario(semantics))?;
         prop_assert_eq!(end.state(), State::Reached, "{:?}", end.task.progress);
         let lacking = TARGET - end.ledger[0].baseline_results;
         prop_assert_eq!(asked(&end), lacking, "{:#?}", end.ledger);
-        // The first resume may come while the run of the creation is at work: growd has asked for nothing before it, and a
-        // resume is concluded by what it brought.
+        // The first resume may come during the run that the creation started: growd has no earlier resume to wait for.
         let repeated = end
             .service
-            .taken
+            .effects
             .iter()
             .skip(1)
-            .any(|taken| taken.unfinished > 0);
-        prop_assert!(!repeated, "{:?}", end.service.taken);
+            .any(|effect| effect.unfinished > 0);
+        prop_assert!(!repeated, "{:?}", end.service.effects);
         Ok(())
     });
 }
@@ -173,10 +180,10 @@ fn an_early_done_costs_nothing_while_the_counters_still_move() {
 /// The waste is bounded, and the reason of the end shows both sums.
 #[test]
 fn a_service_that_brings_a_tenth_ends_as_stalled_with_both_sums() {
-    let mut unknowns = documented();
-    unknowns.percent = 10;
-    unknowns.desired = 10;
-    let end = Driver::run(&scenario(unknowns)).unwrap();
+    let mut semantics = documented();
+    semantics.yield_percent = 10;
+    semantics.initial_desired = 10;
+    let end = Driver::run(&scenario(semantics)).unwrap();
     let progress = &end.task.progress;
     assert_eq!(end.state(), State::Stalled);
     let wasted = progress.waste_requested - progress.waste_brought;
@@ -190,18 +197,19 @@ fn a_service_that_brings_a_tenth_ends_as_stalled_with_both_sums() {
 }
 
 /// Polls that are stale for many settling times after a resume whose own answer showed its effect, or a
-/// `desired_num_results` that rises at once while the work begins much later: no second resume before ten settling times.
+/// `desired_num_results` that rises at once while the work begins much later: no second resume before ten settling
+/// times.
 #[test]
 fn after_a_seen_effect_stale_polls_and_late_work_are_waited_out_for_ten_settling_times() {
     let late = prop_oneof![
         seconds(1..=590).prop_map(|stale| (stale, Duration::ZERO)),
         seconds(1..=590).prop_map(|later| (Duration::ZERO, later)),
     ];
-    for_each(300, &late, |(stale, begins_later)| {
-        let mut unknowns = documented();
-        unknowns.stale = stale;
-        unknowns.begins_later = begins_later;
-        let end = Driver::run(&scenario(unknowns))?;
+    for_each(300, &late, |(stale, work_delay)| {
+        let mut semantics = documented();
+        semantics.stale = stale;
+        semantics.work_delay = work_delay;
+        let end = Driver::run(&scenario(semantics))?;
         prop_assert_eq!(end.state(), State::Reached);
         prop_assert_eq!(end.service.most_unfinished(), 0, "{:#?}", end.ledger);
         prop_assert_eq!(asked(&end), TARGET - 100, "{:#?}", end.ledger);
@@ -209,8 +217,8 @@ fn after_a_seen_effect_stale_polls_and_late_work_are_waited_out_for_ten_settling
     });
 }
 
-/// The answer to a resume is lost, polls fail for a while, and the first successful one still shows the old state. The outage
-/// does not count: the polls before and after it cover less than a settling time.
+/// The answer to a resume is lost, polls fail for a while, and the first successful one still shows the old state. The
+/// outage does not count: the polls before and after it cover less than a settling time.
 #[test]
 fn an_outage_after_a_lost_answer_does_not_pay_twice() {
     // 503s, or 404s of the service's own.
@@ -221,14 +229,14 @@ fn an_outage_after_a_lost_answer_does_not_pay_twice() {
         prop_oneof![Just(Fault::Unavailable), Just(Fault::NotFound)],
     );
     for_each(300, &cases, |(begin, length, behind, fault)| {
-        // It shows nothing for the whole outage, and for a while after it.
+        // The effect shows only after the outage.
         let mut scenario = scenario(documented());
-        scenario.resumes = vec![Fault::LostAfter];
-        // A lost answer takes the whole timeout; polls fail from some time after that on.
+        scenario.resume_faults = vec![Fault::LostAfter];
+        // A lost answer takes the whole timeout; polls fail only after it.
         let first_polls = Duration::from_secs(30) + begin;
         scenario.outage = Some((first_polls, length));
         scenario.outage_fault = fault;
-        scenario.unknowns.late = first_polls + length + behind;
+        scenario.semantics.visibility_delay = first_polls + length + behind;
         let end = Driver::run(&scenario)?;
         prop_assert_eq!(end.state(), State::Reached);
         prop_assert_eq!(end.service.most_unfinished(), 0, "{:#?}", end.ledger);
@@ -240,7 +248,7 @@ fn an_outage_after_a_lost_answer_does_not_pay_twice() {
 #[test]
 fn a_resume_that_never_arrived_is_lost_after_two_polls_a_settling_time_apart() {
     let mut scenario = scenario(documented());
-    scenario.resumes = vec![Fault::LostBefore];
+    scenario.resume_faults = vec![Fault::LostBefore];
     let end = Driver::run(&scenario).unwrap();
     assert_eq!(end.state(), State::Reached);
     let [lost, second] = end.ledger.as_slice() else {
@@ -248,61 +256,61 @@ fn a_resume_that_never_arrived_is_lost_after_two_polls_a_settling_time_apart() {
     };
     assert_eq!(lost.state, ResumeState::Lost);
     let waited = second.sent_at.duration_since(lost.sent_at).unsigned_abs();
-    // The answer was waited for during its whole timeout of 30 s, and only then the first poll began.
+    // The first poll began after the request's timeout of 30 s.
     assert!(waited >= SETTLE + Duration::from_secs(30), "{waited:?}");
     assert!(waited <= SETTLE * 3, "{waited:?}");
 }
 
-/// This covers a 400 for a task that a colleague has resumed meanwhile.
+/// This covers a 400 for a task that another client has resumed.
 #[test]
 fn a_refusal_is_lifted_by_a_poll_that_shows_the_task_at_work_or_with_more_results() {
-    let mut unknowns = documented();
-    // The run of the creation is said to be done long before it is, so that the first resume meets a task at work.
-    unknowns.run = Duration::from_mins(5);
-    unknowns.done_early = Duration::from_mins(5);
-    unknowns.busy = Busy::Refused;
-    let end = Driver::run(&scenario(unknowns)).unwrap();
+    let mut semantics = documented();
+    // `done` comes before the end of the first run, so the first resume meets a running task.
+    semantics.run = Duration::from_mins(5);
+    semantics.done_early = Duration::from_mins(5);
+    semantics.resume_while_running = WhileRunning::Refused;
+    let end = Driver::run(&scenario(semantics)).unwrap();
     assert_eq!(end.state(), State::Reached, "{:?}", end.task.progress);
     let rejected = end.count(|row| row.state == ResumeState::Rejected);
     assert!(rejected >= 1, "{:#?}", end.ledger);
     assert!(end.ledger.iter().all(|row| !row.refusal));
 }
 
-/// With `growth.settle` just above `api.timeout`: a commit that takes its time lets the request leave 10 s after `sent_at`, and
-/// the service acts on it at the end of the timeout, 40 s after `sent_at`. The settling time counts from the first poll after
-/// the request was given up, and not from `sent_at`.
+/// With `growth.settle` just above `api.timeout`: a commit that takes its time lets the request leave 10 s after
+/// `sent_at`, and the service actions on it at the end of the timeout, 40 s after `sent_at`. The settling time counts
+/// from the first poll after the request was given up, and not from `sent_at`.
 #[test]
 fn a_request_that_leaves_late_is_not_lost_while_it_can_still_be_under_way() {
-    let mut unknowns = documented();
-    unknowns.late = Duration::from_secs(40);
-    let mut scenario = scenario(unknowns);
+    let mut semantics = documented();
+    semantics.visibility_delay = Duration::from_secs(40);
+    let mut scenario = scenario(semantics);
     scenario.growth.settle = Duration::from_secs(31);
-    scenario.resumes = vec![Fault::LostAfter];
+    scenario.resume_faults = vec![Fault::LostAfter];
     let end = Driver::run(&scenario).unwrap();
     assert_eq!(end.state(), State::Reached);
     assert_eq!(end.ledger.len(), 1, "{:#?}", end.ledger);
     assert_eq!(end.service.most_unfinished(), 0);
 }
 
-/// A proxy answers each resume with 405, but the resume takes effect, which shows six seconds later. The next resume waits
-/// longer each time, and a poll shows the effect before it.
+/// A proxy answers each resume with 405, but the resume takes effect, which shows six seconds later. The next resume
+/// waits longer each time, and a poll shows the effect before it.
 #[test]
 fn a_resume_that_is_rejected_for_no_documented_reason_is_not_repeated_before_polls_could_show_it() {
-    let mut unknowns = documented();
-    unknowns.late = Duration::from_secs(6);
-    let mut scenario = scenario(unknowns);
-    scenario.resumes = vec![Fault::RejectedAfter; 20];
+    let mut semantics = documented();
+    semantics.visibility_delay = Duration::from_secs(6);
+    let mut scenario = scenario(semantics);
+    scenario.resume_faults = vec![Fault::RejectedAfter; 20];
     let end = Driver::run(&scenario).unwrap();
     assert_eq!(end.state(), State::Reached);
     assert_eq!(end.service.most_unfinished(), 0, "{:#?}", end.ledger);
-    assert_eq!(end.service.taken.len(), 1, "{:#?}", end.ledger);
+    assert_eq!(end.service.effects.len(), 1, "{:#?}", end.ledger);
 }
 
 /// The same without any effect: the wait grows to an hour.
 #[test]
 fn resumes_that_are_rejected_for_no_documented_reason_become_ever_rarer() {
     let mut scenario = scenario(documented());
-    scenario.resumes = vec![Fault::Redirected; 10];
+    scenario.resume_faults = vec![Fault::Redirected; 10];
     let end = Driver::run(&scenario).unwrap();
     assert_eq!(end.state(), State::Reached);
     let sent: Vec<_> = end.ledger.iter().map(|row| row.sent_at).collect();

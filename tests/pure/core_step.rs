@@ -1,5 +1,5 @@
-//! Steps that depend on several answers: missing tasks, quiet tasks, refusals of the account or of one task, and answers
-//! with `Retry-After`. Pure: no clock, no I/O.
+//! Steps that depend on several answers: missing tasks, quiet tasks, refusals of the account or of one task, and
+//! answers with `Retry-After`. Pure: no clock, no I/O.
 
 use growd::core::decide::Account;
 use growd::core::event::Event;
@@ -121,7 +121,7 @@ fn kinds(step: &Step) -> Vec<&str> {
 fn a_task_is_missing_after_three_404s_in_a_row_over_a_settling_time() {
     let mut task = task();
     poll(&mut task, at(0), Ok(running(20)));
-    // Three at once are one passing fault.
+    // Three at once count as one passing fault.
     for second in [10, 11, 12] {
         poll(&mut task, at(second), Err(not_found()));
         assert_eq!(task.progress.state, State::Growing);
@@ -229,7 +229,7 @@ fn a_clock_that_went_back_does_not_hold_a_shortfall() {
 }
 
 #[test]
-fn what_a_person_does_begins_the_quiet_time_anew() {
+fn an_edit_restarts_the_quiet_time() {
     let mut task = task();
     poll(&mut task, at(0), Ok(running(20)));
     task.edited_at = Some(at(20_000));
@@ -303,9 +303,9 @@ fn a_403_to_a_resume_holds_resumes_only_and_the_next_probe_is_another_tasks() {
     assert_eq!(gate.admits(Request::Resume, until), Admission::Probe);
     let later = after(until, grace);
     assert_eq!(gate.admits_forbidden(until, grace), Admission::Wait(later));
-    // Where no other task has gone by then, the same one is the probe.
+    // If no other task was polled by then, the same one is the probe.
     assert_eq!(gate.admits_forbidden(later, grace), Admission::Probe);
-    // A poll that succeeds says nothing about paying.
+    // A successful poll says nothing about the payment.
     gate.learn(Request::Poll, None, at(3), at(3), &policy(), 0.5);
     assert_eq!(gate.kind, Kind::PaymentRequired);
 }
@@ -323,7 +323,7 @@ fn a_401_to_a_token_that_was_replaced_since_says_nothing_about_the_account() {
     }
     let mut task = task();
     poll(&mut task, at(0), Err(superseded));
-    // Not the task's failure: it is due again as soon as it may be.
+    // This is not a failure of the task: it is due again after `min_interval`.
     assert_eq!(task.progress.failures, 0);
     assert_eq!(task.progress.next_poll_at, Some(at(5)));
 }
@@ -387,7 +387,7 @@ fn a_refused_task_is_polled_once_more_since_the_polls_before_may_have_been_stale
     poll(&mut task, at(6), Ok(done.clone()));
     assert_eq!(task.progress.state, State::Refused);
     assert_eq!(task.progress.next_poll_at, Some(at(61)));
-    // More results than when it was refused lift the refusal, as work does.
+    // More results than at the refusal lift it, as a running task does.
     let mut other = task.clone();
     poll(&mut task, at(61), Ok(done));
     assert_eq!(

@@ -1,9 +1,9 @@
-//! Each test that docs/guarantees.md names is there.
+//! Each test that docs/guarantees.md names exists.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The source of the test module `name`: one folder under tests/ has it.
+/// Returns the source of the test module `name`, from the folder under tests/ that has it.
 fn source(tests: &Path, name: &str) -> Option<String> {
     let folders = std::fs::read_dir(tests).unwrap();
     let mut files = folders.map(|folder| folder.unwrap().path().join(name).with_extension("rs"));
@@ -12,7 +12,7 @@ fn source(tests: &Path, name: &str) -> Option<String> {
 }
 
 #[test]
-fn each_test_that_shows_a_promise_exists() {
+fn each_test_that_the_guarantees_name_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = std::fs::read_to_string(root.join("docs/guarantees.md")).unwrap();
     let named: BTreeSet<(&str, &str)> = page

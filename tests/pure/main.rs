@@ -1,4 +1,5 @@
-//! Tests without a service or a database: the rules of `core` in virtual time, and files that are compared with the code.
+//! Tests without a service or a database: the rules of `core` in virtual time, and files that are compared with the
+//! code.
 
 #[path = "../support/cases.rs"]
 mod cases;
@@ -19,9 +20,9 @@ mod architecture_doc;
 mod core_gate;
 mod core_growth;
 mod core_pace;
+mod core_queue;
 mod core_spending;
 mod core_step;
-mod core_turns;
 mod guarantees_doc;
 mod semantics_matrix;
 mod units;

@@ -1,11 +1,9 @@
-//! Nothing is paid twice, whatever the service is like: every combination of what is not known of it,
-//! with answers lost before and after they took effect, and with resumes that show at once, within `growth.settle`,
-//! and only after that.
+//! No resume is paid for twice, in any combination of undocumented behaviours of the service, in virtual time.
 //!
-//! This is the exhaustive counterpart of `core_growth.rs`, which draws its cases: each value of each unknown meets
-//! each value of every other, in virtual time.
+//! Requests are lost before and after they take effect. Resumes show at once, within `growth.settle`, and later. This
+//! is the exhaustive counterpart of `core_growth.rs`, which draws its cases.
 
-use crate::driver::service_model::{Busy, CapOn, TooMuch, Unknowns, Wish};
+use crate::driver::service_model::{CapCounts, Desired, Excess, Semantics, WhileRunning};
 use crate::driver::{Driver, Fault, Scenario};
 use growd::core::State;
 use growd::core::policy::Growth;
@@ -19,19 +17,19 @@ const TARGET: i64 = 100;
 /// Sixteen times the settling time.
 const FAR: Duration = Duration::from_mins(16);
 
-/// When a resume shows in polls, and takes effect.
+/// When a resume visibility in polls, and takes effect.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Shows {
+enum Visibility {
     AtOnce,
     WithinSettle,
-    /// The wish is raised within the settling time; the work begins later, but still within.
+    /// `desired_num_results` rises within the settling time; the work starts later, but still within.
     InTwoSteps,
     BeyondSettle,
     /// Many times the settling time later.
     FarBeyondSettle,
 }
 
-impl Shows {
+impl Visibility {
     fn delays(self) -> (Duration, Duration) {
         match self {
             Self::AtOnce => (Duration::ZERO, Duration::ZERO),
@@ -43,23 +41,23 @@ impl Shows {
     }
 }
 
-/// What becomes of the answers to the resumes.
+/// What happens to the resumes and their answers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Answers {
     Arrive,
-    /// The first request is lost on its way there.
+    /// The first request is lost.
     FirstLostBefore,
-    /// The first answer is lost on its way back.
+    /// The first answer is lost.
     FirstLostAfter,
-    /// Each second answer is lost on its way back.
+    /// Every second answer is lost.
     EachSecondLost,
-    /// Every answer is lost on its way back.
+    /// Every answer is lost.
     AllLost,
-    /// The first answer can't be read.
+    /// The first answer cannot be read.
     FirstNotUnderstood,
-    /// The process dies before the first is sent.
+    /// The process crashes before it sends the first request.
     DiesBeforeFirst,
-    /// The process dies before the first answer is stored.
+    /// The process crashes before it stores the first answer.
     DiesAfterFirst,
 }
 
@@ -78,9 +76,9 @@ impl Answers {
     }
 }
 
-/// What stands between the search and its target.
+/// What limits the task.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Room {
+enum Limit {
     Plenty,
     /// The service's cap on the task is lower than the target, and growd is configured with it.
     CapKnown,
@@ -92,44 +90,48 @@ enum Room {
 
 #[derive(Debug, Clone, Copy)]
 struct Case {
-    wish: Wish,
-    cap_on: CapOn,
-    too_much: TooMuch,
-    busy: Busy,
-    shows: Shows,
-    answer_is_late: bool,
-    tells_early: bool,
+    desired: Desired,
+    cap_counts: CapCounts,
+    cap_excess: Excess,
+    resume_while_running: WhileRunning,
+    visibility: Visibility,
+    answer_is_stale: bool,
+    exhausted_early: bool,
     /// Results that are dropped when a run begins: `num_results` falls.
-    drop: i64,
-    room: Room,
+    dropped: i64,
+    limit: Limit,
     answers: Answers,
 }
 
 impl Case {
     fn all() -> Vec<Self> {
         let mut all = Vec::new();
-        for wish in [Wish::Rises, Wish::IsSet, Wish::Stays] {
-            for cap_on in [CapOn::Desired, CapOn::Results] {
-                for too_much in [TooMuch::Clamped, TooMuch::Refused] {
-                    for busy in [Busy::Queued, Busy::Refused, Busy::Added] {
-                        for shows in [
-                            Shows::AtOnce,
-                            Shows::WithinSettle,
-                            Shows::InTwoSteps,
-                            Shows::BeyondSettle,
-                            Shows::FarBeyondSettle,
+        for desired in [Desired::Rises, Desired::Set, Desired::Stays] {
+            for cap_counts in [CapCounts::Desired, CapCounts::Results] {
+                for cap_excess in [Excess::Clamped, Excess::Refused] {
+                    for resume_while_running in [
+                        WhileRunning::Queued,
+                        WhileRunning::Refused,
+                        WhileRunning::Added,
+                    ] {
+                        for visibility in [
+                            Visibility::AtOnce,
+                            Visibility::WithinSettle,
+                            Visibility::InTwoSteps,
+                            Visibility::BeyondSettle,
+                            Visibility::FarBeyondSettle,
                         ] {
-                            for (answer_is_late, tells_early) in
+                            for (answer_is_stale, exhausted_early) in
                                 [(false, false), (false, true), (true, false), (true, true)]
                             {
-                                for (drop, room) in [
-                                    (0, Room::Plenty),
-                                    (3, Room::Plenty),
-                                    (0, Room::CapKnown),
-                                    (0, Room::CapUnknown),
-                                    (3, Room::CapUnknown),
-                                    (0, Room::PoolEmpty),
-                                    (3, Room::PoolEmpty),
+                                for (dropped, limit) in [
+                                    (0, Limit::Plenty),
+                                    (3, Limit::Plenty),
+                                    (0, Limit::CapKnown),
+                                    (0, Limit::CapUnknown),
+                                    (3, Limit::CapUnknown),
+                                    (0, Limit::PoolEmpty),
+                                    (3, Limit::PoolEmpty),
                                 ] {
                                     for answers in [
                                         Answers::Arrive,
@@ -142,15 +144,15 @@ impl Case {
                                         Answers::DiesAfterFirst,
                                     ] {
                                         all.push(Self {
-                                            wish,
-                                            cap_on,
-                                            too_much,
-                                            busy,
-                                            shows,
-                                            answer_is_late,
-                                            tells_early,
-                                            drop,
-                                            room,
+                                            desired,
+                                            cap_counts,
+                                            cap_excess,
+                                            resume_while_running,
+                                            visibility,
+                                            answer_is_stale,
+                                            exhausted_early,
+                                            dropped,
+                                            limit,
                                             answers,
                                         });
                                     }
@@ -165,37 +167,37 @@ impl Case {
     }
 
     fn scenario(&self) -> Scenario {
-        let (late, begins_later) = self.shows.delays();
-        let (cap, task_cap) = match self.room {
-            Room::Plenty | Room::PoolEmpty => (10_000, 250),
-            Room::CapKnown => (70, 70),
-            Room::CapUnknown => (70, 250),
+        let (visibility_delay, work_delay) = self.visibility.delays();
+        let (cap, task_cap) = match self.limit {
+            Limit::Plenty | Limit::PoolEmpty => (10_000, 250),
+            Limit::CapKnown => (70, 70),
+            Limit::CapUnknown => (70, 250),
         };
         Scenario {
-            unknowns: Unknowns {
-                wish: self.wish,
-                cap_on: self.cap_on,
-                too_much: self.too_much,
-                busy: self.busy,
+            semantics: Semantics {
+                desired: self.desired,
+                cap_counts: self.cap_counts,
+                cap_excess: self.cap_excess,
+                resume_while_running: self.resume_while_running,
                 cap,
-                late,
-                begins_later,
-                answer_is_late: self.answer_is_late,
-                pool: if self.room == Room::PoolEmpty {
+                visibility_delay,
+                work_delay,
+                answer_is_stale: self.answer_is_stale,
+                pool: if self.limit == Limit::PoolEmpty {
                     60
                 } else {
                     5_000
                 },
-                tells_early: self.tells_early,
-                percent: 100,
+                exhausted_early: self.exhausted_early,
+                yield_percent: 100,
                 run: Duration::from_secs(90),
                 empty_runs: Vec::new(),
                 failing_run: None,
-                drop: self.drop,
+                dropped: self.dropped,
                 swing: 0,
-                desired: 25,
+                initial_desired: 25,
                 done_early: Duration::ZERO,
-                lull: None,
+                reopens: None,
                 stale: Duration::ZERO,
             },
             wanted: Wanted {
@@ -211,12 +213,12 @@ impl Case {
                 daily_limit: 0,
                 settle: SETTLE,
             },
-            looks: Vec::new(),
-            resumes: self.answers.script(),
-            acts: Vec::new(),
+            poll_faults: Vec::new(),
+            resume_faults: self.answers.script(),
+            actions: Vec::new(),
             outage: None,
             outage_fault: Fault::Unavailable,
-            spread: 0.5,
+            jitter: 0.5,
         }
     }
 
@@ -227,13 +229,13 @@ impl Case {
     fn expect(&self, holds: bool, what: &str, end: &Driver) {
         assert!(
             holds,
-            "{what}\n{self:?}\n{:?}\nledger {:#?}\ntaken {:#?}",
-            end.task.progress, end.ledger, end.service.taken
+            "{what}\n{self:?}\n{:?}\nledger {:#?}\neffects {:#?}",
+            end.task.progress, end.ledger, end.service.effects
         );
     }
 }
 
-impl Shows {
+impl Visibility {
     fn is_in_time(self) -> bool {
         !matches!(self, Self::BeyondSettle | Self::FarBeyondSettle)
     }
@@ -248,38 +250,45 @@ fn for_all(which: impl Fn(&Case) -> bool, test: impl Fn(&Case, &Driver)) -> usiz
 }
 
 #[test]
-fn what_shows_within_the_settling_time_is_paid_once_and_recorded_once() {
+fn an_effect_that_shows_within_the_settling_time_is_paid_once_and_recorded_once() {
     let cases = for_all(
-        |case| case.shows.is_in_time(),
+        |case| case.visibility.is_in_time(),
         |case, end| {
             let repeated = end.service.most_unfinished();
             case.expect(repeated == 0, "a resume took effect twice", end);
-            // One that was granted nothing leaves nothing to be seen: unanswered, it rightly counts as lost.
-            let effects = end.service.taken.iter().filter(|taken| taken.n > 0).count();
+            // A resume that was granted nothing has no visible effect: unanswered, it counts as lost.
+            let effects = end
+                .service
+                .effects
+                .iter()
+                .filter(|effect| effect.n > 0)
+                .count();
             let accepted = end.count(|row| row.state == ResumeState::Accepted);
-            let recorded = (effects..=end.service.taken.len()).contains(&accepted);
+            let recorded = (effects..=end.service.effects.len()).contains(&accepted);
             case.expect(recorded, "the ledger and the service disagree", end);
-            case.expect(end.count(Resume::is_open) == 0, "a loose end", end);
+            case.expect(end.count(Resume::is_open) == 0, "an open resume", end);
         },
     );
     assert_eq!(cases, 3 * 2 * 2 * 3 * 3 * 4 * 7 * 8);
 }
 
 #[test]
-fn each_search_comes_to_the_end_that_its_service_allows() {
+fn each_task_ends_in_a_state_that_its_service_allows() {
     for_all(
-        |case| case.shows.is_in_time() && case.drop == 0,
+        |case| case.visibility.is_in_time() && case.dropped == 0,
         |case, end| {
             let state = end.state();
-            let right = match case.room {
-                Room::Plenty => state == State::Reached,
-                Room::PoolEmpty => state == State::Exhausted,
-                // A cap on a wish that never rises holds nothing back.
-                Room::CapUnknown if (case.cap_on, case.wish) == (CapOn::Desired, Wish::Stays) => {
+            let right = match case.limit {
+                Limit::Plenty => state == State::Reached,
+                Limit::PoolEmpty => state == State::Exhausted,
+                // A cap on a number that never rises has no effect.
+                Limit::CapUnknown
+                    if (case.cap_counts, case.desired) == (CapCounts::Desired, Desired::Stays) =>
+                {
                     state == State::Reached
                 }
-                // Where the cap counts what was wished for, the service may say no, or grant nothing, below it.
-                Room::CapKnown | Room::CapUnknown => {
+                // A cap on `desired_num_results` may refuse a resume, or grant nothing, below the cap.
+                Limit::CapKnown | Limit::CapUnknown => {
                     matches!(state, State::Capped | State::Refused | State::Stalled)
                 }
             };
@@ -288,12 +297,12 @@ fn each_search_comes_to_the_end_that_its_service_allows() {
     );
 }
 
-/// A resume that takes effect after the settling time cannot be known. The promise: one repetition for each
-/// resume that was taken for lost, or for one without effect, and its row says so.
+/// growd cannot see a resume that takes effect after the settling time. It repeats each one at most once, and the row
+/// of the earlier one is `lost` or brought 0.
 #[test]
 fn beyond_the_settling_time_each_late_resume_is_repeated_once_at_most_and_the_ledger_shows_it() {
     for_all(
-        |case| case.shows == Shows::BeyondSettle,
+        |case| case.visibility == Visibility::BeyondSettle,
         |case, end| {
             case.expect(
                 end.service.most_unfinished() <= 1,
@@ -302,9 +311,9 @@ fn beyond_the_settling_time_each_late_resume_is_repeated_once_at_most_and_the_le
             );
             let repeated = end
                 .service
-                .taken
+                .effects
                 .iter()
-                .filter(|taken| taken.unfinished > 0)
+                .filter(|effect| effect.unfinished > 0)
                 .count();
             let lost = end.count(|row| row.state == ResumeState::Lost);
             let without_effect = end.count(|row| row.brought == Some(0));
@@ -315,7 +324,7 @@ fn beyond_the_settling_time_each_late_resume_is_repeated_once_at_most_and_the_le
             );
             let accepted = end.count(|row| row.state == ResumeState::Accepted);
             case.expect(
-                end.service.taken.len() <= accepted + lost,
+                end.service.effects.len() <= accepted + lost,
                 "an effect that no row accounts for",
                 end,
             );
@@ -324,15 +333,14 @@ fn beyond_the_settling_time_each_late_resume_is_repeated_once_at_most_and_the_le
     );
 }
 
-/// Where not one answer ever comes and each effect shows only much later, the wait between two requests doubles: there
-/// are as many as fit into that time by doubling, and not one in each settling time.
+/// If no answer arrives and each effect shows much later, the wait between two requests doubles.
 #[test]
 fn resumes_that_are_all_taken_for_lost_are_repeated_ever_more_rarely() {
     for_all(
-        |case| case.shows == Shows::FarBeyondSettle,
+        |case| case.visibility == Visibility::FarBeyondSettle,
         |case, end| {
-            // The waits are of 1, 2, 4 and 8 settling times: five requests fit into sixteen, and the first may be at
-            // work still when the sixth goes out. One in each settling time would be sixteen.
+            // The waits are 1, 2, 4 and 8 settling times: five requests fit into sixteen, and the first may still be
+            // running when the sixth is sent. Without doubling it would be sixteen.
             case.expect(
                 end.service.most_unfinished() <= 5,
                 "repeated too often",

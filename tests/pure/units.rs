@@ -1,4 +1,4 @@
-//! What the units say has to fit the program, and the instances' unit that of the service.
+//! The systemd units match the program, and the unit of the instances matches that of the service.
 
 use growd::cli::Exit;
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ fn value(unit: &[String], key: &str) -> String {
 }
 
 #[test]
-fn an_instance_is_the_service_but_for_its_names() {
+fn the_unit_of_the_instances_equals_that_of_the_service_but_for_names() {
     let named = [
         "Description",
         "ConditionPathExists",
@@ -48,7 +48,7 @@ fn an_instance_is_the_service_but_for_its_names() {
 }
 
 #[test]
-fn a_restart_is_prevented_for_what_it_would_not_mend_and_nothing_else() {
+fn restarts_are_prevented_only_after_errors_that_a_restart_cannot_fix() {
     let prevented: BTreeSet<u8> = value(&unit("growd.service"), "RestartPreventExitStatus")
         .split(' ')
         .map(|status| status.parse().expect("a number"))
@@ -58,7 +58,7 @@ fn a_restart_is_prevented_for_what_it_would_not_mend_and_nothing_else() {
 }
 
 #[test]
-fn what_counts_failures_outlives_a_restart() {
+fn the_directory_of_the_failure_count_survives_a_restart() {
     let service = unit("growd.service");
     assert_eq!(value(&service, "RuntimeDirectoryPreserve"), "restart");
     assert_eq!(value(&service, "StartLimitIntervalSec"), "0");

@@ -1,10 +1,11 @@
-//! "What each answer leads to", row by row, by the real program: where the task, the ledger, the events and the gate
-//! stand while the service answers so, how many requests it gets meanwhile, and that all goes on by itself once it
-//! answers well again.
+//! What each answer of the service leads to, with the real program, row by row.
+//!
+//! Each test checks the task, the ledger, the events, the gate and the number of requests while the service answers so,
+//! and that growd continues by itself once the service answers normally.
 
 use crate::support::program::{Daemon, output, write_config};
 use crate::support::proxy::{Proxy, Reply, Request};
-use crate::support::{Bench, PATIENCE, plenty};
+use crate::support::{Bench, TIMEOUT, plenty};
 use growd::core::TaskId;
 use growd_simulator::{Fault, On, RequestEntry, Rule, Scenario};
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// What an answer to a poll leads to.
 #[derive(Debug, Clone, Copy)]
 enum ToPoll {
-    /// Error, with these words in it; back off.
+    /// An error that contains these words, and a backoff.
     BackOff(&'static str),
     /// The state `missing`, once confirmed.
     Missing,
@@ -25,11 +26,11 @@ enum ToPoll {
 /// What an answer to a resume leads to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum ToResume {
-    /// Unknown: never sent again before the task has been polled.
+    /// Unknown outcome: not sent again before a poll.
     Unknown,
-    /// `rejected`; one poll; `refused`.
+    /// `rejected`, one poll, and then `refused`.
     Refused,
-    /// Error; `rejected`.
+    /// `rejected`, and an error.
     Error,
 }
 
@@ -37,7 +38,7 @@ enum ToResume {
 #[derive(Debug, Clone)]
 struct Row {
     fault: Fault,
-    /// The same answer, but that the resume has taken effect all the same.
+    /// The same answer to a resume that has taken effect.
     after: Option<Fault>,
     poll: ToPoll,
     resume: ToResume,
@@ -45,11 +46,11 @@ struct Row {
     status: Option<u16>,
 }
 
-/// `growth.settle`, and an `api.timeout` below it that nothing comes near that is answered.
+/// `growth.settle`, and an `api.timeout` below it that is far longer than any answer takes.
 const SETTLE: &str = r#""4s""#;
-const TIMEOUT: &str = r#""3s""#;
+const API_TIMEOUT: &str = r#""3s""#;
 
-/// The rows that are about one task; `elsewhere` is another host.
+/// Returns the rows about one task; `elsewhere` is another host.
 #[allow(clippy::too_many_lines, reason = "it is a table")]
 fn rows(elsewhere: &str) -> Vec<Row> {
     let row = |fault, after, poll, resume, status| Row {
@@ -108,7 +109,7 @@ fn rows(elsewhere: &str) -> Vec<Row> {
         ToResume::Refused,
         Some(422),
     ));
-    // 404: whether the task is missing is for polls to confirm.
+    // 404: polls have to confirm that the task is missing.
     rows.push(row(
         named("404"),
         None,
@@ -195,7 +196,7 @@ fn rows(elsewhere: &str) -> Vec<Row> {
         ToResume::Unknown,
         Some(409),
     ));
-    // Any other 4xx: answered, and nothing done.
+    // Any other 4xx: without effect.
     rows.push(row(
         named("405"),
         None,
@@ -210,7 +211,7 @@ fn times_out(row: &Row) -> bool {
     matches!(row.poll, ToPoll::BackOff("timeout"))
 }
 
-// --- what is seen of a task, the ledger and the gate ---
+// --- state of a task, the ledger and the gate ---
 
 #[derive(Debug, sqlx::FromRow)]
 struct Progress {
@@ -248,13 +249,13 @@ async fn resumes(bench: &Bench, id: &TaskId) -> Vec<Resume> {
         .expect("rows")
 }
 
-/// The states of a task's resumes, oldest first.
+/// Returns the states of a task's resumes, oldest first.
 async fn ledger(bench: &Bench, id: &TaskId) -> Vec<String> {
     let resumes = resumes(bench, id).await;
     resumes.into_iter().map(|resume| resume.state).collect()
 }
 
-/// The details of a task's events of one kind.
+/// Returns the details of a task's events of one kind.
 async fn events(bench: &Bench, id: &TaskId, kind: &str) -> Vec<Value> {
     let details: Vec<String> =
         sqlx::query_scalar("SELECT detail FROM events WHERE task_id = ? AND kind = ? ORDER BY id")
@@ -281,7 +282,7 @@ async fn gate(bench: &Bench) -> DaemonRow {
         .expect("a row")
 }
 
-/// The gate's events: what it became.
+/// Returns the kinds that the gate took, from its events.
 async fn gates(bench: &Bench) -> Vec<String> {
     sqlx::query_scalar("SELECT detail ->> 'to' FROM events WHERE kind = 'gate' ORDER BY id")
         .fetch_all(&mut bench.connection().await)
@@ -298,7 +299,7 @@ fn now() -> f64 {
     jiff::Timestamp::now().as_duration().as_secs_f64()
 }
 
-/// The requests about a task, or of all where `id` is empty.
+/// Returns the requests about a task, or all of them if `id` is empty.
 fn requests(bench: &Bench, id: &str) -> Vec<RequestEntry> {
     let requests = bench.service.requests();
     assert!(requests.total <= 1_000, "{} requests", requests.total);
@@ -312,7 +313,7 @@ fn count(requests: &[RequestEntry], kind: &str) -> usize {
 
 // --- benches ---
 
-/// One that is at work for as long as any test lasts.
+/// A task that stays `in_progress`.
 fn endless() -> Scenario {
     Scenario {
         results: None,
@@ -325,7 +326,7 @@ fn endless() -> Scenario {
 async fn bench(keys: &[(&str, &str)]) -> Bench {
     let bench = Bench::new().await;
     let mut all = vec![
-        ("api.timeout", TIMEOUT),
+        ("api.timeout", API_TIMEOUT),
         ("growth.settle", SETTLE),
         ("retry.initial", r#""100ms""#),
         ("retry.max", r#""400ms""#),
@@ -336,7 +337,7 @@ async fn bench(keys: &[(&str, &str)]) -> Bench {
     bench
 }
 
-/// The most requests of one kind that backing off allows in a time, with the delays of [`bench`] at their shortest.
+/// Returns the largest number of requests of one kind that the backoff of [`bench`] allows in a time.
 fn most_tries(elapsed: Duration) -> i64 {
     let (mut delay, mut at, mut tries) = (50, 0, 1);
     while at + delay <= elapsed.as_millis() {
@@ -357,7 +358,7 @@ async fn stop(mut daemon: Daemon) {
     assert_eq!(daemon.ended().await, Some(0), "{}", daemon.logged());
 }
 
-/// A host that no request and no token may come to.
+/// A host that must not receive any request.
 struct Elsewhere(std::net::TcpListener);
 
 impl Elsewhere {
@@ -379,7 +380,7 @@ impl Elsewhere {
 
 // --- polls ---
 
-/// Each row for a poll, a task for each, all with one daemon.
+/// Each row for a poll: one task for each, and one daemon for all.
 async fn polls_answered(rows: Vec<Row>, timeout: &str) {
     let bench = bench(&[("api.timeout", timeout)]).await;
     let mut tasks = Vec::new();
@@ -462,7 +463,7 @@ async fn a_poll_that_fails_backs_off_and_says_why_and_a_404_is_missing() {
     let (slow, quick): (Vec<_>, Vec<_>) = rows(&elsewhere.url()).into_iter().partition(times_out);
     assert!(quick.len() > 20, "{}", quick.len());
     tokio::join!(
-        polls_answered(quick, TIMEOUT),
+        polls_answered(quick, API_TIMEOUT),
         polls_answered(slow, r#""1s""#)
     );
     elsewhere.assert_untouched();
@@ -470,7 +471,7 @@ async fn a_poll_that_fails_backs_off_and_says_why_and_a_404_is_missing() {
 
 // --- resumes ---
 
-/// Checks what one resume came to that was answered as the row says, and then well.
+/// Checks the outcome of a resume that is answered as the row says; later answers are normal.
 async fn check_resume(bench: &Bench, id: &TaskId, row: &Row, fault: &Fault) {
     let when = format!("{fault:?}");
     let at = progress(bench, id).await;
@@ -527,7 +528,7 @@ async fn check_resume(bench: &Bench, id: &TaskId, row: &Row, fault: &Fault) {
         }
         ToResume::Refused => {
             assert_eq!(states, ["rejected"], "{when}");
-            // One poll after the refusal, and one more a settling time later.
+            // One poll after the refusal, and another a settling time later.
             assert_eq!(
                 (count(&asked, "get"), count(&asked, "resume")),
                 (3, 1),
@@ -545,7 +546,7 @@ async fn check_resume(bench: &Bench, id: &TaskId, row: &Row, fault: &Fault) {
     );
 }
 
-/// Each row for a resume, and each that takes effect all the same, a task for each, all with one daemon.
+/// Each row for a resume, with and without effect: one task for each, and one daemon for all.
 async fn resumes_answered(rows: Vec<Row>, timeout: &str) {
     let bench = bench(&[
         ("api.timeout", timeout),
@@ -595,7 +596,7 @@ async fn a_failed_resume_is_rejected_or_left_open_and_never_sent_again_before_a_
     let elsewhere = Elsewhere::new();
     let (slow, quick): (Vec<_>, Vec<_>) = rows(&elsewhere.url()).into_iter().partition(times_out);
     tokio::join!(
-        resumes_answered(quick, TIMEOUT),
+        resumes_answered(quick, API_TIMEOUT),
         resumes_answered(slow, r#""1s""#)
     );
     elsewhere.assert_untouched();
@@ -610,7 +611,7 @@ async fn a_resume_answered_400_by_a_task_that_then_says_it_is_exhausted_ends_as_
         ..plenty()
     };
     let id = bench.grow(&scenario, 60).await;
-    // So it can be: the last candidates are used up between the poll and the resume.
+    // The last candidates may be used up between the poll and the resume.
     let fault = Fault::named("400_after").unwrap();
     bench.service.script(Rule::once(On::Resume, fault));
     let daemon = Daemon::start(&bench);
@@ -624,7 +625,7 @@ async fn a_resume_answered_400_by_a_task_that_then_says_it_is_exhausted_ends_as_
 
 // --- the account ---
 
-/// How often the gate is probed here, in seconds and as the config has it.
+/// The probe interval of the gate in these tests, in seconds and in the config.
 const PROBE: f64 = 0.4;
 const PROBE_INTERVAL: (&str, &str) = ("gate.probe_interval", r#""400ms""#);
 
@@ -641,7 +642,7 @@ fn of_the_account(code: u16, error: &str) -> Fault {
     }
 }
 
-/// There was one request and then no more than one probe each interval.
+/// Checks that there was one request and then at most one probe in each interval.
 fn assert_probes(requests: &[RequestEntry], when: &str) {
     for pair in requests.windows(2) {
         let gap = pair[1].at.duration_since(pair[0].at).as_secs_f64();
@@ -655,13 +656,13 @@ fn assert_probes(requests: &[RequestEntry], when: &str) {
 async fn until_requests(bench: &Bench, kind: &str, least: usize) {
     let begin = Instant::now();
     while count(&requests(bench, ""), kind) < least {
-        assert!(begin.elapsed() < PATIENCE, "never {least} of {kind}");
+        assert!(begin.elapsed() < TIMEOUT, "never {least} of {kind}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// That the gate listening by itself, and everything went on.
-async fn goes_on(bench: &Bench, closed: &str) {
+/// Checks that the gate opens by itself, and that all tasks reach their targets.
+async fn continues(bench: &Bench, closed: &str) {
     bench
         .until("SELECT min(state = 'reached') FROM progress")
         .await;
@@ -718,7 +719,7 @@ async fn a_poll_answered_401_402_or_403_closes_the_gate_to_all_but_one_probe_eac
             .cloned()
             .collect();
         assert_probes(&polls, &when);
-        // A 401 is about the token, a 402 about paying; a 403 can be about one task, and is asked about once each.
+        // A 403 can concern one task, so growd asks for the account once each time.
         let users = count(&asked, "user");
         let expected = if code == 403 { polls.len() } else { 0 };
         assert!(
@@ -726,7 +727,7 @@ async fn a_poll_answered_401_402_or_403_closes_the_gate_to_all_but_one_probe_eac
             "{when}: {asked:?}"
         );
         assert_eq!(count(&asked, "resume"), 0, "{when}");
-        goes_on(&bench, "unauthorized").await;
+        continues(&bench, "unauthorized").await;
         stop(daemon).await;
     };
     tokio::join!(case(cases[0]), case(cases[1]), case(cases[2]));
@@ -777,7 +778,7 @@ async fn a_resume_answered_401_is_rejected_and_closes_the_gate_to_all_but_one_pr
         );
         bench.service.clear_script();
         assert_probes(&asked[1..], &when);
-        goes_on(&bench, "unauthorized").await;
+        continues(&bench, "unauthorized").await;
         assert_eq!(
             ledger(&bench, first).await,
             ["rejected", "accepted"],
@@ -788,7 +789,8 @@ async fn a_resume_answered_401_is_rejected_and_closes_the_gate_to_all_but_one_pr
     case(401).await;
 }
 
-/// A 403 to the polls of one task, where the account is accepted: that task is missing in the end, the others do not notice.
+/// A 403 to the polls of one task while the account is accepted: that task becomes `missing`, the others are not
+/// affected.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poll_answered_403_concerns_its_task_only_where_the_account_is_accepted() {
     let bench = bench(&[ONE_AT_A_TIME, ("gate.probe_interval", r#""1h""#)]).await;
@@ -819,7 +821,8 @@ async fn a_poll_answered_403_concerns_its_task_only_where_the_account_is_accepte
     stop(daemon).await;
 }
 
-/// A 403 to the resumes of one task: the probe is another task's, which opens the gate, and the second 403 ends that one task.
+/// A 403 to the resumes of one task: the probe uses another task, which opens the gate, and the second 403 ends that
+/// task.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_whose_resumes_alone_are_answered_403_is_refused_and_holds_up_no_other() {
     let bench = bench(&[ONE_AT_A_TIME, PROBE_INTERVAL]).await;
@@ -871,7 +874,7 @@ async fn a_refused_token_is_tried_again_at_once_when_sighup_brings_a_new_one() {
     assert_eq!(requests(&bench, "").len(), 1);
     std::fs::write(bench.dir.path().join("token"), "the-new-token\n").unwrap();
     daemon.signal("HUP");
-    goes_on(&bench, "unauthorized").await;
+    continues(&bench, "unauthorized").await;
     stop(daemon).await;
 }
 
@@ -889,7 +892,7 @@ async fn a_replaced_token_is_noticed_by_the_next_probe_without_a_reload() {
     let said = String::from_utf8_lossy(&check.stdout).into_owned();
     assert!(said.contains("gate unauthorized"), "{said}");
     std::fs::write(bench.dir.path().join("token"), "the-new-token\n").unwrap();
-    goes_on(&bench, "unauthorized").await;
+    continues(&bench, "unauthorized").await;
     stop(daemon).await;
 }
 
@@ -938,7 +941,7 @@ async fn a_panic_over_one_task_is_noted_there_and_stops_no_other() {
     assert!(error.contains("a bug: a forced panic"), "{error}");
     assert_eq!(events(&bench, &odd, "not_stored").await.len(), 1);
     stop(daemon).await;
-    // A daemon without the bug goes on with it.
+    // A daemon without the bug continues with the task.
     let daemon = Daemon::start(&bench);
     bench
         .until("SELECT sum(state = 'reached') = 3 FROM progress")
@@ -971,7 +974,7 @@ async fn a_resume_answered_402_or_403_holds_resumes_but_for_one_probe_each_inter
         assert_eq!(closed.gate_reason.as_deref(), Some(error));
         assert!(closed.gate_until.is_some(), "{error}");
         assert_eq!(gates(&bench).await, ["payment_required"], "{error}");
-        // But for the moments in which one of them is the probe.
+        // Except while one of them is the probe.
         bench
             .until(
                 "SELECT count(*) = 2 FROM progress JOIN daemon
@@ -988,7 +991,7 @@ async fn a_resume_answered_402_or_403_holds_resumes_but_for_one_probe_each_inter
         assert_probes(&probes, error);
         let removed = output(&bench, &["remove", running.as_str()]);
         assert!(removed.status.success(), "{removed:?}");
-        goes_on(&bench, "payment_required").await;
+        continues(&bench, "payment_required").await;
         for id in &due {
             let resumes = resumes(&bench, id).await;
             let (last, rejected) = resumes.split_last().unwrap();
@@ -1032,9 +1035,9 @@ fn http_date(ahead: Duration) -> String {
 const DAY: f64 = 86_400.0;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_429_closes_the_gate_for_as_long_as_it_says_where_that_can_be_read_and_believed() {
+async fn a_429_closes_the_gate_for_its_retry_after_if_that_is_valid() {
     let year = Duration::from_hours(365 * 24);
-    // What `Retry-After` says, and between how many and how many seconds the gate then stays closed.
+    // The value of `Retry-After`, and the range of seconds for which the gate then stays closed.
     let cases: [(Option<String>, f64, f64); 15] = [
         (Some("120".to_owned()), 120.0, 120.0),
         // A fraction is rounded up, and of several values the first counts.
@@ -1047,7 +1050,7 @@ async fn a_429_closes_the_gate_for_as_long_as_it_says_where_that_can_be_read_and
         (Some("9".repeat(40)), DAY, DAY),
         (Some(http_date(year)), DAY, DAY),
         (Some("Fri, 31 Dec 9999 23:59:59 GMT".to_owned()), DAY, DAY),
-        // Else a backoff from 60 s, with up to a tenth of jitter.
+        // Otherwise a backoff from 60 s, with up to a tenth of jitter.
         (Some("soon".to_owned()), 60.0, 66.0),
         (Some("-5".to_owned()), 60.0, 66.0),
         (Some("Infinity".to_owned()), 60.0, 66.0),
@@ -1086,7 +1089,7 @@ async fn a_429_closes_the_gate_for_as_long_as_it_says_where_that_can_be_read_and
             asked,
             "{when}: not one more request"
         );
-        // As if that time had gone by.
+        // Opens the gate, as its end would.
         bench
             .execute("UPDATE daemon SET gate = 'open', gate_reason = NULL, gate_until = NULL")
             .await;
@@ -1114,7 +1117,7 @@ async fn a_429_to_a_poll_or_a_resume_is_waited_out_and_then_all_goes_on_by_itsel
             .until("SELECT gate = 'rate_limited' FROM daemon")
             .await;
         let until = seconds(&gate(&bench).await.gate_until.unwrap());
-        goes_on(&bench, "rate_limited").await;
+        continues(&bench, "rate_limited").await;
         let asked = requests(&bench, "");
         let limited = asked.iter().position(|entry| entry.status == Some(429));
         let limited = limited.unwrap();
@@ -1137,7 +1140,7 @@ async fn a_429_to_a_poll_or_a_resume_is_waited_out_and_then_all_goes_on_by_itsel
     tokio::join!(
         case(On::Get, "2".to_owned(), 2.0),
         case(On::Resume, "2".to_owned(), 2.0),
-        // Whole seconds, so a part of one is lost; never less than one second.
+        // Whole seconds, rounded down, but at least one.
         case(On::Get, http_date(Duration::from_secs(4)), 1.0),
         case(On::Resume, "0".to_owned(), 1.0),
     );
@@ -1145,8 +1148,8 @@ async fn a_429_to_a_poll_or_a_resume_is_waited_out_and_then_all_goes_on_by_itsel
 
 // --- no connection ---
 
-/// A proxy to the service, and a bench with a config that leads to it.
-async fn behind_a_door(
+/// Returns a proxy to the service, and a bench with a config that uses it.
+async fn with_proxy(
     keys: &[(&str, &str)],
     answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
 ) -> (Bench, Proxy) {
@@ -1166,7 +1169,7 @@ async fn behind_a_door(
 #[tokio::test(flavor = "multi_thread")]
 async fn five_refused_connections_in_a_row_close_the_gate_but_for_one_probe_at_a_time() {
     let keys = [("retry.initial", r#""200ms""#), ("retry.max", r#""1s""#)];
-    let (bench, proxy) = behind_a_door(&keys, |_| Reply::Forward).await;
+    let (bench, proxy) = with_proxy(&keys, |_| Reply::Forward).await;
     for _ in 0..3 {
         bench.grow(&plenty(), 60).await;
     }
@@ -1179,7 +1182,7 @@ async fn five_refused_connections_in_a_row_close_the_gate_but_for_one_probe_at_a
     assert!(at_closing <= 5, "{at_closing} polls before it closed");
     bench.until("SELECT sum(polls) >= 8 FROM progress").await;
     let polls: i64 = bench.value("SELECT sum(polls) FROM progress").await;
-    // A probe waits for 100 ms at least, then 200, 400, 500, 500, …
+    // The waits before probes are at least 100, 200, 400, 500, 500 … ms.
     let elapsed = closed.elapsed().as_millis();
     let most = 5 + 4 + i64::try_from(elapsed / 500).unwrap();
     assert!(
@@ -1200,7 +1203,7 @@ async fn five_refused_connections_in_a_row_close_the_gate_but_for_one_probe_at_a
         .await;
     assert_eq!(recorded, 3, "once for each task");
     proxy.listen();
-    goes_on(&bench, "unreachable").await;
+    continues(&bench, "unreachable").await;
     stop(daemon).await;
 }
 
@@ -1209,7 +1212,7 @@ async fn a_resume_that_finds_no_connection_is_unsent_and_asked_again_later() {
     // The first poll leads to the resume, which the proxy then refuses.
     let first = std::sync::atomic::AtomicBool::new(true);
     let keys = [("retry.initial", r#""1s""#), ("retry.max", r#""2s""#)];
-    let (bench, proxy) = behind_a_door(&keys, move |_| {
+    let (bench, proxy) = with_proxy(&keys, move |_| {
         if first.swap(false, std::sync::atomic::Ordering::Relaxed) {
             Reply::ForwardAndRefuse
         } else {

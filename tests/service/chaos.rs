@@ -1,6 +1,6 @@
-//! Many searches, every fault of the service at once: all end, nothing is paid for twice.
+//! Many tasks with every fault of the service at once: all end, and no resume takes effect twice.
 //!
-//! `GROWD_CHAOS_TASKS` and `GROWD_CHAOS_SHARE` make it larger; the figures are printed.
+//! `GROWD_CHAOS_TASKS` and `GROWD_CHAOS_SHARE` make the test larger. The figures are printed.
 
 use crate::support::{Bench, from_env};
 use growd_simulator::{Chaos, FailAt, Options, Scenario};

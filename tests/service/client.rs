@@ -159,7 +159,7 @@ async fn a_resume_goes_out_on_a_new_connection_and_is_answered_where_used_ones_a
 }
 
 #[tokio::test]
-async fn a_poll_asks_for_an_answer_that_nothing_in_between_has_kept() {
+async fn a_poll_asks_caches_for_a_current_answer() {
     let (_dir, file) = token_file("a-token-for-tests");
     let service = Service::start(&file, |_| answer(200, "", TASK)).await;
     let client = service.client();
@@ -253,7 +253,7 @@ async fn a_client_is_renewed_only_where_there_is_another_token() {
 }
 
 #[tokio::test]
-async fn a_page_of_a_proxy_is_called_one_and_says_nothing_of_the_task_or_the_account() {
+async fn a_page_of_a_proxy_is_named_as_one_and_concerns_neither_the_task_nor_the_account() {
     const PAGE: &str = "<!DOCTYPE html><title>Blocked</title><p>S3CRET";
     let (_dir, file) = token_file("a-token-for-tests");
     for code in [200, 402, 403, 404, 410, 502] {
@@ -297,7 +297,7 @@ async fn the_same_status_means_another_thing_to_a_poll_than_to_a_resume() {
 }
 
 #[tokio::test]
-async fn a_date_to_come_back_at_counts_from_the_date_of_the_answer() {
+async fn a_retry_after_date_counts_from_the_date_of_the_answer() {
     let (_dir, file) = token_file("a-token-for-tests");
     let headers =
         "date: Wed, 21 Oct 2015 07:28:00 GMT\r\nretry-after: Wed, 21 Oct 2015 07:28:05 GMT\r\n";

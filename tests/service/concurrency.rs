@@ -6,7 +6,7 @@ use growd_simulator::{Fault, On, Rule, Scenario};
 
 const TASKS: i64 = 120;
 
-/// Tasks that stay at work and due, and no limit of requests.
+/// Tasks that stay `in_progress` and due, without a limit of requests.
 async fn bench(concurrency: usize) -> Bench {
     let mut bench = Bench::new().await;
     let endless = Scenario {
@@ -50,7 +50,7 @@ async fn with_less_concurrency_after_a_reload_the_limit_holds_and_each_task_is_p
     bench
         .until("SELECT count(*) = 1 FROM events WHERE kind = 'reloaded'")
         .await;
-    // The requests from before have ended once each task has been polled again.
+    // The requests from before the reload have ended once each task has been polled again.
     each_is_polled_again(&bench).await;
     for _ in 0..200 {
         let requests = bench.service.requests();

@@ -86,7 +86,7 @@ async fn a_small_chunk_takes_several_resumes_and_never_asks_for_too_much() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_raised_target_a_pause_and_a_removal_are_felt_without_a_restart() {
+async fn a_raised_target_a_pause_and_a_removal_take_effect_without_a_restart() {
     let mut bench = Bench::new().await;
     let id = bench.grow(&plenty(), 30).await;
     bench.start();
@@ -221,7 +221,7 @@ async fn the_daily_limit_holds_and_waiting_is_reported() {
         .map(|entry| entry.requested)
         .sum();
     assert_eq!(asked, 50);
-    // A reload with a higher limit is felt at once; here the test's reload brings the same one.
+    // A reload applies a higher limit at once; this one keeps the limit.
     bench
         .signal(growd::daemon::supervision::signals::Signal::Reload)
         .await;
@@ -244,7 +244,7 @@ async fn the_daily_limit_holds_and_waiting_is_reported() {
 async fn the_gate_holds_everything_and_opens_by_itself() {
     for (code, times, gate) in [
         (401, 1, "unauthorized"),
-        // The poll, and the question whose token it is.
+        // The poll, and the request for the account.
         (403, 2, "unauthorized"),
         (429, 1, "rate_limited"),
     ] {
@@ -351,7 +351,7 @@ async fn two_daemons_never_share_a_database() {
 }
 
 #[test]
-fn a_retry_after_is_believed_for_a_day_at_most() {
+fn a_retry_after_counts_for_a_day_at_most() {
     assert_eq!(RETRY_AFTER_MAX, Duration::from_hours(24));
 }
 
@@ -391,7 +391,7 @@ async fn a_gate_that_opens_wakes_no_task_before_its_shortest_interval() {
     let mut bench = Bench::new().await;
     bench.settings.policy.polling.min_interval = Duration::from_millis(800);
     bench.settings.policy.polling.max_interval = Duration::from_secs(5);
-    // Each poll of it fails, and each gate that opens would wake it.
+    // Each of its polls fails, and each opening of the gate would make it due.
     let failing = bench.grow(&plenty(), 60).await;
     bench
         .service
@@ -422,12 +422,12 @@ async fn a_gate_that_opens_wakes_no_task_before_its_shortest_interval() {
     }
 }
 
-/// A task that is removed while its resume is open, and added again later: growd polls for the effect again, and does not
-/// taken for lost without a poll.
+/// A task is removed while its resume is open, and added again later. growd polls for the effect, and does not take the
+/// resume for lost before.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unanswered_resume_of_a_removed_task_is_settled_when_the_task_is_added_again() {
     let mut options = Options::default();
-    // Polls show nothing of it while the task is there.
+    // Polls show the effect only after the task is removed.
     options.settings.semantics.visibility_delay_ms = 1_500;
     let mut bench = Bench::with(options).await;
     bench.settings.policy.growth.settle = Duration::from_secs(6);
@@ -441,7 +441,7 @@ async fn an_unanswered_resume_of_a_removed_task_is_settled_when_the_task_is_adde
         .await;
     bench.execute("DELETE FROM tasks").await;
     bench.stop().await;
-    // Hours later the daemon says that it is well.
+    // The heartbeat of a later daemon.
     let mut connection = bench.connection().await;
     let now = Timestamp::now() + Duration::from_hours(5);
     let mut gate = Gate::open(now);

@@ -1,12 +1,12 @@
-//! Whatever the service sends, the real program lives, a task that is well gets to its target all the same, the task
-//! that is not backs off and says why, no resume is sent twice, and no other host sees the token.
+//! Hostile answers of the service: the real program does not crash, the normal task reaches its target, the hostile one
+//! backs off with a reason, no resume is sent twice, and no other host receives the token.
 //!
-//! The service here is a bare socket. It passes on what is about the task that is well, and answers for the other one
-//! with bytes of its own.
+//! The service is a bare socket. It forwards requests about the normal task to the stand-in, and answers those about
+//! the hostile one with any bytes.
 
 use crate::support::program::{Daemon, write_config};
 use crate::support::proxy::{Handshake, Proxy, Reply, Request};
-use crate::support::{Bench, PATIENCE, plenty};
+use crate::support::{Bench, TIMEOUT, plenty};
 use futures_util::StreamExt;
 use futures_util::stream;
 use growd::core::TaskId;
@@ -17,16 +17,16 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-/// How many cases run side by side.
+/// The number of cases that run side by side.
 const AT_ONCE: usize = 4;
 
-/// The task that is answered for.
+/// The id of the hostile task.
 const HOSTILE: &str = "the-hostile-one";
 
-/// What is in the file that the daemon reads its token from.
+/// The content of the token file.
 const TOKEN: &str = "a-token-for-tests";
 
-/// The most memory that the daemon may ever have had, in kilobytes.
+/// The limit of the daemon's peak memory, in kilobytes.
 const MEMORY_MAX: u64 = 100_000;
 
 // --- bytes ---
@@ -38,7 +38,7 @@ fn task(status: &str, desired: i64, results: &str) -> String {
     )
 }
 
-/// A whole answer with a status, more headers (each with its line's end) and a body.
+/// Returns an answer with a status, more headers (each with its line end) and a body.
 fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!(
@@ -55,33 +55,33 @@ fn bytes(bytes: impl AsRef<[u8]>) -> Reply {
     Reply::Bytes(bytes.as_ref().to_vec())
 }
 
-/// A task with this for `num_results`.
+/// An answer with a task whose `num_results` is this text.
 fn counted(results: &str) -> Reply {
     ok(task("done", 50, results))
 }
 
-/// An answer that promises more than it brings.
+/// An answer with this `content-length`.
 fn promising(length: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes()
 }
 
 // --- the cases ---
 
-/// What a hostile answer is to be taken for.
+/// The meaning of a hostile answer to a resume.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Meant {
-    /// Something that says nothing of whether a resume arrived.
-    Nothing,
-    /// A refusal to do it.
+enum Outcome {
+    /// The outcome is unknown.
+    Unknown,
+    /// The resume is refused.
     Refusal,
 }
 
 struct Case {
     name: &'static str,
     reply: Reply,
-    /// A part of what growd says of it.
+    /// A part of growd's error text.
     error: &'static str,
-    meant: Meant,
+    outcome: Outcome,
     /// `api.timeout`.
     timeout: &'static str,
 }
@@ -96,14 +96,14 @@ fn case(name: &'static str, reply: Reply, error: &'static str) -> Case {
         name,
         reply,
         error,
-        meant: Meant::Nothing,
+        outcome: Outcome::Unknown,
         timeout: LONG,
     }
 }
 
-/// Answers that say nothing of what became of a request.
+/// Answers that leave the outcome of a request unknown.
 #[allow(clippy::too_many_lines, reason = "it is a table")]
-fn nothing_said() -> Vec<Case> {
+fn unknown_outcomes() -> Vec<Case> {
     let whole = task("done", 50, "25");
     let half = &whole[..whole.len() / 2];
     let no_body = "error decoding response body";
@@ -115,7 +115,7 @@ fn nothing_said() -> Vec<Case> {
         Reply::Flood(head.into(), piece.repeat(65_536 / piece.len()).into(), most)
     };
     vec![
-        // Bodies that are no task.
+        // Bodies that are not a task.
         case("no JSON", ok("It works!"), "expected value"),
         case(
             "an HTML page",
@@ -191,7 +191,7 @@ fn nothing_said() -> Vec<Case> {
             bytes("HTTP/1.1 204 No Content\r\n\r\n"),
             "204: not understood",
         ),
-        // Refusals that are not the service's own, or that need not be one.
+        // Refusals that may not come from the service.
         case(
             "a proxy's page with 403",
             Reply::Bytes(answer("403 Forbidden", "", b"<html>Blocked</html>")),
@@ -217,7 +217,7 @@ fn nothing_said() -> Vec<Case> {
             Reply::Bytes(answer("409 Conflict", "", br#"{"detail":"busy"}"#)),
             "409: busy",
         ),
-        // Bodies without end, or without bounds.
+        // Endless or huge bodies.
         case(
             "a body of 1 GiB",
             flood(
@@ -254,7 +254,7 @@ fn nothing_said() -> Vec<Case> {
             Reply::Drip(promising("100", &whole), Duration::from_secs(1)),
         ),
         slow("no answer at all", Reply::Hold(Vec::new())),
-        // Lengths that are not true.
+        // Wrong lengths.
         case(
             "a length that is too long",
             bytes(promising("5000", &whole)),
@@ -280,7 +280,7 @@ fn nothing_said() -> Vec<Case> {
             bytes("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n"),
             no_body,
         ),
-        // Heads that are none.
+        // Invalid heads.
         case(
             "no HTTP",
             bytes("SSH-2.0-OpenSSH_9.9\r\n\r\n"),
@@ -331,10 +331,10 @@ fn nothing_said() -> Vec<Case> {
     ]
 }
 
-/// Answers that say that nothing was done.
+/// Answers that refuse a request.
 fn refusals() -> Vec<Case> {
     let redirect = |name, location: &str| Case {
-        meant: Meant::Refusal,
+        outcome: Outcome::Refusal,
         ..case(
             name,
             Reply::Bytes(answer(
@@ -354,20 +354,20 @@ fn refusals() -> Vec<Case> {
 
 // --- a bench with a hostile task ---
 
-struct Fight {
+struct HostileBench {
     bench: Bench,
     proxy: Proxy,
-    well: TaskId,
+    normal: TaskId,
     daemon: Daemon,
 }
 
-impl Fight {
-    /// Starts the daemon with a task that is well and one that is answered by `reply`.
+impl HostileBench {
+    /// Starts the daemon with a normal task and a hostile one, which `reply` answers.
     async fn begin(
         timeout: &str,
         reply: impl Fn(&Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        // Longer than any test: whatever is not seen to arrive stays open.
+        // Longer than any test: a resume without a visible effect stays open.
         Self::begin_with(timeout, r#""1h""#, reply).await
     }
 
@@ -397,18 +397,18 @@ impl Fight {
                 ("retry.max", r#""400ms""#),
             ],
         );
-        let well = bench.grow(&plenty(), 60).await;
+        let normal = bench.grow(&plenty(), 60).await;
         bench.want(&HOSTILE.parse().unwrap(), 60, None).await;
         let daemon = Daemon::start(&bench);
         Self {
             bench,
             proxy,
-            well,
+            normal,
             daemon,
         }
     }
 
-    /// Waits until a query about the hostile task says 1.
+    /// Waits until a query about the hostile task returns 1.
     async fn until(&self, name: &str, sql: &'static str) {
         let begin = Instant::now();
         let mut connection = self.bench.connection().await;
@@ -422,7 +422,7 @@ impl Fight {
                 return;
             }
             assert!(
-                begin.elapsed() < PATIENCE,
+                begin.elapsed() < TIMEOUT,
                 "{name}: never true: {sql}\n{}\n{}",
                 self.bench.dump().await,
                 self.daemon.logged()
@@ -431,7 +431,7 @@ impl Fight {
         }
     }
 
-    /// One text about the hostile task.
+    /// Returns the text that a query about the hostile task selects.
     async fn text(&self, sql: &'static str) -> String {
         let text: Option<String> = sqlx::query_scalar(sql)
             .bind(HOSTILE)
@@ -447,12 +447,12 @@ impl Fight {
         seen
     }
 
-    /// That the other task got to its target, that the daemon lives, and never took much memory; and its end.
+    /// Checks that the normal task reached its target and that the daemon used little memory, and stops it.
     async fn end(mut self, name: &str) {
         self.bench
             .until("SELECT count(*) = 1 FROM progress WHERE state = 'reached' AND task_id != 'the-hostile-one'")
             .await;
-        assert_eq!(self.bench.state(&self.well).await, "reached", "{name}");
+        assert_eq!(self.bench.state(&self.normal).await, "reached", "{name}");
         let memory = peak_memory(self.daemon.child.id());
         assert!(memory < MEMORY_MAX, "{name}: {memory} kB");
         self.daemon.signal("TERM");
@@ -470,7 +470,7 @@ impl Fight {
     }
 }
 
-/// The most memory that a process ever had in use, in kilobytes.
+/// Returns the peak memory of a process, in kilobytes.
 fn peak_memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
     let peak = status
@@ -481,7 +481,7 @@ fn peak_memory(pid: u32) -> u64 {
     peak.parse().expect("a number")
 }
 
-/// The most tries that backing off allows in a time, with the delays of [`Fight::begin`] at their shortest.
+/// Returns the largest number of requests that the backoff of [`HostileBench::begin`] allows in a time.
 fn most_tries(elapsed: Duration) -> usize {
     let (mut delay, mut at, mut tries) = (50, 0, 1);
     while at + delay <= elapsed.as_millis() {
@@ -507,18 +507,18 @@ async fn polled(case: Case) {
         name, reply, error, ..
     } = case;
     let begin = Instant::now();
-    let fight = Fight::begin(case.timeout, move |_| reply.clone()).await;
-    fight
+    let hostile = HostileBench::begin(case.timeout, move |_| reply.clone()).await;
+    hostile
         .until(name, "SELECT failures >= 2 FROM progress WHERE task_id = ?")
         .await;
-    let tries = fight.proxy.seen(HOSTILE).len();
+    let tries = hostile.proxy.seen(HOSTILE).len();
     let most = most_tries(begin.elapsed());
     assert!(tries <= most, "{name}: {tries} polls of at most {most}");
-    let next = fight
+    let next = hostile
         .text("SELECT next_poll_at FROM progress WHERE task_id = ?")
         .await;
     assert!(!next.is_empty(), "{name}: it has to be polled again");
-    let said = fight
+    let said = hostile
         .text("SELECT last_error FROM progress WHERE task_id = ?")
         .await;
     assert!(
@@ -526,17 +526,17 @@ async fn polled(case: Case) {
         "{name}: {said}"
     );
     assert!(said.len() < 2_500, "{name}: {} bytes of error", said.len());
-    let state = fight
+    let state = hostile
         .text("SELECT state FROM progress WHERE task_id = ?")
         .await;
     assert_eq!(state, "pending", "{name}");
-    assert!(fight.resumes().is_empty(), "{name}");
-    fight.end(name).await;
+    assert!(hostile.resumes().is_empty(), "{name}");
+    hostile.end(name).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_answer_to_a_poll_makes_its_task_back_off_and_no_other() {
-    let mut cases = nothing_said();
+    let mut cases = unknown_outcomes();
     cases.extend(refusals());
     assert!(cases.len() > 35, "{}", cases.len());
     each(cases, polled).await;
@@ -549,17 +549,17 @@ async fn resumed(case: Case) {
         name,
         reply,
         error,
-        meant,
+        outcome,
         timeout,
     } = case;
-    // Polls show nothing new until the test wants it. A rejection is followed by one poll, and the next comes an hour
-    // later: what ends the task has to show in the first.
+    // Polls show the effect once `shown` is set. Only one poll follows a rejection within the hour, so that one has to
+    // show it.
     let arrived = Arc::new(AtomicBool::new(false));
     let shown = Arc::clone(&arrived);
-    let fight = Fight::begin(timeout, move |request| {
+    let hostile = HostileBench::begin(timeout, move |request| {
         match (request.is_resume(), shown.load(Ordering::Relaxed)) {
             (true, _) => {
-                shown.fetch_or(meant == Meant::Refusal, Ordering::Relaxed);
+                shown.fetch_or(outcome == Outcome::Refusal, Ordering::Relaxed);
                 reply.clone()
             }
             (false, false) => ok(task("done", 50, "25")),
@@ -567,54 +567,54 @@ async fn resumed(case: Case) {
         }
     })
     .await;
-    fight
+    hostile
         .until(name, "SELECT count(*) > 0 FROM events WHERE task_id = ? AND kind IN ('resume_unanswered', 'resume_rejected')")
         .await;
-    let recorded = fight
+    let recorded = hostile
         .text("SELECT detail FROM events WHERE task_id = ? AND kind IN ('resume_unanswered', 'resume_rejected')")
         .await;
     assert!(recorded.contains(error), "{name}: {recorded}");
-    if meant == Meant::Nothing {
-        let polls = fight.proxy.seen(HOSTILE).len();
+    if outcome == Outcome::Unknown {
+        let polls = hostile.proxy.seen(HOSTILE).len();
         let begin = Instant::now();
-        while fight.proxy.seen(HOSTILE).len() < polls + 3 {
+        while hostile.proxy.seen(HOSTILE).len() < polls + 3 {
             assert!(
-                begin.elapsed() < PATIENCE,
-                "{name}: growd has to look for its effect"
+                begin.elapsed() < TIMEOUT,
+                "{name}: growd has to poll for its effect"
             );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        assert_eq!(fight.resumes().len(), 1, "{name}: sent twice");
-        let state = fight
+        assert_eq!(hostile.resumes().len(), 1, "{name}: sent twice");
+        let state = hostile
             .text("SELECT group_concat(state) FROM resumes WHERE task_id = ?")
             .await;
         assert_eq!(state, "intended", "{name}");
     }
     arrived.store(true, Ordering::Relaxed);
-    fight
+    hostile
         .until(
             name,
             "SELECT state = 'reached' FROM progress WHERE task_id = ?",
         )
         .await;
-    let ends = fight
+    let ends = hostile
         .text("SELECT group_concat(DISTINCT state) FROM resumes WHERE task_id = ?")
         .await;
-    match meant {
-        Meant::Nothing => assert_eq!(
-            (ends.as_str(), fight.resumes().len()),
+    match outcome {
+        Outcome::Unknown => assert_eq!(
+            (ends.as_str(), hostile.resumes().len()),
             ("accepted", 1),
             "{name}"
         ),
-        // What the last one was answered need not have come in before the target was met.
-        Meant::Refusal => assert!(ends.starts_with("rejected"), "{name}: {ends}"),
+        // The target may be reached before the last answer arrives.
+        Outcome::Refusal => assert!(ends.starts_with("rejected"), "{name}: {ends}"),
     }
-    fight.end(name).await;
+    hostile.end(name).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resume_with_a_hostile_answer_stays_open_and_is_not_sent_twice() {
-    each(nothing_said(), resumed).await;
+    each(unknown_outcomes(), resumed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -624,24 +624,22 @@ async fn a_resume_that_is_redirected_is_rejected_and_goes_nowhere_else() {
 
 // --- the token ---
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_token_reaches_no_other_host_wherever_a_redirect_points() {
+/// Redirects polls and resumes to another host, with each of the codes in turn. `303` comes last: it leaves the outcome
+/// of the resume open, so that no other follows.
+async fn redirects(codes: &'static [&'static str]) {
     let name = "redirects to another host";
     let bench = Bench::new().await;
     let other = Proxy::to(bench.service.addr(), |_| ok("{}")).listening();
     let to = other.addr();
     let (polls, resumes) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    // Each resume that is redirected has the next one wait twice as long.
-    let fight = Fight::begin_with(r#""1400ms""#, r#""1500ms""#, move |request| {
-        // The last one leaves open what became of the resume, so that there is no other.
-        let codes = ["301 a", "302 a", "307 a", "308 a", "303 a"];
+    let hostile = HostileBench::begin_with(r#""1400ms""#, r#""1500ms""#, move |request| {
         let count = if request.is_resume() {
             &resumes
         } else {
             &polls
         };
         let at = count.fetch_add(1, Ordering::Relaxed);
-        // Every second poll succeeds, so that resumes are redirected too.
+        // Every second poll succeeds, so that resumes follow.
         if !request.is_resume() && at.is_multiple_of(2) {
             return ok(task("done", 50, "25"));
         }
@@ -650,13 +648,13 @@ async fn the_token_reaches_no_other_host_wherever_a_redirect_points() {
         Reply::Bytes(answer(codes[at % codes.len()], &location, b""))
     })
     .await;
-    fight
+    hostile
         .until(
             name,
-            "SELECT count(*) FILTER (WHERE state = 'rejected') = 4 AND count(*) FILTER (WHERE state = 'intended') = 1 FROM resumes WHERE task_id = ?",
+            "SELECT count(*) FILTER (WHERE state = 'rejected') = 2 AND count(*) FILTER (WHERE state = 'intended') = 1 FROM resumes WHERE task_id = ?",
         )
         .await;
-    fight
+    hostile
         .until(
             name,
             "SELECT count(*) > 0 FROM events WHERE task_id = ? AND kind = 'resume_unanswered'",
@@ -664,19 +662,28 @@ async fn the_token_reaches_no_other_host_wherever_a_redirect_points() {
         .await;
     assert!(other.seen("").is_empty(), "{:?}", other.seen(""));
     let bearer = format!("authorization: Bearer {TOKEN}");
-    for request in fight.proxy.seen("") {
+    for request in hostile.proxy.seen("") {
         let head = request.head.to_lowercase();
         assert!(head.contains(&bearer.to_lowercase()), "{}", request.head);
     }
-    fight.end(name).await;
+    hostile.end(name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_reaches_no_other_host_wherever_a_redirect_points() {
+    // Two tasks side by side, since the wait after each redirected resume doubles.
+    tokio::join!(
+        redirects(&["301 a", "302 a", "303 a"]),
+        redirects(&["307 a", "308 a", "303 a"]),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn not_even_a_part_of_a_token_that_is_echoed_is_kept() {
     let name = "the token at every place of an error";
-    // Where a text is cut to length the token may lie across the cut.
+    // The token may cross the point where growd cuts a long text.
     let count = AtomicUsize::new(0);
-    let fight = Fight::begin(LONG, move |_| {
+    let hostile = HostileBench::begin(LONG, move |_| {
         let at = count.fetch_add(1, Ordering::Relaxed);
         let start = "x".repeat(500 - TOKEN.len() / 2 - at % 3);
         match at % 2 {
@@ -685,27 +692,27 @@ async fn not_even_a_part_of_a_token_that_is_echoed_is_kept() {
         }
     })
     .await;
-    fight
+    hostile
         .until(name, "SELECT failures >= 4 FROM progress WHERE task_id = ?")
         .await;
-    let recorded = fight
+    let recorded = hostile
         .text("SELECT group_concat(detail) FROM events WHERE task_id = ?")
         .await;
     assert!(recorded.contains("xxxx"), "{recorded}");
     assert!(!recorded.contains(&TOKEN[..6]), "{recorded}");
-    fight.end(name).await;
+    hostile.end(name).await;
 }
 
-// --- answers that can be read and make no sense ---
+// --- valid answers that make no sense ---
 
-/// What polls show before the first resume, after it, after the second and so on: status and results, the last of
-/// each for ever. Each resume is granted.
+/// Status and results that polls show: before the first resume, after it, after the second, and so on. The last pair of
+/// each part repeats. Each resume is granted.
 type Shown = Vec<Vec<(&'static str, i64)>>;
 
 async fn shown(shown: Shown, state: &'static str, asked: &[i64]) {
     let name = format!("{shown:?}");
     let place = Mutex::new((0_usize, 0_usize));
-    let fight = Fight::begin_with(r#""400ms""#, r#""500ms""#, move |request| {
+    let hostile = HostileBench::begin_with(r#""400ms""#, r#""500ms""#, move |request| {
         let (resumes, polls) = &mut *place.lock().unwrap();
         if request.is_resume() {
             (*resumes, *polls) = (*resumes + 1, 0);
@@ -717,13 +724,13 @@ async fn shown(shown: Shown, state: &'static str, asked: &[i64]) {
         ok(task(status, 50, &results.to_string()))
     })
     .await;
-    fight
+    hostile
         .until(
             &name,
             "SELECT next_poll_at IS NULL FROM progress WHERE task_id = ?",
         )
         .await;
-    let ended = fight
+    let ended = hostile
         .text("SELECT state FROM progress WHERE task_id = ?")
         .await;
     assert_eq!(ended, state, "{name}");
@@ -731,13 +738,13 @@ async fn shown(shown: Shown, state: &'static str, asked: &[i64]) {
         let body: serde_json::Value = serde_json::from_slice(&resume.body).unwrap();
         body["desired_new_results"].as_i64().unwrap()
     };
-    let amounts: Vec<i64> = fight.resumes().iter().map(amount).collect();
+    let amounts: Vec<i64> = hostile.resumes().iter().map(amount).collect();
     assert_eq!(amounts, asked, "{name}");
-    let accepted = fight
+    let accepted = hostile
         .text("SELECT count(*) || '' FROM resumes WHERE task_id = ? AND state = 'accepted'")
         .await;
     assert_eq!(accepted, asked.len().to_string(), "{name}");
-    fight.end(&name).await;
+    hostile.end(&name).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -753,7 +760,7 @@ async fn counters_that_fall_and_a_status_that_goes_back_are_paid_for_at_most_twi
             "reached",
             &[20, 25],
         ),
-        // From done to in_progress, and on, and never more.
+        // Back from done to in_progress, and no more results.
         shown(
             vec![
                 vec![("done", 25)],
@@ -767,7 +774,7 @@ async fn counters_that_fall_and_a_status_that_goes_back_are_paid_for_at_most_twi
             "stalled",
             &[35, 35],
         ),
-        // Down and up for ever: the same results once more are no progress.
+        // Down and up forever: the same results again are no progress.
         shown(
             vec![
                 vec![("done", 30)],
@@ -777,7 +784,7 @@ async fn counters_that_fall_and_a_status_that_goes_back_are_paid_for_at_most_twi
             "stalled",
             &[30, 58],
         ),
-        // Unknown words end no task, whatever the counters say.
+        // An unknown status ends no task, whatever the counters are.
         shown(
             vec![vec![("", 0), ("paused", 5), ("DONE", 70), ("done", 70)]],
             "reached",
@@ -794,7 +801,7 @@ async fn counters_that_fall_and_a_status_that_goes_back_are_paid_for_at_most_twi
 
 // --- TLS ---
 
-/// What a server needs to speak TLS as 127.0.0.1 with a certificate of its own making; and that certificate.
+/// Returns a TLS server for 127.0.0.1 with a self-signed certificate, and that certificate.
 fn certificate() -> (TlsAcceptor, String) {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
@@ -810,8 +817,8 @@ fn certificate() -> (TlsAcceptor, String) {
     (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
 }
 
-/// A service whose connections come about, or begin with `otherwise`: first so for a poll, then for the resume that
-/// comes of a good poll, and then no more. `error` is a part of what growd says of it.
+/// A service whose connections begin with `otherwise`, first for a poll and then for a resume after a good poll; later
+/// ones are normal. `error` is a part of growd's error text.
 async fn connects_or(otherwise: Handshake, connect_timeout: &str, error: &str) {
     let (fitting, trusted) = certificate();
     let fits = Arc::new(AtomicBool::new(false));
@@ -821,7 +828,7 @@ async fn connects_or(otherwise: Handshake, connect_timeout: &str, error: &str) {
     let proxy = Proxy::with_tls(
         bench.service.addr(),
         move |request| {
-            // All changes after the first good poll, before the resume is sent.
+            // The connections fail from the first good poll on, before the resume is sent.
             if !request.is_resume() && first.swap(false, Ordering::Relaxed) {
                 ends.store(false, Ordering::Relaxed);
             }

@@ -1,7 +1,7 @@
-//! The daemon against the stand-in over HTTP, for each way the service could be: each new result is asked for once.
+//! The daemon against the stand-in over HTTP, with each undocumented behaviour of the service.
 //!
-//! `semantics_matrix.rs` tries every combination in virtual time. This takes one combination in so many through
-//! sockets, the client and the database; `GROWD_MATRIX=all` takes them all.
+//! `semantics_matrix.rs` tests every combination in virtual time. This test takes every `STRIDE`th combination through
+//! sockets, the client and the database; with `GROWD_MATRIX=all`, all of them.
 
 use crate::support::Bench;
 use futures_util::StreamExt;
@@ -12,10 +12,10 @@ use growd_simulator::{
 };
 use std::time::Duration;
 
-/// How many services run side by side.
-const AT_ONCE: usize = 8;
+/// The number of services that run side by side.
+const AT_ONCE: usize = 16;
 
-/// Of so many combinations one is taken; it has no divisor in common with the numbers of values.
+/// One of this many combinations is tested. It has no common divisor with the numbers of values.
 const STRIDE: usize = 17;
 
 const START: u32 = 20;
@@ -28,7 +28,7 @@ const AT_ONCE_SEEN: u64 = 0;
 const SEEN_WITHIN_SETTLE: u64 = 400;
 const SEEN_BEYOND_SETTLE: u64 = 4_000;
 
-/// What becomes of a search's first resume, and of its answer.
+/// The fault of a task's first resume.
 fn answers() -> Vec<Option<Fault>> {
     vec![
         None,
@@ -80,7 +80,7 @@ fn combinations() -> Vec<Semantics> {
     }
 }
 
-async fn grows(semantics: Semantics) {
+async fn grows_to_its_target(semantics: Semantics) {
     let mut options = Options::default();
     options.settings.speed = 1_000.0;
     options.settings.semantics = semantics.clone();
@@ -126,7 +126,7 @@ async fn grows(semantics: Semantics) {
             .filter(|entry| entry.task_id == id)
             .map(|entry| entry.granted)
             .sum();
-        // Beyond the settling time a resume may be repeated, once for each row that says so.
+        // Beyond the settling time a resume may be repeated, once for each row that is lost or brought 0.
         let repeated = if beyond { lost + without_effect } else { 0 };
         let most = i64::from(TARGET - START) + repeated * i64::from(CHUNK);
         let seen = format!("{semantics:?}\n{}", bench.dump().await);
@@ -137,9 +137,9 @@ async fn grows(semantics: Semantics) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_the_service_is_like_each_new_result_is_asked_for_once() {
+async fn with_any_semantics_of_the_service_each_new_result_is_requested_once() {
     stream::iter(combinations())
-        .map(|semantics| tokio::spawn(grows(semantics)))
+        .map(|semantics| tokio::spawn(grows_to_its_target(semantics)))
         .buffer_unordered(AT_ONCE)
         .for_each(|done| async { done.unwrap() })
         .await;

@@ -1,5 +1,5 @@
-//! What is spent is bounded and known: `growth.daily_limit` holds over all tasks, kills and restarts, and the ledger
-//! says what the service was asked for, no more and no less.
+//! Spending is bounded and recorded: `growth.daily_limit` holds over all tasks, kills and restarts, and the ledger
+//! matches the requests to the service.
 
 use crate::support::Bench;
 use crate::support::program::{Daemon, output, write_config};
@@ -23,14 +23,14 @@ async fn bench() -> Bench {
             ..Scenario::done(20)
         };
         let id = bench.service.add_task(&scenario).parse().unwrap();
-        // A chunk that does not go into the limit: the last resume of a day is a smaller one.
+        // The limit is no multiple of the chunk: the last resume of a day is smaller.
         bench.want(&id, 80, Some(7)).await;
     }
     bench
 }
 
-/// What the service took on.
-fn taken(bench: &Bench) -> i64 {
+/// Returns the requested results of all resumes that took effect.
+fn requested_with_effect(bench: &Bench) -> i64 {
     let ledger = bench.service.ledger();
     let effects = ledger.iter().filter(|entry| entry.took_effect);
     effects.map(|entry| i64::from(entry.requested)).sum()
@@ -45,12 +45,12 @@ async fn asked(bench: &Bench) -> i64 {
         .await
 }
 
-/// Lets a day pass: not the clock, but all that the ledger says of the time before.
+/// Moves the ledger back by a day, as if a day had passed.
 async fn a_day_later(bench: &Bench) {
     bench
         .execute("UPDATE resumes SET sent_at = strftime('%Y-%m-%dT%H:%M:%fZ', sent_at, '-1 day')")
         .await;
-    // Who waits for the limit waits for the time that the oldest row of before would have aged.
+    // Makes all tasks due, since those that wait for the limit would be.
     bench
         .execute(
             "UPDATE progress SET next_poll_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
@@ -70,11 +70,11 @@ async fn the_daily_limit_holds_over_kills_and_restarts_and_goes_on_a_day_later()
             ("api.timeout", r#""400ms""#),
         ],
     );
-    let mut dice = StdRng::seed_from_u64(11);
+    let mut random = StdRng::seed_from_u64(11);
     for day in 1..=3_i64 {
         for _ in 0..4 {
             let mut daemon = Daemon::start(&bench);
-            tokio::time::sleep(Duration::from_millis(dice.random_range(30..300))).await;
+            tokio::time::sleep(Duration::from_millis(random.random_range(30..300))).await;
             daemon.signal("KILL");
             daemon.killed("at a random moment").await;
             assert!(asked(&bench).await <= LIMIT, "{}", bench.dump().await);
@@ -89,7 +89,7 @@ async fn the_daily_limit_holds_over_kills_and_restarts_and_goes_on_a_day_later()
                     AND NOT EXISTS (SELECT 1 FROM progress WHERE status = 'in_progress')",
             )
             .await;
-        assert!(taken(&bench) <= day * LIMIT);
+        assert!(requested_with_effect(&bench) <= day * LIMIT);
         let status = output(&bench, &["status"]);
         let status = String::from_utf8(status.stdout).unwrap();
         let line = format!("requested in the last 24 h: {LIMIT} of {LIMIT}, 0 left");
@@ -133,9 +133,14 @@ async fn the_sum_of_the_ledger_is_what_the_service_was_asked_for() {
     let accepted: i64 = bench
         .value("SELECT sum(requested) FROM resumes WHERE state = 'accepted'")
         .await;
-    assert_eq!(accepted, taken(&bench), "{}", bench.dump().await);
+    assert_eq!(
+        accepted,
+        requested_with_effect(&bench),
+        "{}",
+        bench.dump().await
+    );
     assert_eq!(accepted, i64::try_from(TASKS).unwrap() * 60);
-    // What was sent is what came in, the refused and the lost among it.
+    // Each request that the service received has a row, including refused and lost ones.
     let rows: i64 = bench
         .value("SELECT count(*) FROM resumes WHERE state <> 'unsent'")
         .await;
@@ -149,14 +154,14 @@ async fn the_sum_of_the_ledger_is_what_the_service_was_asked_for() {
     bench.assert_ledgers_agree().await;
 }
 
-/// The real program against a stand-in that misleads in one way each: it is asked for what lacks, and for `growth.max_waste`
-/// more at most.
+/// The real program against a stand-in that misleads in one way each: growd requests what is missing, and at most
+/// `growth.max_waste` more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_misleads_is_asked_for_what_lacks_and_max_waste_at_most() {
     type Mislead = fn(&mut Semantics);
     const LACKING: i64 = 100;
     const MAX_WASTE: i64 = 50;
-    // What else than what lacks may be asked for, and the end.
+    // The semantics, the allowed excess over what is missing, and the final state.
     let cases: [(&str, Mislead, i64, &str); 6] = [
         ("done early", |s| s.early_done_percent = 70, 0, "reached"),
         (

@@ -79,7 +79,7 @@ fn every_file_of_the_corpus_that_is_no_task_is_refused_with_a_reason() {
 }
 
 #[test]
-fn what_is_read_is_what_was_sent_and_fit_to_be_shown() {
+fn an_accepted_task_has_the_values_that_were_sent_and_printable_text() {
     let whole = accepted("a_whole_task");
     assert_eq!(whole.status, Status::InProgress);
     assert_eq!((whole.desired, whole.results), (100, 42));
@@ -106,7 +106,7 @@ fn what_is_read_is_what_was_sent_and_fit_to_be_shown() {
     assert_eq!((most.desired, most.results), (i64::MAX, i64::MAX));
 }
 
-// --- what must hold of anything that is read ---
+// --- invariants of an accepted task ---
 
 fn assert_possible(seen: &Observation) -> Result<(), String> {
     let counters = [
@@ -131,7 +131,7 @@ fn assert_possible(seen: &Observation) -> Result<(), String> {
 }
 
 /// Whether a JSON number or string has exactly this value.
-fn stands_for(value: &Value, number: i64) -> bool {
+fn has_value(value: &Value, number: i64) -> bool {
     let text = value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned);
@@ -152,13 +152,13 @@ fn check(body: &[u8]) -> Result<(), TestCaseError> {
         let id = value["id"].as_str().unwrap_or_default();
         prop_assert_eq!(Uuid::try_parse(id), Uuid::try_parse(ID));
         prop_assert!(value["status"].is_string());
-        prop_assert!(stands_for(&value["desired_num_results"], seen.desired));
-        prop_assert!(stands_for(&value["num_results"], seen.results));
+        prop_assert!(has_value(&value["desired_num_results"], seen.desired));
+        prop_assert!(has_value(&value["num_results"], seen.results));
     }
     Ok(())
 }
 
-// --- tasks, and what can be done to them ---
+// --- tasks and mutations ---
 
 fn valid() -> impl Strategy<Value = Value> {
     let status = select(vec!["created", "in_progress", "done", "failed", "new"]);
@@ -302,7 +302,7 @@ fn a_task_with_a_bit_flipped_anywhere_is_refused_or_still_one() {
 }
 
 #[test]
-fn a_task_that_breaks_off_anywhere_is_refused() {
+fn a_task_cut_short_anywhere_is_refused() {
     for_each(20, &valid(), |task| {
         let body = task.to_string().into_bytes();
         for end in 0..body.len() {
@@ -327,7 +327,7 @@ fn a_task_with_pieces_moved_about_is_refused_or_still_one() {
 }
 
 #[test]
-fn a_task_without_any_one_of_what_money_hangs_on_is_refused() {
+fn a_task_without_a_required_field_is_refused() {
     for_each(200, &(valid(), select(MONEY.to_vec())), |(task, name)| {
         let mut missing = task.clone();
         missing.as_object_mut().unwrap().remove(name);
@@ -339,7 +339,7 @@ fn a_task_without_any_one_of_what_money_hangs_on_is_refused() {
 }
 
 #[test]
-fn a_task_with_what_money_hangs_on_twice_is_refused() {
+fn a_task_with_a_required_field_twice_is_refused() {
     let doubled = (valid(), select(MONEY.to_vec()), any::<bool>());
     for_each(200, &doubled, |(task, name, first)| {
         let text = task.to_string();
@@ -366,7 +366,7 @@ fn a_counter_that_is_no_count_is_refused() {
             Ok(())
         },
     );
-    // Of the others only `null` is nothing worse than a field that is missing.
+    // A `null` equals a missing field.
     for_each(
         500,
         &(valid(), select(COUNTERS.to_vec()), no_count()),

@@ -1,8 +1,8 @@
-//! The daemon in memory, against a model of the service, in virtual time: what the property tests run.
+//! The daemon in memory, against a model of the service, in virtual time; the property tests run it.
 //!
-//! It looks when a look is due, stores what the steps return, writes a resume down, sends it, and stores the answer.
-//! Requests fail by a script, the process dies between any two of these, people pause tasks and raise targets. What
-//! must hold after each step is checked in here; what must hold in the end is a test each.
+//! The driver polls when a poll is due, stores the result of each step, records a resume, sends it, and stores the
+//! answer. Scripts make requests fail, crash the process between any two of these, pause the task and raise its target.
+//! The driver checks the invariants after each step; the tests check the final state.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -19,7 +19,7 @@ use growd::core::task::{Task, Wanted};
 use growd::core::{Failure, Observation, RetryAfter, State, Status, after, since};
 use jiff::Timestamp;
 use proptest::prelude::*;
-use service_model::{Service, Unknowns};
+use service_model::{Semantics, Service};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -27,18 +27,18 @@ const QUICK: Duration = Duration::from_millis(200);
 const TIMEOUT: Duration = Duration::from_secs(30);
 const DAY: Duration = Duration::from_hours(24);
 
-/// What goes wrong with one request.
+/// The failure of one request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fault {
-    /// Nothing.
+    /// None.
     Fine,
     /// Times out without having reached the service.
     LostBefore,
     /// Reaches the service; the answer is lost.
     LostAfter,
-    /// 503, and nothing done.
+    /// 503, without effect.
     Unavailable,
-    /// Reaches the service; the answer is no task.
+    /// Reaches the service; the answer is not a task.
     NotUnderstood,
     /// Connection refused.
     NotConnected,
@@ -47,22 +47,22 @@ pub enum Fault {
     RateLimited(Option<u64>),
     /// 302.
     Redirected,
-    /// Reaches the service, and takes effect; the answer is a 405 all the same.
+    /// Reaches the service and takes effect, but the answer is a 405.
     RejectedAfter,
-    /// The process dies before it sends the request.
+    /// The process crashes before it sends the request.
     DiesBefore,
-    /// The process dies before it stores the answer.
+    /// The process crashes before it stores the answer.
     DiesAfter,
-    /// 400, for no reason that can be seen.
+    /// 400, without a visible reason.
     Refused,
     /// 404.
     NotFound,
-    /// A look that is judged long after it was answered, or a resume whose time has passed before it was sent.
+    /// A poll that is evaluated long after its answer, or a resume that expires before it is sent.
     TooLate,
 }
 
 impl Fault {
-    /// The answer in place of the service's, where the request does not reach it.
+    /// Returns the failure of a request that does not reach the service.
     fn answer(&self) -> Option<Failure> {
         let detail = String::from("injected");
         Some(match self {
@@ -119,34 +119,34 @@ fn unanswered(status: Option<u16>) -> Failure {
     }
 }
 
-/// What people do meanwhile.
+/// An action of the operator.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Act {
+pub enum Action {
     Nothing,
-    /// Paused, and unpaused after so many seconds.
+    /// Pauses the task, and unpauses it after so many seconds.
     Pause(u64),
-    /// A higher target.
+    /// Raises the target by this much.
     Raise(i64),
-    /// The daemon is told to stop, and started again.
+    /// Stops the daemon, and starts it again.
     Stop,
 }
 
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    pub unknowns: Unknowns,
+    pub semantics: Semantics,
     pub wanted: Wanted,
     pub growth: Growth,
-    /// What goes wrong with looks, in order; afterwards nothing does.
-    pub looks: Vec<Fault>,
+    /// The faults of polls, in order; later polls have none.
+    pub poll_faults: Vec<Fault>,
     /// The same for resumes.
-    pub resumes: Vec<Fault>,
-    /// What people do before each look, in order.
-    pub acts: Vec<Act>,
-    /// How long after the first resume polls begin to fail, and for how long.
+    pub resume_faults: Vec<Fault>,
+    /// The operator's action before each poll, in order.
+    pub actions: Vec<Action>,
+    /// The start of an outage of polls, counted from the first resume, and its length.
     pub outage: Option<(Duration, Duration)>,
-    /// In which way.
+    /// The fault of each poll during the outage.
     pub outage_fault: Fault,
-    pub spread: f64,
+    pub jitter: f64,
 }
 
 impl Scenario {
@@ -172,21 +172,21 @@ pub struct Driver {
     pub now: Timestamp,
     pub service: Service,
     pub policy: Policy,
-    pub spread: f64,
-    pub looks: VecDeque<Fault>,
-    pub resumes: VecDeque<Fault>,
-    pub acts: VecDeque<Act>,
+    pub jitter: f64,
+    pub poll_faults: VecDeque<Fault>,
+    pub resume_faults: VecDeque<Fault>,
+    pub actions: VecDeque<Action>,
     pub outage: Option<(Duration, Duration)>,
     pub outage_fault: Fault,
-    /// What the database holds.
+    /// The content of the database.
     pub task: Task,
     pub ledger: Vec<Resume>,
-    /// What the process holds, save for what it stores of it.
+    /// The state of the process.
     pub gate: Gate,
     pub draining: bool,
     pub unpause_at: Option<Timestamp>,
-    /// When the next look may be at the soonest; none where someone stepped in.
-    pub soonest: Option<Timestamp>,
+    /// The earliest time of the next poll; none after an action of the operator.
+    pub earliest_poll: Option<Timestamp>,
     pub steps: usize,
 }
 
@@ -197,12 +197,12 @@ impl Driver {
         let now: Timestamp = "2026-11-24T02:22:00Z".parse().expect("a time");
         Self {
             now,
-            service: Service::new(scenario.unknowns.clone(), now),
+            service: Service::new(scenario.semantics.clone(), now),
             policy: scenario.policy(),
-            spread: scenario.spread,
-            looks: scenario.looks.clone().into(),
-            resumes: scenario.resumes.clone().into(),
-            acts: scenario.acts.clone().into(),
+            jitter: scenario.jitter,
+            poll_faults: scenario.poll_faults.clone().into(),
+            resume_faults: scenario.resume_faults.clone().into(),
+            actions: scenario.actions.clone().into(),
             outage: scenario.outage,
             outage_fault: scenario.outage_fault,
             task: Task {
@@ -217,21 +217,21 @@ impl Driver {
             gate: Gate::open(now),
             draining: false,
             unpause_at: None,
-            soonest: None,
+            earliest_poll: None,
             steps: 0,
         }
     }
 
-    /// Runs until there is nothing more to do.
+    /// Runs until the task is due no more.
     pub fn run(scenario: &Scenario) -> Result<Self, TestCaseError> {
         let mut driver = Self::new(scenario);
         loop {
             driver.steps += 1;
             prop_assert!(driver.steps < 20_000, "it never ends: {:?}", driver.task);
-            driver.act();
+            driver.apply_action();
             if let Some(due) = driver.task.progress.next_poll_at {
                 driver.now = driver.now.max(due);
-                driver.cycle()?;
+                driver.poll()?;
             } else if let Some(at) = driver.unpause_at.take() {
                 driver.now = driver.now.max(at);
                 driver.task.wanted.paused = false;
@@ -244,18 +244,18 @@ impl Driver {
 
     fn wake(&mut self) {
         self.task.progress.next_poll_at = Some(self.now);
-        self.soonest = None;
+        self.earliest_poll = None;
     }
 
-    fn act(&mut self) {
-        match self.acts.pop_front().unwrap_or(Act::Nothing) {
-            Act::Nothing => {}
-            Act::Pause(seconds) => {
+    fn apply_action(&mut self) {
+        match self.actions.pop_front().unwrap_or(Action::Nothing) {
+            Action::Nothing => {}
+            Action::Pause(seconds) => {
                 self.task.wanted.paused = true;
                 self.task.progress.next_poll_at = None;
                 self.unpause_at = Some(after(self.now, Duration::from_secs(seconds)));
             }
-            Act::Raise(by) => {
+            Action::Raise(by) => {
                 self.task.wanted.target += by;
                 self.task.progress.waste_requested = 0;
                 self.task.progress.waste_brought = 0;
@@ -263,16 +263,16 @@ impl Driver {
                     self.wake();
                 }
             }
-            Act::Stop => self.draining = true,
+            Action::Stop => self.draining = true,
         }
     }
 
-    fn dies(&mut self) {
+    fn restart(&mut self) {
         self.now = after(self.now, Duration::from_secs(1));
         let gate = &self.gate;
         self.gate = Gate::restored(gate.kind, gate.reason.clone(), gate.until, self.now);
         self.draining = false;
-        self.soonest = None;
+        self.earliest_poll = None;
     }
 
     fn is_out(&self) -> bool {
@@ -295,24 +295,24 @@ impl Driver {
     }
 
     fn learn(&mut self, request: Request, failure: Option<&Failure>, started_at: Timestamp) {
-        let (now, policy, spread) = (self.now, self.policy, self.spread);
+        let (now, policy, jitter) = (self.now, self.policy, self.jitter);
         self.gate
-            .learn(request, failure, started_at, now, &policy, spread);
+            .learn(request, failure, started_at, now, &policy, jitter);
     }
 
-    fn cycle(&mut self) -> Checked {
+    fn poll(&mut self) -> Checked {
         if let Admission::Wait(until) = self.gate.admits(Request::Poll, self.now) {
             prop_assert!(until > self.now);
             self.now = until;
         }
         assert!(self.admitted(Request::Poll));
-        if let Some(soonest) = self.soonest {
-            prop_assert!(self.now >= soonest, "looked again too soon");
+        if let Some(earliest_poll) = self.earliest_poll {
+            prop_assert!(self.now >= earliest_poll, "polled too early");
         }
         let fault = if self.is_out() {
             self.outage_fault
         } else {
-            self.looks.pop_front().unwrap_or(Fault::Fine)
+            self.poll_faults.pop_front().unwrap_or(Fault::Fine)
         };
         let started_at = self.now;
         let reached = (fault.answer().is_none() && fault != Fault::DiesBefore)
@@ -320,7 +320,7 @@ impl Driver {
         self.now = after(self.now, fault.takes());
         let outcome = match (&fault, reached) {
             (Fault::DiesBefore | Fault::DiesAfter, _) => {
-                self.dies();
+                self.restart();
                 return Ok(());
             }
             (_, reached) => outcome(&fault, reached.map(Ok)),
@@ -347,18 +347,18 @@ impl Driver {
             answered_at: self.now,
             outcome,
         };
-        let step = step::poll_answered(&self.task, &poll, &self.policy, &account, self.spread)
+        let step = step::poll_answered(&self.task, &poll, &self.policy, &account, self.jitter)
             .expect("a legal transition");
         self.store(&step);
-        self.soonest = Some(after(self.now, self.policy.polling.min_interval));
+        self.earliest_poll = Some(after(self.now, self.policy.polling.min_interval));
         self.check()?;
         if let Some(row) = step.intended {
-            prop_assert!(fault != Fault::TooLate, "asked after a poll that was old");
+            prop_assert!(fault != Fault::TooLate, "asked after an old poll");
             self.check_ask(row.requested, &poll, daily_left)?;
             self.resume(&row)?;
         }
         if self.draining {
-            self.dies();
+            self.restart();
         }
         Ok(())
     }
@@ -376,9 +376,9 @@ impl Driver {
         self.task.resume = Some(row.clone());
         self.check()?;
 
-        let fault = self.resumes.pop_front().unwrap_or(Fault::Fine);
+        let fault = self.resume_faults.pop_front().unwrap_or(Fault::Fine);
         if fault == Fault::DiesBefore {
-            self.dies();
+            self.restart();
             return Ok(());
         }
         prop_assert!(self.admitted(Request::Resume));
@@ -390,11 +390,11 @@ impl Driver {
         });
         self.now = after(self.now, fault.takes());
         if fault == Fault::DiesAfter {
-            self.dies();
+            self.restart();
             return Ok(());
         }
-        // People may do something while the request is under way.
-        self.act();
+        // The operator may act while the request is in flight.
+        self.apply_action();
         let outcome = outcome(&fault, reached);
         self.learn(Request::Resume, outcome.as_ref().err(), started_at);
         let answer = ResumeAnswer {
@@ -407,7 +407,7 @@ impl Driver {
             },
             outcome,
         };
-        let step = step::resume_answered(&self.task, row, &answer, &self.policy, self.spread)
+        let step = step::resume_answered(&self.task, row, &answer, &self.policy, self.jitter)
             .expect("a legal transition");
         prop_assert_eq!(&step.intended, &None);
         self.store(&step);
@@ -439,7 +439,7 @@ impl Driver {
         self.task.lost = u32::try_from(lost.count()).expect("few");
     }
 
-    /// What must hold of whatever is stored.
+    /// Checks the invariants of the stored state.
     fn check(&self) -> Checked {
         let open = self.ledger.iter().filter(|row| row.is_open());
         for row in open {
@@ -451,17 +451,17 @@ impl Driver {
         }
         if let Some(at) = progress.next_poll_at {
             let wait = since(self.now, at);
-            prop_assert!(wait <= DAY, "not looked at for {:?}", wait);
+            prop_assert!(wait <= DAY, "not polled for {:?}", wait);
         } else if !self.task.wanted.paused {
             prop_assert!(progress.state.is_end(), "stopped in {}", progress.state);
         }
         Ok(())
     }
 
-    /// What must hold of a task that a resume is asked from, and of how much is asked.
+    /// Checks the poll that led to a resume, and the requested number.
     fn check_ask(&self, n: i64, poll: &PollAnswer, daily_left: Option<i64>) -> Checked {
         let Ok(seen) = &poll.outcome else {
-            return Err(TestCaseError::fail("asked after a look that failed"));
+            return Err(TestCaseError::fail("asked after a failed poll"));
         };
         let wanted = &self.task.wanted;
         let growth = &self.policy.growth;
@@ -527,6 +527,8 @@ fn outcome(
         (Fault::TooLate, None) => Err(Failure::Withheld {
             detail: "injected".to_owned(),
         }),
-        (fault, None) => Err(fault.answer().expect("a request that got nowhere")),
+        (fault, None) => Err(fault
+            .answer()
+            .expect("a request that did not reach the service")),
     }
 }

@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Deadline of every wait: far longer than any of them takes, even on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A service, a database and, once started, a daemon.
 pub struct Bench {
@@ -142,7 +142,7 @@ impl Bench {
         loop {
             match store::open(&self.settings.database, Mode::Write).await {
                 Ok(connection) => return connection,
-                Err(error) => assert!(begin.elapsed() < PATIENCE, "{error}"),
+                Err(error) => assert!(begin.elapsed() < TIMEOUT, "{error}"),
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -203,7 +203,7 @@ impl Bench {
             if holds == 1 {
                 return;
             }
-            let in_time = begin.elapsed() < PATIENCE;
+            let in_time = begin.elapsed() < TIMEOUT;
             assert!(in_time, "never true: {sql}\n{}", self.dump().await);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -228,7 +228,8 @@ impl Bench {
             .expect("a state")
     }
 
-    /// Asserts that growd's ledger matches the service's: it has every resume that took effect, and none took effect twice.
+    /// Asserts that growd's ledger matches the service's: it has every resume that took effect, and none took effect
+    /// twice.
     pub async fn assert_ledgers_agree(&self) {
         let twice: Vec<_> = duplicates(&self.service);
         assert!(twice.is_empty(), "took effect twice: {twice:?}");

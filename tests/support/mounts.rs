@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 /// Set in the process that runs in a mount namespace of its own.
 const INSIDE: &str = "GROWD_TEST_OWN_MOUNTS";
 
-/// Whether this process has a mount namespace of its own. If not, runs the test `name` (`module::test`) in a process that
-/// has one, and the caller returns.
+/// Whether this process has a mount namespace of its own. If not, runs the test `name` (`module::test`) in a process
+/// that has one, and the caller returns.
 #[must_use]
 pub fn in_own_namespace(name: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
@@ -57,8 +57,8 @@ pub fn disk(bench: &mut super::Bench, size: &str) -> PathBuf {
     disk
 }
 
-/// Puts the database of `bench` on an ext4 file system of its own. Returns false, and reports it, where the machine has no
-/// loop devices.
+/// Puts the database of `bench` on an ext4 file system of its own. Returns false, and reports it, where the machine has
+/// no loop devices.
 #[must_use]
 pub fn ext4_disk(bench: &mut super::Bench) -> bool {
     let (image, disk) = (

@@ -1,6 +1,6 @@
 //! The program as a child process, with an environment and a config of its own.
 
-use super::{Bench, PATIENCE};
+use super::{Bench, TIMEOUT};
 use std::fmt::Write as _;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// `api.timeout` and `growth.settle` of [`write_config`].
-const TIMEOUT: Duration = Duration::from_secs(2);
+const API_TIMEOUT: Duration = Duration::from_secs(2);
 const SETTLE: Duration = Duration::from_secs(3);
 
-/// Writes a config for `bench`; `more` overrides its keys. `growth.settle` has to be above `api.timeout`: where `more` has
-/// only one of them, the other is adjusted.
+/// Writes a config for `bench`; `more` overrides its keys. `growth.settle` has to be above `api.timeout`: where `more`
+/// has only one of them, the other is adjusted.
 pub fn write_config(bench: &Bench, more: &[(&str, &str)]) -> PathBuf {
     let url = format!("{:?}", bench.service.url());
     let token = format!("\"{}\"", bench.dir.path().join("token").display());
@@ -40,7 +40,7 @@ pub fn write_config(bench: &Bench, more: &[(&str, &str)]) -> PathBuf {
     };
     let fitting = match (given("api.timeout"), given("growth.settle")) {
         (Some(timeout), None) => Some(("growth.settle", timeout.max(SETTLE) + timeout / 4)),
-        (None, Some(settle)) => Some(("api.timeout", TIMEOUT.min(settle * 3 / 4))),
+        (None, Some(settle)) => Some(("api.timeout", API_TIMEOUT.min(settle * 3 / 4))),
         _ => None,
     };
     let fitting = fitting.map(|(key, span)| {
@@ -123,8 +123,8 @@ impl Daemon {
             _ => None,
         };
         let begin = Instant::now();
-        while number.is_some_and(|number| !self.catches(number)) {
-            assert!(begin.elapsed() < PATIENCE, "{}", self.logged());
+        while number.is_some_and(|number| !self.has_handler(number)) {
+            assert!(begin.elapsed() < TIMEOUT, "{}", self.logged());
             std::thread::sleep(Duration::from_millis(2));
         }
         let sent = Command::new("kill")
@@ -135,7 +135,7 @@ impl Daemon {
     }
 
     /// Whether it has a handler for this signal, or has ended.
-    fn catches(&self, number: u32) -> bool {
+    fn has_handler(&self, number: u32) -> bool {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).unwrap_or_default();
         let caught = status
@@ -154,7 +154,7 @@ impl Daemon {
                 return status.code();
             }
             assert!(
-                begin.elapsed() < PATIENCE,
+                begin.elapsed() < TIMEOUT,
                 "it does not end:\n{}",
                 self.logged()
             );
@@ -183,7 +183,7 @@ impl Daemon {
         let begin = Instant::now();
         while !self.logged().contains(text) {
             assert!(
-                begin.elapsed() < PATIENCE,
+                begin.elapsed() < TIMEOUT,
                 "no {text:?} in:\n{}",
                 self.logged()
             );

@@ -1,5 +1,5 @@
-//! A proxy in front of the stand-in, made of bare sockets: it forwards requests, answers them with any bytes, or refuses
-//! connections.
+//! A proxy in front of the stand-in, made of bare sockets: it forwards requests, answers them with any bytes, or
+//! refuses connections.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,8 +1,8 @@
 //! Runs of the service in virtual time, on which the pace is measured.
 //!
-//! A run is a duration and a curve: the share of its results after a share of its time. Counters are whole results, and all
-//! four counters are equal, which is the least information that the service gives. The stand-in's own model of a run is
-//! another source: `benches/pace/standin.rs`.
+//! A run is a duration and a curve: the share of its results after a share of its time. Counters are whole results, and
+//! all four counters are equal, which is the least information that the service gives. The stand-in's own model of a
+//! run is another source: `benches/pace/standin.rs`.
 
 #![allow(dead_code, reason = "each user takes a part of it")]
 
@@ -136,8 +136,8 @@ pub enum Kind {
     FiveSteps,
     /// `1 - (1 - x)^3`: the third power of the slowdown.
     Cubic,
-    /// A random step function: 1 to 30 steps of random size at random times, with pauses. In a quarter of the runs the last
-    /// step has 20% to 100% of the results, and in half of them time passes between the last step and `done`.
+    /// A random step function: 1 to 30 steps of random size at random times, with pauses. In a quarter of the runs the
+    /// last step has 20% to 100% of the results, and in half of them time passes between the last step and `done`.
     Steps,
 }
 

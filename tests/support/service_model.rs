@@ -1,6 +1,6 @@
-//! A pure model of the service, with a switch for each thing that is not known about the real one.
+//! A pure model of the service, with a switch for each undocumented behaviour of the real one.
 //!
-//! Time is a parameter, nothing is random: what a test draws beforehand decides everything.
+//! The names of the switches are those of the stand-in's `Semantics`. Time is a parameter, and nothing is random.
 
 use growd::core::resume::RESUME_MAX;
 use growd::core::{Failure, Observation, Status, after, since};
@@ -10,86 +10,86 @@ use std::time::Duration;
 
 /// What a resume does to `desired_num_results`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// It rises by what was asked for.
+pub enum Desired {
+    /// It rises by the requested number.
     Rises,
-    /// It is set to `num_results` plus what was asked for.
-    IsSet,
-    /// It stays.
+    /// It becomes `num_results` plus the requested number.
+    Set,
+    /// It does not change.
     Stays,
 }
 
-/// What the service's cap counts.
+/// Which number counts towards the cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CapOn {
-    /// The wish that a resume would lead to.
+pub enum CapCounts {
+    /// `desired_num_results` after the resume.
     Desired,
-    /// Results delivered, plus what is asked for.
+    /// `num_results` plus the requested number.
     Results,
 }
 
-/// What becomes of a resume that asks for more than the cap allows.
+/// What happens to a resume that asks for more than the cap allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TooMuch {
-    /// It gets what is left.
+pub enum Excess {
+    /// It gets what the cap allows.
     Clamped,
     /// 400.
     Refused,
 }
 
-/// What becomes of a resume while the task is at work.
+/// What happens to a resume of a task that is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Busy {
-    /// A run of its own, after the present one.
+pub enum WhileRunning {
+    /// It starts when the current run ends.
     Queued,
     /// 400.
     Refused,
-    /// The present run goes on for longer.
+    /// It extends the current run.
     Added,
 }
 
-/// One way the service could be.
+/// The behaviour of the service.
 #[derive(Debug, Clone)]
-pub struct Unknowns {
-    /// What a resume does to the wish.
-    pub wish: Wish,
-    /// What the cap counts.
-    pub cap_on: CapOn,
-    /// What becomes of too much.
-    pub too_much: TooMuch,
-    /// What becomes of a resume in between.
-    pub busy: Busy,
-    /// The cap.
+pub struct Semantics {
+    /// What a resume does to `desired_num_results`.
+    pub desired: Desired,
+    /// Which number counts towards the cap.
+    pub cap_counts: CapCounts,
+    /// What happens to a resume beyond the cap.
+    pub cap_excess: Excess,
+    /// What happens to a resume of a running task.
+    pub resume_while_running: WhileRunning,
+    /// The largest number of results of the task.
     pub cap: i64,
-    /// How long a resume stays invisible to looks, and without effect.
-    pub late: Duration,
-    /// How much later than the wish the work becomes visible.
-    pub begins_later: Duration,
-    /// Does the answer to a resume still show the task as it was?
-    pub answer_is_late: bool,
-    /// Everything there is to find.
+    /// Time from a resume until it takes effect and shows in polls.
+    pub visibility_delay: Duration,
+    /// Time from the change of `desired_num_results` until the work starts.
+    pub work_delay: Duration,
+    /// Whether the answer to a resume shows the task as it was before.
+    pub answer_is_stale: bool,
+    /// All results that can be found.
     pub pool: i64,
-    /// Is `is_exhausted` told while the last results are still being evaluated?
-    pub tells_early: bool,
-    /// Results delivered for each hundred asked for.
-    pub percent: i64,
-    /// How long a run takes.
+    /// Whether `is_exhausted` is true while the last results are still being evaluated.
+    pub exhausted_early: bool,
+    /// Delivered results for each hundred requested.
+    pub yield_percent: i64,
+    /// The duration of a run.
     pub run: Duration,
-    /// Runs that bring nothing, by their number; 0 is the one that the creation began.
+    /// The numbers of runs that bring nothing; the creation starts run 0.
     pub empty_runs: Vec<usize>,
-    /// The run that ends in `failed`.
+    /// The number of the run that ends in `failed`.
     pub failing_run: Option<usize>,
-    /// How many results are dropped whenever a run begins.
-    pub drop: i64,
-    /// How far `num_results` swings for ever, whatever happens.
+    /// How many results are dropped when a run begins.
+    pub dropped: i64,
+    /// The amount by which `num_results` falls and rises again, forever.
     pub swing: i64,
-    /// The wish at creation.
-    pub desired: i64,
-    /// How long before the end of a run `done` is said, while the counters still rise.
+    /// `desired_num_results` at creation.
+    pub initial_desired: i64,
+    /// The last part of a run in which `status` is already `done` and counters still rise.
     pub done_early: Duration,
-    /// When in a run, and for how long, `done` is said before it is `in_progress` again.
-    pub lull: Option<(Duration, Duration)>,
-    /// For how long after a resume polls show the task as it was before, though its own answer shows more.
+    /// When in a run, and for how long, `status` is `done` before it is `in_progress` again.
+    pub reopens: Option<(Duration, Duration)>,
+    /// For how long after a resume polls show the task as it was before, though the resume's answer shows its effect.
     pub stale: Duration,
 }
 
@@ -103,64 +103,64 @@ struct Run {
 }
 
 #[derive(Debug, Clone)]
-struct Coming {
+struct Accepted {
     n: i64,
-    wished: bool,
-    wish_at: Timestamp,
-    begin_at: Timestamp,
+    desired_updated: bool,
+    desired_at: Timestamp,
+    work_at: Timestamp,
 }
 
-/// A resume that the service took on; printed where a test fails.
-#[allow(dead_code, reason = "read by people, in what Debug prints")]
+/// A resume that takes effect.
+#[allow(dead_code, reason = "for the messages of failed assertions")]
 #[derive(Debug, Clone, Copy)]
-pub struct Taken {
-    /// When.
+pub struct Effect {
+    /// Time of the request.
     pub at: Timestamp,
-    /// For how many.
+    /// Granted number of results.
     pub n: i64,
-    /// How many earlier ones were not finished yet: those have the same baseline, so this one repeats them.
+    /// Number of earlier resumes that were not finished: they have the same baseline, so this one repeats them.
     pub unfinished: usize,
 }
 
-/// One task, as the service has it.
+/// One task at the service.
 #[derive(Debug, Clone)]
 pub struct Service {
-    unknowns: Unknowns,
-    born: Timestamp,
+    semantics: Semantics,
+    created_at: Timestamp,
     now: Timestamp,
     status: Status,
     desired: i64,
     results: i64,
-    left: i64,
+    remaining: i64,
     exhausted: bool,
     run: Option<Run>,
     runs: usize,
     queue: VecDeque<i64>,
-    coming: VecDeque<Coming>,
-    /// What stale polls show, and until when.
+    accepted: VecDeque<Accepted>,
+    /// The content of stale polls, and their end.
     stale: Option<(Observation, Timestamp)>,
     /// Every resume that took effect.
-    pub taken: Vec<Taken>,
+    pub effects: Vec<Effect>,
 }
 
 impl Service {
-    /// A task that was just created.
-    pub fn new(unknowns: Unknowns, now: Timestamp) -> Self {
+    /// Creates a task.
+    pub fn new(semantics: Semantics, now: Timestamp) -> Self {
         let mut service = Self {
-            born: now,
+            created_at: now,
             now,
             status: Status::Created,
-            desired: unknowns.desired,
+            desired: semantics.initial_desired,
             results: 0,
-            left: unknowns.pool,
+            remaining: semantics.pool,
             exhausted: false,
             run: None,
             runs: 0,
             queue: VecDeque::new(),
-            coming: VecDeque::new(),
+            accepted: VecDeque::new(),
             stale: None,
-            taken: Vec::new(),
-            unknowns,
+            effects: Vec::new(),
+            semantics,
         };
         service.begin(now, service.desired);
         service
@@ -188,114 +188,122 @@ impl Service {
             return Err(refused(400, "the task has failed"));
         }
         let running = self.run.as_ref().map_or(0, |run| run.members);
-        let unfinished = running + self.coming.len() + self.queue.len();
-        if unfinished > 0 && self.unknowns.busy == Busy::Refused {
+        let unfinished = running + self.accepted.len() + self.queue.len();
+        if unfinished > 0 && self.semantics.resume_while_running == WhileRunning::Refused {
             return Err(refused(400, "the task is in progress"));
         }
-        let counted = match (self.unknowns.cap_on, self.unknowns.wish) {
-            (CapOn::Desired, Wish::Rises) => self.desired,
-            (CapOn::Desired, Wish::Stays) => self.desired - n,
-            (CapOn::Desired, Wish::IsSet) | (CapOn::Results, _) => self.results,
+        let counted = match (self.semantics.cap_counts, self.semantics.desired) {
+            (CapCounts::Desired, Desired::Rises) => self.desired,
+            (CapCounts::Desired, Desired::Stays) => self.desired - n,
+            (CapCounts::Desired, Desired::Set) | (CapCounts::Results, _) => self.results,
         };
-        let room = (self.unknowns.cap - counted).max(0);
-        if n > room && self.unknowns.too_much == TooMuch::Refused {
+        let allowed = (self.semantics.cap - counted).max(0);
+        if n > allowed && self.semantics.cap_excess == Excess::Refused {
             return Err(refused(400, "over the cap"));
         }
-        let n = n.min(room);
-        if !self.unknowns.stale.is_zero() {
-            self.stale = Some((self.view(), after(now, self.unknowns.stale)));
+        let n = n.min(allowed);
+        if !self.semantics.stale.is_zero() {
+            self.stale = Some((self.view(), after(now, self.semantics.stale)));
         }
-        self.taken.push(Taken {
+        self.effects.push(Effect {
             at: now,
             n,
             unfinished,
         });
-        let wish_at = after(now, self.unknowns.late);
-        self.coming.push_back(Coming {
+        let desired_at = after(now, self.semantics.visibility_delay);
+        self.accepted.push_back(Accepted {
             n,
-            wished: false,
-            wish_at,
-            begin_at: after(wish_at, self.unknowns.begins_later),
+            desired_updated: false,
+            desired_at,
+            work_at: after(desired_at, self.semantics.work_delay),
         });
-        if self.unknowns.answer_is_late {
+        if self.semantics.answer_is_stale {
             return Ok(self.view());
         }
-        // The answer shows at once what looks show later.
+        // The answer shows at once what polls show later.
         let mut shown = self.clone();
-        for coming in &mut shown.coming {
-            coming.wish_at = now;
-            coming.begin_at = now;
+        for accepted in &mut shown.accepted {
+            accepted.desired_at = now;
+            accepted.work_at = now;
         }
         shown.advance(now);
         self.advance(now);
         Ok(shown.view())
     }
 
-    /// The most resumes that were ever unfinished when another one took effect; 0: never one twice.
+    /// Returns the largest number of resumes that were unfinished when another one took effect. 0: none was repeated.
     pub fn most_unfinished(&self) -> usize {
-        let unfinished = self.taken.iter().map(|taken| taken.unfinished);
+        let unfinished = self.effects.iter().map(|effect| effect.unfinished);
         unfinished.max().unwrap_or(0)
     }
 
     fn advance(&mut self, now: Timestamp) {
         loop {
             let ends = self.run.as_ref().map(|run| run.ends);
-            let wish = self.coming.iter().find(|c| !c.wished).map(|c| c.wish_at);
-            let begin = self.coming.front().map(|c| c.begin_at);
-            let Some(next) = [ends, wish, begin].into_iter().flatten().min() else {
+            let desired = self
+                .accepted
+                .iter()
+                .find(|c| !c.desired_updated)
+                .map(|c| c.desired_at);
+            let begin = self.accepted.front().map(|c| c.work_at);
+            let Some(next) = [ends, desired, begin].into_iter().flatten().min() else {
                 break;
             };
             if next > now {
                 break;
             }
             self.now = next;
-            if wish == Some(next) {
-                self.wish();
+            if desired == Some(next) {
+                self.update_desired();
             } else if ends == Some(next) {
                 self.end();
-            } else if let Some(coming) = self.coming.pop_front() {
-                self.begin(next, coming.n);
+            } else if let Some(accepted) = self.accepted.pop_front() {
+                self.begin(next, accepted.n);
             }
         }
         self.now = now;
     }
 
-    fn wish(&mut self) {
+    fn update_desired(&mut self) {
         let results = self.results;
-        if let Some(coming) = self.coming.iter_mut().find(|coming| !coming.wished) {
-            coming.wished = true;
-            match self.unknowns.wish {
-                Wish::Rises => self.desired += coming.n,
-                Wish::IsSet => self.desired = results + coming.n,
-                Wish::Stays => {}
+        if let Some(accepted) = self
+            .accepted
+            .iter_mut()
+            .find(|accepted| !accepted.desired_updated)
+        {
+            accepted.desired_updated = true;
+            match self.semantics.desired {
+                Desired::Rises => self.desired += accepted.n,
+                Desired::Set => self.desired = results + accepted.n,
+                Desired::Stays => {}
             }
         }
     }
 
     fn begin(&mut self, at: Timestamp, n: i64) {
-        let empty = self.unknowns.empty_runs.contains(&self.runs);
+        let empty = self.semantics.empty_runs.contains(&self.runs);
         let gain = if empty {
             0
         } else {
-            ((n * self.unknowns.percent + 99) / 100).min(self.left)
+            ((n * self.semantics.yield_percent + 99) / 100).min(self.remaining)
         };
         match &mut self.run {
-            Some(_) if self.unknowns.busy == Busy::Queued => {
+            Some(_) if self.semantics.resume_while_running == WhileRunning::Queued => {
                 self.queue.push_back(n);
                 return;
             }
             Some(run) => {
                 run.gain += gain;
                 run.members += 1;
-                run.ends = after(run.ends, self.unknowns.run);
+                run.ends = after(run.ends, self.semantics.run);
             }
             None if n == 0 => return,
             None => {
-                let dropped = self.unknowns.drop.min(self.results);
+                let dropped = self.semantics.dropped.min(self.results);
                 self.results -= dropped;
                 self.run = Some(Run {
                     started: at,
-                    ends: after(at, self.unknowns.run),
+                    ends: after(at, self.semantics.run),
                     from: self.results,
                     gain,
                     members: 1,
@@ -306,15 +314,15 @@ impl Service {
             }
         }
         self.runs += 1;
-        self.left -= gain;
-        self.exhausted |= self.left == 0 && self.unknowns.tells_early;
+        self.remaining -= gain;
+        self.exhausted |= self.remaining == 0 && self.semantics.exhausted_early;
     }
 
     fn end(&mut self) {
         let Some(run) = self.run.take() else { return };
         self.results = run.from + run.gain;
-        self.exhausted |= self.left == 0;
-        self.status = if self.unknowns.failing_run == Some(self.runs - 1) {
+        self.exhausted |= self.remaining == 0;
+        self.status = if self.semantics.failing_run == Some(self.runs - 1) {
             Status::Failed
         } else {
             Status::Done
@@ -326,22 +334,22 @@ impl Service {
         }
     }
 
-    /// Is `done` said of a run that is not over?
-    fn says_done(&self, run: &Run) -> bool {
-        let early = since(self.now, run.ends) <= self.unknowns.done_early;
+    /// Whether `status` is `done` during this run.
+    fn shows_done(&self, run: &Run) -> bool {
+        let early = since(self.now, run.ends) <= self.semantics.done_early;
         let gone = since(run.started, self.now);
-        let in_lull = self
-            .unknowns
-            .lull
+        let in_gap = self
+            .semantics
+            .reopens
             .is_some_and(|(begin, length)| (begin..begin + length).contains(&gone));
-        (early && !self.unknowns.done_early.is_zero()) || in_lull
+        (early && !self.semantics.done_early.is_zero()) || in_gap
     }
 
     fn view(&self) -> Observation {
-        let since_birth = self.now.duration_since(self.born).as_secs();
+        let age = self.now.duration_since(self.created_at).as_secs();
         let status = match &self.run {
-            Some(_) if self.runs == 1 && since_birth < 2 => Status::Created,
-            Some(run) if self.says_done(run) => Status::Done,
+            Some(_) if self.runs == 1 && age < 2 => Status::Created,
+            Some(run) if self.shows_done(run) => Status::Done,
             Some(_) => Status::InProgress,
             None => self.status.clone(),
         };
@@ -351,8 +359,8 @@ impl Service {
             let gained = i128::from(run.gain) * gone / total;
             run.from + i64::try_from(gained).unwrap_or(run.gain).min(run.gain)
         });
-        let swung = if (since_birth / 7) % 2 == 1 {
-            self.unknowns.swing
+        let swung = if (age / 7) % 2 == 1 {
+            self.semantics.swing
         } else {
             0
         };

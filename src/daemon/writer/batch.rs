@@ -3,7 +3,7 @@
 use crate::core::decide::{Account, fresh_for};
 use crate::core::event::Event;
 use crate::core::gate::{Admission, Gate, Kind, Request};
-use crate::core::ledger::IllegalTransition;
+use crate::core::ledger::Transition;
 use crate::core::policy::Policy;
 use crate::core::resume::Resume;
 use crate::core::step::{self, PollAnswer, ResumeAnswer, Step};
@@ -227,6 +227,11 @@ impl<'a> Batch<'a> {
         let at = answer.answered_at;
         self.learn(Request::Resume, &answer.outcome, answer.started_at);
         let Some(resume) = ledger::find(self.connection, answer.resume_id).await? else {
+            let outcome = Transition::of_answer(&answer.outcome, answer.http_status);
+            let (row, outcome) = (answer.resume_id, outcome.name());
+            let error =
+                format!("resume {row} was {outcome}, but its row was deleted from the ledger");
+            self.note(id, error).await?;
             return Ok(None);
         };
         let Some(task) = task else {
@@ -236,7 +241,7 @@ impl<'a> Batch<'a> {
                     history::add_events(self.connection, &[(at, Some(id), &event)]).await?;
                     self.events.push((Some(id.clone()), event));
                 }
-                Err(illegal) => self.note_illegal(id, &illegal).await?,
+                Err(illegal) => self.note(id, illegal.to_string()).await?,
             }
             return Ok(None);
         };
@@ -247,20 +252,15 @@ impl<'a> Batch<'a> {
                 Ok(Some((at, step)))
             }
             Err(illegal) => {
-                self.note_illegal(id, &illegal).await?;
+                self.note(id, illegal.to_string()).await?;
                 Ok(None)
             }
         }
     }
 
-    /// Notes at a task that the answer to its resume came to a row that was settled meanwhile, by hand or by another daemon.
-    /// The row stays as it is; what the answer says of the account counts.
-    async fn note_illegal(
-        &mut self,
-        id: &TaskId,
-        illegal: &IllegalTransition,
-    ) -> Result<(), StoreError> {
-        let error = illegal.to_string();
+    /// Notes at a task why the answer to its resume is not in the ledger: the row was settled or deleted meanwhile, by hand or
+    /// by another daemon. What the answer says of the account counts.
+    async fn note(&mut self, id: &TaskId, error: String) -> Result<(), StoreError> {
         progress::record_not_stored(self.connection, id, &error, self.context.now).await?;
         self.events
             .push((Some(id.clone()), Event::NotStored { error }));

@@ -1,4 +1,4 @@
-//! The fair queue under a simulated clock: with too little time for all due tasks, none starves.
+//! The fair queue under a simulated clock: if more tasks are due than can be polled, none starves.
 
 use growd::core::queue::{FairQueue, Queue};
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ struct Task {
     /// Its longest wait for a poll after it was new, and while it was new.
     waited: u64,
     waited_new: u64,
-    looks: u32,
+    polls: u32,
 }
 
 /// Tasks that are polled one after another at a fixed rate, in the order of [`FairQueue`].
@@ -32,7 +32,7 @@ impl World {
             is_new: false,
             waited: 0,
             waited_new: 0,
-            looks: 0,
+            polls: 0,
         };
         Self {
             tasks: vec![task; old],
@@ -50,7 +50,7 @@ impl World {
                 is_new: true,
                 waited: 0,
                 waited_new: 0,
-                looks: 0,
+                polls: 0,
             });
         }
     }
@@ -96,7 +96,7 @@ impl World {
                 };
                 *longest = (*longest).max(waited);
                 task.is_new = false;
-                task.looks += 1;
+                task.polls += 1;
                 task.due = now + interval;
             }
             self.now += self.spacing;
@@ -108,7 +108,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn with_too_little_time_for_all_none_starves_and_who_is_added_is_looked_at_within_a_second(
+    fn with_more_due_than_can_be_polled_no_task_starves_and_an_added_one_is_polled_within_a_second(
         old in 1_usize..300,
         bulk in 0_usize..3_000,
         spacing in 20_u64..=200,
@@ -117,16 +117,16 @@ proptest! {
         world.run(20_000);
         world.add(bulk);
         world.run(30_000);
-        // One more, while the bulk still waits.
+        // One more task, while the bulk still waits.
         world.add(1);
         let added = world.tasks.len() - 1;
         world.run(33_000);
         let one = &world.tasks[added];
-        prop_assert!(one.looks >= 1);
+        prop_assert!(one.polls >= 1);
         prop_assert!(one.waited_new <= 1_000 + 4 * spacing, "waited {} ms", one.waited_new);
         world.run(120_000);
-        // They get half of the polls, whatever else is due.
-        let at_work = world.tasks.iter().filter(|task| task.looks > 0).count();
+        // Regular tasks get half of the polls, whatever else is due.
+        let at_work = world.tasks.iter().filter(|task| task.polls > 0).count();
         let round = 2 * spacing * u64::try_from(at_work).unwrap() + 1_000 + 8 * spacing;
         for task in &world.tasks[..old] {
             prop_assert!(task.waited <= round, "waited {} ms, a round is {round}", task.waited);
@@ -134,7 +134,7 @@ proptest! {
     }
 
     #[test]
-    fn the_first_of_each_queue_gets_one_of_the_next_four_turns(
+    fn the_first_of_each_queue_is_among_the_next_four(
         sizes in (1_usize..20, 1_usize..20),
         taken in 0_usize..8,
     ) {
@@ -156,13 +156,13 @@ proptest! {
 }
 
 #[test]
-fn what_the_daily_limit_has_room_for_goes_first() {
+fn tasks_that_the_daily_limit_covers_go_first() {
     let mut queue = FairQueue::default();
-    queue.push(Queue::Regular, "look");
+    queue.push(Queue::Regular, "regular");
     queue.push(Queue::New, "new");
     queue.push(Queue::Limit, "limit");
     assert_eq!(queue.take(), Some("limit"));
-    assert_eq!(queue.take(), Some("look"));
+    assert_eq!(queue.take(), Some("regular"));
     assert_eq!(queue.take(), Some("new"));
     assert_eq!(queue.take(), None);
 }
