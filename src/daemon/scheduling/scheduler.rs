@@ -239,7 +239,7 @@ impl Scheduler {
                 self.in_flight.remove(&id);
                 self.ready.expect_more();
                 if let Err(error) = outcome {
-                    tracing::debug!(task_id = %id, "{id}: left alone for a while: {error}");
+                    tracing::debug!(task_id = %id, "{id}: left alone for a minute: {error}");
                     self.suspended.insert(id, Instant::now() + SUSPENSION);
                 }
             }
@@ -299,7 +299,7 @@ async fn pass(id: TaskId, context: Arc<Context>) -> Finished {
         Ok(outcome) => outcome.map_err(|error| error.to_string()),
         Err(panic) => {
             let text = panic_message(panic.as_ref());
-            tracing::error!(task_id = %id, "{id}: a bug: {text}; left alone for a while");
+            tracing::error!(task_id = %id, "{id}: a bug: {text}; left alone for a minute");
             Err(text.to_owned())
         }
     };

@@ -149,7 +149,7 @@ impl WriterTask {
         let Update { id, answer } = update;
         let error = values::explain(&mut self.connection, id, error).await;
         let what = match error {
-            StoreError::Panicked(_) => "it is left alone for a while",
+            StoreError::Panicked(_) => "it is left alone for a minute",
             _ => "the database refused what was learnt of it",
         };
         let text = format!("{id}: {what}: {error}");
