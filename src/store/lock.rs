@@ -106,7 +106,7 @@ impl Lock {
 /// The lock, like SQLite's `-wal`, goes by the database's name: under another name there would be another of each.
 fn assert_one_name(database: &Path) -> Result<(), StoreError> {
     match fs::metadata(database) {
-        Ok(file) if file.nlink() > 1 => Err(StoreError::HardLinked {
+        Ok(file) if file.is_file() && file.nlink() > 1 => Err(StoreError::HardLinked {
             path: database.to_owned(),
             links: file.nlink(),
         }),
