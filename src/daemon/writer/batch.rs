@@ -1,8 +1,9 @@
 //! One transaction of the writer: load the tasks, judge each answer, store the steps.
 
+use super::maintenance::store_gate;
 use crate::core::decide::{Account, fresh_for};
 use crate::core::event::Event;
-use crate::core::gate::{Admission, Gate, Kind, Request};
+use crate::core::gate::{Admission, Gate, Request};
 use crate::core::ledger::Transition;
 use crate::core::policy::Policy;
 use crate::core::resume::Resume;
@@ -10,7 +11,7 @@ use crate::core::step::{self, PollAnswer, ResumeAnswer, Step};
 use crate::core::task::Task;
 use crate::core::{Failure, TaskId, after, since};
 use crate::crash;
-use crate::store::{self, StoreError, daemon, history, ledger, load, progress, reschedule};
+use crate::store::{self, StoreError, history, ledger, load, progress};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use std::time::Duration;
@@ -365,37 +366,4 @@ async fn store(
         })
         .collect();
     history::add_events(connection, &events).await
-}
-
-/// Writes the gate if it changed, and makes due what waited for it if it opened. Returns the event of that.
-///
-/// # Errors
-///
-/// What SQLite says.
-pub async fn store_gate(
-    connection: &mut SqliteConnection,
-    before: &Gate,
-    after: &Gate,
-    min_interval: Duration,
-    now: Timestamp,
-) -> Result<Option<Event>, StoreError> {
-    if (before.kind, before.until, &before.reason) == (after.kind, after.until, &after.reason) {
-        return Ok(None);
-    }
-    daemon::save_gate(connection, after).await?;
-    if before.kind == after.kind {
-        return Ok(None);
-    }
-    if after.until.is_none() {
-        let backing_off = before.kind == Kind::Unreachable;
-        reschedule::wake_gated(connection, backing_off, min_interval, now).await?;
-    }
-    let event = Event::Gate {
-        from: before.kind,
-        to: after.kind,
-        reason: after.reason.clone(),
-        until: after.until,
-    };
-    history::add_events(connection, &[(now, None, &event)]).await?;
-    Ok(Some(event))
 }

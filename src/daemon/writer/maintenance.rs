@@ -1,8 +1,7 @@
 //! What the writer does besides storing answers: heartbeat, pruning, a new config, a clock that went back.
 
-use super::batch;
 use crate::core::event::Event;
-use crate::core::gate::Gate;
+use crate::core::gate::{Gate, Kind};
 use crate::core::policy::Policy;
 use crate::core::{TaskId, after};
 use crate::crash::{self, Point};
@@ -82,7 +81,7 @@ pub async fn perform(
         }
         Maintenance::ApplyPolicy(_) => {
             gate.probe_now(now);
-            batch::store_gate(&mut *connection, &before, gate, min_interval, now).await?;
+            store_gate(&mut *connection, &before, gate, min_interval, now).await?;
             reschedule::wake_capped(&mut *connection, policy.growth.task_cap, min_interval, now)
                 .await?;
             let horizon = after(now, policy.polling.max_interval);
@@ -102,7 +101,7 @@ pub async fn perform(
         }
         Maintenance::ClockWentBack(by) => {
             gate.clock_went_back(*by);
-            batch::store_gate(&mut *connection, &before, gate, min_interval, now).await?;
+            store_gate(&mut *connection, &before, gate, min_interval, now).await?;
             let restarted = ledger::restart_settling(&mut *connection, now).await?;
             // Running tasks least of all may be left unseen; the others are polled once more.
             let horizon = after(now, policy.polling.max_interval);
@@ -117,6 +116,39 @@ pub async fn perform(
             0
         }
     })
+}
+
+/// Writes the gate if it changed, and makes due what waited for it if it opened. Returns the event of that.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn store_gate(
+    connection: &mut SqliteConnection,
+    before: &Gate,
+    after: &Gate,
+    min_interval: Duration,
+    now: Timestamp,
+) -> Result<Option<Event>, StoreError> {
+    if (before.kind, before.until, &before.reason) == (after.kind, after.until, &after.reason) {
+        return Ok(None);
+    }
+    daemon::save_gate(connection, after).await?;
+    if before.kind == after.kind {
+        return Ok(None);
+    }
+    if after.until.is_none() {
+        let backing_off = before.kind == Kind::Unreachable;
+        reschedule::wake_gated(connection, backing_off, min_interval, now).await?;
+    }
+    let event = Event::Gate {
+        from: before.kind,
+        to: after.kind,
+        reason: after.reason.clone(),
+        until: after.until,
+    };
+    history::add_events(connection, &[(now, None, &event)]).await?;
+    Ok(Some(event))
 }
 
 /// Returns how far ahead the daemon schedules a poll, except for a daily limit.
