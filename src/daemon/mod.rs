@@ -288,7 +288,7 @@ impl Daemon {
 
     /// Lets requests in flight end, writes what they brought, and closes the database.
     async fn stop(
-        &self,
+        &mut self,
         mut scheduler: Scheduler,
         drain: &watch::Sender<bool>,
         mut task: JoinHandle<()>,
@@ -319,7 +319,7 @@ impl Daemon {
             task.abort();
             let _ = task.await;
         }
-        EventLog::default().event(None, &stopped);
+        self.event_log.event(None, &stopped);
     }
 
     /// Returns one line for `systemctl status`.

@@ -11,8 +11,8 @@ use sqlx::sqlite::SqliteConnection;
 pub struct ProgressChange<'a> {
     /// The task.
     pub id: &'a TaskId,
-    /// The state as it was read in this transaction; none if the task is gone.
-    pub state_before: Option<State>,
+    /// The state as it was read in this transaction.
+    pub state_before: State,
     /// As it is to be written.
     pub after: &'a Progress,
 }
@@ -40,7 +40,7 @@ pub async fn save(
 ) -> Result<(), StoreError> {
     for task in tasks {
         update(connection, task.id, task.after).await?;
-        if task.state_before != Some(task.after.state) {
+        if task.state_before != task.after.state {
             sqlx::query(UPDATE_STATE)
                 .bind(task.id.as_str())
                 .bind(task.after.state.as_str())

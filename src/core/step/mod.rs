@@ -26,6 +26,7 @@ use super::resume::Resume;
 use super::task::Task;
 use super::{after, since};
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// The answer to a poll.
 #[derive(Debug, Clone)]
@@ -46,14 +47,20 @@ impl PollAnswer {
         seen.is_ok_and(|seen| seen.status == Status::Done && !seen.is_exhausted)
     }
 
+    /// Returns how long the poll can still be the basis of a resume; none if it is too old.
+    #[must_use]
+    pub fn fresh_left(&self, now: Timestamp) -> Option<Duration> {
+        let fresh = fresh_for(since(self.started_at, self.answered_at));
+        fresh.checked_sub(since(self.started_at, now))
+    }
+
     /// Whether the task may have changed since this poll, so that no money is spent on it.
     fn is_stale(&self, task: &Task, now: Timestamp) -> bool {
-        let fresh = fresh_for(since(self.started_at, self.answered_at));
         // Another daemon may have polled since this poll began. The lock prevents that as long as its file is there.
         let newest = task.progress.polled_at;
         let is_overtaken = newest.is_some_and(|newest| self.started_at < newest && newest <= now);
         // After the clock went back, the age of the poll is unknown.
-        self.answered_at > now || since(self.started_at, now) > fresh || is_overtaken
+        self.answered_at > now || self.fresh_left(now).is_none() || is_overtaken
     }
 
     /// Returns the poll with no time after `now`: the clock may have gone back.

@@ -7,10 +7,9 @@
 //! way.
 
 use super::rate_limiter::RateLimiter;
-use crate::core::decide::fresh_for;
 use crate::core::gate::{Admission, Gate, Request};
 use crate::core::step::{PollAnswer, ResumeAnswer};
-use crate::core::{Failure, TaskId, since};
+use crate::core::{Failure, TaskId};
 use crate::crash::{self, Point};
 use crate::daemon::writer::{ResumePermit, WriteError, Writer};
 use crate::extruct::{Client, TaskAnswer};
@@ -51,7 +50,7 @@ pub async fn reconcile(id: &TaskId, context: &Context) -> Result<(), WriteError>
     } else {
         None
     };
-    if slot.is_some() && is_old(&answer) {
+    if slot.is_some() && answer.fresh_left(Timestamp::now()).is_none() {
         // With a low limit the wait was long: the task may have changed, or may be wanted no more.
         let admission = context
             .gate
@@ -71,12 +70,6 @@ pub async fn reconcile(id: &TaskId, context: &Context) -> Result<(), WriteError>
     }
     let answer = resume(id, &context.client, permit).await;
     context.writer.store_resume(id.clone(), answer).await
-}
-
-/// Whether a poll is too old to spend money on.
-fn is_old(poll: &PollAnswer) -> bool {
-    let fresh = fresh_for(since(poll.started_at, poll.answered_at));
-    since(poll.started_at, Timestamp::now()) > fresh
 }
 
 async fn poll(id: &TaskId, context: &Context) -> PollAnswer {

@@ -1,7 +1,7 @@
 //! One transaction of the writer: load the tasks, judge each answer, store the steps.
 
 use super::maintenance::store_gate;
-use crate::core::decide::{Account, fresh_for};
+use crate::core::decide::Account;
 use crate::core::event::Event;
 use crate::core::gate::{Admission, Gate, Request};
 use crate::core::ledger::Transition;
@@ -9,7 +9,7 @@ use crate::core::policy::Policy;
 use crate::core::resume::Resume;
 use crate::core::step::{self, PollAnswer, ResumeAnswer, Step};
 use crate::core::task::Task;
-use crate::core::{Failure, TaskId, after, since};
+use crate::core::{Failure, TaskId, after};
 use crate::crash;
 use crate::store::{self, StoreError, history, ledger, load, progress};
 use jiff::Timestamp;
@@ -110,7 +110,9 @@ pub async fn write(
             }
         };
         permits.push(permit);
-        applied.extend(step.map(|(at, step)| Applied { id, task, at, step }));
+        if let (Some(task), Some((at, step))) = (task, step) {
+            applied.push(Applied { task, at, step });
+        }
     }
     let Batch {
         connection,
@@ -119,9 +121,9 @@ pub async fn write(
         ..
     } = batch;
     store(connection, &applied).await?;
-    for Applied { id, step, .. } in applied {
+    for Applied { task, step, .. } in applied {
         let of_task = step.events.into_iter();
-        events.extend(of_task.map(|event| (Some(id.clone()), event)));
+        events.extend(of_task.map(|event| (Some(task.id.clone()), event)));
     }
     let min_interval = context.policy.polling.min_interval;
     let event = store_gate(connection, gate, &gate_after, min_interval, context.now).await?;
@@ -135,8 +137,7 @@ pub async fn write(
 
 /// A step, and the task that takes it.
 struct Applied<'a> {
-    id: &'a TaskId,
-    task: &'a Option<Task>,
+    task: &'a Task,
     /// When the request was answered.
     at: Timestamp,
     step: Step,
@@ -302,8 +303,7 @@ impl<'a> Batch<'a> {
             *asked = asked.saturating_add(resume.requested);
             frees_at.get_or_insert(after(*now, ledger::DAY));
         }
-        let fresh = fresh_for(since(poll.started_at, poll.answered_at));
-        let left = fresh.saturating_sub(since(poll.started_at, *now));
+        let left = poll.fresh_left(*now).unwrap_or_default();
         Ok(ResumePermit {
             resume_id: resume.id,
             desired_new_results: resume.requested,
@@ -343,8 +343,8 @@ async fn store(
     let rows: Vec<_> = applied
         .iter()
         .map(|applied| store::ProgressChange {
-            id: applied.id,
-            state_before: applied.task.as_ref().map(|task| task.progress.state),
+            id: &applied.task.id,
+            state_before: applied.task.progress.state,
             after: &applied.step.progress,
         })
         .collect();
@@ -354,7 +354,7 @@ async fn store(
         .filter(|applied| applied.step.sample)
         .filter_map(|applied| {
             let seen = applied.step.progress.seen.as_ref()?;
-            Some((applied.id, applied.at, seen))
+            Some((&applied.task.id, applied.at, seen))
         })
         .collect();
     history::add_samples(connection, &samples).await?;
@@ -362,7 +362,7 @@ async fn store(
         .iter()
         .flat_map(|applied| {
             let events = applied.step.events.iter();
-            events.map(|event| (applied.at, Some(applied.id), event))
+            events.map(|event| (applied.at, Some(&applied.task.id), event))
         })
         .collect();
     history::add_events(connection, &events).await
