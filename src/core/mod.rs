@@ -8,6 +8,7 @@ pub mod event;
 pub mod failure;
 pub mod gate;
 pub mod ledger;
+pub mod list;
 pub mod observation;
 pub mod pace;
 pub mod policy;
