@@ -5,6 +5,7 @@
 //! (`--real chunks` runs its second half).
 
 mod chunks;
+mod many;
 mod optimum;
 #[path = "../../tests/support/pollers.rs"]
 mod pollers;
@@ -20,6 +21,10 @@ mod tables;
 fn main() {
     if std::env::args().any(|argument| argument == "--real") {
         real::print();
+        return;
+    }
+    if std::env::args().any(|argument| argument == "--many") {
+        many::print();
         return;
     }
     tables::print();

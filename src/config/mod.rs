@@ -152,6 +152,7 @@ impl Settings {
                     min_interval,
                     max_interval,
                     quiet_after: quiet_after?,
+                    list_page: 100,
                 },
                 retry: Retry { initial, max },
                 probe_interval: probe_interval?,

@@ -130,22 +130,10 @@ pub fn decide(
 ) -> Decision {
     let goal = Goal::of(wanted, seen, growth);
     let (state, reason, next) = match (&seen.status, goal, ledger.open) {
-        // The service is at work. The run ends with `done`, whatever the counters say.
-        (Status::Created | Status::InProgress | Status::Unknown(_), Goal::Target, _) => (
-            State::Reached,
-            goal.reason(wanted, seen, growth),
-            Next::Pace,
-        ),
-        (Status::Created | Status::InProgress | Status::Unknown(_), _, _)
-            if ledger.refusal.is_some() && seen.is_exhausted =>
-        {
-            (State::Exhausted, exhausted(wanted, seen), Next::Pace)
-        }
-        (Status::Created | Status::InProgress | Status::Unknown(_), Goal::Cap, _) => {
-            (State::Capped, goal.reason(wanted, seen, growth), Next::Pace)
-        }
-        (Status::Created | Status::InProgress | Status::Unknown(_), Goal::None, _) => {
-            (State::Growing, at_work(seen), Next::Pace)
+        // The run ends with `done`, whatever the counters say.
+        (Status::Created | Status::InProgress | Status::Unknown(_), _, _) => {
+            let (state, reason) = at_work(wanted, seen, ledger.refusal.is_some(), growth);
+            (state, reason, Next::Pace)
         }
 
         (Status::Failed, Goal::Target, _) => (
@@ -210,6 +198,23 @@ pub fn decide(
         state,
         reason,
         next,
+    }
+}
+
+/// Returns the state and the reason of a task that the service is at work on. `is_refused`: its last resume was refused.
+#[must_use]
+pub fn at_work(
+    wanted: &Wanted,
+    seen: &Observation,
+    is_refused: bool,
+    growth: &Growth,
+) -> (State, String) {
+    let goal = Goal::of(wanted, seen, growth);
+    match goal {
+        Goal::Target => (State::Reached, goal.reason(wanted, seen, growth)),
+        _ if is_refused && seen.is_exhausted => (State::Exhausted, exhausted(wanted, seen)),
+        Goal::Cap => (State::Capped, goal.reason(wanted, seen, growth)),
+        Goal::None => (State::Growing, running(seen)),
     }
 }
 
@@ -317,7 +322,7 @@ impl Goal {
     }
 }
 
-fn at_work(seen: &Observation) -> String {
+fn running(seen: &Observation) -> String {
     match (&seen.status, seen.is_exhausted) {
         (Status::Unknown(word), _) => {
             format!("the service says {word:?}, which is taken as still at work")

@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod list;
 pub mod observation;
 pub mod pace;
+pub mod plan;
 pub mod policy;
 pub mod progress;
 pub mod queue;

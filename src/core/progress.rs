@@ -93,8 +93,10 @@ pub struct Progress {
     pub failures: i64,
     /// The error of the last of them; `None` after a success.
     pub last_error: Option<String>,
-    /// When the newest poll was answered.
+    /// When the newest poll or page of the list that showed it was answered.
     pub polled_at: Option<Timestamp>,
+    /// When the newest poll of this task alone was answered.
+    pub polled_alone_at: Option<Timestamp>,
     /// When a counter, the status or `is_exhausted` last changed.
     pub changed_at: Option<Timestamp>,
     /// When to poll next; `None` means no more.
@@ -138,6 +140,7 @@ impl Progress {
             failures: 0,
             last_error: None,
             polled_at: None,
+            polled_alone_at: None,
             changed_at: None,
             next_poll_at: Some(now),
             best_results: 0,
@@ -153,5 +156,20 @@ impl Progress {
             pace: None,
             queue: Queue::New,
         }
+    }
+
+    /// Whether the list of tasks can stand in for polls of this task: it was never polled, or the service is at work on it, and
+    /// the next poll has no other purpose than to look again.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        let is_regular = match &self.seen {
+            None => self.queue != Queue::Limit,
+            Some(seen) => seen.status.is_running() && self.queue == Queue::Regular,
+        };
+        is_regular
+            && self.next_poll_at.is_some()
+            && self.failures == 0
+            && self.absences == 0
+            && self.last_error.is_none()
     }
 }

@@ -65,6 +65,7 @@ async fn update(
         failures,
         last_error,
         polled_at,
+        polled_alone_at: _,
         changed_at,
         next_poll_at,
         best_results,
