@@ -105,7 +105,11 @@ fn answers() -> impl Strategy<Value = Option<Failure>> {
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
-    let request = prop_oneof![Just(Request::Poll), Just(Request::Resume)];
+    let request = prop_oneof![
+        Just(Request::Poll),
+        Just(Request::List),
+        Just(Request::Resume)
+    ];
     let op = prop_oneof![
         4 => request.prop_map(Op::Begin),
         4 => (any::<prop::sample::Index>(), answers()).prop_map(|(i, f)| Op::Answer(i, f)),
@@ -164,7 +168,7 @@ impl World {
     fn begin(&mut self, request: Request) -> Checked {
         let admission = self.gate.admits(request, self.now);
         let is_free = match (self.gate.kind, request) {
-            (Kind::Open, _) | (Kind::PaymentRequired, Request::Poll) => true,
+            (Kind::Open, _) | (Kind::PaymentRequired, Request::Poll | Request::List) => true,
             (_, _) => false,
         };
         prop_assert_eq!(admission == Admission::Free, is_free);
