@@ -160,7 +160,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The [`Failure`] of the answer. A body that is not a JSON array, or over 16 MiB, is [`Failure::NotUnderstood`].
+    /// The [`Failure`] of the answer. A body that is not a JSON array, is over 16 MiB or has over 10,000 entries is
+    /// [`Failure::NotUnderstood`].
     pub async fn list(&self, offset: u64, limit: u32) -> Result<ListPage, Failure> {
         let mut url = self.url(format_args!("discovery_tasks"));
         url.set_query(Some(&format!("offset={offset}&limit={limit}")));

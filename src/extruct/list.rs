@@ -6,12 +6,15 @@ use crate::core::list::{ListEntry, ListPage};
 use crate::core::{TaskId, task_id};
 use serde_json::Deserializer;
 
+/// The most entries of a page. A longer one would take seconds to read if none of its entries can be read.
+const ENTRIES_MAX: usize = 10_000;
+
 /// Reads a page of the list from the body of an answer. An entry is read exactly as [`read_task`](super::read_task) reads a
 /// task, and has the canonical form of its id. An unreadable entry is counted and left out.
 ///
 /// # Errors
 ///
-/// A description if the body is not a JSON array.
+/// A description if the body is not a JSON array, or has over 10,000 entries.
 pub fn read_list(body: &[u8]) -> Result<ListPage, String> {
     read_clean_list(body, |text| text)
 }
@@ -28,6 +31,9 @@ pub(super) fn read_clean_list(
     let (mut entries, mut len, mut first_error) = (Vec::new(), 0, None);
     let mut rest = elements(body)?;
     while let Some(text) = rest {
+        if len == ENTRIES_MAX {
+            return Err(format!("the list has over {ENTRIES_MAX} entries"));
+        }
         let First { task, after } = first(text)?;
         match task.and_then(|task| entry(task, &clean)) {
             Ok(entry) => entries.push(entry),
@@ -264,6 +270,10 @@ mod tests {
         ] {
             assert_eq!(read_list(body.as_bytes()), Err(why.to_owned()), "{body}");
         }
+        let most = "0,".repeat(ENTRIES_MAX - 1);
+        assert_eq!(read(&format!("[{most}0]")).len, ENTRIES_MAX);
+        let over = read_list(format!("[{most}0,0]").as_bytes());
+        assert_eq!(over, Err("the list has over 10000 entries".to_owned()));
         let whole = format!("[{one},7,{one}]");
         for end in 0..whole.len() {
             assert!(read_list(&whole.as_bytes()[..end]).is_err(), "{end}");

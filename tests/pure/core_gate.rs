@@ -249,6 +249,24 @@ fn a_closed_gate_lets_through_only_what_its_kind_allows() {
     });
 }
 
+/// The list is a poll of many tasks: the gate admits it, and learns from it, as from a poll.
+#[test]
+fn the_gate_makes_no_difference_between_a_poll_and_the_list() {
+    for_each(500, &ops(), |ops| {
+        let (mut polled, mut listed) = (World::new(), World::new());
+        for op in ops {
+            let listing = match op.clone() {
+                Op::Begin(Request::Poll) => Op::Begin(Request::List),
+                other => other,
+            };
+            polled.apply(op)?;
+            listed.apply(listing)?;
+            prop_assert_eq!(&polled.gate, &listed.gate);
+        }
+        Ok(())
+    });
+}
+
 /// Once the service accepts the account again, the gate opens with the next probe, which comes within the longest wait.
 #[test]
 fn after_any_sequence_of_answers_a_success_opens_the_gate() {
