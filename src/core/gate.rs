@@ -59,13 +59,15 @@ impl Kind {
     }
 }
 
-/// The requests for a task.
+/// The requests for tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Request {
     /// `GET /v1/discovery_tasks/{id}`.
     Poll,
+    /// `GET /v1/discovery_tasks`: polls many tasks.
+    List,
     /// `POST /v1/discovery_tasks/{id}/resume`.
     Resume,
 }
@@ -154,7 +156,7 @@ impl Gate {
     #[must_use]
     pub fn admits(&self, request: Request, now: Timestamp) -> Admission {
         let free = match (self.kind, request) {
-            (Kind::Open, _) | (Kind::PaymentRequired, Request::Poll) => true,
+            (Kind::Open, _) | (Kind::PaymentRequired, Request::Poll | Request::List) => true,
             (Kind::Unauthorized | Kind::RateLimited | Kind::Unreachable, _)
             | (Kind::PaymentRequired, Request::Resume) => false,
         };
@@ -255,10 +257,10 @@ impl Gate {
                 let wait = policy.probe_interval;
                 self.close(Kind::Unauthorized, failure, is_current, now, wait);
             }
-            // To a poll only if `GET /v1/user` was not sent.
+            // To a poll or the list only if `GET /v1/user` was not sent.
             Some(Failure::PaymentRequired { .. } | Failure::Forbidden { .. }) => {
                 let kind = match request {
-                    Request::Poll => Kind::Unauthorized,
+                    Request::Poll | Request::List => Kind::Unauthorized,
                     Request::Resume => Kind::PaymentRequired,
                 };
                 self.close(kind, failure, is_current, now, policy.probe_interval);
@@ -298,7 +300,7 @@ impl Gate {
                 }),
             )
             | (Kind::Open, _, _)
-            | (Kind::PaymentRequired, Request::Poll, _)
+            | (Kind::PaymentRequired, Request::Poll | Request::List, _)
             // The service rejected the task before it checked the payment.
             | (Kind::PaymentRequired, Request::Resume, Some(_)) => {}
             (

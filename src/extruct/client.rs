@@ -2,8 +2,9 @@
 
 use super::error::{self, Request};
 use super::wire::{self, User};
-use super::{network, transport};
+use super::{list, network, transport};
 use crate::config::Api;
+use crate::core::list::ListPage;
 use crate::core::{Failure, Observation, TaskId};
 use crate::token::{Token, TokenError};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
@@ -19,6 +20,12 @@ use url::Url;
 
 /// The longest body that is read, in bytes.
 const BODY_MAX: usize = 1024 * 1024;
+
+/// The longest page of the list that is read, in bytes.
+const LIST_BODY_MAX: usize = 16 * 1024 * 1024;
+
+/// Asks caches for a current answer.
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// The longest body of an error that is read, in bytes.
 const ERROR_BODY_MAX: usize = 64 * 1024;
@@ -144,10 +151,27 @@ impl Client {
     pub async fn poll(&self, id: &TaskId) -> TaskAnswer {
         let segment = segment(id);
         let url = self.url(format_args!("discovery_tasks/{segment}"));
-        // A cached task would be stale.
-        let no_cache = HeaderValue::from_static("no-cache");
-        let request = self.http.get(url).header(CACHE_CONTROL, no_cache);
+        let request = self.http.get(url).header(CACHE_CONTROL, NO_CACHE);
         self.task(Request::Poll, request, id).await
+    }
+
+    /// Reads a page of the list of tasks: `GET /v1/discovery_tasks`. Leaves out entries that cannot be read, and ids that occur
+    /// more than once. The page can have more entries than `limit`: the service decides.
+    ///
+    /// # Errors
+    ///
+    /// The [`Failure`] of the answer. A body that is not a JSON array, is over 16 MiB or has over 10,000 entries is
+    /// [`Failure::NotUnderstood`].
+    pub async fn list(&self, offset: u64, limit: u32) -> Result<ListPage, Failure> {
+        let mut url = self.url(format_args!("discovery_tasks"));
+        url.set_query(Some(&format!("offset={offset}&limit={limit}")));
+        let request = self.http.get(url).header(CACHE_CONTROL, NO_CACHE);
+        let answer = self.send(Request::List, request).await;
+        let page = answer.and_then(|answer| {
+            let page = list::read_clean_list(&answer.body, |text| self.redact(text));
+            page.map_err(|error| answer.not_understood(error))
+        });
+        page.map_err(|failure| self.sanitized(failure))
     }
 
     /// Asks for more results: `POST /v1/discovery_tasks/{id}/resume`. Sent at most once, on a new connection.
@@ -210,15 +234,19 @@ impl Client {
             .map_err(|error| transport::failure(error, self.proxy.as_deref()))?;
         let status = response.status();
         if status.is_success() {
-            return match read(&mut response, BODY_MAX).await {
-                Ok(body) if body.len() <= BODY_MAX => Ok(Success {
+            let body_max = match request {
+                Request::List => LIST_BODY_MAX,
+                Request::Poll | Request::Resume | Request::User => BODY_MAX,
+            };
+            return match read(&mut response, body_max).await {
+                Ok(body) if body.len() <= body_max => Ok(Success {
                     status,
                     headers: std::mem::take(response.headers_mut()),
                     body,
                 }),
                 Ok(_) => Err(Failure::NotUnderstood {
                     status: status.as_u16(),
-                    detail: format!("the answer is over {BODY_MAX} bytes"),
+                    detail: format!("the answer is over {body_max} bytes"),
                 }),
                 Err(error) => Err(transport::failure(error, self.proxy.as_deref())),
             };

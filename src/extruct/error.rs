@@ -22,6 +22,8 @@ pub(super) enum Request {
     Resume,
     /// `GET /v1/user`.
     User,
+    /// `GET /v1/discovery_tasks`.
+    List,
 }
 
 /// Classifies an answer other than 2xx. The detail is of any length: see [`clip`].
@@ -54,7 +56,7 @@ pub(super) fn from_answer(
             detail,
         },
         (402..=404 | 410, _) | (422, Request::Poll) if own.is_none() => unanswered(&detail, None),
-        (400, _) | (422, Request::Resume | Request::User) => Failure::Refused {
+        (400, _) | (422, Request::Resume | Request::User | Request::List) => Failure::Refused {
             status: code,
             detail,
         },
@@ -229,6 +231,7 @@ fn redirect(headers: &HeaderMap) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::Request::{List, Poll, Resume, User};
     use super::*;
     use crate::core::RetryAfter;
     use reqwest::header::{HeaderName, RETRY_AFTER};
@@ -246,7 +249,7 @@ mod tests {
         r#""detail""#,
     ];
 
-    const ALL: [Request; 3] = [Request::Poll, Request::Resume, Request::User];
+    const ALL: [Request; 4] = [Poll, Resume, User, List];
 
     fn answer(request: Request, code: u16, body: &str) -> Failure {
         let status = StatusCode::from_u16(code).unwrap();
@@ -280,10 +283,9 @@ mod tests {
 
     #[test]
     fn every_status_falls_into_its_row_of_the_table() {
-        use Request::{Poll, Resume, User};
         let any = [&FOREIGN[..], &[OWN]].concat();
         assert_rows(&[400], &ALL, &any, "Refused");
-        assert_rows(&[422], &[Resume, User], &any, "Refused");
+        assert_rows(&[422], &[Resume, User, List], &any, "Refused");
         assert_rows(&[422], &[Poll], &[OWN], "NotFound");
         assert_rows(&[401], &ALL, &any, "Unauthorized");
         assert_rows(&[402], &ALL, &[OWN], "PaymentRequired");
@@ -302,7 +304,7 @@ mod tests {
     fn a_detail_that_is_not_utf_8_is_still_the_services_own() {
         let body = b"{\"detail\":\"caf\xe9\"}";
         let none = HeaderMap::new();
-        let failure = from_answer(Request::Poll, StatusCode::NOT_FOUND, &none, body);
+        let failure = from_answer(Poll, StatusCode::NOT_FOUND, &none, body);
         assert_eq!(failure.to_string(), "404: caf\u{fffd}");
         assert!(matches!(failure, Failure::NotFound { .. }), "{failure:?}");
     }
@@ -348,10 +350,10 @@ mod tests {
             ("<p>\nno\u{7}</p>", "<p> no </p>"),
             ("", "Bad Request"),
         ] {
-            let failure = answer(Request::Poll, 400, body);
+            let failure = answer(Poll, 400, body);
             assert_eq!(clip(failure.detail()), expected, "{body}");
         }
-        let long = answer(Request::Poll, 400, &"x".repeat(10_000));
+        let long = answer(Poll, 400, &"x".repeat(10_000));
         assert_eq!(clip(long.detail()).chars().count(), DETAIL_MAX + 1);
     }
 
@@ -388,7 +390,7 @@ mod tests {
         let headers = headers(&[(RETRY_AFTER, "7")]);
         let read = |code| {
             let status = StatusCode::from_u16(code).unwrap();
-            match from_answer(Request::Poll, status, &headers, b"") {
+            match from_answer(Poll, status, &headers, b"") {
                 Failure::Unanswered { retry_after, .. } => retry_after,
                 other => panic!("{other:?}"),
             }

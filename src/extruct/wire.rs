@@ -9,8 +9,8 @@ use std::fmt;
 
 /// A task as the service writes it (docs.extruct.ai, "Get discovery task").
 #[derive(Deserialize)]
-struct WireTask {
-    id: String,
+pub(super) struct WireTask {
+    pub(super) id: String,
     status: String,
     desired_num_results: Count,
     num_results: Count,
@@ -140,11 +140,20 @@ pub(super) fn read_user(body: &[u8]) -> Result<User, serde_json::Error> {
 ///
 /// Those of [`serde_json::from_slice`].
 pub(super) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
-    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
-    serde_json::from_slice(body).or_else(|error| match without_controls(body) {
-        Some(body) => serde_json::from_slice(&body),
+    parse(without_mark(body))
+}
+
+/// Parses JSON as [`read_json`] does, but accepts no byte order mark.
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(text).or_else(|error| match without_controls(text) {
+        Some(text) => serde_json::from_slice(&text),
         None => Err(error),
     })
+}
+
+/// Returns a body without the byte order mark that it may begin with.
+pub(super) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)
 }
 
 /// U+FEFF in UTF-8.
@@ -190,31 +199,58 @@ pub(super) fn read_clean_task(
     expected_id: &str,
     clean: impl Fn(String) -> String,
 ) -> Result<Observation, String> {
-    let task: WireTask = read_json(body).map_err(|error| error.to_string())?;
+    let task = WireTask::parse(without_mark(body))?;
     if !task_id::is_same(&task.id, expected_id) {
         return Err("it is another task than the one asked for".to_owned());
     }
-    let count = |name: &str, Count(value): Count| {
-        if value < 0 {
-            Err(format!("{name} is negative"))
-        } else {
-            Ok(value)
+    task.observation(clean)
+}
+
+impl WireTask {
+    /// Parses one task, without a byte order mark.
+    ///
+    /// # Errors
+    ///
+    /// A description if the text is no JSON object with the fields of a task. It can quote the text at length.
+    pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
+        if let Some(b'[') = text.trim_ascii_start().first() {
+            // serde would read a list of values as the fields in their order.
+            return Err("a list where a task was expected".to_owned());
         }
-    };
-    let count_or_0 = |name: &str, value: Option<Count>| count(name, value.unwrap_or(Count(0)));
-    Ok(Observation {
-        status: match Status::parse(&task.status) {
-            Status::Unknown(word) => Status::Unknown(clip(clean(word), STATUS_MAX)),
-            known => known,
-        },
-        is_exhausted: task.is_exhausted.is_some_and(|Flag(flag)| flag),
-        desired: count("desired_num_results", task.desired_num_results)?,
-        discovered: count_or_0("num_results_discovered", task.num_results_discovered)?,
-        enriched: count_or_0("num_results_enriched", task.num_results_enriched)?,
-        evaluated: count_or_0("num_results_evaluated", task.num_results_evaluated)?,
-        results: count("num_results", task.num_results)?,
-        query: task.query.map(|query| clip(clean(query), QUERY_MAX)),
-    })
+        parse(text).map_err(|error| error.to_string())
+    }
+
+    /// Returns what the task shows. Applies `clean` to each text before it is cut to length.
+    ///
+    /// # Errors
+    ///
+    /// A description if a counter is negative.
+    pub(super) fn observation(
+        self,
+        clean: impl Fn(String) -> String,
+    ) -> Result<Observation, String> {
+        let count = |name: &str, Count(value): Count| {
+            if value < 0 {
+                Err(format!("{name} is negative"))
+            } else {
+                Ok(value)
+            }
+        };
+        let count_or_0 = |name: &str, value: Option<Count>| count(name, value.unwrap_or(Count(0)));
+        Ok(Observation {
+            status: match Status::parse(&self.status) {
+                Status::Unknown(word) => Status::Unknown(clip(clean(word), STATUS_MAX)),
+                known => known,
+            },
+            is_exhausted: self.is_exhausted.is_some_and(|Flag(flag)| flag),
+            desired: count("desired_num_results", self.desired_num_results)?,
+            discovered: count_or_0("num_results_discovered", self.num_results_discovered)?,
+            enriched: count_or_0("num_results_enriched", self.num_results_enriched)?,
+            evaluated: count_or_0("num_results_evaluated", self.num_results_evaluated)?,
+            results: count("num_results", self.num_results)?,
+            query: self.query.map(|query| clip(clean(query), QUERY_MAX)),
+        })
+    }
 }
 
 /// The longest unknown status that is kept, in characters.

@@ -106,7 +106,11 @@ fn answers() -> impl Strategy<Value = Option<Failure>> {
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
-    let request = prop_oneof![Just(Request::Poll), Just(Request::Resume)];
+    let request = prop_oneof![
+        Just(Request::Poll),
+        Just(Request::List),
+        Just(Request::Resume)
+    ];
     let op = prop_oneof![
         4 => request.prop_map(Op::Begin),
         4 => (any::<prop::sample::Index>(), answers()).prop_map(|(i, f)| Op::Answer(i, f)),
@@ -165,7 +169,7 @@ impl World {
     fn begin(&mut self, request: Request) -> Checked {
         let admission = self.gate.admits(request, self.now);
         let is_free = match (self.gate.kind, request) {
-            (Kind::Open, _) | (Kind::PaymentRequired, Request::Poll) => true,
+            (Kind::Open, _) | (Kind::PaymentRequired, Request::Poll | Request::List) => true,
             (_, _) => false,
         };
         prop_assert_eq!(admission == Admission::Free, is_free);
@@ -243,6 +247,24 @@ fn a_closed_gate_lets_through_only_what_its_kind_allows() {
     for_each(1_500, &ops(), |ops| {
         let mut world = World::new();
         ops.into_iter().try_for_each(|op| world.apply(op))
+    });
+}
+
+/// The list is a poll of many tasks: the gate admits it, and learns from it, as from a poll.
+#[test]
+fn the_gate_makes_no_difference_between_a_poll_and_the_list() {
+    for_each(500, &ops(), |ops| {
+        let (mut polled, mut listed) = (World::new(), World::new());
+        for op in ops {
+            let listing = match op.clone() {
+                Op::Begin(Request::Poll) => Op::Begin(Request::List),
+                other => other,
+            };
+            polled.apply(op)?;
+            listed.apply(listing)?;
+            prop_assert_eq!(&polled.gate, &listed.gate);
+        }
+        Ok(())
     });
 }
 

@@ -12,6 +12,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+const MIB: usize = 1024 * 1024;
+
 /// The id of the requested task.
 const ID: &str = "0f6c1f0a-5d5e-4b0e-9a51-0d8f6a1f2c3b";
 
@@ -114,13 +116,14 @@ fn id() -> TaskId {
     ID.parse().unwrap()
 }
 
-/// Sends one request of each kind and returns the failures.
-async fn failures(client: &Client) -> [Failure; 3] {
+/// Sends a poll, a resume, a request for the account and one for the list, and returns the failures.
+async fn failures(client: &Client) -> [Failure; 4] {
     let of = |answered: TaskAnswer| answered.outcome.expect_err("a failure");
     [
         of(client.poll(&id()).await),
         of(client.resume(&id(), 5).await),
         client.user().await.expect_err("a failure"),
+        client.list(0, 100).await.expect_err("a failure"),
     ]
 }
 
@@ -281,7 +284,7 @@ async fn a_page_of_a_proxy_is_named_as_one_and_concerns_neither_the_task_nor_the
 async fn the_same_status_means_another_thing_to_a_poll_than_to_a_resume() {
     let (_dir, file) = token_file("a-token-for-tests");
     let service = Service::start(&file, |_| answer(422, "", r#"{"detail":"its words"}"#)).await;
-    let [poll, resume, user] = failures(&service.client()).await;
+    let [poll, resume, user, list] = failures(&service.client()).await;
     assert!(
         matches!(poll, Failure::NotFound { status: 422, .. }),
         "{poll:?}"
@@ -293,6 +296,10 @@ async fn the_same_status_means_another_thing_to_a_poll_than_to_a_resume() {
     assert!(
         matches!(user, Failure::Refused { status: 422, .. }),
         "{user:?}"
+    );
+    assert!(
+        matches!(list, Failure::Refused { status: 422, .. }),
+        "{list:?}"
     );
 }
 
@@ -329,4 +336,139 @@ async fn the_account_is_read_with_its_credits() {
     assert_eq!(user.email.as_deref(), Some("a@b"));
     let credits = user.available_credits.expect("credits");
     assert_eq!(credits.as_i64(), Some(25));
+}
+
+// --- the list ---
+
+#[tokio::test]
+async fn a_page_of_the_list_is_asked_for_by_offset_and_limit_and_past_caches_on_a_used_connection()
+{
+    let (_dir, file) = token_file("a-token-for-tests");
+    let service = Service::start(&file, |_| answer(200, "", &format!("[{TASK},7]"))).await;
+    let client = service.client();
+    let page = client.list(0, 100).await.expect("a page");
+    assert_eq!(page.len, 2);
+    let [entry] = &page.entries[..] else {
+        panic!("{page:?}");
+    };
+    assert_eq!((entry.id.as_str(), entry.seen.results), (ID, 50));
+    client.list(u64::MAX, 1).await.expect("a page");
+    let seen = service.seen();
+    for (request, query) in seen
+        .iter()
+        .zip(["offset=0&limit=100", "offset=18446744073709551615&limit=1"])
+    {
+        let line = format!("get /v1/discovery_tasks?{query} http/1.1\r\n");
+        assert!(request.head.starts_with(&line), "{}", request.head);
+        for header in [
+            "cache-control: no-cache",
+            "accept: application/json",
+            "authorization: bearer a-token-for-tests",
+        ] {
+            let line = format!("\r\n{header}\r\n");
+            assert!(request.head.contains(&line), "{}", request.head);
+        }
+    }
+    assert_eq!(seen.last().map(|request| request.before), Some(1));
+}
+
+#[tokio::test]
+async fn a_page_of_up_to_16_mib_is_read_and_a_longer_one_is_not_understood() {
+    let (_dir, file) = token_file("a-token-for-tests");
+    for (length, is_read) in [(2 * MIB, true), (16 * MIB, true), (16 * MIB + 1, false)] {
+        let filler = " ".repeat(length - TASK.len() - 2);
+        let body = format!("[{filler}{TASK}]");
+        let service = Service::start(&file, move |_| answer(200, "", &body)).await;
+        match service.client().list(0, 100).await {
+            Ok(page) => assert!(is_read && page.entries.len() == 1, "{length}"),
+            Err(failure) => {
+                let expected = "200: not understood: the answer is over 16777216 bytes";
+                assert_eq!(failure.to_string(), expected);
+                assert!(!is_read, "{length}");
+            }
+        }
+    }
+    // The limit of a poll stays.
+    let body = format!("{}{TASK}", " ".repeat(MIB));
+    let service = Service::start(&file, move |_| answer(200, "", &body)).await;
+    let failure = service.client().poll(&id()).await.outcome.unwrap_err();
+    assert!(
+        failure.to_string().contains("over 1048576 bytes"),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn each_status_of_the_list_keeps_its_code_and_a_redirect_is_not_followed() {
+    let (_dir, file) = token_file("a-token-for-tests");
+    let own = r#"{"detail":"its words"}"#;
+    for (code, body, variant) in [
+        (307, own, "Unexpected"),
+        (400, own, "Refused"),
+        (401, own, "Unauthorized"),
+        (402, own, "PaymentRequired"),
+        (403, own, "Forbidden"),
+        (403, r#"{"detail":"plan_required"}"#, "PaymentRequired"),
+        (404, own, "NotFound"),
+        (404, "<html>", "Unanswered"),
+        (405, own, "Unexpected"),
+        (408, own, "Unanswered"),
+        (409, own, "Unanswered"),
+        (410, own, "NotFound"),
+        (422, own, "Refused"),
+        (422, "", "Refused"),
+        (429, own, "RateLimited"),
+        (500, own, "Unanswered"),
+        (200, own, "NotUnderstood"),
+        (204, "", "NotUnderstood"),
+    ] {
+        let location = "location: /v1/discovery_tasks/\r\n";
+        let service = Service::start(&file, move |_| answer(code, location, body)).await;
+        let failure = service.client().list(0, 100).await.unwrap_err();
+        let name = format!("{failure:?}");
+        assert!(name.starts_with(variant), "{code}: {failure:?}");
+        assert_eq!(failure.status(), Some(code));
+        assert_eq!(service.seen().len(), 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_comes_too_slowly_or_not_at_all_is_unanswered() {
+    let (_dir, file) = token_file("a-token-for-tests");
+    for (head, expected) in [
+        ("HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\n[", "timeout"),
+        ("HTTP/1.1 200 X\r\n", "timeout"),
+        ("", "error sending request"),
+    ] {
+        let mut service = Service::start(&file, move |_| head.to_owned()).await;
+        service.api.timeout = Duration::from_millis(100);
+        let failure = service.client().list(0, 100).await.unwrap_err();
+        assert!(failure.to_string().contains(expected), "{failure}");
+        assert!(
+            matches!(failure, Failure::Unanswered { status: None, .. }),
+            "{failure:?}"
+        );
+    }
+    let (_dir, file) = token_file("a-token-for-tests");
+    let mut service = Service::start(&file, |_| String::new()).await;
+    // Nothing listens there.
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", port.local_addr().unwrap());
+    drop(port);
+    service.api.base_url = url.parse().unwrap();
+    let failure = service.client().list(0, 100).await.unwrap_err();
+    assert!(
+        matches!(failure, Failure::NotConnected { .. }),
+        "{failure:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_the_list_echoes_is_redacted() {
+    let (_dir, file) = token_file("a-token-for-tests");
+    let body = TASK.replace('}', r#","query":"x A-Token-For-Tests y"}"#);
+    let service = Service::start(&file, move |_| answer(200, "", &format!("[{body}]"))).await;
+    let page = service.client().list(0, 100).await.expect("a page");
+    let query = page.entries[0].seen.query.as_deref();
+    assert_eq!(query, Some("x [redacted] y"));
 }

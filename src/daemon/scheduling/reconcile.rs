@@ -88,7 +88,7 @@ async fn poll(id: &TaskId, context: &Context) -> PollAnswer {
     }
 }
 
-/// Asks the service for the account, if a refusal can concern the account or only this task.
+/// Asks the service for the account, if a refusal can concern the account or only this request.
 async fn explained(failure: Failure, context: &Context) -> Failure {
     if !failure.is_ambiguous() {
         return failure;
