@@ -13,7 +13,7 @@ fn the_list_has_an_order_and_can_omit_fields() {
         .collect();
     let mut listed = |change: &dyn Fn(&mut Semantics)| -> Vec<String> {
         change(&mut client.semantics);
-        let list = client.world.list(at(0), (0, 100), &client.semantics);
+        let list = client.world.list(at(0), at(0), (0, 100), &client.semantics);
         let tasks = list.as_array().unwrap().iter();
         tasks
             .map(|task| task["id"].as_str().unwrap().to_owned())
@@ -33,10 +33,10 @@ fn the_list_has_an_order_and_can_omit_fields() {
     let all: BTreeSet<String> = shuffled.into_iter().collect();
     assert_eq!(all.len(), 20);
 
-    let list = client.world.list(at(0), (0, 1), &client.semantics);
+    let list = client.world.list(at(0), at(0), (0, 1), &client.semantics);
     assert!(list[0].get("criteria").is_some());
     client.semantics.list_shows = ListShows::Progress;
-    let list = client.world.list(at(0), (0, 1), &client.semantics);
+    let list = client.world.list(at(0), at(0), (0, 1), &client.semantics);
     assert!(list[0].get("criteria").is_none() && list[0].get("exclude_domains").is_none());
     assert!(list[0]["num_results"].is_u64() && list[0]["query"].is_string());
 }
@@ -53,8 +53,11 @@ fn the_list_can_be_served_from_a_cache() {
                 ..client.semantics.clone()
             },
         };
-        let list =
-            |client: &mut Client, second| client.world.list(at(second), (0, 10), &client.semantics);
+        let list = |client: &mut Client, second| {
+            client
+                .world
+                .list(at(second), at(second), (0, 10), &client.semantics)
+        };
         let first = list(&mut client, 0);
         client.create(5, "q", 100, Vec::new());
         let counts = [9, 10].map(|second| list(&mut client, second).as_array().unwrap().len());
