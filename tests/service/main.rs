@@ -14,6 +14,7 @@ mod hostile_service;
 mod semantics_service;
 mod simulator;
 mod simulator_faults;
+mod simulator_list;
 mod simulator_results;
 mod spend;
 mod wire_fuzz;

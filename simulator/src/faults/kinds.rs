@@ -70,3 +70,23 @@ impl Fault {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_a_name_that_selects_it() {
+        for (name, fault) in kinds() {
+            assert_eq!(fault.name(), name);
+            assert_eq!(Fault::named(name), Some(fault));
+        }
+    }
+
+    #[test]
+    fn a_bad_network_neither_resumes_tasks_nor_changes_pages_of_the_list() {
+        let network = Fault::of_a_bad_network();
+        assert_eq!(network.len(), 22 + 5);
+        assert!(!network.iter().any(Fault::is_of_list));
+    }
+}

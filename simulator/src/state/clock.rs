@@ -113,10 +113,10 @@ mod tests {
     fn the_past_is_known_across_jumps_and_changes_of_the_speed() {
         let mut clock = Clock::new(0.0);
         let start = clock.now();
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         let jumped = clock.now();
         clock.set_speed(1e6);
-        let moment = |real, time| Now { real, time };
+        let moment = |real, time| Now { time, real };
         let second = Duration::from_secs(1);
         let minute = 60 * second;
         let later = |by| clock.before(moment(jumped.real + minute, minute), by);
