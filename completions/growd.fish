@@ -138,6 +138,8 @@ complete -c growd -n "__fish_growd_using_subcommand simulate" -l results-limit -
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l results-default-limit -d 'The default `limit` of results; at most the largest' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l limit-excess -d 'What happens to a larger `limit`' -r -f -a "clamped\t'It is reduced to what is allowed'
 refused\t'The request is refused: with 422, or with 400 if the body alone does not show the excess'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-excess -d 'What happens to a larger `limit` of the list of tasks [default: as --limit-excess]' -r -f -a "clamped\t'It is reduced to what is allowed'
+refused\t'The request is refused: with 422, or with 400 if the body alone does not show the excess'"
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-order -d 'The order of the list' -r -f -a "newest\t'The newest task first'
 oldest\t'The oldest task first'
 random\t'A fixed random order; a new task can appear anywhere in it'
@@ -145,6 +147,8 @@ shuffled\t'A new random order at each request'"
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-shows -d 'What the list shows of a task' -r -f -a "task\t'The task as a GET shows it'
 progress\t'The task without criteria, data sources and exclusions'"
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-delay -d 'How long (real time) the list is served from a cache, without new tasks, such as 5s' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-lag -d 'How old (real time) the list always is, such as 5s: it shows each task as it was, and no task that is younger' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l strangers -d 'Tasks of colleagues that the list contains too, spread among the account\'s own. A GET of one is answered 404' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l fault -d 'Make a share of the requests meet this fault; can be repeated' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l chaos -d 'Make a share of all requests meet a fault of any kind, 0 to 1' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F

@@ -43,6 +43,6 @@ pub use self::{
         RefusalBody, Scenario, Scores, Semantics, Settings, Shape, WhileRunning,
     },
     simulator::{Simulator, start},
-    state::{RequestEntry, RequestLog},
+    state::{ListRequest, RequestEntry, RequestLog},
     world::{LedgerEntry, RunEntry},
 };

@@ -115,9 +115,9 @@ impl Simulator {
     ///
     /// # Panics
     ///
-    /// Panics if the fault is invalid, such as a status of 200 without a body.
+    /// Panics if the fault is invalid, such as a status of 200 without a body, or a fault of the list for another endpoint.
     pub fn script(&self, rule: Rule) {
-        valid(rule.fault.check());
+        valid(rule.check());
         self.state().fault_plan.script.push(rule);
     }
 
@@ -150,7 +150,7 @@ impl Simulator {
         self.state().world.ledger().to_vec()
     }
 
-    /// Returns every finished run, with the time of its end and of the first poll that showed it.
+    /// Returns every finished run, with the time of its end and of the first poll and the first page that showed it.
     #[must_use]
     pub fn runs(&self) -> Vec<RunEntry> {
         self.state().runs()

@@ -15,6 +15,7 @@ mod list_fuzz;
 mod semantics_service;
 mod simulator;
 mod simulator_faults;
+mod simulator_list;
 mod simulator_results;
 mod spend;
 mod wire_fuzz;

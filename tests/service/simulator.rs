@@ -305,7 +305,8 @@ async fn each_switch_can_be_set_at_run_time_and_reset_to_its_default() {
         "undelivered_percent": 70, "market": 800, "exclusions_excess": "refused",
         "scores": "number", "list_limit": 90, "list_default_limit": 9, "results_limit": 200,
         "results_default_limit": 10, "limit_excess": "clamped", "list_order": "random",
-        "list_shows": "progress", "list_delay_ms": 1_000,
+        "list_shows": "progress", "list_delay_ms": 1_000, "list_excess": "refused",
+        "list_lag_ms": 1_000, "strangers": 10,
     });
     let patch = async |semantics: &Value| {
         let request = api.request(Method::PATCH, "/_simulator/settings");
@@ -352,6 +353,11 @@ async fn the_control_endpoints_refuse_invalid_requests() {
         ("script", fault(hang), "`x`"),
         ("script", fault(ok), "200"),
         ("script", json!({ "fault": "503", "on": "put" }), "resume"),
+        (
+            "script",
+            json!({ "fault": "list_empty", "on": "get" }),
+            "only for the list",
+        ),
         ("advance", json!({ "seconds": -1 }), "seconds"),
     ];
     for (path, body, word) in refused {

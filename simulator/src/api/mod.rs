@@ -62,8 +62,10 @@ fn dispatch(state: &mut State, request: &ApiRequest, now: Now) -> Result<ApiResp
         Endpoint::Create => create(state, now, &request.body),
         Endpoint::List => {
             let limits = (semantics.list_default_limit, semantics.list_limit);
-            let page = page(&request.query, limits, semantics.limit_excess)?;
-            Ok(ApiResponse::ok(state.world.list(now, page, semantics)))
+            let page = page(&request.query, limits, semantics.excess_of_list())?;
+            let past = state.clock.before(now, semantics.list_lag());
+            let list = state.world.list(now, past, page, semantics);
+            Ok(ApiResponse::ok(list))
         }
         Endpoint::Get => {
             let task = state.world.poll(now, id, semantics);

@@ -1,10 +1,12 @@
-//! The kinds of faults, and their names.
+//! A fault, its name and its check.
 
 use std::{collections::BTreeMap, mem::discriminant, str::FromStr};
 
 use axum::http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Value, json};
+
+use crate::{endpoint::Endpoint, faults::kinds::kinds};
 
 /// One way in which a request fails.
 ///
@@ -108,6 +110,28 @@ pub enum Fault {
     WrongId,
     /// Takes effect; the response has no body.
     Empty,
+    /// Each task of a page of the list is `done`.
+    ListAllDone,
+    /// Each task of a page of the list is `in_progress`.
+    ListAllRunning,
+    /// Each task of a page of the list is `failed`.
+    ListAllFailed,
+    /// Each task of a page of the list is done, exhausted, and has 250 of 250 results.
+    ListFull,
+    /// The counters of a page of the list are halved.
+    ListFallen,
+    /// The counters of a page of the list are doubled.
+    ListRisen,
+    /// A page of the list has each task twice, the second time with higher counters.
+    ListTwice,
+    /// The ids of a page of the list are those of other tasks, always the same ones.
+    ListOthers,
+    /// A page of the list is empty.
+    ListEmpty,
+    /// One entry of a page of the list is unusable: it is no object, or lacks the id, or has a text for a counter, …
+    ListBadEntry,
+    /// A page of the list is `{"items": […]}`.
+    ListObject,
 }
 
 /// Reasons in `detail.error` if the account cannot pay, from the vendor's client.
@@ -115,49 +139,6 @@ const PAYMENT_REASONS: [&str; 3] = ["plan_required", "payment_failed", "insuffic
 
 /// The HTML page of a proxy.
 pub(crate) const PAGE: &str = "<!doctype html><title>Simulated</title><p>This is not JSON.";
-
-/// Returns each kind except statuses, with its name and typical values.
-fn kinds() -> [(&'static str, Fault); 23] {
-    use Fault::{
-        ByteOrderMark, ColleagueFirst, Delay, Empty, FloatNumbers, Hang, HangAfter, Huge, Late,
-        LostAfter, LostBefore, MissingFields, NotJson, NumericFlags, QuotedNumbers, RawControls,
-        Redirect, Reset, SlowBody, Truncated, WrongId, WrongTypes,
-    };
-    let reset = |takes_effect| Reset { takes_effect };
-    let location = "/v1/moved".to_owned();
-    // A seed selects from this list by position, so a new kind goes to its end.
-    [
-        ("lost_before", LostBefore),
-        ("lost_after", LostAfter),
-        ("reset", reset(false)),
-        ("reset_after", reset(true)),
-        ("hang", Hang { ms: 1_000 }),
-        ("hang_after", HangAfter { ms: 1_000 }),
-        ("delay", Delay { ms: 250 }),
-        ("late", Late { ms: 250 }),
-        ("not_json", NotJson),
-        ("truncated", Truncated),
-        ("missing_fields", MissingFields),
-        ("wrong_types", WrongTypes),
-        ("huge", Huge { bytes: 2 << 20 }),
-        ("slow_body", SlowBody { ms_per_byte: 2 }),
-        (
-            "redirect",
-            Redirect {
-                status: 307,
-                location,
-            },
-        ),
-        ("wrong_id", WrongId),
-        ("empty", Empty),
-        ("quoted_numbers", QuotedNumbers),
-        ("float_numbers", FloatNumbers),
-        ("numeric_flags", NumericFlags),
-        ("raw_controls", RawControls),
-        ("byte_order_mark", ByteOrderMark),
-        ("colleague_first", ColleagueFirst { new: 25 }),
-    ]
-}
 
 impl Fault {
     /// Returns the fault with this name, with typical values: a kind such as `"reset_after"`, or a status.
@@ -260,6 +241,30 @@ impl Fault {
         }
     }
 
+    /// Whether the fault changes a page of the list, and so is only for requests for the list.
+    #[must_use]
+    pub fn is_of_list(&self) -> bool {
+        matches!(
+            self,
+            Self::ListAllDone
+                | Self::ListAllRunning
+                | Self::ListAllFailed
+                | Self::ListFull
+                | Self::ListFallen
+                | Self::ListRisen
+                | Self::ListTwice
+                | Self::ListOthers
+                | Self::ListEmpty
+                | Self::ListBadEntry
+                | Self::ListObject
+        )
+    }
+
+    /// Whether a request to this endpoint can meet the fault.
+    pub(crate) fn is_possible_at(&self, endpoint: Endpoint) -> bool {
+        endpoint == Endpoint::List || !self.is_of_list()
+    }
+
     /// Checks that each value is in its range; the error names the field.
     pub(crate) fn check(&self) -> Result<(), String> {
         match self {
@@ -299,16 +304,6 @@ impl Fault {
             ),
             _ => Ok(()),
         }
-    }
-
-    /// Returns the faults of the network and of an overloaded server.
-    pub(crate) fn of_a_bad_network() -> Vec<Self> {
-        let kinds = kinds().into_iter().map(|(_, fault)| fault);
-        let kinds = kinds.filter(|fault| !matches!(fault, Self::ColleagueFirst { .. }));
-        let statuses = ["408", "500", "503", "502", "504_after"];
-        kinds
-            .chain(statuses.into_iter().filter_map(Self::named))
-            .collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Faults: the kinds, the rules that select requests, and the plan that applies the rules.
 
 mod fault;
+mod kinds;
 mod plan;
 mod rules;
 

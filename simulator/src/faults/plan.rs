@@ -42,6 +42,7 @@ impl FaultPlan {
     fn scripted(&mut self, endpoint: Endpoint, task: Option<&str>) -> Option<Fault> {
         let index = self.script.iter_mut().position(|rule| {
             let matches = rule.on.covers(endpoint)
+                && rule.fault.is_possible_at(endpoint)
                 && (rule.task.is_none() || rule.task.as_deref() == task)
                 && rule.times != Some(0);
             if matches && rule.skip > 0 {
@@ -62,7 +63,10 @@ impl FaultPlan {
     }
 
     fn random(&mut self, endpoint: Endpoint, odds: &[Odds], chaos: &Chaos) -> Option<Fault> {
-        for odds in odds.iter().filter(|odds| odds.on.covers(endpoint)) {
+        for odds in odds
+            .iter()
+            .filter(|odds| odds.on.covers(endpoint) && odds.fault.is_possible_at(endpoint))
+        {
             if self.rng.random_bool(odds.probability) {
                 return Some(odds.fault.clone());
             }
@@ -71,6 +75,7 @@ impl FaultPlan {
             return None;
         }
         let mut mix = chaos.mix();
+        mix.retain(|fault| fault.is_possible_at(endpoint));
         (!mix.is_empty()).then(|| mix.swap_remove(self.rng.random_range(0..mix.len())))
     }
 }

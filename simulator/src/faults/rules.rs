@@ -42,6 +42,20 @@ impl On {
     }
 }
 
+impl On {
+    /// Checks a fault for these requests; the error names the field.
+    fn check(self, fault: &Fault) -> Result<(), String> {
+        fault.check()?;
+        if fault.is_of_list() && !matches!(self, Self::Any | Self::List) {
+            let name = fault.name();
+            return Err(format!(
+                "fault: {name} is only for the list; use list or any as the requests"
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl FromStr for On {
     type Err = String;
 
@@ -111,6 +125,11 @@ impl Rule {
         self
     }
 
+    /// Checks that each value is in its range; the error names the field.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.on.check(&self.fault)
+    }
+
     /// Skips this many requests first.
     #[must_use]
     pub fn after(mut self, skip: u32) -> Self {
@@ -137,6 +156,13 @@ pub struct Odds {
     pub fault: Fault,
     /// The share of these requests that meet it, 0 to 1.
     pub probability: f64,
+}
+
+impl Odds {
+    /// Checks that the fault is valid for these requests; the error names the field.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.on.check(&self.fault)
+    }
 }
 
 impl FromStr for Odds {

@@ -119,6 +119,9 @@ mod tests {
             "--list-order=shuffled",
             "--list-shows=progress",
             "--list-delay=1500ms",
+            "--list-excess=refused",
+            "--list-lag=2s",
+            "--strangers=7",
         ])
         .unwrap();
         assert_eq!(options.tasks.len(), 3);
@@ -159,6 +162,9 @@ mod tests {
             list_order: ListOrder::Shuffled,
             list_shows: ListShows::Progress,
             list_delay_ms: 1_500,
+            list_excess: Some(Excess::Refused),
+            list_lag_ms: 2_000,
+            strangers: 7,
         };
         assert_eq!(*semantics, expected);
         let odds = &options.settings.odds;
@@ -188,6 +194,8 @@ mod tests {
             ("--fault=403_no_reason=1", "plan_required"),
             ("--yield=101", "more than 100"),
             ("--list-limit=0", "at least 1"),
+            ("--strangers=1000001", "more than 1000000"),
+            ("--fault=get:list_empty=0.1", "only for the list"),
             ("--work-delay=1500ms", "whole seconds"),
             ("--speed=-1", "speed: -1"),
             ("--chaos=1.5", "between 0 and 1"),

@@ -1,9 +1,12 @@
 //! One switch for each undocumented behaviour of the real service.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use clap::{ArgAction, Args, ValueEnum};
 use serde::{Deserialize, Serialize};
+
+/// The largest number of tasks of colleagues.
+const MAX_STRANGERS: u32 = 1_000_000;
 
 /// What the simulator does where the behaviour of the real service is not documented.
 ///
@@ -92,6 +95,9 @@ pub struct Semantics {
     /// What happens to a larger `limit`.
     #[arg(long, value_enum, default_value_t = Excess::Refused)]
     pub limit_excess: Excess,
+    /// What happens to a larger `limit` of the list of tasks [default: as --limit-excess].
+    #[arg(long, value_enum)]
+    pub list_excess: Option<Excess>,
     /// The order of the list.
     #[arg(long, value_enum, default_value_t)]
     pub list_order: ListOrder,
@@ -101,6 +107,12 @@ pub struct Semantics {
     /// How long (real time) the list is served from a cache, without new tasks, such as 5s.
     #[arg(long = "list-delay", value_name = "DURATION", default_value = "0s", value_parser = milliseconds)]
     pub list_delay_ms: u64,
+    /// How old (real time) the list always is, such as 5s: it shows each task as it was, and no task that is younger.
+    #[arg(long = "list-lag", value_name = "DURATION", default_value = "0s", value_parser = milliseconds)]
+    pub list_lag_ms: u64,
+    /// Tasks of colleagues that the list contains too, spread among the account's own. A GET of one is answered 404.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub strangers: u32,
 }
 
 fn milliseconds(text: &str) -> Result<u64, String> {
@@ -124,6 +136,16 @@ impl Default for Semantics {
 }
 
 impl Semantics {
+    /// Returns what happens to a `limit` of the list above the largest.
+    pub(crate) fn excess_of_list(&self) -> Excess {
+        self.list_excess.unwrap_or(self.limit_excess)
+    }
+
+    /// How old the list always is, in real time.
+    pub(crate) fn list_lag(&self) -> Duration {
+        Duration::from_millis(self.list_lag_ms)
+    }
+
     /// Checks that each value is in its range; the error names the field.
     pub(crate) fn check(&self) -> Result<(), String> {
         for (name, number) in [
@@ -136,6 +158,12 @@ impl Semantics {
             if number == 0 {
                 return Err(format!("semantics.{name}: must be at least 1"));
             }
+        }
+        if self.strangers > MAX_STRANGERS {
+            let strangers = self.strangers;
+            return Err(format!(
+                "semantics.strangers: {strangers} is more than {MAX_STRANGERS}"
+            ));
         }
         for (name, percent) in [
             ("yield_percent", self.yield_percent),

@@ -38,6 +38,12 @@ KIND is one of
                  no effect; the status with this reason in detail.error
   colleague_first
                  takes effect, after another client has requested 25 results
+  list_all_done, list_all_running, list_all_failed, list_full, list_fallen, list_risen,
+  list_twice, list_others, list_empty, list_bad_entry, list_object
+                 for the list only; the page is wrong: each task is done, running, failed,
+                 or complete; counters are halved or doubled; each task is listed twice,
+                 or has another id; no task is listed; one entry is unusable; the page is
+                 inside an object
   JSON           as for POST /_simulator/script, for every other fault, such as
                  {\"kind\": \"status\", \"code\": 200, \"text\": \"oops\",
                  \"headers\": {\"Content-Type\": \"text/plain\"}}
@@ -108,8 +114,8 @@ impl Settings {
                 ));
             }
         }
-        let odds = self.odds.iter().map(|odds| &odds.fault);
+        self.odds.iter().try_for_each(Odds::check)?;
         let chaos = self.chaos.kinds.iter().flatten();
-        odds.chain(chaos).try_for_each(Fault::check)
+        chaos.into_iter().try_for_each(Fault::check)
     }
 }

@@ -154,6 +154,7 @@ async fn extend_script(Extract(shared): State, body: Bytes) -> Answer {
         value => serde_json::from_value::<Rule>(value).map(|rule| vec![rule]),
     };
     let rules: Vec<Rule> = rules.map_err(invalid)?;
+    rules.iter().try_for_each(Rule::check).map_err(invalid)?;
     let mut state = shared.lock();
     state.fault_plan.script.extend(rules);
     Ok(Json(json!(state.fault_plan.script)))

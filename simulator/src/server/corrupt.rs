@@ -2,11 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{api::response::ApiResponse, faults::Fault};
+use crate::{api::response::ApiResponse, faults::Fault, server::corrupt_list};
 
 /// Returns the response with the changes of this fault, or unchanged if the fault has none.
-pub(crate) fn corrupted(fault: &Fault, mut response: ApiResponse) -> ApiResponse {
+///
+/// `seed` selects what is changed, where there is a choice.
+pub(crate) fn corrupted(fault: &Fault, mut response: ApiResponse, seed: u64) -> ApiResponse {
     let body = &mut response.body;
+    corrupt_list::corrupt(fault, body, seed);
     match fault {
         Fault::MissingFields => each_object(body, |object| {
             for name in [

@@ -105,7 +105,10 @@ pub(crate) async fn inject(
             );
             with_body(&exchange, &response, JSON, body)
         }
-        fault => exchange.respond(&corrupt::corrupted(&fault, response)),
+        fault => {
+            let corrupted = corrupt::corrupted(&fault, response, exchange.seq);
+            exchange.respond(&corrupted)
+        }
     }
 }
 

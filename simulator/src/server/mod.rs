@@ -3,6 +3,7 @@
 pub(crate) mod connection;
 mod control;
 mod corrupt;
+mod corrupt_list;
 mod exchange;
 mod inject;
 

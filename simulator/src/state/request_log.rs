@@ -5,8 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::endpoint::Endpoint;
+
 /// The number of requests kept in detail.
 const KEPT_REQUESTS: usize = 1_000;
+
+/// The number of requests for the list that are kept.
+const KEPT_LISTS: usize = 10_000;
 
 /// All requests to the API, without those to the control endpoints.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -25,6 +30,42 @@ pub struct RequestLog {
     pub peak_concurrency: u64,
     /// The most recent requests, oldest first; at most 1,000.
     pub last: VecDeque<RequestEntry>,
+    /// The most recent requests for the list of tasks, oldest first; at most 10,000.
+    pub lists: VecDeque<ListRequest>,
+}
+
+/// One request for the list of tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ListRequest {
+    /// Its number among all requests, as in [`RequestEntry::seq`].
+    pub seq: u64,
+    /// When it was received, in real time.
+    pub at: Timestamp,
+    /// The requested offset; `None` if the request has none, or one that is no number.
+    pub offset: Option<u64>,
+    /// The requested limit, before it is clamped or refused; `None` if the request has none, or one that is no number.
+    pub limit: Option<u64>,
+    /// The status of the response, if there was one.
+    pub status: Option<u16>,
+}
+
+impl ListRequest {
+    /// Reads offset and limit from the path and query of a request.
+    fn of(entry: &RequestEntry) -> Self {
+        let query = entry.path.split_once('?').map_or("", |(_, query)| query);
+        let number = |wanted: &str| {
+            let pairs = url::form_urlencoded::parse(query.as_bytes());
+            let last = pairs.filter(|(name, _)| name == wanted).last();
+            last.and_then(|(_, value)| value.parse().ok())
+        };
+        Self {
+            seq: entry.seq,
+            at: entry.at,
+            offset: number("offset"),
+            limit: number("limit"),
+            status: None,
+        }
+    }
 }
 
 /// One request.
@@ -62,6 +103,12 @@ impl RequestLog {
         if self.last.len() == KEPT_REQUESTS {
             self.last.pop_front();
         }
+        if entry.kind == Endpoint::List.name() {
+            if self.lists.len() == KEPT_LISTS {
+                self.lists.pop_front();
+            }
+            self.lists.push_back(ListRequest::of(&entry));
+        }
         self.last.push_back(entry);
         self.total
     }
@@ -71,6 +118,9 @@ impl RequestLog {
         *self.by_status.entry(status).or_default() += 1;
         if let Some(entry) = self.last.iter_mut().rev().find(|entry| entry.seq == seq) {
             entry.status = Some(status);
+        }
+        if let Ok(index) = self.lists.binary_search_by_key(&seq, |request| request.seq) {
+            self.lists[index].status = Some(status);
         }
     }
 

@@ -7,7 +7,10 @@ use std::collections::HashSet;
 
 use crate::{
     random::{derive_seed, splitmix64},
-    world::company::{Company, NAME_COUNT},
+    world::{
+        company::{Company, NAME_COUNT},
+        permutation::Permutation,
+    },
 };
 
 /// The number of companies within which the order of a task differs from that of its market.
@@ -108,50 +111,12 @@ impl DiscoveryOrder {
     }
 }
 
-/// A pseudo-random permutation of the numbers below `len`.
-#[derive(Debug, Clone, Copy)]
-struct Permutation {
-    key: u64,
-    len: u64,
-}
-
-impl Permutation {
-    /// Returns the number at index `nth`, which must be below `len`.
-    ///
-    /// A Feistel network permutes the numbers below a power of four. A number of `len` or more passes it again (cycle
-    /// walking).
-    fn at(self, nth: u64) -> u64 {
-        let bits = u64::BITS - self.len.saturating_sub(1).leading_zeros();
-        let half = bits.div_ceil(2).max(1);
-        let mask = (1 << half) - 1;
-        let mut number = nth;
-        loop {
-            let (mut left, mut right) = (number >> half, number & mask);
-            for round in 0..4 {
-                let mixed = splitmix64(self.key.wrapping_add(round), right) & mask;
-                (left, right) = (right, left ^ mixed);
-            }
-            number = left << half | right;
-            if number < self.len {
-                return number;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
-        #[test]
-        fn a_permutation_contains_each_number_once(key: u64, len in 1..600u64) {
-            let seen: HashSet<u64> = (0..len).map(|nth| Permutation { key, len }.at(nth)).collect();
-            prop_assert_eq!(seen.len() as u64, len);
-            prop_assert!(seen.iter().all(|number| *number < len));
-        }
-
         #[test]
         fn an_order_is_the_market_without_excluded_companies(
             world: u64, seed: u64, size in 0..300u32,

@@ -39,6 +39,8 @@ pub struct RunEntry {
     pub started_at: Timestamp,
     /// When it ended, in virtual time.
     pub ended_at: Timestamp,
-    /// When a poll first showed the end, in virtual time; `None` if no poll did (yet).
+    /// When a poll of the task first showed the end, in virtual time; `None` if no poll did (yet).
     pub noticed_at: Option<Timestamp>,
+    /// When a page of the list first showed the end, in virtual time; `None` if no page did (yet).
+    pub listed_at: Option<Timestamp>,
 }

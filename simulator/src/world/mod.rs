@@ -7,6 +7,7 @@ pub(crate) mod domains;
 mod ledger;
 mod list;
 mod match_rate;
+mod permutation;
 mod results;
 mod share;
 mod task;
@@ -95,6 +96,7 @@ impl World {
         }
         self.by_id.insert(id.clone(), nth);
         self.tasks.push(task);
+        self.record_added(now, nth, semantics);
         Ok(id)
     }
 
@@ -120,6 +122,7 @@ impl World {
             started_at: self.timestamp(run.from),
             ended_at: self.timestamp(run.to),
             noticed_at: run.noticed.map(|noticed| self.timestamp(noticed)),
+            listed_at: run.listed.map(|listed| self.timestamp(listed)),
         })
         .collect()
     }
@@ -136,14 +139,14 @@ impl World {
     pub fn poll(&mut self, now: Now, id: &str, semantics: &Semantics) -> Option<Value> {
         let nth = *self.by_id.get(id)?;
         let snapshot = self.polled(now, nth, semantics);
-        Some(self.render(nth, snapshot))
+        Some(self.render(nth, snapshot, ListShows::Task))
     }
 
     /// Returns the task as a GET would show it, without the effects of a GET.
     pub fn inspect(&mut self, now: Now, id: &str, semantics: &Semantics) -> Option<Value> {
         let nth = *self.by_id.get(id)?;
         self.advanced(now, nth, semantics);
-        Some(self.render(nth, self.visible(now, nth)))
+        Some(self.render(nth, self.tasks[nth].visible(now), ListShows::Task))
     }
 
     /// Returns the task as a GET shows it, with a page (offset and limit) of its results.
@@ -156,7 +159,7 @@ impl World {
     ) -> Option<Value> {
         let nth = *self.by_id.get(id)?;
         let snapshot = self.polled(now, nth, semantics);
-        let mut response = self.render(nth, snapshot);
+        let mut response = self.render(nth, snapshot, ListShows::Task);
         let task = &self.tasks[nth];
         let ranked = results::ranked(task, snapshot.num_results, semantics.undelivered_percent);
         let page = ranked.into_iter().skip(offset).take(limit).map(|result| {
@@ -176,52 +179,14 @@ impl World {
     ) -> Option<Vec<String>> {
         let nth = *self.by_id.get(id)?;
         self.advanced(now, nth, semantics);
-        let snapshot = self.visible(now, nth);
         let task = &self.tasks[nth];
+        let snapshot = task.visible(now);
         (snapshot.status == Status::Done).then(|| {
             results::ranked(task, snapshot.num_results, semantics.undelivered_percent)
                 .into_iter()
                 .map(|result| task.discovery.company(result).domain())
                 .collect()
         })
-    }
-
-    /// Returns a page (offset and limit) of the list of tasks.
-    pub fn list(
-        &mut self,
-        now: Now,
-        (offset, limit): (usize, usize),
-        semantics: &Semantics,
-    ) -> Value {
-        if self.list.begin(now.real, semantics) {
-            let numbers = 0..self.tasks.len();
-            let snapshots = numbers.map(|nth| self.polled(now, nth, semantics));
-            let snapshots = snapshots.collect();
-            self.list.store(now.real, snapshots);
-        }
-        let count = self.list.cached().map_or(self.tasks.len(), <[_]>::len);
-        let order = self.list.order(self.seed, count, semantics.list_order);
-        let page = order.into_iter().skip(offset).take(limit).map(|nth| {
-            let snapshot = match self.list.cached() {
-                Some(snapshots) => snapshots[nth],
-                None => self.polled(now, nth, semantics),
-            };
-            let mut task = self.render(nth, snapshot);
-            if let (ListShows::Progress, Some(fields)) =
-                (semantics.list_shows, task.as_object_mut())
-            {
-                for name in [
-                    "auto_data_sources",
-                    "data_sources",
-                    "criteria",
-                    "exclude_domains",
-                ] {
-                    fields.remove(name);
-                }
-            }
-            task
-        });
-        Value::Array(page.collect())
     }
 
     /// Resumes a task as another client of the same account.
@@ -248,7 +213,7 @@ impl World {
         let nth = *self.by_id.get(id).ok_or((Refusal::NotFound, None))?;
         let no_credits = credits.is_some() && self.credits_left(now, semantics, credits) == 0;
         let before = self.advanced(now, nth, semantics).snapshot(now.time);
-        let visible = self.visible(now, nth);
+        let visible = self.tasks[nth].visible(now);
         let grant = if no_credits {
             Err(Refusal::NoCredits)
         } else {
@@ -268,6 +233,7 @@ impl World {
             by_colleague: false,
         });
         let granted = grant.map_err(|refusal| (refusal, Some(seq)))?;
+        self.before_change(nth, semantics);
         let task = &mut self.tasks[nth];
         if before.is_running() && semantics.resume_while_running == WhileRunning::Queued {
             task.queued.push_back(granted);
@@ -285,7 +251,8 @@ impl World {
         } else {
             visible
         };
-        let task = self.render(nth, snapshot);
+        self.record_change(now, nth, semantics);
+        let task = self.render(nth, snapshot, ListShows::Task);
         Ok(Resumed { seq, task })
     }
 
@@ -303,10 +270,17 @@ impl World {
 
     /// Converts virtual time to a timestamp.
     pub fn timestamp(&self, time: Duration) -> Timestamp {
-        SignedDuration::try_from(time)
-            .ok()
-            .and_then(|time| self.epoch.checked_add(time).ok())
-            .unwrap_or(Timestamp::MAX)
+        self.timestamp_before(SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX))
+    }
+
+    /// Converts virtual time to a timestamp; it can be before virtual time 0.
+    fn timestamp_before(&self, time: SignedDuration) -> Timestamp {
+        let limit = if time.is_negative() {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        };
+        self.epoch.checked_add(time).unwrap_or(limit)
     }
 
     /// The task, advanced to `now`.
@@ -316,16 +290,9 @@ impl World {
         task
     }
 
-    /// Counts a poll, which can make results fall, and returns what it shows.
+    /// Counts a poll of one task and returns what it shows; records when it first shows the end of a run.
     fn polled(&mut self, now: Now, nth: usize, semantics: &Semantics) -> Snapshot {
-        let task = self.advanced(now, nth, semantics);
-        if semantics.falls == Falls::AtLooks && task.snapshot(now.time).status == Status::Done {
-            task.polls += 1;
-            if task.polls.is_multiple_of(3) {
-                task.withdraw(semantics.falls_by);
-            }
-        }
-        let visible = self.visible(now, nth);
+        let visible = self.observed(now, nth, semantics);
         let last = self.tasks[nth].finished_runs.last_mut();
         if let Some(run) = last.filter(|run| run.noticed.is_none() && !visible.is_running()) {
             run.noticed = Some(now.time);
@@ -333,34 +300,57 @@ impl World {
         visible
     }
 
-    /// What GETs show: the task's snapshot, or the one before a resume while `visibility_delay_ms` lasts.
-    fn visible(&self, now: Now, nth: usize) -> Snapshot {
-        let task = &self.tasks[nth];
-        task.stale
-            .filter(|stale| now.real < stale.until)
-            .map_or_else(|| task.snapshot(now.time), |stale| stale.snapshot)
+    /// Counts an observation, which can make results fall, and returns what it shows.
+    fn observed(&mut self, now: Now, nth: usize, semantics: &Semantics) -> Snapshot {
+        let task = self.advanced(now, nth, semantics);
+        if semantics.falls == Falls::AtLooks && task.snapshot(now.time).status == Status::Done {
+            task.polls += 1;
+            if task.polls.is_multiple_of(3) {
+                self.before_change(nth, semantics);
+                self.tasks[nth].withdraw(semantics.falls_by);
+                self.record_change(now, nth, semantics);
+            }
+        }
+        self.tasks[nth].visible(now)
     }
 
-    fn render(&self, nth: usize, snapshot: Snapshot) -> Value {
+    fn render(&self, nth: usize, snapshot: Snapshot, shows: ListShows) -> Value {
         let task = &self.tasks[nth];
-        json!({
-            "id": task.id,
-            "created_at": format!("{:.6}", self.timestamp(task.created)),
-            "status": snapshot.status,
-            "query": task.input.query,
-            "desired_num_results": snapshot.desired_num_results,
-            "is_exhausted": snapshot.is_exhausted,
-            "num_results_discovered": snapshot.num_results_discovered,
-            "num_results_enriched": snapshot.num_results_enriched,
-            "num_results_evaluated": snapshot.num_results_evaluated,
-            "num_results": snapshot.num_results,
-            "table_id": null,
-            "auto_data_sources": task.input.auto_data_sources,
-            "data_sources": task.input.data_sources,
-            "criteria": task.input.criteria,
-            "exclude_domains": task.input.exclude_domains,
-        })
+        let created = self.timestamp(task.created);
+        render(&task.id, created, &task.input, snapshot, shows)
     }
+}
+
+/// Returns a task in the form of the service.
+fn render(
+    id: &str,
+    created: Timestamp,
+    input: &TaskInput,
+    snapshot: Snapshot,
+    shows: ListShows,
+) -> Value {
+    let mut task = json!({
+        "id": id,
+        "created_at": format!("{created:.6}"),
+        "status": snapshot.status,
+        "query": input.query,
+        "desired_num_results": snapshot.desired_num_results,
+        "is_exhausted": snapshot.is_exhausted,
+        "num_results_discovered": snapshot.num_results_discovered,
+        "num_results_enriched": snapshot.num_results_enriched,
+        "num_results_evaluated": snapshot.num_results_evaluated,
+        "num_results": snapshot.num_results,
+        "table_id": null,
+    });
+    if shows == ListShows::Task {
+        task["auto_data_sources"] = json!(input.auto_data_sources);
+        // Conversions are cheaper than `json!`, which serializes each part: a page has 100 tasks.
+        let texts = |texts: &[String]| texts.iter().map(String::as_str).collect::<Value>();
+        task["data_sources"] = texts(&input.data_sources);
+        task["criteria"] = Value::Array(input.criteria.clone());
+        task["exclude_domains"] = texts(&input.exclude_domains);
+    }
+    task
 }
 
 /// Returns how many of the `requested` results a resume of the task is granted.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     options::{Desired, Falls, Semantics, Shape},
     world::{
+        Now,
         discovery::DiscoveryOrder,
         match_rate::MatchRate,
         share::{percent, scaled},
@@ -116,8 +117,10 @@ pub(crate) struct TrailingWork {
 pub(crate) struct FinishedRun {
     pub from: Duration,
     pub to: Duration,
-    /// When a poll first showed the end.
+    /// When a poll of the task first showed the end.
     pub noticed: Option<Duration>,
+    /// When a page of the list first showed the end.
+    pub listed: Option<Duration>,
 }
 
 /// The snapshot that GETs show until the real time `until`.
@@ -137,6 +140,7 @@ impl Task {
                 from: run.starts,
                 to: end,
                 noticed: None,
+                listed: None,
             });
             self.intake = run.to;
             if let Some(rest) = run.reopens_to {
@@ -192,6 +196,13 @@ impl Task {
                 .matches_among(evaluated)
                 .saturating_sub(self.withdrawn),
         }
+    }
+
+    /// What GETs show: the true state, or the one before a resume while `visibility_delay_ms` lasts.
+    pub fn visible(&self, now: Now) -> Snapshot {
+        self.stale
+            .filter(|stale| now.real < stale.until)
+            .map_or_else(|| self.snapshot(now.time), |stale| stale.snapshot)
     }
 
     /// Adds `granted` results to the current run, or starts a run for them.

@@ -89,6 +89,7 @@ fn names(page: &Value) -> Vec<String> {
 }
 
 /// A client that creates tasks in a world.
+#[derive(Clone)]
 struct Client {
     world: World,
     semantics: Semantics,

@@ -33,7 +33,7 @@ fn the_same_seed_makes_the_same_world() {
                 .add(at(0), &Scenario::default(), None, &semantics)
                 .unwrap();
         }
-        world.list(at(60), (0, 10), &semantics)
+        world.list(at(60), at(60), (0, 10), &semantics)
     };
     assert_eq!(list(7), list(7));
     assert_ne!(list(7), list(8));
@@ -266,6 +266,6 @@ fn polls_of_thousands_of_tasks_are_fast() {
             .unwrap();
     }
     let started = Instant::now();
-    world.list(at(LONG), (0, 5_000), &semantics);
+    world.list(at(LONG), at(LONG), (0, 5_000), &semantics);
     assert!(started.elapsed() < Duration::from_secs(5));
 }
