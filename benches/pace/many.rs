@@ -187,8 +187,8 @@ impl Model<'_> {
                 Then::Nothing => self.running -= 1,
             }
         }
-        let (due, is_end) = (progress.is_watched().then_some(progress.next_poll_at).flatten(), progress.state.is_end());
-        self.plan.polled(id, at(now), due, is_end);
+        let due = progress.is_watched().then_some(progress.next_poll_at).flatten().map(|due| capped(&progress, at(now), due));
+        self.plan.polled(id, at(now), Some(seen.status.is_running()), due);
         self.store(id, progress);
     }
 
@@ -230,7 +230,10 @@ impl Model<'_> {
             let entry = Entry { seen: &seen, started_at: at(now), answered_at: at(now), reliance: request.reliance };
             let search = &self.searches[&id];
             let last = search.task.progress.polled_at.map_or(search.created, |at| since(start(), at).as_secs_f64());
-            let (step, shown) = listed(&search.task, &entry, self.policy);
+            let (step, mut shown) = listed(&search.task, &entry, self.policy);
+            if let (growd::core::plan::Shown::Watched { seen_at, due }, Some(step)) = (&mut shown, &step) {
+                *due = capped(&step.progress, *seen_at, *due);
+            }
             if let Some(step) = step {
                 self.outcome.unseen = self.outcome.unseen.max(now - last);
                 self.store(&id, step.progress);
@@ -341,10 +344,11 @@ pub fn print() {
     let all: Vec<Kind> = Kind::FOUR.into_iter().chain(Kind::VARIED).chain(Kind::HARD).collect();
     let filter = std::env::args().skip_while(|a| a != "--only").nth(1);
     for (name, then) in [("new task", Then::NewTask), ("next run", Then::NextRun), ("together", Then::Nothing)] {
-        for searches in [1, 2, 5, 10, 30, 100, 1000] {
+        for searches in [1, 2, 3, 5, 10, 30, 100, 1000] {
             if let Some(only) = &filter && *only != format!("{name} {searches}") && *only != name { continue; }
             println!("\n{name} {searches}");
-            for kind in &all {
+            let pick: Vec<Kind> = if std::env::var("PICK").is_ok() { vec![Kind::Steady, Kind::AnyFrontLoaded, Kind::Short, Kind::Cubic, Kind::Steps] } else { all.clone() };
+            for kind in &pick {
                 let world = World { searches, then, ends: if searches < 1000 { 1_000.max(searches * 5) } else { 5000 }, ..PLAIN };
                 let o = simulate(world, &[*kind], &policy, 2_026);
                 println!("| {} | {:.3} | {:.2} | pages {:.2}/s alone {:.2}/s | {:.0} ", kind.name(), o.requests(), o.delay(), o.pages as f64 / o.seconds, o.alone as f64 / o.seconds, o.longest());
@@ -354,5 +358,11 @@ pub fn print() {
 }
 
 pub fn policy() -> Policy {
-    growd::config::Settings::from_toml("a bench", "").expect("defaults").policy
+    growd::config::Settings::from_toml("a bench", "growth.task_cap = 1000000").expect("defaults").policy
+}
+
+fn capped(progress: &Progress, seen_at: jiff::Timestamp, due: jiff::Timestamp) -> jiff::Timestamp {
+    static K: std::sync::LazyLock<f64> = std::sync::LazyLock::new(|| std::env::var("K").map_or(1e9, |k| k.parse().unwrap()));
+    let age = progress.run_started_at.map_or(0.0, |began| since(began, seen_at).as_secs_f64());
+    due.min(growd::core::after(seen_at, std::time::Duration::from_secs_f64((2.0 * *K * age).sqrt().clamp(5.0, 60.0))))
 }

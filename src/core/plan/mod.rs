@@ -62,8 +62,8 @@ pub enum Shown {
     },
     /// The entry shows an end, which a poll of the task has to confirm.
     Confirm {
-        /// The age of the task's run when the page was asked for.
-        age: Duration,
+        /// The age of the task's run when the page was asked for; none if the service is still at work on it.
+        age: Option<Duration>,
     },
     /// The entry shows less than is known.
     Older {
@@ -106,6 +106,14 @@ struct Watched {
     due: Timestamp,
 }
 
+/// A task of which the list shows what a poll has to confirm.
+#[derive(Debug, Clone, Copy)]
+struct Confirming {
+    /// The age of its run then, if it was shown at an end.
+    age: Option<Duration>,
+    page: u32,
+}
+
 /// The plan of requests.
 #[derive(Debug)]
 pub struct Plan {
@@ -116,8 +124,8 @@ pub struct Plan {
     unknown: Members,
     scan: Scan,
     trust: Trust,
-    /// Tasks that the list shows at an end, and the age of their run then.
-    confirming: HashMap<TaskId, Duration>,
+    /// Tasks of which the list shows what a poll has to confirm.
+    confirming: HashMap<TaskId, Confirming>,
     /// By how many pages a task moves that is no longer on its page: 1 where new tasks come first.
     drift: i64,
     /// A task to compare the list with.
@@ -263,24 +271,27 @@ impl Plan {
         Some(soonest.map_or(worth_it, |soonest| soonest.max(worth_it)))
     }
 
-    /// Notes that a task was polled alone: `due` is when it is to be seen again, none if it is no longer watched.
+    /// Notes that a task was polled alone. `due` is when it is to be seen again, none if it is no longer watched; `is_running` is
+    /// what the poll showed, none if it failed.
     pub fn polled(
         &mut self,
         id: &TaskId,
         started_at: Timestamp,
+        is_running: Option<bool>,
         due: Option<Timestamp>,
-        is_end: bool,
     ) {
-        if let Some(age) = self.confirming.remove(id) {
-            if due.is_some() && !is_end {
-                self.trust.refuted(age);
-            } else {
-                self.trust.confirmed(started_at);
+        let confirming = self.confirming.remove(id);
+        if let Some(Confirming { age: Some(age), .. }) = confirming {
+            match is_running {
+                Some(true) => self.trust.refuted(age),
+                Some(false) => self.trust.confirmed(started_at),
+                None => {}
             }
         }
         let known = self.remove(id);
         let Some(due) = due else { return };
-        let place = match known.map_or(Place::Unknown, |task| task.place) {
+        let shown_on = confirming.map_or(Place::Unknown, |shown| Place::Page(shown.page));
+        let place = match known.map_or(shown_on, |task| task.place) {
             Place::Absent { until } if until <= started_at => Place::Unknown,
             place => place,
         };
@@ -339,7 +350,7 @@ impl Plan {
                 }
                 Shown::Confirm { age } => {
                     brought += worth_of(known);
-                    self.confirming.insert(id.clone(), age);
+                    self.confirming.insert(id.clone(), Confirming { age, page });
                 }
                 Shown::Older { than } => {
                     self.trust.lagged(started, than);
@@ -426,7 +437,6 @@ impl Plan {
             self.unknown.insert(id.clone(), task.seen_at, task.due);
         }
     }
-
     fn insert(&mut self, id: TaskId, task: Watched) {
         match task.place {
             Place::Page(page) => {

@@ -90,7 +90,7 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
     step.progress.queue = Queue::New;
     step.progress.next_poll_at = Some(at);
     step.bound_next_poll(task, at, policy);
-    let age = since(run_began, started_at);
+    let age = (!is_running).then(|| since(run_began, started_at));
     (Some(step), Shown::Confirm { age })
 }
 
