@@ -93,8 +93,10 @@ pub struct Progress {
     pub failures: i64,
     /// The error of the last of them; `None` after a success.
     pub last_error: Option<String>,
-    /// When the newest poll was answered.
+    /// When the newest observation was answered: a poll of the task, or an entry of the service's list.
     pub polled_at: Option<Timestamp>,
+    /// When the newest poll of this task alone was answered; `None` also for a row that an earlier version wrote last.
+    pub polled_alone_at: Option<Timestamp>,
     /// When a counter, the status or `is_exhausted` last changed.
     pub changed_at: Option<Timestamp>,
     /// When to poll next; `None` means no more.
@@ -138,6 +140,7 @@ impl Progress {
             failures: 0,
             last_error: None,
             polled_at: None,
+            polled_alone_at: None,
             changed_at: None,
             next_poll_at: Some(now),
             best_results: 0,

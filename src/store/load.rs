@@ -100,6 +100,7 @@ fn progress(row: &SqliteRow) -> Result<Progress, StoreError> {
         failures: row.try_get("failures")?,
         last_error: Text::nullable(row, "last_error")?,
         polled_at: time_or_none(row, "polled_at")?,
+        polled_alone_at: time_or_none(row, "polled_alone_at")?,
         changed_at: time_or_none(row, "changed_at")?,
         next_poll_at: time_or_none(row, "next_poll_at")?,
         best_results: row.try_get("best_results")?,

@@ -24,7 +24,8 @@ pub(super) const UPDATE: &str = "UPDATE progress
             is_exhausted = ?9, desired_num_results = ?10, num_results_discovered = ?11, num_results_enriched = ?12,
             num_results_evaluated = ?13, num_results = ?14, query = ?15, failures = ?16, last_error = ?17,
             changed_at = ?18, best_results = ?19, stalled = ?20, run_started_at = ?21, run_results = ?22,
-            waste_requested = ?23, waste_brought = ?24, absences = ?25, absent_since = ?26, quiet_at = ?27
+            waste_requested = ?23, waste_brought = ?24, absences = ?25, absent_since = ?26, quiet_at = ?27,
+            polled_alone_at = ?28
       WHERE task_id = ?1";
 
 pub(super) const UPDATE_STATE: &str = "UPDATE progress SET state = ?2 WHERE task_id = ?1";
@@ -65,6 +66,7 @@ async fn update(
         failures,
         last_error,
         polled_at,
+        polled_alone_at,
         changed_at,
         next_poll_at,
         best_results,
@@ -110,6 +112,7 @@ async fn update(
         .bind(absences)
         .bind(at(*absent_since))
         .bind(at(*quiet_at))
+        .bind(at(*polled_alone_at))
         .execute(connection)
         .await?;
     Ok(())

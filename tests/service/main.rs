@@ -11,6 +11,7 @@ mod client;
 mod concurrency;
 mod growth;
 mod hostile_service;
+mod request_count;
 mod semantics_service;
 mod simulator;
 mod simulator_faults;

@@ -15,6 +15,7 @@ pub const POLLING: Polling = Polling {
     min_interval: Duration::from_secs(5),
     max_interval: Duration::from_mins(1),
     quiet_after: Duration::from_hours(6),
+    list_page: 0,
 };
 
 /// Seconds from the creation of a task to its first poll.

@@ -57,7 +57,7 @@ impl PollAnswer {
     /// Whether the task may have changed since this poll, so that no money is spent on it.
     fn is_stale(&self, task: &Task, now: Timestamp) -> bool {
         // Another daemon may have polled since this poll began. The lock prevents that as long as its file is there.
-        let newest = task.progress.polled_at;
+        let newest = task.progress.polled_alone_at;
         let is_overtaken = newest.is_some_and(|newest| self.started_at < newest && newest <= now);
         // After the clock went back, the age of the poll is unknown.
         self.answered_at > now || self.fresh_left(now).is_none() || is_overtaken
@@ -232,14 +232,15 @@ impl Step {
         });
     }
 
-    /// Holds the next poll within the bounds: `min_interval` after the last one at the earliest, and never for a task that
-    /// was paused while its request was under way.
+    /// Holds the next poll within the bounds: `min_interval` after the last poll of the task alone at the earliest, and
+    /// never for a task that was paused while its request was under way.
     fn bound_next_poll(&mut self, task: &Task, at: Timestamp, policy: &Policy) {
         // After the clock went back, the last poll lies ahead; it is not waited for.
-        let last = self.progress.polled_at.map_or(at, |last| last.min(at));
-        let soonest = after(last, policy.polling.min_interval);
+        let last = self.progress.polled_alone_at.map(|last| last.min(at));
+        let soonest = last.map(|last| after(last, policy.polling.min_interval));
         let next = self.progress.next_poll_at.filter(|_| !task.wanted.paused);
-        self.progress.next_poll_at = next.map(|next| next.max(soonest));
+        self.progress.next_poll_at =
+            next.map(|next| soonest.map_or(next, |soonest| next.max(soonest)));
     }
 
     /// Marks a refusal of the account. It is no failure of this task, so the task does not back off: it stays due, behind

@@ -34,6 +34,7 @@ pub fn poll_answered(
     let at = poll.answered_at;
     step.progress.polls = step.progress.polls.saturating_add(1);
     step.progress.polled_at = Some(at);
+    step.progress.polled_alone_at = Some(at);
     if !matches!(poll.outcome, Err(Failure::NotFound { .. })) {
         step.progress.absences = 0;
         step.progress.absent_since = None;
