@@ -6,7 +6,7 @@ use crate::runs::{Course, Draws, Kind, Watched};
 use growd::core::decide::Account;
 use growd::core::gate::Admission;
 use growd::core::list::ListEntry;
-use growd::core::plan::{PageRequest, PageShown, Plan};
+use growd::core::plan::{PageRequest, PageShown, Plan, wanted_at};
 use growd::core::policy::Policy;
 use growd::core::progress::Progress;
 use growd::core::queue::Queue;
@@ -114,7 +114,11 @@ impl Model<'_> {
         let run = kind.draw(&mut self.draws);
         let task = Task {
             id: id.clone(),
-            wanted: Wanted { target: 100, chunk: None, paused: false },
+            wanted: Wanted {
+                target: 100,
+                chunk: None,
+                paused: false,
+            },
             edited_at: None,
             progress: Progress::new(at(now)),
             resume: None,
@@ -122,7 +126,16 @@ impl Model<'_> {
         };
         self.due.insert((at(now), id.clone()));
         self.list.push((now, Some(id.clone())));
-        self.searches.insert(id, Search { task, run, began: now - 0.2, created: now, runs: 0 });
+        self.searches.insert(
+            id,
+            Search {
+                task,
+                run,
+                began: now - 0.2,
+                created: now,
+                runs: 0,
+            },
+        );
         self.running += 1;
     }
 
@@ -143,9 +156,17 @@ impl Model<'_> {
         let search = self.searches.get_mut(id).expect("known");
         let mut seen = search.run.seen(now - search.began);
         offset(&mut seen, search.runs);
-        let last = search.task.progress.polled_at.map_or(search.created, |at| since(start(), at).as_secs_f64());
+        let last = search
+            .task
+            .progress
+            .polled_at
+            .map_or(search.created, |at| since(start(), at).as_secs_f64());
         self.outcome.unseen = self.outcome.unseen.max(now - last);
-        let poll = PollAnswer { started_at: at(now), answered_at: at(now), outcome: Ok(seen.clone()) };
+        let poll = PollAnswer {
+            started_at: at(now),
+            answered_at: at(now),
+            outcome: Ok(seen.clone()),
+        };
         let account = Account {
             resumes: Admission::Free,
             gate_reason: "",
@@ -187,8 +208,9 @@ impl Model<'_> {
                 Then::Nothing => self.running -= 1,
             }
         }
-        let due = progress.is_watched().then_some(progress.next_poll_at).flatten().map(|due| capped(&progress, at(now), due));
-        self.plan.polled(id, at(now), Some(seen.status.is_running()), due);
+        let due = wanted_at(&progress, at(now));
+        self.plan
+            .polled(id, at(now), Some(seen.status.is_running()), due);
         self.store(id, progress);
     }
 
@@ -204,50 +226,86 @@ impl Model<'_> {
     fn read(&mut self, request: &PageRequest, now: f64) {
         self.outcome.pages += 1;
         let count = self.list.len();
-        let range = (request.offset as usize).min(count)..(request.offset as usize + request.limit as usize).min(count);
+        let range = (request.offset as usize).min(count)
+            ..(request.offset as usize + request.limit as usize).min(count);
         let mut entries = Vec::new();
         let mut order: Vec<usize> = Vec::new();
         if matches!(self.world.order, Order::Random | Order::Shuffled) {
             order = (0..count).collect();
-            let salt = if self.world.order == Order::Shuffled { self.outcome.pages } else { 7 };
-            order.sort_by_cached_key(|nth| Draws::new(*nth as u64 * 1_000_003 + salt * 77_777_777).uniform().to_bits());
+            let salt = if self.world.order == Order::Shuffled {
+                self.outcome.pages
+            } else {
+                7
+            };
+            order.sort_by_cached_key(|nth| {
+                Draws::new(*nth as u64 * 1_000_003 + salt * 77_777_777)
+                    .uniform()
+                    .to_bits()
+            });
         }
         for nth in range.clone() {
-            let nth = if order.is_empty() { self.position(nth) } else { order[nth] };
+            let nth = if order.is_empty() {
+                self.position(nth)
+            } else {
+                order[nth]
+            };
             if let Some(id) = &self.list[nth].1 {
                 let search = self.searches.get_mut(id).expect("known");
-                let mut seen = if search.task.progress.next_poll_at.is_none() && self.world.then != Then::NextRun {
+                let mut seen = if search.task.progress.next_poll_at.is_none()
+                    && self.world.then != Then::NextRun
+                {
                     search.run.seen(1e9)
                 } else {
-                    search.run.seen((now - self.world.lag - search.began).max(0.0))
+                    search
+                        .run
+                        .seen((now - self.world.lag - search.began).max(0.0))
                 };
                 offset(&mut seen, search.runs);
-                entries.push(ListEntry { id: id.clone(), seen });
+                entries.push(ListEntry {
+                    id: id.clone(),
+                    seen,
+                });
             }
         }
         let mut tasks = Vec::new();
         for ListEntry { id, seen } in entries {
-            let entry = Entry { seen: &seen, started_at: at(now), answered_at: at(now), reliance: request.reliance };
+            let entry = Entry {
+                seen: &seen,
+                started_at: at(now),
+                answered_at: at(now),
+                reliance: request.reliance,
+            };
             let search = &self.searches[&id];
-            let last = search.task.progress.polled_at.map_or(search.created, |at| since(start(), at).as_secs_f64());
-            let (step, mut shown) = listed(&search.task, &entry, self.policy);
-            if let (growd::core::plan::Shown::Watched { seen_at, due }, Some(step)) = (&mut shown, &step) {
-                *due = capped(&step.progress, *seen_at, *due);
-            }
+            let last = search
+                .task
+                .progress
+                .polled_at
+                .map_or(search.created, |at| since(start(), at).as_secs_f64());
+            let (step, shown) = listed(&search.task, &entry, self.policy);
             if let Some(step) = step {
                 self.outcome.unseen = self.outcome.unseen.max(now - last);
                 self.store(&id, step.progress);
             }
             tasks.push((id, shown));
         }
-        let shown = PageShown { started_at: at(now), len: range.len(), tasks };
+        let shown = PageShown {
+            started_at: at(now),
+            len: range.len(),
+            tasks,
+        };
         self.plan.read(request, &shown, at(now));
     }
 }
 
 fn offset(seen: &mut Observation, runs: u32) {
     let before = 100 * i64::from(runs);
-    for count in [&mut seen.desired, &mut seen.discovered, &mut seen.enriched, &mut seen.evaluated, &mut seen.results] {
+    for count in [
+        &mut seen.desired,
+        &mut seen.discovered,
+        &mut seen.enriched,
+        &mut seen.evaluated,
+        &mut seen.results,
+    ] {
         *count += before;
     }
 }
@@ -282,10 +340,14 @@ pub fn simulate(world: World, kinds: &[Kind], policy: &Policy, seed: u64) -> Out
         if !counted && (world.then == Then::Nothing || now > 600.0) {
             counted = true;
             (since_pages, since_alone, since_at) = (model.outcome.pages, model.outcome.alone, now);
-            if world.then == Then::Nothing { (since_pages, since_alone) = (0, 0); }
+            if world.then == Then::Nothing {
+                (since_pages, since_alone) = (0, 0);
+            }
             model.outcome.unseen = 0.0;
         }
-        if model.outcome.delays.len() >= world.ends || (world.then == Then::Nothing && model.running == 0) {
+        if model.outcome.delays.len() >= world.ends
+            || (world.then == Then::Nothing && model.running == 0)
+        {
             break;
         }
         let mut blocked = None;
@@ -303,9 +365,19 @@ pub fn simulate(world: World, kinds: &[Kind], policy: &Policy, seed: u64) -> Out
                         done = true;
                     }
                 } else {
-                    let due: Vec<TaskId> = model.due.iter().take_while(|(due, _)| *due <= at(now)).map(|(_, id)| id.clone()).collect();
+                    let due: Vec<TaskId> = model
+                        .due
+                        .iter()
+                        .take_while(|(due, _)| *due <= at(now))
+                        .map(|(_, id)| id.clone())
+                        .collect();
                     let mut pick = model.plan.next_check();
-                    if pick.as_ref().is_some_and(|id| !model.searches[id].task.progress.is_watched()) { pick = None; }
+                    if pick
+                        .as_ref()
+                        .is_some_and(|id| !model.searches[id].task.progress.is_watched())
+                    {
+                        pick = None;
+                    }
                     for id in due {
                         let progress = &model.searches[&id].task.progress;
                         if progress.queue == Queue::New && progress.seen.is_some() {
@@ -321,15 +393,31 @@ pub fn simulate(world: World, kinds: &[Kind], policy: &Policy, seed: u64) -> Out
                         done = true;
                     }
                 }
-                if done { break; }
+                if done {
+                    break;
+                }
             }
-            if !done { break; }
+            if !done {
+                break;
+            }
             slot = slot.max(now) + 1.0 / world.per_second;
         }
-        let next_due = model.due.iter().map(|(due, _)| since(start(), *due).as_secs_f64()).find(|due| *due > now);
-        let next_page = model.plan.next_due(at(now)).map(|due| since(start(), due).as_secs_f64());
-        let next = [blocked, next_due, next_page].into_iter().flatten().fold(f64::INFINITY, f64::min);
-        if next == f64::INFINITY { break; }
+        let next_due = model
+            .due
+            .iter()
+            .map(|(due, _)| since(start(), *due).as_secs_f64())
+            .find(|due| *due > now);
+        let next_page = model
+            .plan
+            .next_due(at(now))
+            .map(|due| since(start(), due).as_secs_f64());
+        let next = [blocked, next_due, next_page]
+            .into_iter()
+            .flatten()
+            .fold(f64::INFINITY, f64::min);
+        if next == f64::INFINITY {
+            break;
+        }
         now = if next <= now { now + 0.05 } else { next + 1e-6 };
     }
     let mut outcome = model.outcome;
@@ -341,28 +429,64 @@ pub fn simulate(world: World, kinds: &[Kind], policy: &Policy, seed: u64) -> Out
 
 pub fn print() {
     let policy = policy();
-    let all: Vec<Kind> = Kind::FOUR.into_iter().chain(Kind::VARIED).chain(Kind::HARD).collect();
+    let all: Vec<Kind> = Kind::FOUR
+        .into_iter()
+        .chain(Kind::VARIED)
+        .chain(Kind::HARD)
+        .collect();
     let filter = std::env::args().skip_while(|a| a != "--only").nth(1);
-    for (name, then) in [("new task", Then::NewTask), ("next run", Then::NextRun), ("together", Then::Nothing)] {
+    for (name, then) in [
+        ("new task", Then::NewTask),
+        ("next run", Then::NextRun),
+        ("together", Then::Nothing),
+    ] {
         for searches in [1, 2, 3, 5, 10, 30, 100, 1000] {
-            if let Some(only) = &filter && *only != format!("{name} {searches}") && *only != name { continue; }
+            if let Some(only) = &filter
+                && *only != format!("{name} {searches}")
+                && *only != name
+            {
+                continue;
+            }
             println!("\n{name} {searches}");
-            let pick: Vec<Kind> = if std::env::var("PICK").is_ok() { vec![Kind::Steady, Kind::AnyFrontLoaded, Kind::Short, Kind::Cubic, Kind::Steps] } else { all.clone() };
+            let pick: Vec<Kind> = if std::env::var("PICK").is_ok() {
+                vec![
+                    Kind::Steady,
+                    Kind::AnyFrontLoaded,
+                    Kind::Short,
+                    Kind::Cubic,
+                    Kind::Steps,
+                ]
+            } else {
+                all.clone()
+            };
             for kind in &pick {
-                let world = World { searches, then, ends: if searches < 1000 { 1_000.max(searches * 5) } else { 5000 }, ..PLAIN };
+                let world = World {
+                    searches,
+                    then,
+                    ends: if searches < 1000 {
+                        1_000.max(searches * 5)
+                    } else {
+                        5000
+                    },
+                    ..PLAIN
+                };
                 let o = simulate(world, &[*kind], &policy, 2_026);
-                println!("| {} | {:.3} | {:.2} | pages {:.2}/s alone {:.2}/s | {:.0} ", kind.name(), o.requests(), o.delay(), o.pages as f64 / o.seconds, o.alone as f64 / o.seconds, o.longest());
+                println!(
+                    "| {} | {:.3} | {:.2} | pages {:.2}/s alone {:.2}/s | {:.0} ",
+                    kind.name(),
+                    o.requests(),
+                    o.delay(),
+                    o.pages as f64 / o.seconds,
+                    o.alone as f64 / o.seconds,
+                    o.longest()
+                );
             }
         }
     }
 }
 
 pub fn policy() -> Policy {
-    growd::config::Settings::from_toml("a bench", "growth.task_cap = 1000000").expect("defaults").policy
-}
-
-fn capped(progress: &Progress, seen_at: jiff::Timestamp, due: jiff::Timestamp) -> jiff::Timestamp {
-    static K: std::sync::LazyLock<f64> = std::sync::LazyLock::new(|| std::env::var("K").map_or(1e9, |k| k.parse().unwrap()));
-    let age = progress.run_started_at.map_or(0.0, |began| since(began, seen_at).as_secs_f64());
-    due.min(growd::core::after(seen_at, std::time::Duration::from_secs_f64((2.0 * *K * age).sqrt().clamp(5.0, 60.0))))
+    growd::config::Settings::from_toml("a bench", "growth.task_cap = 1000000")
+        .expect("defaults")
+        .policy
 }

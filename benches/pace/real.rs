@@ -72,7 +72,7 @@ async fn bench(seed: u64) -> Bench {
         min_interval: Duration::from_secs_f64(5.0 / SPEED),
         max_interval: Duration::from_secs_f64(60.0 / SPEED),
         quiet_after: Duration::from_hours(6),
-        list_page: 100,
+        list_page: 0,
     };
     bench.settings.limits.concurrency = 64;
     bench

@@ -246,6 +246,10 @@ impl Summary {
         if !counts.is_empty() {
             lines.push(format!("tasks: {}", counts.join(", ")));
         }
+        if self.daemon.requests > 0 {
+            let requests = self.daemon.requests;
+            lines.push(format!("requests to the service so far: {requests}"));
+        }
         lines.push(match self.daily_limit {
             0 => format!("requested in the last 24 h: {} (no limit)", self.requested),
             limit => format!(

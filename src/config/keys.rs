@@ -87,6 +87,8 @@ keys! {
         "longest interval between two polls of a running task";
     QUIET_AFTER: DurationRange = "polling.quiet_after", Some("6h"), DurationRange { min: Duration::ZERO, max: TIME.max },
         "a running task without any change for this long is reported once, as event quiet, and polled as before; 0s turns the report off";
+    LIST_PAGE: Integer = "polling.list_page", Some("100"), Integer { min: 0, max: 1000 },
+        "number of tasks that one request for the service's list asks for, where several tasks are due; 0 means never use the list";
     CONCURRENCY: Integer = "limits.concurrency", Some("16"), Integer { min: 1, max: MAX_CONCURRENCY },
         "largest number of requests in flight";
     RATE: Number = "limits.requests_per_second", Some("10"), Number { min: 0.001, max: 100_000.0 },

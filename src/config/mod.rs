@@ -118,6 +118,7 @@ impl Settings {
         );
         let intervals = layers.read_ordered(&keys::MIN_INTERVAL, &keys::MAX_INTERVAL);
         let quiet_after = layers.read(&keys::QUIET_AFTER);
+        let list_page = layers.read(&keys::LIST_PAGE);
         let concurrency = layers.read(&keys::CONCURRENCY);
         let requests_per_second = layers.read(&keys::RATE);
         let retries = layers.read_ordered(&keys::RETRY_INITIAL, &keys::RETRY_MAX);
@@ -152,7 +153,7 @@ impl Settings {
                     min_interval,
                     max_interval,
                     quiet_after: quiet_after?,
-                    list_page: 100,
+                    list_page: u32::try_from(list_page?).ok()?,
                 },
                 retry: Retry { initial, max },
                 probe_interval: probe_interval?,

@@ -126,6 +126,15 @@ pub enum Event {
     },
     /// The write-ahead log is smaller again.
     WalSmall { bytes: u64 },
+    /// The service's list cannot be used; tasks are polled one by one meanwhile.
+    ListUnusable {
+        error: String,
+        /// When the list is tried again.
+        #[serde(serialize_with = "time")]
+        until: Option<Timestamp>,
+    },
+    /// Pages of the service's list are read again.
+    ListUsable {},
     /// A task's id is not UTF-8 text.
     UnusableId { reason: String },
     /// What was learnt of a task cannot be stored.

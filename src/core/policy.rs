@@ -28,7 +28,7 @@ pub struct Polling {
     pub max_interval: Duration,
     /// A running task without any change for this long is reported as quiet; zero means never.
     pub quiet_after: Duration,
-    /// The number of tasks that one request for the list asks for; 0 means that the list is not used.
+    /// The number of tasks that one request for the service's list asks for, up to 1000; 0 means never use the list.
     pub list_page: u32,
 }
 

@@ -93,9 +93,9 @@ pub struct Progress {
     pub failures: i64,
     /// The error of the last of them; `None` after a success.
     pub last_error: Option<String>,
-    /// When the newest poll or page of the list that showed it was answered.
+    /// When the newest observation was answered: a poll of the task, or an entry of the service's list.
     pub polled_at: Option<Timestamp>,
-    /// When the newest poll of this task alone was answered.
+    /// When the newest poll of this task alone was answered; `None` also for a row that an earlier version wrote last.
     pub polled_alone_at: Option<Timestamp>,
     /// When a counter, the status or `is_exhausted` last changed.
     pub changed_at: Option<Timestamp>,

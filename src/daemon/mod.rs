@@ -38,6 +38,7 @@ use event_log::EventLog;
 use jiff::Timestamp;
 use scheduling::{Context, RateLimiter, Scheduler};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use supervision::health::Health;
 use supervision::signals::Signal;
@@ -110,7 +111,8 @@ pub async fn serve(
     mut signals: mpsc::Receiver<Signal>,
     mut reload: impl FnMut() -> Result<(Settings, Client), ReloadError>,
 ) -> Result<(), RunError> {
-    let client = Client::new(&settings.api, token)?;
+    let requests = Arc::new(AtomicU64::new(0));
+    let client = Client::new(&settings.api, token)?.counting_in(requests.clone());
     let lock = Lock::take(&settings.database).await?;
     crash::at(Point::Locked);
     let mut connection = store::open(&settings.database, Mode::Daemon(&lock)).await?;
@@ -132,6 +134,7 @@ pub async fn serve(
         settings.policy,
         draining.clone(),
         health.clone(),
+        requests.clone(),
     );
     let rate_limiter = Arc::new(RateLimiter::new(settings.limits.requests_per_second));
     let context = Context {
@@ -152,6 +155,7 @@ pub async fn serve(
         settings,
         writer: writer.clone(),
         rate_limiter,
+        requests,
         event_log: EventLog::default(),
         announcement: None,
         reload_failed: false,
@@ -210,6 +214,8 @@ struct Daemon {
     settings: Settings,
     writer: Writer,
     rate_limiter: Arc<RateLimiter>,
+    /// The requests that all of its clients have sent.
+    requests: Arc<AtomicU64>,
     event_log: EventLog,
     /// Announces the end of a reload to systemd.
     announcement: Option<AbortHandle>,
@@ -249,6 +255,7 @@ impl Daemon {
         let (event, client) = match fresh {
             Ok((settings, client)) => {
                 self.apply(settings);
+                let client = client.counting_in(self.requests.clone());
                 (Event::Reloaded {}, Some(Arc::new(client)))
             }
             Err(error) => {

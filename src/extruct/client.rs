@@ -13,7 +13,7 @@ use reqwest::{RequestBuilder, Response, StatusCode, redirect, retry};
 use serde_json::json;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::timeout;
 use url::Url;
@@ -93,6 +93,8 @@ pub struct Client {
     token: Token,
     /// Whether another token has replaced this one. Shared by all clones.
     superseded: Arc<AtomicBool>,
+    /// The requests that were sent, by all clients that share it.
+    requests: Arc<AtomicU64>,
 }
 
 impl Client {
@@ -116,7 +118,15 @@ impl Client {
             proxy: network::proxy(&api.base_url),
             token,
             superseded: Arc::default(),
+            requests: Arc::default(),
         })
+    }
+
+    /// Returns this client, which adds each request that it sends from now on to `requests`. A client from
+    /// [`renewed`](Self::renewed) counts there too.
+    #[must_use]
+    pub fn counting_in(self, requests: Arc<AtomicU64>) -> Self {
+        Self { requests, ..self }
     }
 
     /// Reads the token again, as [`Token::find`] does for the same settings. Returns a client with the new token, which
@@ -226,12 +236,19 @@ impl Client {
     }
 
     async fn send(&self, request: Request, builder: RequestBuilder) -> Result<Success, Failure> {
-        let mut response = builder
+        let response = builder
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .bearer_auth(self.token.expose())
             .send()
             .await
-            .map_err(|error| transport::failure(error, self.proxy.as_deref()))?;
+            .map_err(|error| transport::failure(error, self.proxy.as_deref()));
+        if !matches!(
+            response,
+            Err(Failure::NotConnected { .. } | Failure::Withheld { .. })
+        ) {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+        }
+        let mut response = response?;
         let status = response.status();
         if status.is_success() {
             let body_max = match request {

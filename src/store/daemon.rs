@@ -24,9 +24,12 @@ pub struct DaemonRow {
     pub gate_reason: Option<Text>,
     /// When the next probe may be sent.
     pub gate_until: Option<Text>,
+    /// Requests that growd has sent since the database was created.
+    pub requests: i64,
 }
 
-pub(super) const READ: &str = "SELECT version, pid, started_at, heartbeat_at, coalesce(gate, 'open') AS gate, gate_reason, gate_until
+pub(super) const READ: &str = "SELECT version, pid, started_at, heartbeat_at, coalesce(gate, 'open') AS gate, gate_reason, gate_until,
+                coalesce(requests, 0) AS requests
            FROM (SELECT 1 AS id) LEFT JOIN daemon USING (id)";
 
 /// Reads the row. A row that an operator deleted reads as a new one.
@@ -98,19 +101,55 @@ pub async fn heartbeat(
     Ok(())
 }
 
-pub(super) const STOPPED: &str = "UPDATE daemon SET pid = NULL, heartbeat_at = ? WHERE id = 1";
+/// The sum of `requests` and `?1`, which is an integer even if that exceeds the largest one.
+macro_rules! more_requests {
+    () => {
+        "requests = min(requests + ?1, 9223372036854775807)"
+    };
+}
 
-/// Records the stop of the daemon.
+pub(super) const STOPPED: &str = concat!(
+    "UPDATE daemon SET pid = NULL, heartbeat_at = ?2, ",
+    more_requests!(),
+    " WHERE id = 1"
+);
+
+/// Records the stop of the daemon, and adds the requests that are not in the row yet.
 ///
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn stopped(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), StoreError> {
+pub async fn stopped(
+    connection: &mut SqliteConnection,
+    requests: u32,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     sqlx::query(STOPPED)
+        .bind(requests)
         .bind(time::to_text(now))
         .execute(connection)
         .await?;
     Ok(())
+}
+
+pub(super) const ADD_REQUESTS: &str =
+    concat!("UPDATE daemon SET ", more_requests!(), " WHERE id = 1");
+
+/// Adds to the number of requests that were sent. Returns whether the row is there: an operator may have deleted it.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn add_requests(
+    connection: &mut SqliteConnection,
+    requests: u32,
+) -> Result<bool, StoreError> {
+    let rows = sqlx::query(ADD_REQUESTS)
+        .bind(requests)
+        .execute(connection)
+        .await?
+        .rows_affected();
+    Ok(rows > 0)
 }
 
 pub(super) const SAVE_GATE: &str =

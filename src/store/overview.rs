@@ -192,7 +192,7 @@ pub(super) const SHOW: &str = "SELECT json_object(
             'num_results_discovered', p.num_results_discovered, 'num_results_enriched', p.num_results_enriched,
             'num_results_evaluated', p.num_results_evaluated, 'num_results', p.num_results,
             'query', p.query, 'polls', p.polls, 'failures', p.failures, 'last_error', p.last_error,
-            'polled_at', p.polled_at, 'changed_at', p.changed_at, 'next_poll_at', p.next_poll_at,
+            'polled_at', p.polled_at, 'polled_alone_at', p.polled_alone_at, 'changed_at', p.changed_at, 'next_poll_at', p.next_poll_at,
             'stalled', p.stalled,
             'resumes', (SELECT json_group_array(json_object(
                     'id', r.id, 'requested', r.requested, 'baseline_desired', r.baseline_desired,

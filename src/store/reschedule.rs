@@ -8,12 +8,12 @@ use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 use std::time::Duration;
 
 /// The statement that makes the tasks of a condition due: now (`?1`), but none sooner than an interval (`?2`) after its
-/// last poll. A last poll after now counts as one at now: the clock went back.
+/// last poll of the task alone. A last poll after now counts as one at now: the clock went back.
 macro_rules! make_due {
     ($condition:literal) => {
         concat!(
             "UPDATE progress
-                SET next_poll_at = max(?1, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', min(polled_at, ?1), ?2), ?1))
+                SET next_poll_at = max(?1, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', min(polled_alone_at, ?1), ?2), ?1))
               WHERE ",
             $condition
         )

@@ -4,7 +4,9 @@ use super::{StoreError, pace, time};
 use crate::core::TaskId;
 use crate::core::progress::{Progress, State};
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
+use std::sync::LazyLock;
 
 /// A task's progress as it is to be written.
 #[derive(Debug, Clone, Copy)]
@@ -17,15 +19,70 @@ pub struct ProgressChange<'a> {
     pub after: &'a Progress,
 }
 
-/// All columns that the daemon writes but `state`. An `UPDATE` that names a column of an index rewrites the index's
-/// entry even if the value is unchanged, and each task's entry is on another page.
-pub(super) const UPDATE: &str = "UPDATE progress
-        SET polls = ?2, polled_at = ?3, next_poll_at = ?4, pace = ?5, queue = ?6, reason = ?7, status = ?8,
-            is_exhausted = ?9, desired_num_results = ?10, num_results_discovered = ?11, num_results_enriched = ?12,
-            num_results_evaluated = ?13, num_results = ?14, query = ?15, failures = ?16, last_error = ?17,
-            changed_at = ?18, best_results = ?19, stalled = ?20, run_started_at = ?21, run_results = ?22,
-            waste_requested = ?23, waste_brought = ?24, absences = ?25, absent_since = ?26, quiet_at = ?27
-      WHERE task_id = ?1";
+/// The number of tasks that one call of SQLite's thread writes: a call costs as much as the update of a row.
+const AT_ONCE: usize = 16;
+
+/// The columns of `progress` that are written, and the statement that writes them for one task.
+macro_rules! columns {
+    ($first:ident: $first_type:ty, $($column:ident: $type:ty,)*) => {
+        /// The values of one row.
+        struct Row<'a> {
+            task_id: &'a str,
+            $first: $first_type,
+            $($column: $type,)*
+        }
+
+        impl<'a> Row<'a> {
+            /// Binds the values to the next parameters of a statement.
+            fn bind(self, query: Update<'a>) -> Update<'a> {
+                query.bind(self.$first)$(.bind(self.$column))*.bind(self.task_id)
+            }
+        }
+
+        pub(super) const UPDATE: &str = concat!(
+            "UPDATE progress SET ", stringify!($first), " = ?",
+            $(", ", stringify!($column), " = ?",)*
+            " WHERE task_id = ?"
+        );
+    };
+}
+
+// All that the daemon writes but `state`. An `UPDATE` that names a column of an index rewrites the index's entry even if
+// the value is unchanged, and each task's entry is on another page.
+columns! {
+    polls: i64,
+    polled_at: Option<String>,
+    polled_alone_at: Option<String>,
+    next_poll_at: Option<String>,
+    pace: Option<String>,
+    queue: &'static str,
+    reason: Option<&'a str>,
+    status: Option<&'a str>,
+    is_exhausted: Option<bool>,
+    desired_num_results: Option<i64>,
+    num_results_discovered: Option<i64>,
+    num_results_enriched: Option<i64>,
+    num_results_evaluated: Option<i64>,
+    num_results: Option<i64>,
+    query: Option<&'a str>,
+    failures: i64,
+    last_error: Option<&'a str>,
+    changed_at: Option<String>,
+    best_results: i64,
+    stalled: i64,
+    run_started_at: Option<String>,
+    run_results: i64,
+    waste_requested: i64,
+    waste_brought: i64,
+    absences: i64,
+    absent_since: Option<String>,
+    quiet_at: Option<String>,
+}
+
+type Update<'a> = Query<'a, Sqlite, SqliteArguments>;
+
+/// [`UPDATE`] as often as [`AT_ONCE`] says. Copies whose parameters are not bound change nothing, because no id is null.
+static UPDATES: LazyLock<String> = LazyLock::new(|| [UPDATE; AT_ONCE].join(";"));
 
 pub(super) const UPDATE_STATE: &str = "UPDATE progress SET state = ?2 WHERE task_id = ?1";
 
@@ -38,8 +95,16 @@ pub async fn save(
     connection: &mut SqliteConnection,
     tasks: &[ProgressChange<'_>],
 ) -> Result<(), StoreError> {
+    for tasks in tasks.chunks(AT_ONCE) {
+        let sql = match tasks {
+            [_] => UPDATE,
+            _ => UPDATES.as_str(),
+        };
+        let rows = tasks.iter().map(|task| row(task.id, task.after));
+        let updates = rows.fold(sqlx::query(sql), |query, row| row.bind(query));
+        updates.execute(&mut *connection).await?;
+    }
     for task in tasks {
-        update(connection, task.id, task.after).await?;
         if task.state_before != task.after.state {
             sqlx::query(UPDATE_STATE)
                 .bind(task.id.as_str())
@@ -51,11 +116,7 @@ pub async fn save(
     Ok(())
 }
 
-async fn update(
-    connection: &mut SqliteConnection,
-    id: &TaskId,
-    progress: &Progress,
-) -> Result<(), StoreError> {
+fn row<'a>(id: &'a TaskId, progress: &'a Progress) -> Row<'a> {
     // Names each field, so that a field that is added later is not forgotten.
     let Progress {
         state: _,
@@ -65,7 +126,7 @@ async fn update(
         failures,
         last_error,
         polled_at,
-        polled_alone_at: _,
+        polled_alone_at,
         changed_at,
         next_poll_at,
         best_results,
@@ -83,37 +144,36 @@ async fn update(
         queue,
     } = progress;
     let seen = seen.as_ref();
-    sqlx::query(UPDATE)
-        .bind(id.as_str())
-        .bind(polls)
-        .bind(at(*polled_at))
-        .bind(at(*next_poll_at))
-        .bind(pace.as_ref().and_then(pace::to_text))
-        .bind(queue.as_str())
-        .bind(reason.as_deref())
-        .bind(seen.map(|seen| seen.status.as_str()))
-        .bind(seen.map(|seen| seen.is_exhausted))
-        .bind(seen.map(|seen| seen.desired))
-        .bind(seen.map(|seen| seen.discovered))
-        .bind(seen.map(|seen| seen.enriched))
-        .bind(seen.map(|seen| seen.evaluated))
-        .bind(seen.map(|seen| seen.results))
-        .bind(seen.and_then(|seen| seen.query.as_deref()))
-        .bind(failures)
-        .bind(last_error.as_deref())
-        .bind(at(*changed_at))
-        .bind(best_results)
-        .bind(stalled)
-        .bind(at(*run_started_at))
-        .bind(run_results)
-        .bind(waste_requested)
-        .bind(waste_brought)
-        .bind(absences)
-        .bind(at(*absent_since))
-        .bind(at(*quiet_at))
-        .execute(connection)
-        .await?;
-    Ok(())
+    Row {
+        task_id: id.as_str(),
+        polls: *polls,
+        polled_at: at(*polled_at),
+        polled_alone_at: at(*polled_alone_at),
+        next_poll_at: at(*next_poll_at),
+        pace: pace.as_ref().and_then(pace::to_text),
+        queue: queue.as_str(),
+        reason: reason.as_deref(),
+        status: seen.map(|seen| seen.status.as_str()),
+        is_exhausted: seen.map(|seen| seen.is_exhausted),
+        desired_num_results: seen.map(|seen| seen.desired),
+        num_results_discovered: seen.map(|seen| seen.discovered),
+        num_results_enriched: seen.map(|seen| seen.enriched),
+        num_results_evaluated: seen.map(|seen| seen.evaluated),
+        num_results: seen.map(|seen| seen.results),
+        query: seen.and_then(|seen| seen.query.as_deref()),
+        failures: *failures,
+        last_error: last_error.as_deref(),
+        changed_at: at(*changed_at),
+        best_results: *best_results,
+        stalled: *stalled,
+        run_started_at: at(*run_started_at),
+        run_results: *run_results,
+        waste_requested: *waste_requested,
+        waste_brought: *waste_brought,
+        absences: *absences,
+        absent_since: at(*absent_since),
+        quiet_at: at(*quiet_at),
+    }
 }
 
 fn at(time: Option<Timestamp>) -> Option<String> {

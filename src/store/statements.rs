@@ -41,6 +41,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("daemon::STARTED", daemon::STARTED),
         ("daemon::HEARTBEAT", daemon::HEARTBEAT),
         ("daemon::STOPPED", daemon::STOPPED),
+        ("daemon::ADD_REQUESTS", daemon::ADD_REQUESTS),
         ("daemon::SAVE_GATE", daemon::SAVE_GATE),
         ("tasks::UPSERT", tasks::UPSERT),
         ("tasks::COUNT_KNOWN", tasks::COUNT_KNOWN),

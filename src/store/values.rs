@@ -148,6 +148,7 @@ const TABLES: [Table; 4] = [
             time("absent_since", "NULL"),
             time("quiet_at", "NULL"),
             time("polled_at", NOW),
+            time("polled_alone_at", NOW),
             time("changed_at", NOW),
             time("next_poll_at", NOW),
             time("run_started_at", "NULL"),
@@ -168,6 +169,7 @@ const TABLES: [Table; 4] = [
             ),
             column("gate_reason", Kind::Text, "NULL"),
             time("gate_until", "NULL"),
+            count("requests"),
         ],
     },
 ];

@@ -205,3 +205,37 @@ async fn each_task_keeps_its_queue_and_its_place_in_it_when_turn_becomes_queue()
         assert_eq!(changed, ["new"]);
     }
 }
+
+#[tokio::test]
+async fn a_database_from_before_requests_were_counted_begins_at_none() {
+    let migrations = migrations();
+    let counts = |file: &PathBuf| file.to_string_lossy().contains("count_requests");
+    let before = migrations.iter().position(counts).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("growd.db");
+    let mut connection = older(&path, &migrations[..before]).await;
+    sqlx::raw_sql(
+        "INSERT INTO tasks (task_id, target) VALUES ('one', 100);
+         UPDATE progress SET polls = 3, polled_at = '2026-11-24T02:22:00.123Z'",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    connection.close().await.unwrap();
+
+    let mut connection = store::open(&path, Mode::Write).await.unwrap();
+    let kept = texts(
+        &mut connection,
+        "SELECT concat_ws(' ', polls, polled_at, coalesce(polled_alone_at, 'null'), requests) FROM progress, daemon",
+    )
+    .await;
+    assert_eq!(kept, ["3 2026-11-24T02:22:00.123Z null 0"]);
+    let refused = sqlx::query("UPDATE daemon SET requests = -1")
+        .execute(&mut connection)
+        .await
+        .unwrap_err();
+    assert!(
+        refused.to_string().contains("requests_is_count"),
+        "{refused}"
+    );
+}

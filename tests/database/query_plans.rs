@@ -121,7 +121,9 @@ fn every_statement_that_is_run_is_checked() {
         }
         for (at, _) in text.match_indices("const ") {
             let (name, rest) = text[at + 6..].split_once(':').unwrap();
-            if rest.trim_start().starts_with("&str") {
+            // The name is an argument of a macro; the call of the statement is checked above.
+            let is_in_macro = name.starts_with('$');
+            if rest.trim_start().starts_with("&str") && !is_in_macro {
                 let name = format!("{module}::{name}");
                 assert!(all.iter().any(|(known, _)| *known == name), "{name}");
             }

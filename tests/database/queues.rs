@@ -116,7 +116,7 @@ async fn a_task_that_waits_for_the_limit_is_not_held_by_a_poll_in_the_future() {
     for (id, polled_at, _) in rows {
         for sql in [
             "INSERT INTO tasks (task_id, target) VALUES (?1, 100)",
-            "UPDATE progress SET queue = 'limit', polled_at = ?2 WHERE task_id = ?1",
+            "UPDATE progress SET queue = 'limit', polled_alone_at = ?2 WHERE task_id = ?1",
         ] {
             let query = sqlx::query(sql).bind(id).bind(polled_at);
             query.execute(&mut connection).await.unwrap();

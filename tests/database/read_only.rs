@@ -13,6 +13,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -31,7 +32,14 @@ fn writer(bench: &Bench, connection: SqliteConnection) -> (StartedWriter, Health
     let (_, draining) = watch::channel(false);
     let gate = Gate::open(Timestamp::now());
     let policy = bench.settings.policy;
-    let started = Writer::start(connection, gate, policy, draining, health.clone());
+    let started = Writer::start(
+        connection,
+        gate,
+        policy,
+        draining,
+        health.clone(),
+        Arc::default(),
+    );
     (started, health)
 }
 

@@ -56,7 +56,7 @@ async fn a_poll_that_another_has_overtaken_leads_to_no_resume() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     bench
-        .execute("UPDATE progress SET polled_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')")
+        .execute("UPDATE progress SET polled_alone_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')")
         .await;
     bench.until_all_ended().await;
     let requests = bench.service.requests();

@@ -123,7 +123,7 @@ const ROWS: &str = "
 
 #[tokio::test]
 async fn each_value_that_cannot_be_read_is_found_and_its_remedy_corrects_it() {
-    const WORDS: [(&str, &str); 12] = [
+    const WORDS: [(&str, &str); 14] = [
         ("resumes", "state"),
         ("resumes", "http_status"),
         ("resumes", "sent_at"),
@@ -131,6 +131,8 @@ async fn each_value_that_cannot_be_read_is_found_and_its_remedy_corrects_it() {
         ("resumes", "shown_at"),
         ("progress", "state"),
         ("progress", "polled_at"),
+        ("progress", "polled_alone_at"),
+        ("daemon", "requests"),
         ("progress", "next_poll_at"),
         ("progress", "num_results"),
         ("daemon", "gate"),
@@ -155,7 +157,7 @@ async fn each_value_that_cannot_be_read_is_found_and_its_remedy_corrects_it() {
         };
         let values: &[&str] = match column {
             "http_status" => &["70000", "-1"],
-            "num_results" => &["-5"],
+            "num_results" | "requests" => &["-5"],
             "gate_reason" => &["CAST(x'ff' AS TEXT)"],
             _ => &[
                 "'it''s no good'",

@@ -28,7 +28,7 @@ async fn a_task_that_is_woken_is_due_now_but_not_sooner_than_an_interval_after_i
                 .await
                 .unwrap();
             sqlx::query(
-                "UPDATE progress SET state = ?3, status = 'done', num_results = 240, polled_at = ?2,
+                "UPDATE progress SET state = ?3, status = 'done', num_results = 240, polled_alone_at = ?2,
                                      queue = 'regular', next_poll_at = '2026-11-24T13:00:00.000Z' WHERE task_id = ?1",
             )
             .bind(id)

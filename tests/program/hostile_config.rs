@@ -71,6 +71,7 @@ fn impossible(key: &str) -> &'static [&'static str] {
         "history.keep" => &["0s", "90", "-1d", "3651d", "for ever", ""],
         "growth.chunk" => &["0", "-1", "251", "9223372036854775808"],
         "growth.task_cap" | "growth.max_stalled" => &["0", "-1", "9223372036854775808"],
+        "polling.list_page" => &["-1", "1001", "9223372036854775808"],
         "polling.quiet_after" => &["5", "-5s", "soon", "367d", "never", ""],
         "growth.daily_limit" | "growth.max_waste" => &["-1", "9223372036854775808"],
         "limits.concurrency" => &["0", "-1", "1025"],

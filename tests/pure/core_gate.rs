@@ -25,7 +25,7 @@ fn policy() -> Policy {
             min_interval: Duration::from_secs(5),
             max_interval: Duration::from_mins(1),
             quiet_after: Duration::from_hours(6),
-            list_page: 100,
+            list_page: 0,
         },
         retry: Retry {
             initial: Duration::from_secs(2),

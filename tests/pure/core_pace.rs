@@ -70,7 +70,7 @@ fn the_next_poll_is_never_outside_the_polling_bounds() {
                 min_interval: Duration::from_secs(min),
                 max_interval: Duration::from_secs(max),
                 quiet_after: Duration::from_hours(6),
-                list_page: 100,
+                list_page: 0,
             };
             let seen = Observation {
                 is_exhausted: exhausted,

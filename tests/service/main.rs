@@ -12,6 +12,7 @@ mod concurrency;
 mod growth;
 mod hostile_service;
 mod list_fuzz;
+mod request_count;
 mod semantics_service;
 mod simulator;
 mod simulator_faults;

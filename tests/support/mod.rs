@@ -368,7 +368,7 @@ pub fn settings(url: &str, dir: &TempDir) -> Settings {
                 min_interval: Duration::from_millis(10),
                 max_interval: Duration::from_millis(100),
                 quiet_after: Duration::from_hours(6),
-                list_page: 100,
+                list_page: 0,
             },
             retry: Retry {
                 initial: Duration::from_millis(10),

@@ -22,8 +22,9 @@ mod trust;
 pub use trust::{Reliance, Setback};
 
 use super::policy::Polling;
-use super::since;
+use super::progress::Progress;
 use super::task_id::TaskId;
+use super::{after, since};
 use jiff::Timestamp;
 use page::Members;
 use scan::Scan;
@@ -33,6 +34,9 @@ use trust::Trust;
 
 /// The least worth, in requests, of a page without its most urgent task.
 const OTHERS: f64 = 0.5;
+
+/// The price of a request: seconds of delay of one task.
+const PRICE: f64 = 1.0;
 
 /// How long a task that a scan of the list did not find is not looked for again.
 const ABSENT_FOR: Duration = Duration::from_mins(10);
@@ -50,6 +54,19 @@ pub struct PageRequest {
     pub reliance: Reliance,
 }
 
+/// Returns when seeing a task again is worth a whole request, if it was as known at `seen_at`; none if the list cannot stand in
+/// for polls of it.
+///
+/// That is when it is due, or sooner: the estimate behind that may be wrong. If the end may come at any time, a run of age
+/// `a` ends in the next second with a probability of about `1 / a`, and the best gap is `sqrt(2 * PRICE * a)`.
+#[must_use]
+pub fn wanted_at(progress: &Progress, seen_at: Timestamp) -> Option<Timestamp> {
+    let due = progress.next_poll_at.filter(|_| progress.is_watched())?;
+    let began = progress.run_started_at.unwrap_or(seen_at);
+    let gap = (2.0 * PRICE * since(began, seen_at).as_secs_f64()).sqrt();
+    Some(due.min(after(seen_at, Duration::from_secs_f64(gap))))
+}
+
 /// What an entry of a page meant for its task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
@@ -57,7 +74,7 @@ pub enum Shown {
     Watched {
         /// When the task was as the entry shows it.
         seen_at: Timestamp,
-        /// When a poll of it alone would be worth it.
+        /// When it is [wanted](wanted_at) again.
         due: Timestamp,
     },
     /// The entry shows an end, which a poll of the task has to confirm.
@@ -152,6 +169,9 @@ impl Plan {
     /// Returns whether a due task is to be polled alone now; otherwise a page that should show it is read first. Only for
     /// tasks that are [watched](super::progress::Progress::is_watched).
     pub fn polls_alone(&mut self, id: &TaskId, now: Timestamp) -> bool {
+        if self.trust.page_len() == 0 {
+            return true;
+        }
         if !self.tasks.contains_key(id) {
             let seen_at = now.checked_sub(self.min_interval).unwrap_or(now);
             let place = Place::Unknown;
@@ -236,7 +256,7 @@ impl Plan {
     /// Gives up the tasks that the scan did not find, for a while.
     fn scan_ended(&mut self, now: Timestamp) {
         self.scan.end();
-        let until = super::after(now, ABSENT_FOR);
+        let until = after(now, ABSENT_FOR);
         for (id, _, _) in self.unknown.drain() {
             if let Some(task) = self.tasks.get_mut(&id) {
                 task.place = Place::Absent { until };
@@ -251,9 +271,7 @@ impl Plan {
             return None;
         }
         let pages = self.pages.values().chain([&self.unknown]);
-        pages
-            .filter_map(|members| self.due_at(members))
-            .min()
+        pages.filter_map(|members| self.due_at(members)).min()
     }
 
     fn is_due(&self, members: &Members, now: Timestamp) -> bool {
@@ -265,13 +283,11 @@ impl Plan {
             return None;
         }
         let worth_it = members.worth_at(1.0 / self.trust.share(), OTHERS)?;
-        let soonest = members
-            .read_at
-            .map(|read| super::after(read, self.min_interval));
+        let soonest = members.read_at.map(|read| after(read, self.min_interval));
         Some(soonest.map_or(worth_it, |soonest| soonest.max(worth_it)))
     }
 
-    /// Notes that a task was polled alone. `due` is when it is to be seen again, none if it is no longer watched; `is_running` is
+    /// Notes that a task was polled alone. `due` is when it is [wanted](wanted_at) again, none if it is no longer watched; `is_running` is
     /// what the poll showed, none if it failed.
     pub fn polled(
         &mut self,
@@ -289,7 +305,9 @@ impl Plan {
             }
         }
         let known = self.remove(id);
-        let Some(due) = due else { return };
+        let Some(due) = due.filter(|_| self.trust.page_len() > 0) else {
+            return;
+        };
         let shown_on = confirming.map_or(Place::Unknown, |shown| Place::Page(shown.page));
         let place = match known.map_or(shown_on, |task| task.place) {
             Place::Absent { until } if until <= started_at => Place::Unknown,
@@ -314,7 +332,10 @@ impl Plan {
         }
         self.trust.answered();
         let started = shown.started_at;
-        let expected = self.pages.get(&page).map_or(0.0, |page| page.worth(started));
+        let expected = self
+            .pages
+            .get(&page)
+            .map_or(0.0, |page| page.worth(started));
         let mut brought = 0.0;
         let mut found = 0;
         let worth_of = |known: Option<Watched>| {

@@ -49,7 +49,9 @@ impl Members {
     /// Removes all tasks.
     pub fn drain(&mut self) -> Vec<(TaskId, Timestamp, Timestamp)> {
         let tasks = std::mem::take(&mut self.tasks).into_iter();
-        tasks.map(|(id, (seen_at, due))| (id, seen_at, due)).collect()
+        tasks
+            .map(|(id, (seen_at, due))| (id, seen_at, due))
+            .collect()
     }
 
     /// Returns the task that is to be seen again after the shortest gap, and that gap.

@@ -44,7 +44,11 @@ impl Scan {
         match self.end {
             None => Some((last * 2).max(1)),
             Some(end) => {
-                let below = self.read.range(..end).next_back().map_or(0, |(page, _)| *page);
+                let below = self
+                    .read
+                    .range(..end)
+                    .next_back()
+                    .map_or(0, |(page, _)| *page);
                 (end - below > 1).then(|| below + (end - below) / 2)
             }
         }

@@ -184,7 +184,11 @@ impl Trust {
         if needs {
             self.checked_at = Some(now);
             // Without a new sign of it, a lag is forgotten.
-            self.lag = if self.lag_seen { self.lag } else { self.lag / 2 };
+            self.lag = if self.lag_seen {
+                self.lag
+            } else {
+                self.lag / 2
+            };
             self.lag_seen = false;
         }
         needs

@@ -6,7 +6,7 @@
 use super::{Step, run};
 use crate::core::decide::at_work;
 use crate::core::observation::Observation;
-use crate::core::plan::{Reliance, Shown};
+use crate::core::plan::{Reliance, Shown, wanted_at};
 use crate::core::policy::Policy;
 use crate::core::progress::State;
 use crate::core::queue::Queue;
@@ -63,8 +63,7 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
         step.watch_quiet(task, seen.status.as_str(), at, policy);
     }
     let refusal = task.resume.as_ref();
-    let is_refused =
-        refusal.is_some_and(|resume| resume.refusal && resume.id > progress.forgiven);
+    let is_refused = refusal.is_some_and(|resume| resume.refusal && resume.id > progress.forgiven);
     let (state, reason) = at_work(&task.wanted, seen, is_refused, &policy.growth);
     let stays = progress.state == state || state == State::Growing && !progress.state.is_end();
     if is_running && stays {
@@ -80,7 +79,7 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
         let alone = after(polled.unwrap_or(run_began), reliance.alone_within);
         step.progress.next_poll_at = Some(paced.min(alone));
         step.bound_next_poll(task, at, policy);
-        let due = step.progress.next_poll_at.unwrap_or(paced);
+        let due = wanted_at(&step.progress, seen_at).unwrap_or(paced);
         return (Some(step), Shown::Watched { seen_at, due });
     }
     step.progress.reason = Some(format!(

@@ -233,14 +233,15 @@ impl Step {
         });
     }
 
-    /// Holds the next poll within the bounds: `min_interval` after the last one at the earliest, and never for a task that
-    /// was paused while its request was under way.
+    /// Holds the next poll within the bounds: `min_interval` after the last poll of the task alone at the earliest, and
+    /// never for a task that was paused while its request was under way.
     fn bound_next_poll(&mut self, task: &Task, at: Timestamp, policy: &Policy) {
         // After the clock went back, the last poll lies ahead; it is not waited for.
         let last = self.progress.polled_alone_at.map(|last| last.min(at));
         let soonest = last.map(|last| after(last, policy.polling.min_interval));
         let next = self.progress.next_poll_at.filter(|_| !task.wanted.paused);
-        self.progress.next_poll_at = next.max(soonest.filter(|_| next.is_some()));
+        self.progress.next_poll_at =
+            next.map(|next| soonest.map_or(next, |soonest| next.max(soonest)));
     }
 
     /// Marks a refusal of the account. It is no failure of this task, so the task does not back off: it stays due, behind

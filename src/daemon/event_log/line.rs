@@ -172,6 +172,17 @@ pub(super) fn line(event: &Event) -> Line {
         Event::WalSmall { bytes } => {
             info(format!("the write-ahead log is small again: {bytes} bytes"))
         }
+        Event::ListUnusable { error, until } => {
+            let until = until.map(time::to_text).unwrap_or_default();
+            Line {
+                level: Level::WARN,
+                ..debug(format!(
+                    "the service's list of tasks cannot be used: {error}; polling each task by itself, and trying the list \
+                     again at {until}"
+                ))
+            }
+        }
+        Event::ListUsable {} => info("the service's list of tasks can be used again".to_owned()),
         Event::UnusableId { reason } => warn(reason.clone(), ThrottleKind::NotStored),
         Event::NotStored { error } => warn(format!("not stored: {error}"), ThrottleKind::NotStored),
     }

@@ -4,6 +4,7 @@ use super::batch::{Answer, ResumePermit, Update};
 use super::clock::Clock;
 use super::maintenance::Maintenance;
 use super::message::{Message, Reply, Shared};
+use super::request_count::RequestCount;
 use super::task::WriterTask;
 use super::wal_monitor::WalMonitor;
 use crate::core::TaskId;
@@ -15,7 +16,7 @@ use crate::daemon::supervision::health::Health;
 use crate::store::{StoreError, ledger, wal};
 use sqlx::sqlite::SqliteConnection;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -53,7 +54,7 @@ pub struct StartedWriter {
 }
 
 impl Writer {
-    /// Starts the writer on a connection to the database.
+    /// Starts the writer on a connection to the database. It adds the number of `requests` to `daemon.requests`.
     #[must_use]
     pub fn start(
         connection: SqliteConnection,
@@ -61,6 +62,7 @@ impl Writer {
         policy: Policy,
         draining: watch::Receiver<bool>,
         health: Health,
+        requests: Arc<AtomicU64>,
     ) -> StartedWriter {
         let (messages, inbox) = mpsc::unbounded_channel();
         let (published, gate_of_others) = watch::channel(gate.clone());
@@ -77,6 +79,7 @@ impl Writer {
             shared: shared.clone(),
             event_log: EventLog::default(),
             wal_monitor,
+            requests: RequestCount::new(requests),
             unrecorded: Vec::new(),
         };
         StartedWriter {

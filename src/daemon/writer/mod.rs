@@ -16,6 +16,7 @@ pub mod clock;
 mod handle;
 pub mod maintenance;
 mod message;
+mod request_count;
 mod retry;
 mod task;
 mod wal_monitor;

@@ -11,6 +11,7 @@ use super::batch::{self, Answer, BatchContext, ResumePermit, Update};
 use super::clock::{Clock, Leap};
 use super::maintenance::{self, Maintenance};
 use super::message::{Message, Reply, Shared};
+use super::request_count::RequestCount;
 use super::retry::WriteRetry;
 use super::wal_monitor::WalMonitor;
 use crate::core::event::Event;
@@ -46,6 +47,7 @@ pub(super) struct WriterTask {
     pub shared: Arc<Shared>,
     pub event_log: EventLog,
     pub wal_monitor: WalMonitor,
+    pub requests: RequestCount,
     /// Events of the database itself, which could not be recorded when they came up.
     pub unrecorded: Vec<Event>,
 }
@@ -250,7 +252,9 @@ impl WriterTask {
             Point::IntentWritten,
             Point::AnswerWritten,
         );
+        let requests = add_requests(&mut tx, self.requests.due()).await?;
         tx.commit().await?;
+        self.requests.wrote(requests);
         at(
             Point::PollCommitted,
             Point::IntentCommitted,
@@ -271,7 +275,12 @@ impl WriterTask {
         let mut tx = store::begin(&mut self.connection).await?;
         let now = Timestamp::now();
         let count = maintenance::perform(&mut tx, maintenance, &mut gate, &policy, now).await?;
+        let requests = match maintenance {
+            Maintenance::Heartbeat => add_requests(&mut tx, self.requests.unwritten()).await?,
+            _ => 0,
+        };
         tx.commit().await?;
+        self.requests.wrote(requests);
         if matches!(maintenance, Maintenance::Prune(_)) {
             crash::at(Point::PruneCommitted);
         }
@@ -346,7 +355,8 @@ impl WriterTask {
     async fn close(mut self) {
         self.event_log.summarize_last();
         let stopped = async {
-            daemon::stopped(&mut self.connection, Timestamp::now()).await?;
+            let requests = self.requests.unwritten();
+            daemon::stopped(&mut self.connection, requests, Timestamp::now()).await?;
             crash::at(Point::CheckpointBegins);
             schema::checkpoint(&mut self.connection).await?;
             crash::at(Point::CheckpointDone);
@@ -360,6 +370,16 @@ impl WriterTask {
                 "the database was not closed in order; the next start makes up for that: {error}"
             );
         }
+    }
+}
+
+/// Adds requests to `daemon.requests`. Returns how many were added: none while the row is missing, which the next heartbeat
+/// restores.
+async fn add_requests(connection: &mut SqliteConnection, requests: u32) -> Result<u32, StoreError> {
+    if requests > 0 && daemon::add_requests(connection, requests).await? {
+        Ok(requests)
+    } else {
+        Ok(0)
     }
 }
 
