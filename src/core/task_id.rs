@@ -53,6 +53,12 @@ impl TaskId {
         uuid(&self.0).is_some()
     }
 
+    /// Whether it is in the form in which new ids are stored, and the service's list is read.
+    #[must_use]
+    pub fn is_canonical(&self) -> bool {
+        self.0.parse().is_ok_and(|id: Self| id == *self)
+    }
+
     /// Reads the id of an existing row without changing it. An earlier version accepted any text without ASCII control
     /// characters.
     ///

@@ -7,11 +7,20 @@ use crate::core::queue::Queue;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
+/// A due task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueTask {
+    /// The task.
+    pub id: TaskId,
+    /// Whether the service's list can stand in for a poll of it. False for an id in a form that the list does not have.
+    pub is_watched: bool,
+}
+
 /// Due tasks.
 #[derive(Debug, Default)]
 pub struct Due {
     /// The tasks, in the order in which they were read.
-    pub tasks: Vec<TaskId>,
+    pub tasks: Vec<DueTask>,
     /// Ids, as bytes, that cannot be part of a request: text that is not UTF-8, which no constraint of the schema
     /// refuses.
     pub unusable: Vec<Vec<u8>>,
@@ -30,7 +39,10 @@ pub enum End {
 macro_rules! due {
     ($order:literal) => {
         concat!(
-            "SELECT CAST(task_id AS BLOB) FROM progress
+            "SELECT CAST(task_id AS BLOB) AS id,
+                    failures = 0 AND absences = 0 AND last_error IS NULL
+                    AND (status IS NULL OR (queue = 'regular' AND status NOT IN ('done', 'failed'))) AS is_watched
+               FROM progress
               WHERE queue = ?1 AND next_poll_at <= ?2
               ORDER BY next_poll_at ",
             $order,
@@ -42,7 +54,7 @@ macro_rules! due {
 pub(super) const DUE_OLDEST: &str = due!("ASC");
 pub(super) const DUE_NEWEST: &str = due!("DESC");
 
-/// Returns the due tasks of a queue, at most `limit`. A row of `progress` without a task may be among them, as a join
+/// Returns the due tasks of a queue, with whether they are [watched](crate::core::progress::Progress::is_watched), at most `limit`. A row of `progress` without a task may be among them, as a join
 /// would cost more than the rest of the statement; [`unschedule_orphan`] handles those rows.
 ///
 /// # Errors
@@ -59,7 +71,7 @@ pub async fn due(
         End::Oldest => DUE_OLDEST,
         End::Newest => DUE_NEWEST,
     };
-    let ids: Vec<Vec<u8>> = sqlx::query_scalar(sql)
+    let ids: Vec<(Vec<u8>, bool)> = sqlx::query_as(sql)
         .bind(queue.as_str())
         .bind(time::to_text(now))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -68,7 +80,7 @@ pub async fn due(
     Ok(Due::of(ids))
 }
 
-pub(super) const WAITING_FOR_LIMIT: &str = "SELECT CAST(task_id AS BLOB) FROM progress
+pub(super) const WAITING_FOR_LIMIT: &str = "SELECT CAST(task_id AS BLOB), FALSE FROM progress
       WHERE queue = 'limit' AND next_poll_at IS NOT NULL AND (polled_alone_at BETWEEN ?1 AND ?2) IS NOT TRUE
       ORDER BY next_poll_at LIMIT ?3";
 
@@ -85,7 +97,7 @@ pub async fn waiting_for_limit(
     now: Timestamp,
     limit: usize,
 ) -> Result<Due, StoreError> {
-    let ids: Vec<Vec<u8>> = sqlx::query_scalar(WAITING_FOR_LIMIT)
+    let ids: Vec<(Vec<u8>, bool)> = sqlx::query_as(WAITING_FOR_LIMIT)
         .bind(time::to_text(polled_before))
         .bind(time::to_text(now))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -104,17 +116,20 @@ impl Due {
     /// Keeps the first `limit` tasks for which `is_out` is false.
     #[must_use]
     pub fn at_most(mut self, limit: usize, is_out: impl Fn(&TaskId) -> bool) -> Self {
-        self.tasks.retain(|id| !is_out(id));
+        self.tasks.retain(|task| !is_out(&task.id));
         self.tasks.truncate(limit);
         self
     }
 
-    fn of(ids: Vec<Vec<u8>>) -> Self {
+    fn of(rows: Vec<(Vec<u8>, bool)>) -> Self {
         let mut due = Self::default();
-        for id in ids {
+        for (id, is_watched) in rows {
             let text = std::str::from_utf8(&id).ok();
             match text.and_then(|text| TaskId::stored(text).ok()) {
-                Some(task) => due.tasks.push(task),
+                Some(id) => due.tasks.push(DueTask {
+                    is_watched: is_watched && id.is_canonical(),
+                    id,
+                }),
                 None => due.unusable.push(id),
             }
         }

@@ -206,6 +206,30 @@ impl Plan {
         })
     }
 
+    /// Returns how many tasks await a page.
+    #[must_use]
+    pub fn awaiting(&self, now: Timestamp) -> usize {
+        let is_usable = self.trust.is_usable(now);
+        let members = self.pages.values().chain([&self.unknown]);
+        members
+            .filter(|members| {
+                members.asked_at.is_some() || (is_usable && self.is_due(members, now))
+            })
+            .map(Members::len)
+            .sum()
+    }
+
+    /// Returns when the first page that was asked for is no longer awaited.
+    #[must_use]
+    pub fn next_release(&self, now: Timestamp) -> Option<Timestamp> {
+        let asked = self.pages.values().chain([&self.unknown]);
+        asked
+            .filter_map(|members| members.asked_at)
+            .map(|at| after(at, self.min_interval))
+            .filter(|at| *at > now)
+            .min()
+    }
+
     /// Returns the page to ask for now, if one is worth it. It counts as asked for until [`read`](Self::read) or
     /// [`failed`](Self::failed).
     pub fn next_page(&mut self, now: Timestamp) -> Option<PageRequest> {
@@ -423,15 +447,22 @@ impl Plan {
         });
     }
 
-    /// Notes that a page could not be read.
-    pub fn failed(&mut self, request: &PageRequest, setback: Setback, now: Timestamp) {
+    /// Notes that a page could not be read. Returns until when the list is not used, if it turned out to be unusable.
+    pub fn failed(
+        &mut self,
+        request: &PageRequest,
+        setback: Setback,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         if let Some(page) = self.pages.get_mut(&request.page) {
             page.asked_at = None;
+            page.read_at = Some(now);
         }
         self.unknown.asked_at = None;
         if self.trust.set_back(setback, now) {
             self.forget_places();
         }
+        self.trust.unusable_until()
     }
 
     /// Chooses a task to compare the list with, if it was not compared for a while: the one that is wanted again soonest.

@@ -70,6 +70,8 @@ pub(super) struct Trust {
     page_len: u32,
     /// Not used before.
     until: Option<Timestamp>,
+    /// It turned out to be unusable, and was not read since.
+    is_unusable: bool,
     failures: i64,
     share: f64,
     lag: Duration,
@@ -90,6 +92,7 @@ impl Trust {
         Self {
             page_len,
             until: None,
+            is_unusable: false,
             failures: 0,
             share: 1.0,
             lag: Duration::ZERO,
@@ -103,6 +106,11 @@ impl Trust {
 
     pub fn is_usable(&self, now: Timestamp) -> bool {
         self.page_len > 0 && self.until.is_none_or(|until| until <= now)
+    }
+
+    /// Returns until when the list is not used, after it turned out to be unusable.
+    pub fn unusable_until(&self) -> Option<Timestamp> {
+        self.until.filter(|_| self.is_unusable)
     }
 
     pub fn page_len(&self) -> u32 {
@@ -134,6 +142,7 @@ impl Trust {
     pub fn answered(&mut self) {
         self.failures = 0;
         self.until = None;
+        self.is_unusable = false;
     }
 
     /// Notes that a page begun at `started` showed less than was known at `than`.
@@ -203,6 +212,7 @@ impl Trust {
             }
             Setback::TooLarge | Setback::Unusable => {
                 self.until = Some(after(now, UNUSABLE_FOR));
+                self.is_unusable = true;
                 return true;
             }
             Setback::Passing(asked) => {

@@ -1,5 +1,6 @@
-//! Which task is polled when: the scheduler, its queue of due tasks, the rate limit, and one pass for one task.
+//! What is asked for when: the scheduler, its queue of due tasks, the rate limit, one pass for one task, and pages of the list.
 
+mod page;
 mod rate_limiter;
 mod ready_queue;
 mod reconcile;

@@ -46,6 +46,17 @@ impl RateLimiter {
         state.free.clear();
     }
 
+    /// Returns when the next slot is free; none if one is free now.
+    #[must_use]
+    pub fn next_free(&self) -> Option<Instant> {
+        let mut state = self.lock();
+        let now = Instant::now();
+        let spacing = state.spacing;
+        state.free.retain(|begins| *begins + spacing > now);
+        let is_free = state.free.iter().any(|begins| *begins <= now) || state.has_room(now);
+        (!is_free).then_some(state.next)
+    }
+
     /// Takes a slot if one is free.
     ///
     /// # Errors
@@ -57,7 +68,7 @@ impl RateLimiter {
         if state.take_free(now).is_some() {
             return Ok(());
         }
-        if state.next > now + BURST.min(state.spacing / 2) && !state.spacing.is_zero() {
+        if !state.has_room(now) {
             return Err(state.next);
         }
         state.next = state.next.max(now) + state.spacing;
@@ -97,6 +108,11 @@ impl RateLimiter {
 }
 
 impl State {
+    /// Whether the next slot may be taken now.
+    fn has_room(&self, now: Instant) -> bool {
+        self.next <= now + BURST.min(self.spacing / 2) || self.spacing.is_zero()
+    }
+
     /// Takes a slot that was given back and is current, if there is one.
     fn take_free(&mut self, now: Instant) -> Option<Instant> {
         let spacing = self.spacing;

@@ -3,7 +3,7 @@
 use crate::core::policy::Policy;
 use crate::core::queue::{FairQueue, Queue};
 use crate::core::{TaskId, after};
-use crate::store::progress::{self, Due, End};
+use crate::store::progress::{self, Due, DueTask, End};
 use crate::store::{StoreError, ledger};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
@@ -20,7 +20,7 @@ const QUIET_MAX: Duration = Duration::from_mins(1);
 /// Due tasks that are known.
 #[derive(Debug, Default)]
 pub(super) struct ReadyQueue {
-    queue: FairQueue<(Queue, TaskId)>,
+    queue: FairQueue<(Queue, DueTask)>,
     /// The tasks in `queue`. A task that was edited since it was read is in another queue of the database, and would be
     /// read a second time.
     queued: HashSet<TaskId>,
@@ -40,24 +40,27 @@ pub(super) struct Excluded<'a> {
     pub count: usize,
     /// How many of those in flight waited for the daily limit.
     pub of_the_limit: usize,
+    /// When some of them may be read again, if nothing else happens.
+    pub until: Option<Timestamp>,
 }
 
 impl ReadyQueue {
-    /// Takes the next task, or, for `probing`, the next task to try a closed gate with. Tasks in flight are skipped.
+    /// Takes the next task, or, for `probing`, the next task to try a closed gate with. Tasks that need no poll now are
+    /// skipped.
     pub fn take(
         &mut self,
         probing: bool,
-        is_in_flight: impl Fn(&TaskId) -> bool,
+        mut needs_poll: impl FnMut(&DueTask) -> bool,
     ) -> Option<(Queue, TaskId)> {
         loop {
-            let (queue, id) = if probing {
+            let (queue, task) = if probing {
                 self.queue.take_as_probe()?
             } else {
                 self.queue.take()?
             };
-            self.queued.remove(&id);
-            if !is_in_flight(&id) {
-                return Some((queue, id));
+            self.queued.remove(&task.id);
+            if needs_poll(&task) {
+                return Some((queue, task.id));
             }
         }
     }
@@ -129,9 +132,9 @@ impl ReadyQueue {
                 self.truncated.remove(&queue);
             }
             unusable.extend(due.unusable);
-            for id in due.tasks {
-                if !(excluded.contains)(&id) && self.queued.insert(id.clone()) {
-                    self.queue.push(queue, (queue, id));
+            for task in due.tasks {
+                if !(excluded.contains)(&task.id) && self.queued.insert(task.id.clone()) {
+                    self.queue.push(queue, (queue, task));
                 }
             }
         }
@@ -140,7 +143,11 @@ impl ReadyQueue {
             self.next_due = due.into_iter().chain(frees_at).min();
             // The daily limit frees by itself, without any write.
             let soon = after(now, QUIET_MAX);
-            self.quiet_until = Some(self.next_due.map_or(soon, |at| at.min(soon)));
+            self.quiet_until = [self.next_due, excluded.until]
+                .into_iter()
+                .flatten()
+                .chain([soon])
+                .min();
         }
         Ok(unusable)
     }
@@ -155,8 +162,8 @@ async fn new(
     let mut due = progress::due(reader, Queue::New, End::Oldest, now, limit).await?;
     if due.tasks.len() + due.unusable.len() >= limit {
         let newest = progress::due(reader, Queue::New, End::Newest, now, limit).await?;
-        let known: HashSet<TaskId> = due.tasks.iter().cloned().collect();
-        let others = newest.tasks.into_iter().filter(|id| !known.contains(id));
+        let known: HashSet<TaskId> = due.tasks.iter().map(|task| task.id.clone()).collect();
+        let others = (newest.tasks.into_iter()).filter(|task| !known.contains(&task.id));
         due.tasks
             .extend(others.collect::<Vec<_>>().into_iter().rev());
     }
@@ -243,6 +250,7 @@ mod tests {
                 contains: &|_| false,
                 count: 0,
                 of_the_limit: 0,
+                until: None,
             };
             let now = after(Timestamp::now(), Duration::from_secs(1));
             ready
@@ -258,8 +266,8 @@ mod tests {
         // As where the queue of the new tasks had more than was read of it.
         ready.truncated.insert(Queue::New);
         read(&mut ready).await;
-        assert_eq!(ready.take(false, |_| false), Some((Queue::Regular, id)));
-        assert_eq!(ready.take(false, |_| false), None);
+        assert_eq!(ready.take(false, |_| true), Some((Queue::Regular, id)));
+        assert_eq!(ready.take(false, |_| true), None);
         // Once taken it may be read again.
         read(&mut ready).await;
         assert!(!ready.is_empty());
@@ -271,12 +279,14 @@ mod tests {
             let mut ready = ReadyQueue::default();
             let ids = ["in-flight", "free"].map(|id| id.parse::<TaskId>().expect("an id"));
             for id in ids.clone() {
-                ready.queue.push(Queue::Regular, (Queue::Regular, id));
+                let is_watched = false;
+                let task = DueTask { id, is_watched };
+                ready.queue.push(Queue::Regular, (Queue::Regular, task));
             }
-            let is_in_flight = |id: &TaskId| *id == ids[0];
-            let taken = ready.take(probing, is_in_flight);
+            let needs_poll = |task: &DueTask| task.id != ids[0];
+            let taken = ready.take(probing, needs_poll);
             assert_eq!(taken, Some((Queue::Regular, ids[1].clone())));
-            assert_eq!(ready.take(probing, is_in_flight), None);
+            assert_eq!(ready.take(probing, needs_poll), None);
         }
     }
 }

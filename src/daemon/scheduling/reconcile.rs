@@ -8,6 +8,7 @@
 
 use super::rate_limiter::RateLimiter;
 use crate::core::gate::{Admission, Gate, Request};
+use crate::core::plan::Shown;
 use crate::core::step::{PollAnswer, ResumeAnswer};
 use crate::core::{Failure, TaskId};
 use crate::crash::{self, Point};
@@ -33,12 +34,23 @@ pub struct Context {
     pub draining: watch::Receiver<bool>,
 }
 
+/// What a pass means for the plan of requests.
+#[derive(Debug, Clone, Copy)]
+pub struct Polled {
+    /// When the newest poll was begun.
+    pub started_at: Timestamp,
+    /// Whether that poll showed the service at work; none if it failed.
+    pub is_running: Option<bool>,
+    /// What became of the task.
+    pub shown: Shown,
+}
+
 /// Polls a task once, and resumes it if that is due.
 ///
 /// # Errors
 ///
 /// [`WriteError`] if what was learnt could not be stored.
-pub async fn reconcile(id: &TaskId, context: &Context) -> Result<(), WriteError> {
+pub async fn reconcile(id: &TaskId, context: &Context) -> Result<Polled, WriteError> {
     let mut answer = poll(id, context).await;
     // The slot of a resume is taken before the resume is written down: its settling time begins then.
     let slot = if answer.may_lead_to_resume() {
@@ -61,15 +73,24 @@ pub async fn reconcile(id: &TaskId, context: &Context) -> Result<(), WriteError>
             answer = poll(id, context).await;
         }
     }
-    let Some(permit) = context.writer.store_poll(id.clone(), answer).await? else {
-        return Ok(());
+    let (started_at, seen) = (answer.started_at, answer.outcome.as_ref().ok());
+    let is_running = seen.map(|seen| seen.status.is_running());
+    let polled = |shown| Polled {
+        started_at,
+        is_running,
+        shown,
+    };
+    let stored = context.writer.store_poll(id.clone(), answer).await?;
+    let Some(permit) = stored.permit else {
+        return Ok(polled(stored.shown));
     };
     crash::at(Point::ResumeBegins);
     if let Some(slot) = slot {
         slot.spend();
     }
     let answer = resume(id, &context.client, permit).await;
-    context.writer.store_resume(id.clone(), answer).await
+    let stored = context.writer.store_resume(id.clone(), answer).await?;
+    Ok(polled(stored.shown))
 }
 
 async fn poll(id: &TaskId, context: &Context) -> PollAnswer {
@@ -89,7 +110,7 @@ async fn poll(id: &TaskId, context: &Context) -> PollAnswer {
 }
 
 /// Asks the service for the account, if a refusal can concern the account or only this request.
-async fn explained(failure: Failure, context: &Context) -> Failure {
+pub(super) async fn explained(failure: Failure, context: &Context) -> Failure {
     if !failure.is_ambiguous() {
         return failure;
     }

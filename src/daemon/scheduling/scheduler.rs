@@ -1,17 +1,22 @@
-//! The scheduler: takes due tasks from the database, and has at most one pass at a time for each.
+//! The scheduler: takes due tasks from the database, and has at most one pass at a time for each. Where the plan of requests
+//! says so, it reads pages of the service's list instead.
 
+use super::page::{PageRead, read_page};
 use super::ready_queue::{Excluded, ReadyQueue};
-use super::reconcile::{Context, reconcile};
+use super::reconcile::{Context, Polled, reconcile};
 use crate::core::TaskId;
+use crate::core::event::Event;
 use crate::core::gate::{Admission, Kind, Request};
+use crate::core::plan::{PageRequest, Plan, Setback, Shown};
 use crate::core::policy::Policy;
 use crate::core::queue::Queue;
 use crate::core::since;
 use crate::crash::{self, Point};
 use crate::daemon::TICK;
 use crate::daemon::error::panic_message;
+use crate::daemon::event_log::EventLog;
 use crate::daemon::supervision::health::Health;
-use crate::daemon::writer::Maintenance;
+use crate::daemon::writer::{Maintenance, WriteError};
 use crate::extruct::Client;
 use crate::store::state_counts::StateCounts;
 use crate::store::{StoreError, schema};
@@ -33,6 +38,9 @@ const SUSPENSION: Duration = Duration::from_mins(1);
 /// The longest sleep.
 const IDLE_MAX: Duration = Duration::from_mins(1);
 
+/// The most tasks that wait for a page for which others are read.
+const AWAITING_MAX: usize = 4096;
+
 /// The due tasks, and those in flight.
 pub struct Scheduler {
     reader: SqliteConnection,
@@ -41,10 +49,17 @@ pub struct Scheduler {
     concurrency: usize,
     policy: Policy,
     ready: ReadyQueue,
-    /// The passes in flight.
+    plan: Plan,
+    /// The newest request was for a page: tasks go first now.
+    page_was_last: bool,
+    /// The list was reported as unusable, and has not been read since.
+    list_is_unusable: bool,
+    event_log: EventLog,
+    /// The passes and the pages in flight.
     passes: JoinSet<Finished>,
-    /// Their tasks, each with the queue that it came from.
+    /// The tasks of the passes, each with the queue that it came from.
     in_flight: HashMap<TaskId, Queue>,
+    pages_in_flight: usize,
     /// Tasks that are left alone, and until when.
     suspended: HashMap<TaskId, Instant>,
     /// Unusable ids that the writer was asked to mark.
@@ -72,8 +87,13 @@ impl Scheduler {
             concurrency,
             policy,
             ready: ReadyQueue::default(),
+            plan: Plan::new(&policy.polling),
+            page_was_last: false,
+            list_is_unusable: false,
+            event_log: EventLog::default(),
             passes: JoinSet::new(),
             in_flight: HashMap::new(),
+            pages_in_flight: 0,
             suspended: HashMap::new(),
             marked: HashSet::new(),
             data_version: 0,
@@ -85,6 +105,9 @@ impl Scheduler {
     /// Applies a new client and new limits. Requests in flight end with the old ones.
     pub fn reconfigure(&mut self, client: Arc<Client>, concurrency: usize, policy: Policy) {
         self.concurrency = concurrency;
+        if self.policy.polling != policy.polling {
+            self.plan = Plan::new(&policy.polling);
+        }
         self.policy = policy;
         self.replace_client(client);
     }
@@ -111,10 +134,10 @@ impl Scheduler {
         }
     }
 
-    /// Returns the number of tasks in flight.
+    /// Returns the number of tasks and pages in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight.len()
+        self.in_flight.len() + self.pages_in_flight
     }
 
     /// Returns one line for people, such as `12 growing, 3 reached, next poll in 4 s, gate open`.
@@ -126,7 +149,7 @@ impl Scheduler {
         let now = Timestamp::now();
         let gate = self.context.gate.borrow();
         let mut line = self.counts.line();
-        match (self.in_flight.len(), self.ready.next_due) {
+        match (self.in_flight(), self.ready.next_due) {
             (0, None) => line += ", nothing is due",
             (0, Some(at)) => {
                 let _ = write!(line, ", next poll in {} s", since(now, at).as_secs());
@@ -142,7 +165,7 @@ impl Scheduler {
         line
     }
 
-    /// Starts a pass for each task that is due, as far as the limits allow. Returns when to call it again, unless a pass
+    /// Starts what is due, passes for tasks and requests for pages, as far as the limits allow. Returns when to call it again, unless a pass
     /// finishes before.
     pub async fn dispatch(&mut self) -> Instant {
         match self.try_dispatch().await {
@@ -156,7 +179,7 @@ impl Scheduler {
 
     async fn try_dispatch(&mut self) -> Result<Instant, StoreError> {
         let idle = Instant::now() + IDLE_MAX;
-        while self.in_flight.len() < self.concurrency {
+        while self.in_flight() < self.concurrency {
             let now = Timestamp::now();
             let admission = self.context.gate.borrow().admits(Request::Poll, now);
             let probing = match admission {
@@ -164,35 +187,99 @@ impl Scheduler {
                 Admission::Probe => true,
                 Admission::Wait(until) => return Ok(idle.min(instant(now, until))),
             };
-            if probing && !self.in_flight.is_empty() {
+            if probing && self.in_flight() > 0 {
                 // Their answers may open the gate, so that no probe is needed.
                 return Ok(idle);
             }
             if self.ready.needs_refill(now) {
                 self.refill(now).await?;
             }
-            if self.ready.is_empty() {
-                let next_due = self.ready.next_due.map(|at| instant(now, at));
-                let released = self.suspended.values().min().copied();
-                return Ok([next_due, released]
-                    .into_iter()
-                    .flatten()
-                    .fold(idle, Instant::min));
-            }
-            if let Err(next_slot) = self.context.rate_limiter.try_take() {
+            if let Some(next_slot) = self.context.rate_limiter.next_free() {
                 return Ok(idle.min(next_slot));
             }
-            if probing {
+            if probing && !self.ready.is_empty() {
                 self.renew_client();
             }
-            let in_flight = &self.in_flight;
-            if let Some((queue, id)) = self.ready.take(probing, |id| in_flight.contains_key(id)) {
-                crash::at(Point::Scheduled);
-                self.in_flight.insert(id.clone(), queue);
-                self.passes.spawn(pass(id, self.context.clone()));
+            let Some(next) = self.next_request(probing, now) else {
+                if self.ready.needs_refill(now) {
+                    // The client was replaced.
+                    continue;
+                }
+                let next_due = [self.ready.next_due, self.plan.next_due(now)];
+                let next_due = next_due.into_iter().flatten().map(|at| instant(now, at));
+                let released = self.suspended.values().min().copied();
+                return Ok(next_due.chain(released).fold(idle, Instant::min));
+            };
+            // A slot is free.
+            let _ = self.context.rate_limiter.try_take();
+            crash::at(Point::Scheduled);
+            match next {
+                Next::Page(request) => {
+                    self.pages_in_flight += 1;
+                    self.passes.spawn(page_pass(request, self.context.clone()));
+                }
+                Next::Task {
+                    queue,
+                    id,
+                    is_check,
+                } => {
+                    self.in_flight.insert(id.clone(), queue);
+                    self.passes.spawn(pass(id, is_check, self.context.clone()));
+                }
             }
         }
         Ok(idle)
+    }
+
+    /// Returns what to ask for next. Pages and tasks take turns where both are due.
+    fn next_request(&mut self, probing: bool, now: Timestamp) -> Option<Next> {
+        for page_first in [!self.page_was_last, self.page_was_last] {
+            let next = if page_first {
+                // A probe is a poll of a task.
+                let page = if probing {
+                    None
+                } else {
+                    self.plan.next_page(now)
+                };
+                page.map(Next::Page)
+            } else {
+                self.next_task(probing, now)
+            };
+            if next.is_some() {
+                self.page_was_last = page_first;
+                return next;
+            }
+        }
+        None
+    }
+
+    fn next_task(&mut self, probing: bool, now: Timestamp) -> Option<Next> {
+        let Self {
+            ready,
+            plan,
+            in_flight,
+            suspended,
+            ..
+        } = self;
+        let due = ready.take(probing, |task| {
+            let awaits_page = !probing && task.is_watched && !plan.polls_alone(&task.id, now);
+            !in_flight.contains_key(&task.id) && !awaits_page
+        });
+        if let Some((queue, id)) = due {
+            let is_check = false;
+            return Some(Next::Task {
+                queue,
+                id,
+                is_check,
+            });
+        }
+        let id = (!probing).then(|| plan.next_check()).flatten()?;
+        let is_free = !in_flight.contains_key(&id) && !suspended.contains_key(&id);
+        is_free.then_some(Next::Task {
+            queue: Queue::Regular,
+            id,
+            is_check: true,
+        })
     }
 
     async fn refill(&mut self, now: Timestamp) -> Result<(), StoreError> {
@@ -200,10 +287,16 @@ impl Scheduler {
         self.suspended.retain(|_, until| *until > released);
         let (in_flight, suspended) = (&self.in_flight, &self.suspended);
         let of_the_limit = in_flight.values().filter(|queue| **queue == Queue::Limit);
+        let plan = &self.plan;
+        let is_out = |id: &TaskId| {
+            in_flight.contains_key(id) || suspended.contains_key(id) || plan.awaits_page(id, now)
+        };
+        let awaiting = plan.awaiting(now).min(AWAITING_MAX);
         let excluded = Excluded {
-            contains: &|id| in_flight.contains_key(id) || suspended.contains_key(id),
-            count: in_flight.len() + suspended.len(),
+            contains: &is_out,
+            count: in_flight.len() + suspended.len() + awaiting,
             of_the_limit: of_the_limit.count(),
+            until: plan.next_release(now),
         };
         let window = self.context.writer.daily_window();
         let ready = &mut self.ready;
@@ -234,18 +327,59 @@ impl Scheduler {
     }
 
     fn finish(&mut self, finished: Result<Finished, JoinError>) {
+        self.ready.expect_more();
         match finished {
-            Ok(Finished(id, outcome)) => {
+            Ok(Finished::Task(id, outcome)) => {
                 self.in_flight.remove(&id);
-                self.ready.expect_more();
-                if let Err(error) = outcome {
-                    tracing::debug!(task_id = %id, "{id}: left alone for a minute: {error}");
-                    self.suspended.insert(id, Instant::now() + SUSPENSION);
+                match outcome {
+                    Ok(Some(polled)) => {
+                        let due = match polled.shown {
+                            Shown::Watched { due, .. } => Some(due),
+                            _ => None,
+                        };
+                        self.plan
+                            .polled(&id, polled.started_at, polled.is_running, due);
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::debug!(task_id = %id, "{id}: left alone for a minute: {error}");
+                        self.suspended.insert(id, Instant::now() + SUSPENSION);
+                    }
                 }
+            }
+            Ok(Finished::Page(request, outcome)) => {
+                self.pages_in_flight -= 1;
+                self.page_finished(&request, outcome);
             }
             // It was aborted, and the daemon ends: a pass catches its panics.
             Err(error) => tracing::debug!("{error}"),
         }
+    }
+
+    fn page_finished(&mut self, request: &PageRequest, outcome: Result<PageRead, String>) {
+        let now = Timestamp::now();
+        let (setback, error) = match outcome {
+            Ok(PageRead::Shown(shown)) => {
+                self.plan.read(request, &shown, now);
+                if std::mem::take(&mut self.list_is_unusable) {
+                    self.record(Event::ListUsable {});
+                }
+                return;
+            }
+            Ok(PageRead::Failed(setback, error)) => (setback, error),
+            Err(error) => (Setback::Passing(None), error),
+        };
+        tracing::debug!("page {} was not read: {error}", request.page);
+        let until = self.plan.failed(request, setback, now);
+        if until.is_some() && !std::mem::replace(&mut self.list_is_unusable, true) {
+            self.record(Event::ListUnusable { error, until });
+        }
+    }
+
+    /// Logs and records an event that concerns no task.
+    fn record(&mut self, event: Event) {
+        self.event_log.event(None, &event);
+        self.context.writer.request(Maintenance::Record(event));
     }
 
     /// Checks whether another connection has written, and forgets what was read before that.
@@ -281,20 +415,39 @@ impl Scheduler {
 
     /// Waits until nothing is in flight any more.
     pub async fn drain(&mut self) {
-        while !self.in_flight.is_empty() {
+        while self.in_flight() > 0 {
             self.finished().await;
         }
     }
 }
 
-/// The task of a pass, and how the pass ended.
-struct Finished(TaskId, Result<(), String>);
+/// What to ask for next.
+enum Next {
+    Page(PageRequest),
+    Task {
+        queue: Queue,
+        id: TaskId,
+        /// It is not due; the list is compared with it.
+        is_check: bool,
+    },
+}
 
-async fn pass(id: TaskId, context: Arc<Context>) -> Finished {
+/// What has finished, and how.
+enum Finished {
+    Task(TaskId, Result<Option<Polled>, String>),
+    Page(PageRequest, Result<PageRead, String>),
+}
+
+async fn pass(id: TaskId, is_check: bool, context: Arc<Context>) -> Finished {
+    let polled = async {
+        // Who is not due may have been paused or removed since.
+        if is_check && !context.writer.is_wanted(id.clone()).await? {
+            return Ok::<_, WriteError>(None);
+        }
+        reconcile(&id, &context).await.map(Some)
+    };
     // A bug that one task meets is reported with its id, and not felt by others.
-    let outcome = AssertUnwindSafe(reconcile(&id, &context))
-        .catch_unwind()
-        .await;
+    let outcome = AssertUnwindSafe(polled).catch_unwind().await;
     let outcome = match outcome {
         Ok(outcome) => outcome.map_err(|error| error.to_string()),
         Err(panic) => {
@@ -303,7 +456,22 @@ async fn pass(id: TaskId, context: Arc<Context>) -> Finished {
             Err(text.to_owned())
         }
     };
-    Finished(id, outcome)
+    Finished::Task(id, outcome)
+}
+
+async fn page_pass(request: PageRequest, context: Arc<Context>) -> Finished {
+    let outcome = AssertUnwindSafe(read_page(&request, &context))
+        .catch_unwind()
+        .await;
+    let outcome = match outcome {
+        Ok(outcome) => outcome.map_err(|error| error.to_string()),
+        Err(panic) => {
+            let text = panic_message(panic.as_ref());
+            tracing::error!("a bug in reading page {}: {text}", request.page);
+            Err(text.to_owned())
+        }
+    };
+    Finished::Page(request, outcome)
 }
 
 /// Returns the instant at which the clock will show `at`.

@@ -5,15 +5,19 @@ use crate::core::decide::Account;
 use crate::core::event::Event;
 use crate::core::gate::{Admission, Gate, Request};
 use crate::core::ledger::Transition;
+use crate::core::plan::{Reliance, Shown, wanted_at};
 use crate::core::policy::Policy;
+use crate::core::progress::Progress;
 use crate::core::resume::Resume;
+use crate::core::step::listed::{Entry, listed};
 use crate::core::step::{self, PollAnswer, ResumeAnswer, Step};
 use crate::core::task::Task;
-use crate::core::{Failure, TaskId, after};
+use crate::core::{Failure, Observation, TaskId, after};
 use crate::crash;
 use crate::store::{self, StoreError, history, ledger, load, progress};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -35,6 +39,39 @@ pub enum Answer {
     Poll(PollAnswer),
     /// To a resume.
     Resume(ResumeAnswer),
+    /// An entry of a page of the list.
+    Listed(ListedTask),
+}
+
+/// The answer to a request for a page of the list, without its entries.
+#[derive(Debug, Clone)]
+pub struct PageAnswer {
+    /// When the request was begun.
+    pub started_at: Timestamp,
+    /// When it was answered, or given up.
+    pub answered_at: Timestamp,
+    /// Why there is no page.
+    pub failure: Option<Failure>,
+    /// How far the list is relied on.
+    pub reliance: Reliance,
+}
+
+/// An entry of a page of the list.
+#[derive(Debug)]
+pub struct ListedTask {
+    /// What the list shows of the task.
+    pub seen: Observation,
+    /// The page.
+    pub page: Arc<PageAnswer>,
+}
+
+/// What became of one update.
+#[derive(Debug)]
+pub struct Stored {
+    /// The permit for the resume that follows.
+    pub permit: Option<ResumePermit>,
+    /// What the answer means for the plan of requests.
+    pub shown: Shown,
 }
 
 /// What one request of one task brought.
@@ -50,7 +87,7 @@ impl Update {
     fn may_lead_to_resume(&self) -> bool {
         match &self.answer {
             Answer::Poll(poll) => poll.may_lead_to_resume(),
-            Answer::Resume(_) => false,
+            Answer::Resume(_) | Answer::Listed(_) => false,
         }
     }
 }
@@ -71,15 +108,16 @@ pub struct BatchContext {
 
 /// What a transaction did, once it is committed.
 pub struct BatchOutcome {
-    /// For each update, in their order, the permit for the resume that follows.
-    pub permits: Vec<Option<ResumePermit>>,
+    /// For each update, in their order, what became of it.
+    pub stored: Vec<Stored>,
     /// What happened, in order.
     pub events: Vec<(Option<TaskId>, Event)>,
     /// The gate afterwards.
     pub gate: Gate,
 }
 
-/// Judges and stores a batch in the transaction that `connection` has begun. No task may be in it twice.
+/// Judges and stores a batch in the transaction that `connection` has begun. No task may be in it twice. `page` is the
+/// answer that its entries of the list came with.
 ///
 /// # Errors
 ///
@@ -87,29 +125,50 @@ pub struct BatchOutcome {
 pub async fn write(
     connection: &mut SqliteConnection,
     updates: &[Update],
+    page: Option<&PageAnswer>,
     gate: &Gate,
     context: &BatchContext,
 ) -> Result<BatchOutcome, StoreError> {
     let ids: Vec<&TaskId> = updates.iter().map(|update| &update.id).collect();
     let tasks = load::load(connection, &ids).await?;
     let mut batch = Batch::begin(connection, updates, gate, context).await?;
-    let mut permits = Vec::with_capacity(updates.len());
+    if let Some(page) = page {
+        batch.learn(Request::List, page.failure.as_ref(), page.started_at);
+    }
+    let mut stored = Vec::with_capacity(updates.len());
     let mut applied = Vec::with_capacity(updates.len());
     for (Update { id, answer }, task) in updates.iter().zip(&tasks) {
         crash::panic_for(id.as_str());
-        let (step, permit) = match (answer, task) {
-            (Answer::Poll(poll), Some(task)) => batch.poll(task, poll).await?,
+        let mut permit = None;
+        let mut shown = Shown::Unwatched;
+        let step = match (answer, task) {
+            (Answer::Poll(poll), Some(task)) => {
+                let step;
+                (step, permit) = batch.poll(task, poll).await?;
+                shown = watched(&step.1.progress, poll.started_at);
+                Some(step)
+            }
             (Answer::Poll(poll), None) => {
-                batch.learn(Request::Poll, &poll.outcome, poll.started_at);
+                batch.learn(Request::Poll, poll.outcome.as_ref().err(), poll.started_at);
                 // The task was removed while it was polled.
                 progress::unschedule_orphan(batch.connection, id).await?;
-                (None, None)
+                None
             }
             (Answer::Resume(answer), task) => {
-                (batch.resume(id, task.as_ref(), answer).await?, None)
+                let step = batch.resume(id, task.as_ref(), answer).await?;
+                if let Some((at, step)) = &step {
+                    shown = watched(&step.progress, *at);
+                }
+                step
             }
+            (Answer::Listed(listed), Some(task)) => {
+                let step;
+                (step, shown) = batch.listed(task, listed);
+                step
+            }
+            (Answer::Listed(_), None) => None,
         };
-        permits.push(permit);
+        stored.push(Stored { permit, shown });
         if let (Some(task), Some((at, step))) = (task, step) {
             applied.push(Applied { task, at, step });
         }
@@ -120,7 +179,7 @@ pub async fn write(
         mut events,
         ..
     } = batch;
-    store(connection, &applied).await?;
+    save(connection, &applied).await?;
     for Applied { task, step, .. } in applied {
         let of_task = step.events.into_iter();
         events.extend(of_task.map(|event| (Some(task.id.clone()), event)));
@@ -129,7 +188,7 @@ pub async fn write(
     let event = store_gate(connection, gate, &gate_after, min_interval, context.now).await?;
     events.extend(event.map(|event| (None, event)));
     Ok(BatchOutcome {
-        permits,
+        stored,
         events,
         gate: gate_after,
     })
@@ -180,9 +239,8 @@ impl<'a> Batch<'a> {
         })
     }
 
-    fn learn<T>(&mut self, request: Request, outcome: &Result<T, Failure>, started_at: Timestamp) {
+    fn learn(&mut self, request: Request, failure: Option<&Failure>, started_at: Timestamp) {
         let BatchContext { policy, now, .. } = self.context;
-        let failure = outcome.as_ref().err();
         self.gate
             .learn(request, failure, started_at, *now, policy, rand::random());
     }
@@ -191,9 +249,9 @@ impl<'a> Batch<'a> {
         &mut self,
         task: &Task,
         poll: &PollAnswer,
-    ) -> Result<(Option<(Timestamp, Step)>, Option<ResumePermit>), StoreError> {
+    ) -> Result<((Timestamp, Step), Option<ResumePermit>), StoreError> {
         let BatchContext { policy, now, .. } = self.context;
-        self.learn(Request::Poll, &poll.outcome, poll.started_at);
+        self.learn(Request::Poll, poll.outcome.as_ref().err(), poll.started_at);
         let resumes = self.admission(task);
         let account = Account {
             resumes,
@@ -216,7 +274,20 @@ impl<'a> Batch<'a> {
             }
             None => None,
         };
-        Ok((Some((poll.answered_at.min(*now), step)), permit))
+        Ok(((poll.answered_at.min(*now), step), permit))
+    }
+
+    fn listed(&self, task: &Task, entry: &ListedTask) -> (Option<(Timestamp, Step)>, Shown) {
+        let BatchContext { policy, now, .. } = self.context;
+        let ListedTask { seen, page } = entry;
+        let entry = Entry {
+            seen,
+            started_at: page.started_at.min(*now),
+            answered_at: page.answered_at.min(*now),
+            reliance: page.reliance,
+        };
+        let (step, shown) = listed(task, &entry, policy);
+        (step.map(|step| (entry.answered_at, step)), shown)
     }
 
     async fn resume(
@@ -227,7 +298,11 @@ impl<'a> Batch<'a> {
     ) -> Result<Option<(Timestamp, Step)>, StoreError> {
         let answer = self.attributed(id, task, answer).await?;
         let at = answer.answered_at;
-        self.learn(Request::Resume, &answer.outcome, answer.started_at);
+        self.learn(
+            Request::Resume,
+            answer.outcome.as_ref().err(),
+            answer.started_at,
+        );
         let Some(resume) = ledger::find(self.connection, answer.resume_id).await? else {
             let outcome = Transition::of_answer(&answer.outcome, answer.http_status);
             let (row, outcome) = (answer.resume_id, outcome.name());
@@ -336,7 +411,15 @@ impl<'a> Batch<'a> {
     }
 }
 
-async fn store(
+/// Returns what a task that was polled alone, or resumed, means for the plan of requests.
+fn watched(progress: &Progress, seen_at: Timestamp) -> Shown {
+    match wanted_at(progress, seen_at) {
+        Some(due) => Shown::Watched { seen_at, due },
+        None => Shown::Unwatched,
+    }
+}
+
+async fn save(
     connection: &mut SqliteConnection,
     applied: &[Applied<'_>],
 ) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! The handle of the writer: starts it, and sends it requests.
 
-use super::batch::{Answer, ResumePermit, Update};
+use super::batch::{Answer, ListedTask, PageAnswer, Stored, Update};
 use super::clock::Clock;
 use super::maintenance::Maintenance;
 use super::message::{Message, Reply, Shared};
@@ -9,6 +9,8 @@ use super::task::WriterTask;
 use super::wal_monitor::WalMonitor;
 use crate::core::TaskId;
 use crate::core::gate::Gate;
+use crate::core::list::ListEntry;
+use crate::core::plan::Shown;
 use crate::core::policy::Policy;
 use crate::core::step::{PollAnswer, ResumeAnswer};
 use crate::daemon::event_log::EventLog;
@@ -89,16 +91,12 @@ impl Writer {
         }
     }
 
-    /// Stores what a poll brought. Returns the permit for the resume that follows from it, if one does.
+    /// Stores what a poll brought. Returns, among others, the permit for the resume that follows from it, if one does.
     ///
     /// # Errors
     ///
     /// [`WriteError`] if it is not stored.
-    pub async fn store_poll(
-        &self,
-        id: TaskId,
-        poll: PollAnswer,
-    ) -> Result<Option<ResumePermit>, WriteError> {
+    pub async fn store_poll(&self, id: TaskId, poll: PollAnswer) -> Result<Stored, WriteError> {
         self.update(id, Answer::Poll(poll)).await
     }
 
@@ -107,8 +105,37 @@ impl Writer {
     /// # Errors
     ///
     /// [`WriteError`] if it is not stored; the resume then stays `intended` until polls settle it.
-    pub async fn store_resume(&self, id: TaskId, answer: ResumeAnswer) -> Result<(), WriteError> {
-        self.update(id, Answer::Resume(answer)).await.map(|_| ())
+    pub async fn store_resume(
+        &self,
+        id: TaskId,
+        answer: ResumeAnswer,
+    ) -> Result<Stored, WriteError> {
+        self.update(id, Answer::Resume(answer)).await
+    }
+
+    /// Stores what a page of the list brought, in one transaction. Returns what each entry means for the plan of requests.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] if it is not stored.
+    pub async fn store_page(
+        &self,
+        page: PageAnswer,
+        entries: Vec<ListEntry>,
+    ) -> Result<Vec<(TaskId, Shown)>, WriteError> {
+        let page = Arc::new(page);
+        let ids: Vec<TaskId> = entries.iter().map(|entry| entry.id.clone()).collect();
+        let update = |ListEntry { id, seen }| {
+            let page = page.clone();
+            let answer = Answer::Listed(ListedTask { seen, page });
+            Update { id, answer }
+        };
+        let updates = entries.into_iter().map(update).collect();
+        let stored = self
+            .ask(|reply| Message::Page(page.clone(), updates, reply))
+            .await?;
+        let shown = stored.into_iter().map(|stored| stored.shown);
+        Ok(ids.into_iter().zip(shown).collect())
     }
 
     /// Returns whether a task is still to be polled: it exists, is not paused, and the daemon is not stopping.
@@ -177,7 +204,7 @@ impl Writer {
         }
     }
 
-    async fn update(&self, id: TaskId, answer: Answer) -> Result<Option<ResumePermit>, WriteError> {
+    async fn update(&self, id: TaskId, answer: Answer) -> Result<Stored, WriteError> {
         let update = Box::new(Update { id, answer });
         self.ask(|reply| Message::Update(update, reply)).await
     }

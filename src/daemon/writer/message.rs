@@ -1,6 +1,6 @@
 //! What is asked of the writer, and what its handle and its task share.
 
-use super::batch::{ResumePermit, Update};
+use super::batch::{PageAnswer, Stored, Update};
 use super::maintenance::Maintenance;
 use crate::core::TaskId;
 use crate::store::StoreError;
@@ -15,7 +15,9 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, Arc<StoreError>>>;
 #[derive(Debug)]
 pub(super) enum Message {
     /// Store what one request of one task brought.
-    Update(Box<Update>, Reply<Option<ResumePermit>>),
+    Update(Box<Update>, Reply<Stored>),
+    /// Store a page of the list in one transaction.
+    Page(Arc<PageAnswer>, Vec<Update>, Reply<Vec<Stored>>),
     /// Do this, and answer if there is somewhere to answer to.
     Maintain(Maintenance, Option<Reply<u64>>),
     /// Answer whether a task is still to be polled.

@@ -21,6 +21,6 @@ mod retry;
 mod task;
 mod wal_monitor;
 
-pub use batch::ResumePermit;
+pub use batch::{PageAnswer, ResumePermit};
 pub use handle::{StartedWriter, WriteError, Writer};
 pub use maintenance::Maintenance;

@@ -7,15 +7,16 @@
 //! being (a lock, a full disk) is retried until it succeeds; nothing is dropped, and nothing new is begun meanwhile. In a
 //! database that is damaged, or no longer in its place, nothing new is begun at all.
 
-use super::batch::{self, Answer, BatchContext, ResumePermit, Update};
+use super::batch::{self, Answer, BatchContext, PageAnswer, Stored, Update};
 use super::clock::{Clock, Leap};
 use super::maintenance::{self, Maintenance};
-use super::message::{Message, Reply, Shared};
+use super::message::{Message, Shared};
 use super::request_count::RequestCount;
 use super::retry::WriteRetry;
 use super::wal_monitor::WalMonitor;
 use crate::core::event::Event;
 use crate::core::gate::{Gate, Kind};
+use crate::core::plan::Shown;
 use crate::core::policy::Policy;
 use crate::core::settle::STALE_FACTOR;
 use crate::crash::{self, Point};
@@ -52,8 +53,6 @@ pub(super) struct WriterTask {
     pub unrecorded: Vec<Event>,
 }
 
-type QueuedUpdate = (Update, Reply<Option<ResumePermit>>);
-
 impl WriterTask {
     /// Handles messages until a stop, or until all handles are dropped.
     pub async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
@@ -64,10 +63,13 @@ impl WriterTask {
             self.event_log.summarize();
             match message {
                 Message::Update(first, reply) => {
-                    let mut queued = vec![(*first, reply)];
-                    while queued.len() < BATCH_MAX {
+                    let (mut updates, mut replies) = (vec![*first], vec![reply]);
+                    while updates.len() < BATCH_MAX {
                         match inbox.try_recv() {
-                            Ok(Message::Update(update, reply)) => queued.push((*update, reply)),
+                            Ok(Message::Update(update, reply)) => {
+                                updates.push(*update);
+                                replies.push(reply);
+                            }
                             Ok(other) => {
                                 next = Some(other);
                                 break;
@@ -75,7 +77,22 @@ impl WriterTask {
                             Err(_) => break,
                         }
                     }
-                    self.store(queued).await;
+                    let outcomes = self.store(&updates, None).await;
+                    for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                        // Fails where the daemon gave up a drain; the next start settles what a permit was for.
+                        let _ = reply.send(outcome.map_err(Arc::new));
+                    }
+                }
+                Message::Page(page, updates, reply) => {
+                    let outcomes = self.store(&updates, Some(&page)).await;
+                    let shown = |outcome: Result<Stored, StoreError>| {
+                        // What cannot be stored is noted at its task, which is then polled alone.
+                        outcome.unwrap_or(Stored {
+                            permit: None,
+                            shown: Shown::Unwatched,
+                        })
+                    };
+                    let _ = reply.send(Ok(outcomes.into_iter().map(shown).collect()));
                 }
                 Message::Maintain(maintenance, reply) => {
                     if matches!(maintenance, Maintenance::Heartbeat) {
@@ -120,30 +137,30 @@ impl WriterTask {
         *self.draining.borrow() || !self.health.is_well()
     }
 
-    /// Writes a batch, and answers each of its updates.
-    async fn store(&mut self, queued: Vec<QueuedUpdate>) {
-        let (updates, replies): (Vec<_>, Vec<_>) = queued.into_iter().unzip();
-        let outcomes = match self.write_batch(&updates).await {
-            Ok(permits) => permits.into_iter().map(Ok).collect(),
-            Err(error) if updates.len() == 1 => vec![Err(error)],
-            // One update is to blame. The others are stored one by one.
-            Err(_) => {
-                let mut outcomes = Vec::with_capacity(updates.len());
-                for update in &updates {
-                    let alone = self.write_batch(std::slice::from_ref(update)).await;
-                    outcomes.push(alone.map(|permits| permits.into_iter().flatten().next()));
-                }
-                outcomes
-            }
+    /// Writes a batch, and returns what became of each of its updates.
+    async fn store(
+        &mut self,
+        updates: &[Update],
+        page: Option<&PageAnswer>,
+    ) -> Vec<Result<Stored, StoreError>> {
+        let error = match self.write_batch(updates, page).await {
+            Ok(stored) => return stored.into_iter().map(Ok).collect(),
+            Err(error) => error,
         };
-        for ((update, reply), outcome) in updates.iter().zip(replies).zip(outcomes) {
-            let outcome = match outcome {
-                Ok(permit) => Ok(permit),
-                Err(error) => Err(Arc::new(self.report_not_stored(update, error).await)),
-            };
-            // Fails where the daemon gave up a drain; the next start settles what the permit was for.
-            let _ = reply.send(outcome);
+        if let [update] = updates {
+            return vec![Err(self.report_not_stored(update, error).await)];
         }
+        // One update is to blame. The others are stored one by one.
+        let mut outcomes = Vec::with_capacity(updates.len());
+        for update in updates {
+            let alone = self.write_batch(std::slice::from_ref(update), page).await;
+            outcomes.push(match alone.map(|mut stored| stored.pop()) {
+                Ok(Some(stored)) => Ok(stored),
+                Ok(None) => unreachable!("a batch returns one outcome for each update"),
+                Err(error) => Err(self.report_not_stored(update, error).await),
+            });
+        }
+        outcomes
     }
 
     /// Reports, in the log and at the task, why what was learnt of a task cannot be stored.
@@ -179,10 +196,11 @@ impl WriterTask {
     async fn write_batch(
         &mut self,
         batch: &[Update],
-    ) -> Result<Vec<Option<ResumePermit>>, StoreError> {
+        page: Option<&PageAnswer>,
+    ) -> Result<Vec<Stored>, StoreError> {
         let mut retry = WriteRetry::new();
         loop {
-            let outcome = self.try_write_batch(batch).await;
+            let outcome = self.try_write_batch(batch, page).await;
             if let Some(outcome) = self.final_outcome(&mut retry, outcome).await {
                 return outcome;
             }
@@ -230,7 +248,8 @@ impl WriterTask {
     async fn try_write_batch(
         &mut self,
         batch: &[Update],
-    ) -> Result<Vec<Option<ResumePermit>>, StoreError> {
+        page: Option<&PageAnswer>,
+    ) -> Result<Vec<Stored>, StoreError> {
         let mut tx = store::begin(&mut self.connection).await?;
         // The time is taken after the transaction has begun, which may have taken a while.
         let context = BatchContext {
@@ -241,12 +260,12 @@ impl WriterTask {
             send_within: self.policy.growth.settle / 2,
         };
         crash::at(Point::PollStoring);
-        let judging = batch::write(&mut tx, batch, &self.gate, &context);
+        let judging = batch::write(&mut tx, batch, page, &self.gate, &context);
         // A bug that one task meets is not felt by others: the transaction is rolled back.
         let judged = AssertUnwindSafe(judging).catch_unwind().await;
         let outcome = judged
             .map_err(|panic| StoreError::Panicked(panic_message(panic.as_ref()).to_owned()))??;
-        let at = |poll, intent, answer| crash_at(batch, &outcome.permits, poll, intent, answer);
+        let at = |poll, intent, answer| crash_at(batch, &outcome.stored, poll, intent, answer);
         at(
             Point::PollWritten,
             Point::IntentWritten,
@@ -263,7 +282,7 @@ impl WriterTask {
         let probing = self.gate.kind != Kind::Open;
         self.publish(outcome.gate);
         self.event_log.transaction(&outcome.events, probing);
-        Ok(outcome.permits)
+        Ok(outcome.stored)
     }
 
     async fn try_maintain(&mut self, maintenance: &Maintenance) -> Result<u64, StoreError> {
@@ -392,14 +411,8 @@ fn lengthened(mut policy: Policy, clock: &Clock) -> Policy {
 }
 
 /// Reaches the crash points around the commit of a batch, one for each kind of thing in it.
-fn crash_at(
-    batch: &[Update],
-    permits: &[Option<ResumePermit>],
-    poll: Point,
-    intent: Point,
-    answer: Point,
-) {
-    if permits.iter().any(Option::is_some) {
+fn crash_at(batch: &[Update], stored: &[Stored], poll: Point, intent: Point, answer: Point) {
+    if stored.iter().any(|stored| stored.permit.is_some()) {
         crash::at(intent);
     }
     let has = |wanted: fn(&Answer) -> bool| batch.iter().any(|update| wanted(&update.answer));
