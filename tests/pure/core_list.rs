@@ -1,0 +1,1 @@
+//! What an entry of the list does to its task.
