@@ -102,7 +102,7 @@ impl Plan {
     }
 
     pub(super) fn is_due(&self, members: &Members, now: Timestamp) -> bool {
-        let due = if std::ptr::eq(members, &self.unknown) {
+        let due = if std::ptr::eq(members, &raw const self.unknown) {
             self.unknown_due()
         } else {
             self.due_at(members)

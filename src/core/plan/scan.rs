@@ -29,6 +29,8 @@ pub(super) struct Scan {
     /// The first page that is known to be beyond the end.
     end: Option<u32>,
     in_vain: usize,
+    /// The most tasks that this scan looked for at once.
+    wanted: usize,
     has_found: bool,
     /// The page on which tasks were last found, or may be.
     hint: u32,
@@ -63,7 +65,8 @@ impl Scan {
     pub fn next(&mut self, wanted: usize, now: Timestamp, access: impl Fn(u32) -> Access) -> Next {
         self.began_at.get_or_insert(now);
         let halvings = self.fruitless.min(HALVINGS_MAX);
-        if self.in_vain >= (wanted.min(IN_VAIN_MAX) >> halvings).max(1) {
+        self.wanted = self.wanted.max(wanted);
+        if self.in_vain >= (self.wanted.min(IN_VAIN_MAX) >> halvings).max(1) {
             return Next::Over;
         }
         while let Some(page) = self.candidate() {
