@@ -45,7 +45,9 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
     let polled = progress.polled_alone_at;
     let run_began = progress.run_started_at;
     if (progress.seen.as_ref()).is_some_and(|known| is_older(seen, known)) {
-        return (None, Shown::Older { than: polled });
+        // The answer to a resume counts as well.
+        let than = progress.polled_at.max(run_began);
+        return (None, Shown::Older { than });
     }
     if polled.max(run_began).is_some_and(|newest| seen_at < newest) {
         return (None, Shown::Overtaken);

@@ -292,12 +292,13 @@ impl Scheduler {
         let is_out = |id: &TaskId| {
             in_flight.contains_key(id) || suspended.contains_key(id) || plan.awaits_page(id, now)
         };
-        let awaiting = plan.awaiting(now).min(AWAITING_MAX);
+        let (awaiting, until) = plan.awaiting(now);
+        let awaiting = awaiting.min(AWAITING_MAX);
         let excluded = Excluded {
             contains: &is_out,
             count: in_flight.len() + suspended.len() + awaiting,
             of_the_limit: of_the_limit.count(),
-            until: plan.next_release(now),
+            until,
         };
         let window = self.context.writer.daily_window();
         let ready = &mut self.ready;
