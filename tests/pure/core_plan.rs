@@ -507,7 +507,11 @@ impl Daemon {
                             than: Some(at(begun)),
                         },
                         7 => Shown::Overtaken,
-                        _ => Shown::Unwatched,
+                        _ => {
+                            // The daemon asks the plan for watched tasks only, so a new wait begins here.
+                            *due = self.now;
+                            Shown::Unwatched
+                        }
                     };
                     shown.insert(id(n), what);
                 }
@@ -536,7 +540,6 @@ impl Daemon {
 }
 
 #[test]
-#[ignore = "open: a task was held back for 5.2 s to 5.6 s, cause not known"]
 fn no_page_is_asked_for_twice_and_no_task_is_held_back_whatever_the_list_does() {
     for_each(400, &(moves(), 0_usize..20), |(moves, tasks)| {
         let mut daemon = Daemon {

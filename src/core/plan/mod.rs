@@ -12,8 +12,8 @@
 //! # Guarantees
 //!
 //! A page is read at most once in `min_interval`. A task is polled alone when it is due, unless a page that should show it
-//! is about to be read, or was asked for less than `min_interval` ago. So whatever the list says, and however slow it is, it
-//! delays the poll of a task by that much at most. Nothing here is stored: after a restart the plan finds the tasks again.
+//! is about to be read, or is under way. Once the page is asked for, the task waits for `min_interval` at most, whatever the list says and
+//! however slow it is. Nothing here is stored: after a restart the plan finds the tasks again.
 
 mod choose;
 mod page;
@@ -36,6 +36,9 @@ use trust::Trust;
 
 /// The price of a request: seconds of delay of one task.
 const PRICE: f64 = 1.0;
+
+/// How many times longer than for its answer a task waits for a page to be asked for.
+const OVERLOADED: u32 = 6;
 
 /// How long after it was due a task is forgotten that is not polled: it was paused or removed. A poll brings it back.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
@@ -123,8 +126,8 @@ struct Watched {
     place: Place,
     seen_at: Timestamp,
     due: Timestamp,
-    /// When a page was first asked for that should have shown it since, and did not.
-    missed_at: Option<Timestamp>,
+    /// Since when it is due and waits for a page.
+    held_since: Option<Timestamp>,
     /// The place is a guess: it was not on the page where it was before.
     is_guess: bool,
 }
@@ -135,7 +138,7 @@ impl Watched {
             place,
             seen_at,
             due,
-            missed_at: None,
+            held_since: None,
             is_guess: false,
         }
     }
@@ -205,30 +208,38 @@ impl Plan {
             let seen_at = now.checked_sub(self.min_interval).unwrap_or(now);
             self.insert(id.clone(), Watched::new(Place::Unknown, seen_at, now));
         }
-        !self.awaits_page(id, now)
+        let awaits = self.awaits_page(id, now);
+        if awaits && let Some(task) = self.tasks.get_mut(id) {
+            task.held_since.get_or_insert(now);
+        }
+        !awaits
     }
 
-    /// Returns whether a page that should show the task is due, or was asked for less than `min_interval` ago; not if pages
-    /// have not shown it for that long.
+    /// Returns whether a due task waits for a page that should show it: for `min_interval` at most if the page was asked for, and
+    /// for [`OVERLOADED`] times that if it is due but the limits leave no room for it.
     #[must_use]
     pub fn awaits_page(&self, id: &TaskId, now: Timestamp) -> bool {
-        let Some(task) = self.tasks.get(id) else {
+        let (Some(task), Some(page)) = (self.tasks.get(id), self.page_of(id)) else {
             return false;
         };
-        let (members, looked_for) = match task.place {
-            Place::Page(page) => (self.pages.get(&page), None),
-            Place::Unknown => (Some(&self.unknown), self.scan.began_at),
-            Place::Absent { .. } => (None, None),
-        };
-        let waits_since = earliest(task.missed_at, looked_for).map(|at| at.max(task.due));
-        if waits_since.is_some_and(|at| since(at, now) >= self.min_interval) {
+        let longest = if page.asked_at.is_some() {
+            self.min_interval
+        } else if self.trust.is_usable(now) && self.is_due(page, now) {
+            self.min_interval.saturating_mul(OVERLOADED)
+        } else {
             return false;
+        };
+        let is_held = |since_when: Timestamp| since_when <= now && since(since_when, now) < longest;
+        task.held_since.is_none_or(is_held)
+    }
+
+    /// Returns the page that should show a task.
+    fn page_of(&self, id: &TaskId) -> Option<&Members> {
+        match self.tasks.get(id)?.place {
+            Place::Page(page) => self.pages.get(&page),
+            Place::Unknown => Some(&self.unknown),
+            Place::Absent { .. } => None,
         }
-        members.is_some_and(|members| {
-            let asked_at = members.asked_at.filter(|at| *at <= now);
-            let is_asked_for = asked_at.is_some_and(|at| since(at, now) < self.min_interval);
-            is_asked_for || (self.trust.is_usable(now) && self.is_due(members, now))
-        })
     }
 
     /// Notes that a task was polled alone. `due` is when it is [wanted](wanted_at) again, none if it is no longer watched; `is_running` is
@@ -320,8 +331,4 @@ impl Plan {
         }
         Some(task)
     }
-}
-
-fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
-    a.into_iter().chain(b).min()
 }

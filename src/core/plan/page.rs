@@ -102,10 +102,6 @@ impl Members {
         self.tasks.len()
     }
 
-    pub fn ids(&self) -> impl Iterator<Item = &TaskId> {
-        self.tasks.keys()
-    }
-
     /// Removes all tasks, and returns them in the order of their ids.
     pub fn drain(&mut self) -> Vec<TaskId> {
         self.by_urgency.clear();

@@ -39,7 +39,7 @@ impl Plan {
         let is_clamped = self.trust.is_clamped(page, shown.len);
         let is_last = shown.len < self.trust.longest() || shown.len == 0;
         self.scan.read(page, tally.found, shown.len, is_last);
-        self.move_missed(page, is_last, shown.started_at, missed.drain());
+        self.move_missed(page, is_last, missed.drain());
         if is_clamped {
             self.forget_places(false);
             return;
@@ -80,9 +80,9 @@ impl Plan {
                 }
                 Shown::Older { than } => {
                     self.trust.lagged(at, than);
-                    known.map(|task| unchanged(task, page, at))
+                    known.map(|task| unchanged(task, page))
                 }
-                Shown::Overtaken => known.map(|task| unchanged(task, page, at)),
+                Shown::Overtaken => known.map(|task| unchanged(task, page)),
                 Shown::Unwatched => None,
             };
             if let Some(task) = stays {
@@ -104,7 +104,7 @@ impl Plan {
 
     /// Places tasks that are no longer on their page: on the neighbouring one, if that is known to have any. That is a guess,
     /// and the only one.
-    fn move_missed(&mut self, page: u32, is_last: bool, at: Timestamp, missed: Vec<TaskId>) {
+    fn move_missed(&mut self, page: u32, is_last: bool, missed: Vec<TaskId>) {
         let next = u32::try_from(i64::from(page) + self.drift).ok();
         let next = next.filter(|next| !(is_last && *next > page));
         let is_known = next.is_some_and(|next| self.pages.contains_key(&next));
@@ -112,7 +112,6 @@ impl Plan {
             let Some(mut task) = self.remove(&id) else {
                 continue;
             };
-            task.missed_at.get_or_insert(at);
             task.place = match next {
                 Some(next) if is_known && !task.is_guess => Place::Page(next),
                 _ => Place::Unknown,
@@ -143,11 +142,6 @@ impl Plan {
             {
                 // It is not asked for again at once.
                 members.read_at = Some(asked_at);
-                for id in members.ids() {
-                    if let Some(task) = self.tasks.get_mut(id) {
-                        task.missed_at.get_or_insert(asked_at);
-                    }
-                }
             }
         }
         if setback == Setback::TooLarge && !is_current {
@@ -187,10 +181,9 @@ impl Plan {
 }
 
 /// Returns a task that a page has shown without news.
-fn unchanged(task: Watched, page: u32, at: Timestamp) -> Watched {
+fn unchanged(task: Watched, page: u32) -> Watched {
     Watched {
         place: Place::Page(page),
-        missed_at: task.missed_at.or(Some(at)),
         is_guess: false,
         ..task
     }
