@@ -17,15 +17,27 @@ const WORLDS: [(&str, Then); 3] = [
     ("all begin at once, none follows", Then::Nothing),
 ];
 
-/// Prints them.
+/// Prints them, or with `--only NAME` those of one name: `new`, `next`, `together`, `orders`, `lags`, `ten-thousand`.
 pub fn print() {
     let policy = policy();
-    for (name, then) in WORLDS {
-        by_shape(name, then, &policy);
+    let only = std::env::args()
+        .skip_while(|argument| argument != "--only")
+        .nth(1);
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
+    for ((name, then), short) in WORLDS.into_iter().zip(["new", "next", "together"]) {
+        if wanted(short) {
+            by_shape(name, then, &policy);
+        }
     }
-    orders(&policy);
-    lags(&policy);
-    ten_thousand(&policy);
+    if wanted("orders") {
+        orders(&policy);
+    }
+    if wanted("lags") {
+        lags(&policy);
+    }
+    if wanted("ten-thousand") {
+        ten_thousand(&policy);
+    }
 }
 
 /// Simulates the world as often as it takes to watch about a thousand searches.
@@ -155,6 +167,7 @@ fn ten_thousand(policy: &Policy) {
     let columns = [
         "longest unseen",
         "longest delay",
+        "pages + polls a second",
         "requests / delay",
         "ends",
     ];
@@ -175,6 +188,11 @@ fn ten_thousand(policy: &Policy) {
         let cells = [
             format!("{:.0} s", outcome.unseen),
             format!("{:.0} s", outcome.longest()),
+            format!(
+                "{:.2} + {:.2}",
+                outcome.pages / outcome.seconds,
+                outcome.alone / outcome.seconds
+            ),
             share(&outcome),
             outcome.delays.len().to_string(),
         ];

@@ -68,7 +68,9 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
     let is_refused = refusal.is_some_and(|resume| resume.refusal && resume.id > progress.forgiven);
     let (state, reason) = at_work(&task.wanted, seen, is_refused, &policy.growth);
     let stays = progress.state == state || state == State::Growing && !progress.state.is_end();
-    if is_running && stays {
+    // A list that never shows an end must not hide it for ever.
+    let alone = after(polled.unwrap_or(run_began), reliance.alone_within);
+    if is_running && stays && alone > at {
         step.enter(state, Some(reason));
         let paced = run::next_poll(
             &mut step.progress,
@@ -77,8 +79,6 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
             seen_at,
             policy,
         );
-        // A list that never shows an end must not hide it for ever.
-        let alone = after(polled.unwrap_or(run_began), reliance.alone_within);
         step.progress.next_poll_at = Some(paced.min(alone));
         step.bound_next_poll(task, at, policy);
         let due = wanted_at(&step.progress, seen_at).unwrap_or(paced);
