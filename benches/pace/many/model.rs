@@ -63,7 +63,7 @@ pub struct Model<'a> {
     list: Vec<Option<TaskId>>,
     due: BTreeSet<(Timestamp, TaskId)>,
     /// Tasks of which the list shows what a poll has to confirm.
-    urgent: BTreeSet<TaskId>,
+    urgent: BTreeSet<(Timestamp, TaskId)>,
     plan: Plan,
     outcome: Outcome,
     counted_from: f64,
@@ -173,9 +173,13 @@ impl<'a> Model<'a> {
 
     fn store(&mut self, id: &TaskId, progress: Progress) {
         self.reschedule(id, progress.next_poll_at);
-        self.urgent.remove(id);
+        let before = self.searches[id].task.progress.next_poll_at;
+        if let Some(before) = before {
+            self.urgent.remove(&(before, id.clone()));
+        }
         if progress.queue == Queue::New && progress.seen.is_some() {
-            self.urgent.insert(id.clone());
+            self.urgent
+                .extend(progress.next_poll_at.map(|due| (due, id.clone())));
         }
         self.searches
             .get_mut(id)
@@ -195,7 +199,7 @@ impl<'a> Model<'a> {
 
     #[allow(clippy::cast_precision_loss, reason = "a small number")]
     fn pick(&mut self, now: f64) -> Option<TaskId> {
-        if let Some(id) = self.urgent.first() {
+        if let Some((_, id)) = self.urgent.first().filter(|(due, _)| *due <= at(now)) {
             return Some(id.clone());
         }
         let check = self.plan.next_check();
