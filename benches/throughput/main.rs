@@ -4,8 +4,7 @@
 //!
 //! Then, the cost of a page of the service's list.
 //!
-//! `cargo bench --bench throughput` takes about six minutes. With `-- still`, `-- move` or `-- pages` it runs a part, in
-//! about two minutes. The stand-in is a process of its own. The daemon and the loops alternate, so that other load on the
+//! `cargo bench --bench throughput` takes several minutes. With `-- still`, `-- move` or `-- pages` it runs one part. The stand-in is a process of its own. The daemon and the loops alternate, so that other load on the
 //! machine affects all of them.
 
 #[path = "../common/mod.rs"]

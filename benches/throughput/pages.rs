@@ -1,7 +1,7 @@
 //! Pages of the service's list: growd's processor time for reading, judging and storing one.
 //!
-//! First the daemon reads each page once a second. Then this process reads one page after the other with the daemon's client
-//! and writer, which leaves out the scheduler, and shows the cost of pages without a task of growd's too.
+//! First this process reads one page after the other with the daemon's client and writer, which leaves out the scheduler. Then
+//! the daemon reads each page as often as it finds that worth it.
 
 use crate::common::{Place, Standin, TOKEN, cpu_seconds, median};
 use growd::config::Settings;
@@ -49,9 +49,11 @@ pub async fn print() {
         let standin = Standin::start(&["--speed", speed, "--strangers", strangers]);
         standin.add_running(tasks).await;
         row(name, alone(&standin).await);
-        if tasks > 0 {
-            row(&format!("the daemon, {name}"), daemon(&standin).await);
-        }
+    }
+    for (name, speed, tasks) in &kinds[..2] {
+        let standin = Standin::start(&["--speed", speed]);
+        standin.add_running(*tasks).await;
+        row(&format!("the daemon, {name}"), daemon(&standin).await);
     }
 }
 
