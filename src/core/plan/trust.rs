@@ -31,7 +31,7 @@ const LAG_MAX: Duration = Duration::from_hours(1);
 const ALONE_WITHIN: Duration = Duration::from_mins(10);
 
 /// The same while it has, within [`PROVEN_FOR`].
-const ALONE_WITHIN_PROVEN: Duration = Duration::from_hours(1);
+const ALONE_WITHIN_PROVEN: Duration = Duration::from_hours(6);
 
 /// How long a confirmed end proves that the list shows ends.
 const PROVEN_FOR: Duration = Duration::from_mins(30);
