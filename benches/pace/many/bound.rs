@@ -19,6 +19,11 @@ const FIXED: (f64, f64) = (50.1, 5.0);
 /// Returns the least share of requests with which the mean delay can have this share, both of a poll every 10 s. Each end
 /// takes a poll of its task as well.
 #[allow(clippy::cast_precision_loss, reason = "a small number")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a small number"
+)]
 pub fn least_requests(world: &World, delay: f64) -> f64 {
     let searches = world.searches as f64;
     let begins = searches / (MEDIAN * (SIGMA * SIGMA / 2.0).exp());

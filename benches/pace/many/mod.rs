@@ -139,11 +139,10 @@ pub fn simulate(world: World, kind: Kind, policy: &Policy, seed: u64) -> Outcome
                 break;
             }
             pages_first = !pages_first;
-            let sent = if pages_first {
-                model.reads_page(now) || model.polls(now)
-            } else {
-                model.polls(now) || model.reads_page(now)
-            };
+            // The first of the two that has something to ask for.
+            let sent = (pages_first && model.reads_page(now))
+                || model.polls(now)
+                || (!pages_first && model.reads_page(now));
             if !sent {
                 break;
             }
