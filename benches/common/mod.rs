@@ -131,8 +131,13 @@ impl Standin {
 
     /// Returns how many polls it has answered.
     pub async fn polls(&self) -> u64 {
+        self.answered("get").await
+    }
+
+    /// Returns how many requests of a kind it has answered.
+    pub async fn answered(&self, kind: &str) -> u64 {
         let requests = self.get("requests").await;
-        requests["by_kind"]["get"].as_u64().unwrap_or(0)
+        requests["by_kind"][kind].as_u64().unwrap_or(0)
     }
 
     /// Waits until it has answered this many polls in all.

@@ -2,11 +2,11 @@
 //!
 //! `cargo bench --bench pace` prints the tables of `docs/performance.md`, the same numbers on every machine;
 //! `cargo bench --bench pace -- --real` takes about four minutes, and its numbers depend a little on the machine
-//! (`--real chunks` runs its second half).
+//! (`--real chunks` runs its second half). `--many` prints the tables of many searches alone.
 
 mod chunks;
 mod many;
-mod optimum;
+mod oracle;
 #[path = "../../tests/support/pollers.rs"]
 mod pollers;
 mod real;
@@ -29,6 +29,7 @@ fn main() {
     }
     tables::print();
     standin::print();
-    optimum::print();
+    oracle::print();
     chunks::print();
+    many::print();
 }

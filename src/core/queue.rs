@@ -13,7 +13,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Queue {
-    /// Added or changed by the operator, and not polled since.
+    /// Added or changed by the operator, or shown at an end by the service's list, and not polled alone since.
     New,
     /// Waits for room in `growth.daily_limit`, and is not polled before.
     Limit,

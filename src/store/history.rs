@@ -1,19 +1,36 @@
 //! `samples` and `events`: the history for people, pruned by age in small batches.
 
-use super::{StoreError, time};
+use super::{StoreError, rows, time};
 use crate::core::TaskId;
 use crate::core::event::Event;
 use crate::core::observation::Observation;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
+use std::sync::LazyLock;
 
 /// The most rows of one table that one call of [`prune`] removes, so that it does not hold up the writer.
 pub const PRUNE_BATCH: u32 = 500;
 
-pub(super) const ADD_SAMPLE: &str =
-    "INSERT INTO samples (task_id, at, desired_num_results, num_results_discovered, num_results_enriched,
-                          num_results_evaluated, num_results)
-         VALUES (?, ?, ?, ?, ?, ?, ?)";
+macro_rules! add_samples {
+    () => {
+        "INSERT INTO samples (task_id, at, desired_num_results, num_results_discovered, num_results_enriched,
+                              num_results_evaluated, num_results) "
+    };
+}
+
+pub(super) const ADD_SAMPLE: &str = concat!(add_samples!(), "VALUES (?, ?, ?, ?, ?, ?, ?)");
+
+/// Adds [`ROWS`](rows::ROWS) samples. A row without an id is none.
+pub(super) static ADD_SAMPLES: LazyLock<String> = LazyLock::new(|| {
+    let rows = rows::values(7);
+    format!(
+        concat!(
+            add_samples!(),
+            "SELECT * FROM ({}) WHERE column1 IS NOT NULL"
+        ),
+        rows
+    )
+});
 
 /// Writes the counters of many tasks as they were observed.
 ///
@@ -24,17 +41,24 @@ pub async fn add_samples(
     connection: &mut SqliteConnection,
     samples: &[(&TaskId, Timestamp, &Observation)],
 ) -> Result<(), StoreError> {
-    for (id, at, seen) in samples {
-        sqlx::query(ADD_SAMPLE)
-            .bind(id.as_str())
-            .bind(time::to_text(*at))
-            .bind(seen.desired)
-            .bind(seen.discovered)
-            .bind(seen.enriched)
-            .bind(seen.evaluated)
-            .bind(seen.results)
-            .execute(&mut *connection)
-            .await?;
+    for samples in samples.chunks(rows::ROWS) {
+        let sql = match samples {
+            [_] => ADD_SAMPLE,
+            _ => ADD_SAMPLES.as_str(),
+        };
+        let insert = samples
+            .iter()
+            .fold(sqlx::query(sql), |query, (id, at, seen)| {
+                query
+                    .bind(id.as_str())
+                    .bind(time::to_text(*at))
+                    .bind(seen.desired)
+                    .bind(seen.discovered)
+                    .bind(seen.enriched)
+                    .bind(seen.evaluated)
+                    .bind(seen.results)
+            });
+        insert.execute(&mut *connection).await?;
     }
     Ok(())
 }

@@ -4,18 +4,15 @@ use crate::core::pace::Memory;
 use serde::{Deserialize, Serialize};
 
 /// The JSON object. Six digits exceed the accuracy of the values, and are quick to write and read, which happens with each
-/// poll. Fields that earlier versions wrote as well are ignored.
+/// poll. Fields that earlier versions wrote as well are ignored; `jumps` is one that they did not write.
 #[derive(Serialize, Deserialize)]
 struct Written {
     age: f32,
     results: f32,
-    position: f32,
-    rate: f32,
-    recent_results: f32,
-    recent_seconds: f32,
-    evaluated: f32,
     #[serde(rename = "came_at")]
     progressed_at: f32,
+    #[serde(default)]
+    jumps: bool,
 }
 
 /// Returns the column's value; none if a number cannot be written.
@@ -28,12 +25,8 @@ pub(super) fn to_text(memory: &Memory) -> Option<String> {
     serde_json::to_string(&Written {
         age: short(memory.age),
         results: short(memory.results),
-        position: short(memory.position),
-        rate: short(memory.rate),
-        recent_results: short(memory.recent_results),
-        recent_seconds: short(memory.recent_seconds),
-        evaluated: short(memory.evaluated),
         progressed_at: short(memory.progressed_at),
+        jumps: memory.jumps,
     })
     .ok()
 }
@@ -44,28 +37,14 @@ pub(super) fn from_column(text: Option<&str>) -> Option<Memory> {
     let memory = Memory {
         age: written.age.into(),
         results: written.results.into(),
-        position: written.position.into(),
-        rate: written.rate.into(),
-        recent_results: written.recent_results.into(),
-        recent_seconds: written.recent_seconds.into(),
-        evaluated: written.evaluated.into(),
         progressed_at: written.progressed_at.into(),
+        jumps: written.jumps,
     };
-    let numbers = [
-        memory.age,
-        memory.results,
-        memory.position,
-        memory.rate,
-        memory.recent_results,
-        memory.recent_seconds,
-        memory.evaluated,
-        memory.progressed_at,
-    ];
+    let numbers = [memory.age, memory.results, memory.progressed_at];
     let is_usable = |number: &f64| number.is_finite() && *number >= 0.0;
-    // The recent past is a part of the run; 1 allows for rounding.
-    let is_part =
-        memory.recent_results <= memory.results + 1.0 && memory.recent_seconds <= memory.age + 1.0;
-    (numbers.iter().all(is_usable) && is_part).then_some(memory)
+    // 1 allows for rounding.
+    let is_past = memory.progressed_at <= memory.age + 1.0;
+    (numbers.iter().all(is_usable) && is_past).then_some(memory)
 }
 
 #[cfg(test)]
@@ -76,12 +55,8 @@ mod tests {
     const MEMORY: Memory = Memory {
         age: 1234.5,
         results: 61.0,
-        position: 61.25,
-        rate: 0.078_125,
-        recent_results: 17.75,
-        recent_seconds: 230.5,
-        evaluated: 92.0,
         progressed_at: 1230.5,
+        jumps: true,
     };
 
     #[test]
@@ -94,7 +69,11 @@ mod tests {
     fn what_an_earlier_version_wrote_is_read() {
         let text = r#"{"age":1234.5,"results":61.0,"position":61.25,"rate":0.078125,"recent_results":17.75,
             "recent_seconds":230.5,"evaluated":92.0,"came_at":1230.5,"marks":[[60.5,8.5],[300.25,33.5]]}"#;
-        assert_eq!(from_column(Some(text)), Some(MEMORY));
+        let without = Memory {
+            jumps: false,
+            ..MEMORY
+        };
+        assert_eq!(from_column(Some(text)), Some(without));
     }
 
     #[test]
@@ -106,13 +85,14 @@ mod tests {
             "[]",
             "{}",
             &text[1..],
-            &text.replace("rate", "rat"),
-            &text.replace("61.25", "\"x\""),
-            &text.replace("61.25", "-61.25"),
+            &text.replace("\"results\"", "\"result\""),
+            &text.replace("61.0", "\"x\""),
+            &text.replace("61.0", "-61.0"),
             &text.replace("\"came_at\"", "\"slips\""),
-            &text.replace("230.5,", "-230.5,"),
-            &text.replace("230.5,", "23050.0,"),
-            &text.replace("17.75", "1e308"),
+            &text.replace("1230.5", "-1230.5"),
+            &text.replace("1230.5", "12300.5"),
+            &text.replace("61.0", "1e308"),
+            &text.replace("true", "1"),
         ] {
             assert_eq!(from_column(Some(broken)), None, "{broken}");
         }

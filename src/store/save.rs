@@ -1,8 +1,8 @@
 //! Writing the progress of tasks.
 
-use super::{StoreError, pace, time};
+use super::{StoreError, pace, rows, time};
 use crate::core::TaskId;
-use crate::core::progress::{Progress, State};
+use crate::core::progress::Progress;
 use jiff::Timestamp;
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
@@ -13,43 +13,66 @@ use std::sync::LazyLock;
 pub struct ProgressChange<'a> {
     /// The task.
     pub id: &'a TaskId,
-    /// The state as it was read in this transaction.
-    pub state_before: State,
+    /// As it was read in this transaction.
+    pub before: &'a Progress,
     /// As it is to be written.
     pub after: &'a Progress,
 }
 
-/// The number of tasks that one call of SQLite's thread writes: a call costs as much as the update of a row.
-const AT_ONCE: usize = 16;
-
-/// The columns of `progress` that are written, and the statement that writes them for one task.
+/// The columns of a statement that updates a task, and its values.
 macro_rules! columns {
-    ($first:ident: $first_type:ty, $($column:ident: $type:ty,)*) => {
-        /// The values of one row.
-        struct Row<'a> {
+    ($row:ident, $update:ident, $many:ident, $doc:literal: $first:ident: $first_type:ty, $($column:ident: $type:ty,)*) => {
+        #[doc = $doc]
+        struct $row<'a> {
             task_id: &'a str,
             $first: $first_type,
             $($column: $type,)*
         }
 
-        impl<'a> Row<'a> {
+        impl<'a> $row<'a> {
             /// Binds the values to the next parameters of a statement.
             fn bind(self, query: Update<'a>) -> Update<'a> {
                 query.bind(self.$first)$(.bind(self.$column))*.bind(self.task_id)
             }
         }
 
-        pub(super) const UPDATE: &str = concat!(
+        pub(super) const $update: &str = concat!(
             "UPDATE progress SET ", stringify!($first), " = ?",
             $(", ", stringify!($column), " = ?",)*
             " WHERE task_id = ?"
         );
+
+        /// The same for [`ROWS`](rows::ROWS) tasks. A row without an id updates nothing.
+        pub(super) static $many: LazyLock<String> = LazyLock::new(|| {
+            let columns = [stringify!($first), $(stringify!($column),)* "task_id"];
+            format!(
+                concat!(
+                    "WITH new ({}) AS ({}) UPDATE progress SET ", stringify!($first), " = new.", stringify!($first),
+                    $(", ", stringify!($column), " = new.", stringify!($column),)*
+                    " FROM new WHERE progress.task_id = new.task_id"
+                ),
+                columns.join(", "),
+                rows::values(columns.len())
+            )
+        });
     };
+}
+
+// What every poll changes: most polls change nothing else.
+columns! {
+    SeenAgain, UPDATE_SEEN_AGAIN, UPDATE_MANY_SEEN_AGAIN, "The values of a task of which a poll showed nothing new.":
+    polls: i64,
+    polled_at: Option<String>,
+    polled_alone_at: Option<String>,
+    next_poll_at: Option<String>,
+    pace: Option<String>,
+    reason: Option<&'a str>,
 }
 
 // All that the daemon writes but `state`. An `UPDATE` that names a column of an index rewrites the index's entry even if
 // the value is unchanged, and each task's entry is on another page.
 columns! {
+    Row, UPDATE, UPDATE_MANY, "The values of a task.":
     polls: i64,
     polled_at: Option<String>,
     polled_alone_at: Option<String>,
@@ -81,9 +104,6 @@ columns! {
 
 type Update<'a> = Query<'a, Sqlite, SqliteArguments>;
 
-/// [`UPDATE`] as often as [`AT_ONCE`] says. Copies whose parameters are not bound change nothing, because no id is null.
-static UPDATES: LazyLock<String> = LazyLock::new(|| [UPDATE; AT_ONCE].join(";"));
-
 pub(super) const UPDATE_STATE: &str = "UPDATE progress SET state = ?2 WHERE task_id = ?1";
 
 /// Writes the progress of many tasks; tasks that no longer exist are left out.
@@ -95,17 +115,31 @@ pub async fn save(
     connection: &mut SqliteConnection,
     tasks: &[ProgressChange<'_>],
 ) -> Result<(), StoreError> {
-    for tasks in tasks.chunks(AT_ONCE) {
+    let (seen_again, changed): (Vec<&ProgressChange<'_>>, Vec<_>) =
+        tasks.iter().partition(|task| {
+            let ProgressChange { before, after, .. } = task;
+            shows_nothing_new(before, after)
+        });
+    for tasks in seen_again.chunks(rows::ROWS) {
+        let sql = match tasks {
+            [_] => UPDATE_SEEN_AGAIN,
+            _ => UPDATE_MANY_SEEN_AGAIN.as_str(),
+        };
+        let rows = tasks.iter().map(|task| seen_again_row(task.id, task.after));
+        let update = rows.fold(sqlx::query(sql), |query, row| row.bind(query));
+        update.execute(&mut *connection).await?;
+    }
+    for tasks in changed.chunks(rows::ROWS) {
         let sql = match tasks {
             [_] => UPDATE,
-            _ => UPDATES.as_str(),
+            _ => UPDATE_MANY.as_str(),
         };
         let rows = tasks.iter().map(|task| row(task.id, task.after));
-        let updates = rows.fold(sqlx::query(sql), |query, row| row.bind(query));
-        updates.execute(&mut *connection).await?;
+        let update = rows.fold(sqlx::query(sql), |query, row| row.bind(query));
+        update.execute(&mut *connection).await?;
     }
     for task in tasks {
-        if task.state_before != task.after.state {
+        if task.before.state != task.after.state {
             sqlx::query(UPDATE_STATE)
                 .bind(task.id.as_str())
                 .bind(task.after.state.as_str())
@@ -114,6 +148,30 @@ pub async fn save(
         }
     }
     Ok(())
+}
+
+/// Whether only the columns of [`SeenAgain`] differ.
+fn shows_nothing_new(before: &Progress, after: &Progress) -> bool {
+    let mut seen_again = before.clone();
+    seen_again.polls = after.polls;
+    seen_again.polled_at = after.polled_at;
+    seen_again.polled_alone_at = after.polled_alone_at;
+    seen_again.next_poll_at = after.next_poll_at;
+    seen_again.pace = after.pace;
+    seen_again.reason.clone_from(&after.reason);
+    seen_again == *after
+}
+
+fn seen_again_row<'a>(id: &'a TaskId, progress: &'a Progress) -> SeenAgain<'a> {
+    SeenAgain {
+        task_id: id.as_str(),
+        polls: progress.polls,
+        polled_at: at(progress.polled_at),
+        polled_alone_at: at(progress.polled_alone_at),
+        next_poll_at: at(progress.next_poll_at),
+        pace: progress.pace.as_ref().and_then(pace::to_text),
+        reason: progress.reason.as_deref(),
+    }
 }
 
 fn row<'a>(id: &'a TaskId, progress: &'a Progress) -> Row<'a> {

@@ -20,8 +20,7 @@ fn end_the_run(bench: &Bench) {
     bench.service.advance(Duration::from_hours(24));
 }
 
-const HAS_MEMORY: &str =
-    "SELECT EXISTS (SELECT 1 FROM progress WHERE pace ->> 'recent_results' > 0)";
+const HAS_MEMORY: &str = "SELECT EXISTS (SELECT 1 FROM progress WHERE pace ->> 'results' > 0)";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_in_the_middle_of_a_run_continues_with_the_memory_of_earlier_polls() {
@@ -34,7 +33,7 @@ async fn a_restart_in_the_middle_of_a_run_continues_with_the_memory_of_earlier_p
     let began: String = bench.value("SELECT run_started_at FROM progress").await;
     bench.start();
     bench
-        .until("SELECT EXISTS (SELECT 1 FROM progress WHERE polls > 0 AND pace ->> 'recent_seconds' > 0)")
+        .until("SELECT EXISTS (SELECT 1 FROM progress WHERE polls > 0 AND pace ->> 'age' > 0)")
         .await;
     let after: f64 = bench
         .value("SELECT coalesce(pace ->> 'age', 1e9) FROM progress")
@@ -53,8 +52,8 @@ async fn a_restart_in_the_middle_of_a_run_continues_with_the_memory_of_earlier_p
 async fn an_invalid_memory_stops_nothing() {
     for nonsense in [
         "UPDATE progress SET pace = 'nonsense'",
-        "UPDATE progress SET pace = json_set(pace, '$.rate', 1e308, '$.recent_seconds', -1e308)",
-        "UPDATE progress SET pace = json_set(pace, '$.position', 1e308, '$.age', 1e308)",
+        "UPDATE progress SET pace = json_set(pace, '$.results', 1e308, '$.came_at', -1e308)",
+        "UPDATE progress SET pace = json_set(pace, '$.jumps', 'x', '$.age', 1e308)",
         "UPDATE progress SET pace = '{}'",
     ] {
         let mut bench = Bench::new().await;

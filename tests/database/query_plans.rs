@@ -31,10 +31,13 @@ const MAY_SORT: [&str; 3] = ["overview::ROWS_ADDED", "overview::COUNTS", "overvi
 
 /// Returns whether a step scans bound rows or the result of a subquery, and not a table of the database.
 fn is_no_table(step: &str) -> bool {
-    const NAMES: [&str; 5] = ["wanted", "json_each", "named", "paused", "e"];
+    const NAMES: [&str; 6] = ["wanted", "json_each", "named", "new", "paused", "e"];
     let of = step.trim_start_matches("SCAN ");
     let name = of.split(' ').next().unwrap_or_default();
-    NAMES.contains(&name) || name.starts_with("(subquery-") || of.contains("CONSTANT ROW")
+    NAMES.contains(&name)
+        || name.starts_with("(subquery-")
+        || of.contains("CONSTANT ROW")
+        || of.contains("-ROW VALUES CLAUSE")
 }
 
 async fn plan(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {

@@ -129,7 +129,7 @@ async fn a_task_that_waits_for_the_limit_is_not_held_by_a_poll_in_the_future() {
         .unwrap()
         .tasks
         .iter()
-        .map(ToString::to_string)
+        .map(|task| task.id.to_string())
         .collect();
     held.sort();
     let mut expected: Vec<_> = rows

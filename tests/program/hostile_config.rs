@@ -529,6 +529,10 @@ async fn an_odd_task_id_reaches_the_service_as_one_segment_of_the_path() {
     assert_eq!(daemon.ended().await, Some(0));
     let mut seen = BTreeSet::new();
     for request in bench.service.requests().last {
+        if request.path == "/v1/discovery_tasks" {
+            // A page of the list.
+            continue;
+        }
         let rest = request
             .path
             .strip_prefix("/v1/discovery_tasks/")

@@ -81,6 +81,7 @@ async fn a_quiet_hour_of_a_thousand_tasks_is_logged_in_a_few_lines() {
         &bench,
         &[
             ("log.format", r#""json""#),
+            ("polling.min_interval", r#""100ms""#),
             ("polling.max_interval", r#""500ms""#),
         ],
     );
@@ -397,7 +398,11 @@ async fn a_log_that_is_read_too_late_says_how_many_lines_it_lacks() {
     let bench = Bench::new().await;
     write_config(
         &bench,
-        &[("log.level", r#""debug""#), ("log.format", r#""json""#)],
+        &[
+            ("log.level", r#""debug""#),
+            ("log.format", r#""json""#),
+            ("polling.list_page", "0"),
+        ],
     );
     many(&bench, &at_work(), TASKS, 100).await;
     let (mut daemon, reader, size) = unread(&bench);

@@ -28,16 +28,14 @@ fn at_work(desired: i64, results: i64) -> Observation {
 /// What the database could hold of an earlier poll, invalid values included.
 fn memory() -> impl Strategy<Value = Memory> {
     let number = || prop_oneof![0.0..1e4_f64, -1e4..1e4_f64, prop::num::f64::NORMAL];
-    prop::array::uniform8(number()).prop_map(|[a, b, c, d, e, f, g, h]| Memory {
-        age: a,
-        results: b,
-        position: c,
-        rate: d,
-        recent_results: e,
-        recent_seconds: f,
-        evaluated: g,
-        progressed_at: h,
-    })
+    (number(), number(), number(), any::<bool>()).prop_map(
+        |(age, results, progressed_at, jumps)| Memory {
+            age,
+            results,
+            progressed_at,
+            jumps,
+        },
+    )
 }
 
 fn any_count() -> impl Strategy<Value = i64> {
@@ -103,16 +101,7 @@ fn the_memory_stays_finite_whatever_polls_show() {
             let now = at(500.0 + seconds);
             let paced = next_poll(&run, &at_work(100, results), now, &POLLING);
             let kept = paced.memory;
-            let numbers = [
-                kept.age,
-                kept.results,
-                kept.position,
-                kept.rate,
-                kept.recent_results,
-                kept.recent_seconds,
-                kept.evaluated,
-                kept.progressed_at,
-            ];
+            let numbers = [kept.age, kept.results, kept.progressed_at];
             let is_finite = numbers.iter().all(|number| number.is_finite());
             prop_assert!(is_finite, "{kept:?}");
             memory = Some(kept);
@@ -250,34 +239,34 @@ fn assert_shares(kinds: &[Kind], seeds: &[u64], max_polls: f64, max_delay: f64) 
 const SEEDS: [u64; 6] = [7, 2_026, 31_337, 8_675_309, 4_242, 1_618_033];
 
 #[test]
-fn on_each_shape_a_third_of_the_polls_notice_the_end_in_half_the_time() {
-    assert_shares(&Kind::FOUR, &SEEDS, 0.33, 0.50);
+fn on_each_shape_two_fifths_of_the_polls_notice_the_end_in_less_than_two_thirds_of_the_time() {
+    assert_shares(&Kind::FOUR, &SEEDS, 0.40, 0.60);
 }
 
 /// Exponents, beginnings, and the times and lengths of stalls are drawn for each run.
 #[test]
-fn on_drawn_shapes_a_third_of_the_polls_notice_the_end_in_half_the_time() {
-    assert_shares(&Kind::VARIED, &SEEDS, 0.35, 0.55);
+fn on_drawn_shapes_two_fifths_of_the_polls_notice_the_end_in_less_than_two_thirds_of_the_time() {
+    assert_shares(&Kind::VARIED, &SEEDS, 0.41, 0.63);
 }
 
 /// The last result alone can take a tenth of the run's time: the delay keeps its bound, at the price of more polls.
 #[test]
-fn half_of_the_polls_notice_the_end_of_a_run_that_slows_to_a_standstill_as_soon() {
-    assert_shares(&[Kind::Fading], &SEEDS, 0.48, 0.55);
-    assert_shares(&[Kind::Cubic], &SEEDS, 0.80, 0.75);
+fn the_end_of_a_run_that_slows_to_a_standstill_is_noticed_as_soon_with_more_polls() {
+    assert_shares(&[Kind::Fading], &SEEDS, 0.58, 0.60);
+    assert_shares(&[Kind::Cubic], &SEEDS, 0.95, 0.75);
 }
 
 /// Its four counters differ.
 #[test]
-fn on_the_stand_ins_model_of_a_run_a_third_of_the_polls_notice_the_end_in_half_the_time() {
+fn on_the_stand_ins_model_of_a_run_the_end_is_noticed_within_these_bounds() {
     for (name, shape, plenty) in standin::KINDS {
         let (polls, delay) = standin::shares(shape, plenty, 250, Growd::new);
         println!("{name}: {polls:.2} of the polls, {delay:.2} of the delay");
         // Its front-loaded shape slows down to a standstill.
         let max_polls = if shape == Shape::FrontLoaded {
-            0.52
+            0.62
         } else {
-            0.36
+            0.40
         };
         // If the pool runs out, the end depends on how many of the last candidates fit.
         let max_delay = if plenty { 0.60 } else { 0.75 };
@@ -292,12 +281,23 @@ fn on_the_stand_ins_model_of_a_run_a_third_of_the_polls_notice_the_end_in_half_t
 /// s is six times that of a poll every 10 s.
 #[test]
 fn an_end_that_cannot_be_estimated_is_noticed_within_these_bounds() {
-    assert_shares(&[Kind::Changing], &SEEDS, 0.35, 0.55);
-    assert_shares(&[Kind::Random], &SEEDS, 0.33, 0.75);
-    assert_shares(&[Kind::Clumps], &SEEDS, 0.33, 1.0);
-    assert_shares(&[Kind::Short], &SEEDS, 0.30, 4.0);
-    assert_shares(&[Kind::FiveSteps], &SEEDS, 0.30, 2.4);
+    assert_shares(&[Kind::Changing], &SEEDS, 0.38, 0.60);
+    assert_shares(&[Kind::Random], &SEEDS, 0.35, 0.63);
+    assert_shares(&[Kind::Clumps], &SEEDS, 0.33, 1.30);
+    assert_shares(&[Kind::Short], &SEEDS, 0.28, 3.4);
+    assert_shares(&[Kind::FiveSteps], &SEEDS, 0.34, 3.6);
     assert_shares(&[Kind::Steps], &SEEDS, 0.48, 2.2);
+}
+
+/// No constant was fitted to them. `Kind::AllAtEnd` shows nothing before its end.
+#[test]
+fn on_shapes_that_no_constant_was_fitted_to_polls_and_delays_are_within_these_bounds() {
+    assert_shares(&[Kind::AllAtEnd], &SEEDS, 0.26, 6.8);
+    assert_shares(&[Kind::BurstAtEnd], &SEEDS, 0.26, 5.3);
+    assert_shares(&[Kind::LongPauses], &SEEDS, 0.62, 1.35);
+    assert_shares(&[Kind::FewSteps], &SEEDS, 0.41, 3.5);
+    assert_shares(&[Kind::ManySteps], &SEEDS, 0.57, 1.05);
+    assert_shares(&[Kind::Mixed], &SEEDS, 0.41, 1.75);
 }
 
 /// An upgrade, or an edit of the database, can remove the memory; a restart keeps it. Here it is lost at every fifth
@@ -311,7 +311,7 @@ fn a_memory_that_is_lost_at_times_costs_little() {
             kind.name()
         );
         assert!(
-            polls <= 0.38 && delay <= 0.85,
+            polls <= 0.42 && delay <= 0.85,
             "{}: {polls:.2}, {delay:.2}",
             kind.name()
         );

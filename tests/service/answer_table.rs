@@ -410,7 +410,9 @@ async fn polls_answered(rows: Vec<Row>, timeout: &str) {
                 assert!(error.starts_with("poll: "), "{when}: {error}");
                 assert!(error.contains(why), "{when}: {error}");
                 assert!(at.next_poll_at.is_some(), "{when}");
-                assert_eq!(at.failures, at.polls, "{when}");
+                // The list may have shown the task once before.
+                let others = at.polls - at.failures;
+                assert!((0..=1).contains(&others), "{when}: {others} others");
                 let most = most_tries(begin.elapsed());
                 assert!(at.polls <= most, "{when}: {} polls of {most}", at.polls);
                 let recorded = events(&bench, id, "error").await;

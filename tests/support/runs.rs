@@ -6,7 +6,13 @@
 
 #![allow(dead_code, reason = "each user takes a part of it")]
 
+mod shapes;
+
 use growd::core::observation::{Observation, Status};
+use shapes::{
+    Curve, any_steps, burst_at_end, pauses, power, share_of, staircase, stalls, steps, stretches,
+    through,
+};
 
 /// The results of each run: the service's default.
 pub const DESIRED: i64 = 100;
@@ -66,7 +72,7 @@ pub struct Course {
     seconds: f64,
     desired: i64,
     /// The share of the results after a share of the time, both from 0 to 1.
-    share: Box<dyn Fn(f64) -> f64>,
+    share: Curve,
     /// The number of results by which the counter moves at once.
     step: i64,
 }
@@ -139,6 +145,18 @@ pub enum Kind {
     /// A random step function: 1 to 30 steps of random size at random times, with pauses. In a quarter of the runs the
     /// last step has 20% to 100% of the results, and in half of them time passes between the last step and `done`.
     Steps,
+    /// No result before `done`.
+    AllAtEnd,
+    /// A steady 5% to 70%, the rest in the last 5% of the time or less.
+    BurstAtEnd,
+    /// One to four stretches of work; pauses take 50% to 95% of the time.
+    LongPauses,
+    /// One to four steps of any size at any time before the end.
+    FewSteps,
+    /// 20 to 80 steps of any size in the first 70% to 100% of the time.
+    ManySteps,
+    /// Each run is of another kind, drawn from all.
+    Mixed,
 }
 
 impl Kind {
@@ -168,6 +186,22 @@ impl Kind {
         Self::Steps,
     ];
 
+    /// Shapes that no constant was fitted to.
+    pub const UNFITTED: [Self; 6] = [
+        Self::AllAtEnd,
+        Self::BurstAtEnd,
+        Self::LongPauses,
+        Self::FewSteps,
+        Self::ManySteps,
+        Self::Mixed,
+    ];
+
+    /// Returns all kinds.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let named = Self::FOUR.into_iter().chain(Self::VARIED);
+        named.chain(Self::HARD).chain(Self::UNFITTED)
+    }
+
     /// Returns its name in tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -187,6 +221,12 @@ impl Kind {
             Self::FiveSteps => "five equal steps",
             Self::Cubic => "slowing down, third power",
             Self::Steps => "random steps",
+            Self::AllAtEnd => "all at the end",
+            Self::BurstAtEnd => "burst at the end",
+            Self::LongPauses => "long pauses",
+            Self::FewSteps => "few steps",
+            Self::ManySteps => "many steps",
+            Self::Mixed => "mixed",
         }
     }
 
@@ -199,7 +239,7 @@ impl Kind {
     /// Draws a run of this kind with a given duration and number of results.
     pub fn course(self, draws: &mut Draws, seconds: f64, desired: i64) -> Course {
         let mut step = 1;
-        let share: Box<dyn Fn(f64) -> f64> = match self {
+        let share: Curve = match self {
             Self::Steady => Box::new(|x| x),
             Self::FrontLoaded => Box::new(|x| x.powf(0.65)),
             Self::BackLoaded => Box::new(|x| x.powf(1.5)),
@@ -233,12 +273,20 @@ impl Kind {
             }
             Self::FiveSteps => Box::new(|x| (x * 5.0 + 1e-9).floor() / 5.0),
             Self::Cubic => Box::new(|x| 1.0 - (1.0 - x).powi(3)),
-            Self::Steps => {
-                let steps = steps(draws);
-                Box::new(move |x| {
-                    let done = steps.partition_point(|(time, _)| *time <= x);
-                    done.checked_sub(1).map_or(0.0, |last| steps[last].1)
-                })
+            Self::Steps => staircase(steps(draws)),
+            Self::AllAtEnd => Box::new(f64::floor),
+            Self::BurstAtEnd => burst_at_end(draws),
+            Self::LongPauses => pauses(draws),
+            Self::FewSteps => any_steps(draws, 1, 4, 1.0),
+            Self::ManySteps => {
+                let until = draws.between(0.7, 1.0);
+                any_steps(draws, 20, 80, until)
+            }
+            Self::Mixed => {
+                let kinds: Vec<Self> = Self::all().filter(|kind| *kind != Self::Mixed).collect();
+                let last = u32::try_from(kinds.len() - 1).expect("few");
+                let any = draws.count(0, last) as usize;
+                return kinds[any].course(draws, seconds, desired);
             }
         };
         Course {
@@ -248,91 +296,4 @@ impl Kind {
             step,
         }
     }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "small numbers")]
-fn share_of(results: usize, desired: i64, x: f64) -> f64 {
-    if x < 1.0 {
-        results as f64 / desired as f64
-    } else {
-        1.0
-    }
-}
-
-fn power(begins: f64, power: f64) -> Box<dyn Fn(f64) -> f64> {
-    Box::new(move |x| ((x - begins).max(0.0) / (1.0 - begins)).powf(power))
-}
-
-/// Returns the piecewise linear function through `points`.
-fn through(points: Vec<(f64, f64)>) -> impl Fn(f64) -> f64 {
-    move |x| {
-        let pair = points.windows(2).find(|pair| x < pair[1].0);
-        pair.map_or(1.0, |pair| {
-            let (from, to) = (pair[0], pair[1]);
-            from.1 + (to.1 - from.1) * (x - from.0) / (to.0 - from.0)
-        })
-    }
-}
-
-fn stalls(draws: &mut Draws) -> Vec<(f64, f64)> {
-    let number = draws.count(1, 3);
-    let mut at: Vec<f64> = (0..number).map(|_| draws.between(0.1, 0.95)).collect();
-    at.sort_by(f64::total_cmp);
-    let stalled = draws.between(0.2, 0.5);
-    let each = stalled / f64::from(number);
-    let (mut points, mut lost) = (vec![(0.0, 0.0)], 0.0);
-    for share in at {
-        let begins = share * (1.0 - stalled) + lost;
-        points.push((begins, share));
-        points.push((begins + each, share));
-        lost += each;
-    }
-    points.push((1.0, 1.0));
-    points
-}
-
-fn stretches(draws: &mut Draws) -> Vec<(f64, f64)> {
-    let number = draws.count(3, 7);
-    let rates: Vec<f64> = (0..number).map(|_| draws.between(0.2, 1.8)).collect();
-    let all: f64 = rates.iter().sum();
-    let (mut points, mut time, mut share) = (vec![(0.0, 0.0)], 0.0, 0.0);
-    for rate in rates {
-        time += 1.0 / f64::from(number);
-        share += rate / all;
-        points.push((time, share));
-    }
-    points
-}
-
-/// The times of random steps, and the share of the results after each.
-fn steps(draws: &mut Draws) -> Vec<(f64, f64)> {
-    let number = draws.count(1, 30);
-    let mut exponential = |scale: f64| -scale * draws.uniform().max(f64::MIN_POSITIVE).ln();
-    let (mut times, mut shares) = (Vec::new(), Vec::new());
-    let (mut time, mut share) = (0.0, 0.0);
-    for step in 0..number {
-        // Each fifth step comes after a pause.
-        time += exponential(if step % 5 == 4 { 10.0 } else { 1.0 });
-        share += exponential(1.0);
-        times.push(time);
-        shares.push(share);
-    }
-    let rest = exponential(1.0);
-    if draws.uniform() < 0.25 {
-        let before = share - shares.len().checked_sub(2).map_or(0.0, |last| shares[last]);
-        let last = draws.between(0.2, 1.0);
-        let scale = (1.0 - last) / (share - before).max(f64::MIN_POSITIVE);
-        for share in &mut shares {
-            *share *= scale;
-        }
-        share = 1.0;
-        *shares.last_mut().expect("at least one") = share;
-    }
-    let end = if draws.uniform() < 0.5 {
-        time + rest
-    } else {
-        time
-    };
-    let at = |(time, step): (f64, f64)| (time / end, step / share);
-    times.into_iter().zip(shares).map(at).collect()
 }

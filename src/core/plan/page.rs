@@ -3,39 +3,95 @@
 use crate::core::task_id::TaskId;
 use crate::core::{after, since};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-/// The shortest gap that counts, in seconds.
-const GAP_MIN: f64 = 1.0;
+/// The shortest gap that counts: a task of which nothing is known yet does not outweigh all others.
+const GAP_MIN: Duration = Duration::from_secs(1);
+
+/// Changes of the sums before they are added up anew, beyond one for each task: rounding errors must not pile up.
+const CHANGES_MAX: usize = 64;
 
 /// The tasks that one page should show.
+///
+/// The worth of a task is a square of the time, so the worth of all of them is one quadratic. Its coefficients are kept up to
+/// date with each task that comes or goes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Members {
-    tasks: HashMap<TaskId, (Timestamp, Timestamp)>,
-    /// When the newest request for the page was begun that was answered.
+    tasks: HashMap<TaskId, Seen>,
+    /// The same tasks, the one that is worth a request soonest first.
+    by_urgency: BTreeSet<(Timestamp, TaskId)>,
+    /// The time that the sums count from.
+    base: Timestamp,
+    sums: Sums,
+    /// Changes of the sums since they were added up anew.
+    changes: usize,
+    /// When the newest request for the page was begun that has ended.
     pub read_at: Option<Timestamp>,
     /// When the request was begun that is under way.
     pub asked_at: Option<Timestamp>,
 }
 
-/// Returns what seeing a task at `now` is worth, in requests.
-pub(super) fn worth(seen_at: Timestamp, due: Timestamp, now: Timestamp) -> f64 {
-    let share = since(seen_at, now).as_secs_f64() / gap(seen_at, due);
-    share * share
+/// When a task was seen, and when it is wanted again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub at: Timestamp,
+    pub due: Timestamp,
 }
 
-fn gap(seen_at: Timestamp, due: Timestamp) -> f64 {
-    since(seen_at, due).as_secs_f64().max(GAP_MIN)
+impl Seen {
+    /// Returns what seeing the task at `now` is worth, in requests.
+    pub fn worth(self, now: Timestamp) -> f64 {
+        let share = since(self.at, now).as_secs_f64() / self.gap();
+        share * share
+    }
+
+    /// Returns the same, but not more than the one request that would show the task anyway.
+    pub fn saved(self, now: Timestamp) -> f64 {
+        self.worth(now).min(1.0)
+    }
+
+    /// Returns when seeing the task is worth one request.
+    fn urgent_at(self) -> Timestamp {
+        self.due.max(after(self.at, GAP_MIN))
+    }
+
+    fn gap(self) -> f64 {
+        since(self.at, self.urgent_at()).as_secs_f64()
+    }
 }
 
 impl Members {
-    pub fn insert(&mut self, id: TaskId, seen_at: Timestamp, due: Timestamp) {
-        self.tasks.insert(id, (seen_at, due));
+    pub fn insert(&mut self, id: TaskId, seen: Seen) {
+        self.remove(&id);
+        if self.tasks.is_empty() {
+            self.base = seen.at;
+            self.sums = Sums::default();
+        }
+        self.sums = self.sums.plus(&Sums::of(seen, self.base));
+        self.by_urgency.insert((seen.urgent_at(), id.clone()));
+        self.tasks.insert(id, seen);
+        self.changed();
     }
 
     pub fn remove(&mut self, id: &TaskId) {
-        self.tasks.remove(id);
+        if let Some(seen) = self.tasks.remove(id) {
+            self.sums = self.sums.without(&Sums::of(seen, self.base));
+            self.by_urgency.remove(&(seen.urgent_at(), id.clone()));
+            self.changed();
+        }
+    }
+
+    fn changed(&mut self) {
+        self.changes += 1;
+        if self.changes < self.tasks.len() + CHANGES_MAX {
+            return;
+        }
+        self.changes = 0;
+        let first = self.tasks.values().map(|seen| seen.at).min();
+        self.base = first.unwrap_or_default();
+        let ones = self.tasks.values().map(|seen| Sums::of(*seen, self.base));
+        self.sums = ones.fold(Sums::default(), |sums, one| sums.plus(&one));
     }
 
     pub fn is_empty(&self) -> bool {
@@ -46,25 +102,31 @@ impl Members {
         self.tasks.len()
     }
 
-    /// Removes all tasks.
-    pub fn drain(&mut self) -> Vec<(TaskId, Timestamp, Timestamp)> {
-        let tasks = std::mem::take(&mut self.tasks).into_iter();
-        tasks
-            .map(|(id, (seen_at, due))| (id, seen_at, due))
-            .collect()
+    /// Removes all tasks, and returns them in the order of their ids.
+    pub fn drain(&mut self) -> Vec<TaskId> {
+        self.by_urgency.clear();
+        self.sums = Sums::default();
+        let tasks = std::mem::take(&mut self.tasks);
+        let mut ids: Vec<TaskId> = tasks.into_keys().collect();
+        ids.sort_unstable();
+        ids
     }
 
-    /// Returns the task that is to be seen again after the shortest gap, and that gap.
+    /// Returns the task that is wanted again after the shortest gap, and that gap.
     pub fn soonest(&self) -> Option<(Duration, TaskId)> {
         let gaps = self.tasks.iter();
-        let soonest = gaps.min_by_key(|(_, (seen_at, due))| since(*seen_at, *due));
-        soonest.map(|(id, (seen_at, due))| (since(*seen_at, *due), id.clone()))
+        let gaps = gaps.map(|(id, seen)| (since(seen.at, seen.due), id));
+        gaps.min().map(|(gap, id)| (gap, id.clone()))
     }
 
     /// Returns what reading the page at `now` is worth, in requests.
     pub fn worth(&self, now: Timestamp) -> f64 {
-        let tasks = self.tasks.values();
-        tasks.map(|(seen_at, due)| worth(*seen_at, *due, now)).sum()
+        self.sums.at(seconds(self.base, now))
+    }
+
+    /// Returns how many polls of single tasks reading the page at `now` saves.
+    pub fn saved(&self, now: Timestamp) -> f64 {
+        self.tasks.values().map(|seen| seen.saved(now)).sum()
     }
 
     /// Returns when reading the page is worth `all` requests, and `others` without its most urgent task; none with fewer than
@@ -73,27 +135,16 @@ impl Members {
         if self.tasks.len() < 2 {
             return None;
         }
-        // Each task adds w (t - s)²; both sums are quadratic in t, which counts from the first sighting.
-        let first = self.tasks.values().map(|(seen_at, _)| *seen_at).min()?;
-        let mut sums = Sums::default();
-        let mut greatest = Sums::default();
-        for (seen_at, due) in self.tasks.values() {
-            let mut one = Sums::default();
-            let gap = gap(*seen_at, *due);
-            one.add(1.0 / (gap * gap), since(first, *seen_at).as_secs_f64());
-            sums.add_all(&one);
-            if one.reaches(1.0) < greatest.reaches(1.0) {
-                greatest = one;
-            }
-        }
-        let without = sums.without(&greatest);
-        let at = sums.reaches(all).max(without.reaches(others));
+        let (_, urgent) = self.by_urgency.first()?;
+        let urgent = Sums::of(*self.tasks.get(urgent)?, self.base);
+        let without = self.sums.without(&urgent);
+        let at = self.sums.reaches(all).max(without.reaches(others));
         let delay = Duration::try_from_secs_f64(at.max(0.0)).ok()?;
-        Some(after(first, delay))
+        Some(after(self.base, delay))
     }
 }
 
-/// The coefficients of `a t² - 2 b t + c`, a sum of squares.
+/// The coefficients of `a t² - 2 b t + c`, a sum of the worth of tasks.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
     a: f64,
@@ -102,16 +153,22 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, weight: f64, from: f64) {
-        self.a += weight;
-        self.b += weight * from;
-        self.c += weight * from * from;
+    fn of(seen: Seen, base: Timestamp) -> Self {
+        let gap = seen.gap();
+        let (weight, from) = (1.0 / (gap * gap), seconds(base, seen.at));
+        Self {
+            a: weight,
+            b: weight * from,
+            c: weight * from * from,
+        }
     }
 
-    fn add_all(&mut self, other: &Self) {
-        self.a += other.a;
-        self.b += other.b;
-        self.c += other.c;
+    fn plus(&self, other: &Self) -> Self {
+        Self {
+            a: self.a + other.a,
+            b: self.b + other.b,
+            c: self.c + other.c,
+        }
     }
 
     fn without(&self, other: &Self) -> Self {
@@ -122,6 +179,10 @@ impl Sums {
         }
     }
 
+    fn at(&self, t: f64) -> f64 {
+        ((self.a * t - 2.0 * self.b) * t + self.c).max(0.0)
+    }
+
     /// Returns the later time at which the sum has this value; infinity if never.
     fn reaches(&self, value: f64) -> f64 {
         if self.a <= 0.0 {
@@ -130,4 +191,9 @@ impl Sums {
         let root = self.b * self.b - self.a * (self.c - value);
         (self.b + root.max(0.0).sqrt()) / self.a
     }
+}
+
+/// Returns the seconds from `base` to `at`, negative if `at` is earlier.
+fn seconds(base: Timestamp, at: Timestamp) -> f64 {
+    at.duration_since(base).as_secs_f64()
 }

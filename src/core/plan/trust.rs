@@ -39,8 +39,8 @@ const PROVEN_FOR: Duration = Duration::from_mins(30);
 /// How often the list is compared with a poll of one of its tasks.
 const CHECK_EVERY: Duration = Duration::from_mins(5);
 
-/// How long a short page says that the pages after it are empty.
-const SHORT_FOR: Duration = Duration::from_mins(1);
+/// A lag below this is none: it is no more than requests take.
+const LAG_MIN: Duration = Duration::from_millis(100);
 
 /// How far the list is relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,15 @@ pub enum Setback {
     None,
 }
 
+/// A page that was shorter than what was asked for: the last one, or as long as the service's pages get.
+#[derive(Debug, Clone, Copy)]
+struct Short {
+    page: u32,
+    len: usize,
+    /// A page after it was not empty. So either the list has grown, or its pages are no longer than this.
+    has_more: bool,
+}
+
 /// How far the list is relied on.
 #[derive(Debug)]
 pub(super) struct Trust {
@@ -79,8 +88,8 @@ pub(super) struct Trust {
     confirmed_at: Option<Timestamp>,
     /// The length of the longest page.
     longest: usize,
-    /// The page of that length that was shorter than what was asked for, and when it was read.
-    short: Option<(u32, Timestamp)>,
+    /// A page of that length that was shorter than what was asked for.
+    short: Option<Short>,
     /// When the list was last compared with a poll of one of its tasks.
     checked_at: Option<Timestamp>,
     /// A lag was seen since then.
@@ -106,11 +115,6 @@ impl Trust {
 
     pub fn is_usable(&self, now: Timestamp) -> bool {
         self.page_len > 0 && self.until.is_none_or(|until| until <= now)
-    }
-
-    /// Returns until when the list is not used, after it turned out to be unusable.
-    pub fn unusable_until(&self) -> Option<Timestamp> {
-        self.until.filter(|_| self.is_unusable)
     }
 
     pub fn page_len(&self) -> u32 {
@@ -139,10 +143,20 @@ impl Trust {
         self.share = mean.max(SHARE_MIN);
     }
 
+    /// Returns until when the list is not used, after it turned out to be unusable.
+    pub fn unusable_until(&self) -> Option<Timestamp> {
+        self.until.filter(|_| self.is_unusable)
+    }
+
+    /// Returns from when on the list can be used again, if it could not.
+    pub fn usable_from(&self) -> Option<Timestamp> {
+        self.until
+    }
+
+    /// Notes that a page was answered. A pause that has begun goes on: this request may be older than the error.
     pub fn answered(&mut self) {
-        self.failures = 0;
-        self.until = None;
         self.is_unusable = false;
+        self.failures = 0;
     }
 
     /// Notes that a page begun at `started` showed less than was known at `than`.
@@ -169,20 +183,39 @@ impl Trust {
         self.longest
     }
 
-    /// Returns whether the list turns out to have shorter pages than were asked for: a page of the greatest length was short,
-    /// and one after it was not empty all the same. Pages of that length are asked for from then on.
-    pub fn is_clamped(&mut self, page: u32, len: usize, at: Timestamp) -> bool {
-        let is_beyond = self.short.is_some_and(|(short, read_at)| {
-            page > short && len > 0 && since(read_at, at) < SHORT_FOR
-        });
-        if is_beyond && len <= self.longest {
-            self.page_len = u32::try_from(self.longest).unwrap_or(PAGE_MIN).max(1);
-            (self.longest, self.short) = (0, None);
-            return true;
+    /// Returns the page to read again, to find out whether the service has shorter pages than were asked for.
+    pub fn doubted(&self) -> Option<u32> {
+        let short = self.short.filter(|short| short.has_more);
+        short.map(|short| short.page)
+    }
+
+    /// Notes the length of a page. Returns whether the service turns out to have shorter pages than were asked for: a page has the same short
+    /// length before and after a later one was seen not to be empty. A list that grows or shrinks has other lengths
+    /// then. Pages of that length are asked for from then on.
+    pub fn is_clamped(&mut self, page: u32, len: usize) -> bool {
+        if let Some(short) = &mut self.short {
+            if page > short.page && len > 0 && len <= short.len {
+                short.has_more = true;
+                return false;
+            }
+            if page == short.page {
+                let is_clamped = short.has_more && len == short.len && len > 0;
+                self.short = None;
+                if is_clamped {
+                    self.page_len = u32::try_from(len).unwrap_or(PAGE_MIN);
+                    self.longest = 0;
+                    return true;
+                }
+            }
         }
         if len >= self.longest {
+            let is_short = len < self.page_len as usize;
             self.longest = len;
-            self.short = (len < self.page_len as usize).then_some((page, at));
+            self.short = is_short.then_some(Short {
+                page,
+                len,
+                has_more: false,
+            });
         }
         false
     }
@@ -196,7 +229,9 @@ impl Trust {
             self.lag = if self.lag_seen {
                 self.lag
             } else {
-                self.lag / 2
+                Some(self.lag / 2)
+                    .filter(|lag| *lag >= LAG_MIN)
+                    .unwrap_or_default()
             };
             self.lag_seen = false;
         }
@@ -208,20 +243,26 @@ impl Trust {
         match setback {
             Setback::TooLarge if self.page_len > PAGE_MIN => {
                 self.page_len = (self.page_len / 2).max(PAGE_MIN);
+                (self.longest, self.short) = (0, None);
                 return true;
             }
             Setback::TooLarge | Setback::Unusable => {
-                self.until = Some(after(now, UNUSABLE_FOR));
+                self.pause(now, UNUSABLE_FOR);
                 self.is_unusable = true;
                 return true;
             }
             Setback::Passing(asked) => {
                 self.failures = self.failures.saturating_add(1);
                 let delay = retry_delay(self.failures, &RETRY, 1.0);
-                self.until = Some(after(now, delay.max(asked.unwrap_or_default())));
+                self.pause(now, delay.max(asked.unwrap_or_default()));
             }
             Setback::None => {}
         }
         false
+    }
+
+    /// Leaves the list alone for a while; a longer pause that has begun goes on.
+    fn pause(&mut self, now: Timestamp, length: Duration) {
+        self.until = self.until.max(Some(after(now, length)));
     }
 }

@@ -45,7 +45,9 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
     let polled = progress.polled_alone_at;
     let run_began = progress.run_started_at;
     if (progress.seen.as_ref()).is_some_and(|known| is_older(seen, known)) {
-        return (None, Shown::Older { than: polled });
+        // The answer to a resume counts as well.
+        let than = progress.polled_at.max(run_began);
+        return (None, Shown::Older { than });
     }
     if polled.max(run_began).is_some_and(|newest| seen_at < newest) {
         return (None, Shown::Overtaken);
@@ -66,7 +68,9 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
     let is_refused = refusal.is_some_and(|resume| resume.refusal && resume.id > progress.forgiven);
     let (state, reason) = at_work(&task.wanted, seen, is_refused, &policy.growth);
     let stays = progress.state == state || state == State::Growing && !progress.state.is_end();
-    if is_running && stays {
+    // A list that never shows an end must not hide it for ever.
+    let alone = after(polled.unwrap_or(run_began), reliance.alone_within);
+    if is_running && stays && alone > at {
         step.enter(state, Some(reason));
         let paced = run::next_poll(
             &mut step.progress,
@@ -75,8 +79,6 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
             seen_at,
             policy,
         );
-        // A list that never shows an end must not hide it for ever.
-        let alone = after(polled.unwrap_or(run_began), reliance.alone_within);
         step.progress.next_poll_at = Some(paced.min(alone));
         step.bound_next_poll(task, at, policy);
         let due = wanted_at(&step.progress, seen_at).unwrap_or(paced);

@@ -41,6 +41,9 @@ const IDLE_MAX: Duration = Duration::from_mins(1);
 /// The most tasks that wait for a page for which others are read.
 const AWAITING_MAX: usize = 4096;
 
+/// Pages take at most one in so many of the requests in flight: each costs as much of this machine as many polls.
+const PAGE_SHARE: usize = 4;
+
 /// The due tasks, and those in flight.
 pub struct Scheduler {
     reader: SqliteConnection,
@@ -236,11 +239,9 @@ impl Scheduler {
         for page_first in [!self.page_was_last, self.page_was_last] {
             let next = if page_first {
                 // A probe is a poll of a task.
-                let page = if probing {
-                    None
-                } else {
-                    self.plan.next_page(now)
-                };
+                let pages_max = (self.concurrency / PAGE_SHARE).max(1);
+                let may_read = !probing && self.pages_in_flight < pages_max;
+                let page = may_read.then(|| self.plan.next_page(now)).flatten();
                 page.map(Next::Page)
             } else {
                 self.next_task(probing, now)
@@ -291,12 +292,13 @@ impl Scheduler {
         let is_out = |id: &TaskId| {
             in_flight.contains_key(id) || suspended.contains_key(id) || plan.awaits_page(id, now)
         };
-        let awaiting = plan.awaiting(now).min(AWAITING_MAX);
+        let (awaiting, until) = plan.awaiting(now);
+        let awaiting = awaiting.min(AWAITING_MAX);
         let excluded = Excluded {
             contains: &is_out,
             count: in_flight.len() + suspended.len() + awaiting,
             of_the_limit: of_the_limit.count(),
-            until: plan.next_release(now),
+            until,
         };
         let window = self.context.writer.daily_window();
         let ready = &mut self.ready;

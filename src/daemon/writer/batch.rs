@@ -427,7 +427,7 @@ async fn save(
         .iter()
         .map(|applied| store::ProgressChange {
             id: &applied.task.id,
-            state_before: applied.task.progress.state,
+            before: &applied.task.progress,
             after: &applied.step.progress,
         })
         .collect();

@@ -2,10 +2,14 @@
 //! one with a thread for each core, as `#[tokio::main]` makes it, and one with a single thread, as growd has for its
 //! requests.
 //!
-//! `cargo bench --bench throughput` takes about four minutes; with `-- still` or `-- move`, half of that. The stand-in
-//! is a process of its own. The daemon and the loops alternate, so that other load on the machine affects all of them.
+//! Then, the cost of a page of the service's list.
+//!
+//! `cargo bench --bench throughput` takes several minutes. With `-- still`, `-- move` or `-- pages` it runs one part. The stand-in is a process of its own. The daemon and the loops alternate, so that other load on the
+//! machine affects all of them.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod pages;
 
 use common::{Place, Standin, TOKEN, cpu_seconds, median, name, runtime};
 use serde::Deserialize;
@@ -30,6 +34,14 @@ fn main() {
         if hold {
             return for_a_profile().await;
         }
+        let parts = ["pages", "still", "move"];
+        let is_wanted = |part: &str| has(part) || !parts.iter().any(|part| has(part));
+        if is_wanted("pages") {
+            pages::print().await;
+        }
+        if !["still", "move"].into_iter().any(is_wanted) {
+            return;
+        }
         println!("\n## Poll cycles a second, {TASKS} tasks, all due\n");
         println!(
             "| counters | requests in flight | bare loop | growd | ratio, median of {ROUNDS} | all \
@@ -39,7 +51,7 @@ fn main() {
         println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
         let kinds = [("still", "stand still", "0"), ("move", "move", "1")];
         for (word, counters, speed) in kinds {
-            if kinds.iter().any(|(other, ..)| has(other)) && !has(word) {
+            if !is_wanted(word) {
                 continue;
             }
             let standin = Standin::start(&["--speed", speed]);
@@ -76,6 +88,7 @@ async fn configure(place: &Place, standin: &Standin, concurrency: usize) {
             "limits.requests_per_second = 0",
             "polling.min_interval = \"1s\"",
             "polling.max_interval = \"5s\"",
+            "polling.list_page = 0",
             "growth.settle = \"60s\"",
         ],
     );
