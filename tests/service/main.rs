@@ -12,6 +12,8 @@ mod concurrency;
 mod growth;
 mod hostile_service;
 mod list_fuzz;
+mod list_lies;
+mod list_orders;
 mod request_count;
 mod semantics_service;
 mod simulator;

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod list;
 pub mod mounts;
 pub mod program;
 pub mod proxy;
