@@ -14,6 +14,7 @@ mod hostile_service;
 mod list_fuzz;
 mod list_lies;
 mod list_orders;
+mod list_refused;
 mod request_count;
 mod semantics_service;
 mod simulator;

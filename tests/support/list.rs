@@ -108,7 +108,8 @@ impl Listed {
             self.bench
                 .execute(
                     "UPDATE progress SET polled_alone_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-10 minutes')
-                      WHERE state IN ('pending', 'growing') AND status = 'in_progress'",
+                      WHERE state IN ('pending', 'growing') AND status = 'in_progress'
+                        AND coalesce(polled_alone_at, '') < strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-0.5 seconds')",
                 )
                 .await;
             tokio::time::sleep(Duration::from_millis(300)).await;

@@ -1,6 +1,6 @@
 //! One page of the service's list: ask for it, and have its entries judged and stored.
 
-use super::reconcile::{Context, explained};
+use super::reconcile::{Context, explained_by_account};
 use crate::core::plan::{PageRequest, PageShown, Setback};
 use crate::core::{Failure, since};
 use crate::daemon::writer::{PageAnswer, WriteError};
@@ -24,8 +24,14 @@ pub enum PageRead {
 pub async fn read_page(request: &PageRequest, context: &Context) -> Result<PageRead, WriteError> {
     let started_at = Timestamp::now();
     let mut outcome = context.client.list(request.offset, request.limit).await;
-    if let Err(failure) = outcome {
-        outcome = Err(explained(failure, context).await);
+    // The list alone may be refused. It must not close the gate again and again for the polls, which are not.
+    if let Err(
+        failure @ (Failure::Unauthorized { .. }
+        | Failure::Forbidden { .. }
+        | Failure::PaymentRequired { .. }),
+    ) = outcome
+    {
+        outcome = Err(explained_by_account(failure, context).await);
     }
     let answered_at = Timestamp::now();
     let (failure, page) = match outcome {
@@ -74,12 +80,11 @@ fn setback(failure: &Failure, now: Timestamp) -> Setback {
             let asked = retry_after.map(|retry_after| retry_after.wait(now));
             Setback::Passing(Some(asked.unwrap_or_default() + RATE_LIMITED_FOR))
         }
-        // These concern the account.
+        // These concern the account. Polls go first once it is accepted again.
         Failure::Unauthorized { .. }
         | Failure::Forbidden { .. }
-        | Failure::PaymentRequired { .. }
-        | Failure::Superseded { .. }
-        | Failure::Withheld { .. } => Setback::None,
+        | Failure::PaymentRequired { .. } => Setback::Passing(Some(REFUSED_FOR)),
+        Failure::Superseded { .. } | Failure::Withheld { .. } => Setback::None,
         Failure::Unanswered { retry_after, .. } => match failure.status() {
             Some(400..=499) => Setback::Unusable,
             _ => Setback::Passing(retry_after.map(|retry_after| retry_after.wait(now))),
@@ -94,3 +99,6 @@ fn setback(failure: &Failure, now: Timestamp) -> Setback {
 
 /// How long the list is left alone after a 429, beyond its `Retry-After`.
 const RATE_LIMITED_FOR: Duration = Duration::from_mins(1);
+
+/// How long the list is left alone after a refusal of the account.
+const REFUSED_FOR: Duration = Duration::from_mins(1);

@@ -111,9 +111,15 @@ async fn poll(id: &TaskId, context: &Context) -> PollAnswer {
 
 /// Asks the service for the account, if a refusal can concern the account or only this request.
 pub(super) async fn explained(failure: Failure, context: &Context) -> Failure {
-    if !failure.is_ambiguous() {
-        return failure;
+    if failure.is_ambiguous() {
+        explained_by_account(failure, context).await
+    } else {
+        failure
     }
+}
+
+/// Asks the service for the account, and returns whether a refusal concerns the account or only this request.
+pub(super) async fn explained_by_account(failure: Failure, context: &Context) -> Failure {
     context.rate_limiter.spend_at_once();
     let user = context.client.user().await;
     tracing::debug!("{failure}: asked for the account: {user:?}");
