@@ -44,8 +44,14 @@ impl Plan {
         for members in awaited {
             count += members.len();
             let asked_at = members.asked_at.map_or(now, |at| at.min(now));
-            let release = Some(after(asked_at, self.min_interval)).filter(|at| *at > now);
-            until = [until, release].into_iter().flatten().min();
+            let release = after(asked_at, self.min_interval);
+            // Some of its tasks have waited since later.
+            let release = if release > now {
+                release
+            } else {
+                after(now, self.min_interval)
+            };
+            until = Some(until.map_or(release, |until: Timestamp| until.min(release)));
         }
         (count, until)
     }

@@ -208,29 +208,34 @@ impl Plan {
             let seen_at = now.checked_sub(self.min_interval).unwrap_or(now);
             self.insert(id.clone(), Watched::new(Place::Unknown, seen_at, now));
         }
-        let awaits = self.awaits_page(id, now);
-        if awaits && let Some(task) = self.tasks.get_mut(id) {
+        let longest = self.longest_wait(id, now);
+        if let (Some(_), Some(task)) = (longest, self.tasks.get_mut(id)) {
             task.held_since.get_or_insert(now);
         }
-        !awaits
+        !self.awaits_page(id, now)
     }
 
-    /// Returns whether a due task waits for a page that should show it: for `min_interval` at most if the page was asked for, and
-    /// for [`OVERLOADED`] times that if it is due but the limits leave no room for it.
+    /// Returns whether a due task [was told](Self::polls_alone) to wait for a page that should show it, and still does: for `min_interval` at
+    /// most if the page was asked for, and for [`OVERLOADED`] times that if it is due but the limits leave no room for it.
     #[must_use]
     pub fn awaits_page(&self, id: &TaskId, now: Timestamp) -> bool {
-        let (Some(task), Some(page)) = (self.tasks.get(id), self.page_of(id)) else {
+        let held_since = self.tasks.get(id).and_then(|task| task.held_since);
+        let (Some(held_since), Some(longest)) = (held_since, self.longest_wait(id, now)) else {
             return false;
         };
-        let longest = if page.asked_at.is_some() {
-            self.min_interval
+        held_since <= now && since(held_since, now) < longest
+    }
+
+    /// Returns how long a task may wait for the page that should show it; none if that is not about to be read.
+    fn longest_wait(&self, id: &TaskId, now: Timestamp) -> Option<Duration> {
+        let page = self.page_of(id)?;
+        if page.asked_at.is_some() {
+            Some(self.min_interval)
         } else if self.trust.is_usable(now) && self.is_due(page, now) {
-            self.min_interval.saturating_mul(OVERLOADED)
+            Some(self.min_interval.saturating_mul(OVERLOADED))
         } else {
-            return false;
-        };
-        let is_held = |since_when: Timestamp| since_when <= now && since(since_when, now) < longest;
-        task.held_since.is_none_or(is_held)
+            None
+        }
     }
 
     /// Returns the page that should show a task.

@@ -140,14 +140,10 @@ impl ReadyQueue {
         }
         if self.queue.is_empty() {
             let due = progress::next_due(reader, now).await?;
-            self.next_due = due.into_iter().chain(frees_at).min();
+            self.next_due = [due, frees_at, excluded.until].into_iter().flatten().min();
             // The daily limit frees by itself, without any write.
             let soon = after(now, QUIET_MAX);
-            self.quiet_until = [self.next_due, excluded.until]
-                .into_iter()
-                .flatten()
-                .chain([soon])
-                .min();
+            self.quiet_until = self.next_due.into_iter().chain([soon]).min();
         }
         Ok(unusable)
     }
