@@ -216,7 +216,7 @@ impl Plan {
     }
 
     /// Returns whether a due task [was told](Self::polls_alone) to wait for a page that should show it, and still does: for `min_interval` at
-    /// most if the page was asked for, and for [`OVERLOADED`] times that if it is due but the limits leave no room for it.
+    /// most if the page was asked for, and for `OVERLOADED` times that if it is due but the limits leave no room for it.
     #[must_use]
     pub fn awaits_page(&self, id: &TaskId, now: Timestamp) -> bool {
         let held_since = self.tasks.get(id).and_then(|task| task.held_since);
