@@ -374,13 +374,15 @@ async fn locked_for_longer_than_the_busy_timeout_it_waits_and_loses_nothing() {
     until_took_effect(&bench, 1).await;
     let mut other = bench.connection().await;
     let lock = other.begin_with("BEGIN EXCLUSIVE").await.unwrap();
+    let before = effects(&bench);
     daemon
         .logs("another process has been writing for a long time")
         .await;
     // Reading still works.
     let status = output(&bench, &["status"]);
     assert!(status.status.success(), "{}", printed(&status));
-    assert!(effects(&bench) <= 3, "none asked a second time");
+    // One resume of each task can have been permitted before the lock.
+    assert!(effects(&bench) <= before + 3, "none asked a second time");
     lock.rollback().await.unwrap();
     daemon.logs("the database can be written again").await;
     bench.until_all_ended().await;
