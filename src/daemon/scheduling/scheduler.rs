@@ -448,32 +448,30 @@ async fn pass(id: TaskId, is_check: bool, context: Arc<Context>) -> Finished {
         }
         reconcile(&id, &context).await.map(Some)
     };
-    // A bug that one task meets is reported with its id, and not felt by others.
-    let outcome = AssertUnwindSafe(polled).catch_unwind().await;
-    let outcome = match outcome {
-        Ok(outcome) => outcome.map_err(|error| error.to_string()),
-        Err(panic) => {
-            let text = panic_message(panic.as_ref());
-            tracing::error!(task_id = %id, "{id}: a bug: {text}; left alone for a minute");
-            Err(text.to_owned())
-        }
-    };
+    let outcome = caught(polled).await.unwrap_or_else(|text| {
+        tracing::error!(task_id = %id, "{id}: a bug: {text}; left alone for a minute");
+        Err(text)
+    });
     Finished::Task(id, outcome)
 }
 
 async fn page_pass(request: PageRequest, context: Arc<Context>) -> Finished {
-    let outcome = AssertUnwindSafe(read_page(&request, &context))
-        .catch_unwind()
-        .await;
-    let outcome = match outcome {
-        Ok(outcome) => outcome.map_err(|error| error.to_string()),
-        Err(panic) => {
-            let text = panic_message(panic.as_ref());
-            tracing::error!("a bug in reading page {}: {text}", request.page);
-            Err(text.to_owned())
-        }
-    };
+    let reading = read_page(&request, &context);
+    let outcome = caught(reading).await.unwrap_or_else(|text| {
+        tracing::error!("a bug in reading page {}: {text}", request.page);
+        Err(text)
+    });
     Finished::Page(request, outcome)
+}
+
+/// Awaits a request. Returns the text of a panic as the outer error: a bug that one request meets is not felt by others.
+async fn caught<T>(
+    request: impl Future<Output = Result<T, WriteError>>,
+) -> Result<Result<T, String>, String> {
+    match AssertUnwindSafe(request).catch_unwind().await {
+        Ok(outcome) => Ok(outcome.map_err(|error| error.to_string())),
+        Err(panic) => Err(panic_message(panic.as_ref()).to_owned()),
+    }
 }
 
 /// Returns the instant at which the clock will show `at`.
