@@ -1,7 +1,7 @@
 //! The table of configuration keys: name, default, type, and explanation of each.
 
 use super::value_types::{
-    BaseUrl, DurationRange, FilePath, Integer, Number, OneOf, TomlType, ValueType,
+    BaseUrl, Boolean, DurationRange, FilePath, Integer, Number, OneOf, TomlType, ValueType,
 };
 use super::{LogFormat, MAX_CONCURRENCY};
 use crate::core::resume::RESUME_MAX;
@@ -89,6 +89,12 @@ keys! {
         "a running task without any change for this long is reported once, as event quiet, and polled as before; 0s turns the report off";
     LIST_PAGE: Integer = "polling.list_page", Some("100"), Integer { min: 0, max: 1000 },
         "number of tasks that one request for the service's list asks for, where several tasks are due; 0 means never use the list";
+    RESULTS_KEEP: Boolean = "results.keep", Some("true"), Boolean,
+        "read and keep the companies that each task found";
+    RESULTS_PAGE: Integer = "results.page", Some("100"), Integer { min: 1, max: 1000 },
+        "number of results that one request asks for";
+    RESULTS_LIVE: DurationRange = "results.live", Some("0s"), DurationRange { min: Duration::ZERO, max: TIME.max },
+        "how often to read results while the service still works on the task; 0s means only after it has stopped";
     CONCURRENCY: Integer = "limits.concurrency", Some("16"), Integer { min: 1, max: MAX_CONCURRENCY },
         "largest number of requests in flight";
     RATE: Number = "limits.requests_per_second", Some("10"), Number { min: 0.001, max: 100_000.0 },
@@ -119,7 +125,7 @@ impl<T: ValueType> Key<T> {
             name: self.name,
             default: self.default.map(|text| match T::TOML_TYPE {
                 TomlType::String => format!("{text:?}"),
-                TomlType::Integer | TomlType::Float => text.to_owned(),
+                TomlType::Boolean | TomlType::Integer | TomlType::Float => text.to_owned(),
             }),
             allowed: self.value_type.allowed(),
             why: self.why,

@@ -62,6 +62,7 @@ impl Layers {
             (ValueKind::I64(number), TomlType::Integer | TomlType::Float) => {
                 Some(number.to_string())
             }
+            (ValueKind::Boolean(flag), TomlType::Boolean) => Some(flag.to_string()),
             (ValueKind::Float(number), TomlType::Float) => Some(number.to_string()),
             _ => None,
         };

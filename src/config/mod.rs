@@ -41,6 +41,17 @@ pub struct Api {
     pub connect_timeout: Duration,
 }
 
+/// `[results]`: what is read of the companies that a task found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Results {
+    /// Read and keep results.
+    pub keep: bool,
+    /// Results that one request asks for, 1..=1000.
+    pub page: u32,
+    /// How often to read results while the service works on the task; zero: only after it has stopped.
+    pub live: Duration,
+}
+
 /// `[limits]`: bounds on the requests of all tasks together.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
@@ -81,6 +92,8 @@ pub struct Settings {
     pub database: PathBuf,
     /// Parameters of the decision rule: `[growth]`, `[polling]`, `[retry]` and `gate.probe_interval`.
     pub policy: Policy,
+    /// `[results]`.
+    pub results: Results,
     /// `[limits]`.
     pub limits: Limits,
     /// `history.keep`.
@@ -119,6 +132,9 @@ impl Settings {
         let intervals = layers.read_ordered(&keys::MIN_INTERVAL, &keys::MAX_INTERVAL);
         let quiet_after = layers.read(&keys::QUIET_AFTER);
         let list_page = layers.read(&keys::LIST_PAGE);
+        let results_keep = layers.read(&keys::RESULTS_KEEP);
+        let results_page = layers.read(&keys::RESULTS_PAGE);
+        let results_live = layers.read(&keys::RESULTS_LIVE);
         let concurrency = layers.read(&keys::CONCURRENCY);
         let requests_per_second = layers.read(&keys::RATE);
         let retries = layers.read_ordered(&keys::RETRY_INITIAL, &keys::RETRY_MAX);
@@ -157,6 +173,11 @@ impl Settings {
                 },
                 retry: Retry { initial, max },
                 probe_interval: probe_interval?,
+            },
+            results: Results {
+                keep: results_keep?,
+                page: u32::try_from(results_page?).ok()?,
+                live: results_live?,
             },
             limits: Limits {
                 concurrency: usize::try_from(concurrency?).ok()?,

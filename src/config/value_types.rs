@@ -9,6 +9,8 @@ use url::{Host, Url};
 pub(super) enum TomlType {
     /// A string.
     String,
+    /// A boolean.
+    Boolean,
     /// An integer.
     Integer,
     /// A float or an integer.
@@ -153,6 +155,22 @@ impl ValueType for Number {
 
     fn allowed(&self) -> String {
         format!("a number from {} to {}, or 0", self.min, self.max)
+    }
+}
+
+/// A boolean.
+pub(super) struct Boolean;
+
+impl ValueType for Boolean {
+    type Value = bool;
+    const TOML_TYPE: TomlType = TomlType::Boolean;
+
+    fn parse(&self, text: &str) -> Option<bool> {
+        text.to_ascii_lowercase().parse().ok()
+    }
+
+    fn allowed(&self) -> String {
+        "true or false".to_owned()
     }
 }
 

@@ -4,6 +4,7 @@
 //! its caller to act on. So tests can run the rule through every behaviour of the service without a socket or a sleep.
 
 pub mod decide;
+pub mod domain;
 pub mod event;
 pub mod failure;
 pub mod gate;
@@ -15,6 +16,8 @@ pub mod plan;
 pub mod policy;
 pub mod progress;
 pub mod queue;
+pub mod reading;
+pub mod results;
 pub mod resume;
 pub mod settle;
 pub mod step;
