@@ -6,6 +6,7 @@ use growd::core::policy::Polling;
 use growd::core::{TaskId, after};
 use jiff::Timestamp;
 use proptest::prelude::*;
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -91,6 +92,12 @@ impl Lab {
             "busy: {next:?}"
         );
         self.pages.len() - before
+    }
+
+    /// Polls a running task alone.
+    fn poll(&mut self, n: usize) {
+        let due = Some(at(self.now + self.gap));
+        self.plan.polled(&id(n), at(self.now), Some(true), due);
     }
 
     /// Reads pages for so many seconds.
@@ -303,6 +310,31 @@ fn tasks_that_move_from_page_to_page_are_not_lost() {
 }
 
 #[test]
+fn new_tasks_are_found_wherever_the_list_grows() {
+    for at_the_end in [false, true] {
+        let mut lab = Lab::new(10, 6, 20.0, own(6));
+        lab.run(60.0);
+        let (mut waits, mut misses) = (0, 0);
+        for n in 6..200 {
+            // The oldest task ends and stays in the list; a new one follows.
+            let ended = lab.list.iter_mut().find(|task| **task == Some(n - 6));
+            *ended.expect("in the list") = None;
+            lab.plan.polled(&id(n - 6), at(lab.now), Some(false), None);
+            let end = if at_the_end { lab.list.len() } else { 0 };
+            lab.list.insert(end, Some(n));
+            lab.plan
+                .polled(&id(n), at(lab.now), Some(true), Some(at(lab.now + 20.0)));
+            lab.run(20.0);
+            waits += 6 - lab.found(6);
+            misses += usize::from(lab.found(6) < 4);
+        }
+        // Where the next page begins, the first task on it waits for the second.
+        assert!(waits < 60, "{at_the_end}: {waits}");
+        assert!(misses <= 5, "{at_the_end}: {misses}");
+    }
+}
+
+#[test]
 fn a_page_that_is_too_large_is_halved_down_to_ten_and_then_left_alone() {
     let mut lab = Lab::new(100, 20, 10.0, own(20));
     lab.now = 20.0;
@@ -389,6 +421,40 @@ fn nothing_is_left_of_tasks_that_ended_were_paused_or_removed() {
     }
     let debug = format!("{:?}", lab.plan);
     assert!(!debug.contains("task-"), "{debug}");
+}
+
+#[test]
+fn no_task_is_compared_within_the_shortest_interval_after_its_last_poll() {
+    let checks = Cell::new(0);
+    let polls = prop::collection::vec((0_usize..4, 0_u16..80), 60..120);
+    for_each(200, &(polls, 1.0..40.0), |(polls, gap)| {
+        let mut lab = Lab::new(10, 4, gap, own(4));
+        let mut polled = [0.0; 4];
+        for (n, tenths) in polls {
+            for _ in 0..tenths {
+                lab.now += 0.1;
+                lab.read();
+                let Some(check) = lab.plan.next_check(at(lab.now)) else {
+                    continue;
+                };
+                let n = (0..4).find(|n| id(*n) == check).expect("a known task");
+                prop_assert!(
+                    lab.now - polled[n] > 4.999,
+                    "{n}: {} {}",
+                    polled[n],
+                    lab.now
+                );
+                checks.set(checks.get() + 1);
+                lab.poll(n);
+                polled[n] = lab.now;
+            }
+            // As a task that is due.
+            lab.poll(n);
+            polled[n] = lab.now;
+        }
+        Ok(())
+    });
+    assert!(checks.get() > 50, "{}", checks.get());
 }
 
 // --- random histories ---

@@ -202,7 +202,7 @@ impl<'a> Model<'a> {
         if let Some((_, id)) = self.urgent.first().filter(|(due, _)| *due <= at(now)) {
             return Some(id.clone());
         }
-        let check = self.plan.next_check();
+        let check = self.plan.next_check(at(now));
         if let Some(id) = check.filter(|id| self.searches[id].task.progress.is_watched()) {
             return Some(id);
         }

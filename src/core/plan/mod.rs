@@ -126,6 +126,8 @@ struct Watched {
     place: Place,
     seen_at: Timestamp,
     due: Timestamp,
+    /// When the newest poll of it alone was begun at the latest.
+    polled_at: Timestamp,
     /// Since when it is due and waits for a page.
     held_since: Option<Timestamp>,
     /// The place is a guess: it was not on the page where it was before.
@@ -133,11 +135,12 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(place: Place, seen_at: Timestamp, due: Timestamp) -> Self {
+    fn new(place: Place, seen_at: Timestamp, due: Timestamp, polled_at: Timestamp) -> Self {
         Self {
             place,
             seen_at,
             due,
+            polled_at,
             held_since: None,
             is_guess: false,
         }
@@ -206,13 +209,14 @@ impl Plan {
         }
         if !self.tasks.contains_key(id) {
             let seen_at = now.checked_sub(self.min_interval).unwrap_or(now);
-            self.insert(id.clone(), Watched::new(Place::Unknown, seen_at, now));
+            self.insert(id.clone(), Watched::new(Place::Unknown, seen_at, now, now));
         }
         let longest = self.longest_wait(id, now);
-        if let (Some(_), Some(task)) = (longest, self.tasks.get_mut(id)) {
-            task.held_since.get_or_insert(now);
-        }
-        !self.awaits_page(id, now)
+        let (Some(longest), Some(task)) = (longest, self.tasks.get_mut(id)) else {
+            return true;
+        };
+        let held_since = *task.held_since.get_or_insert(now);
+        !still_waits(held_since, longest, now)
     }
 
     /// Returns whether a due task [was told](Self::polls_alone) to wait for a page that should show it, and still does: for `min_interval` at
@@ -220,10 +224,10 @@ impl Plan {
     #[must_use]
     pub fn awaits_page(&self, id: &TaskId, now: Timestamp) -> bool {
         let held_since = self.tasks.get(id).and_then(|task| task.held_since);
-        let (Some(held_since), Some(longest)) = (held_since, self.longest_wait(id, now)) else {
-            return false;
-        };
-        held_since <= now && since(held_since, now) < longest
+        held_since.is_some_and(|held_since| {
+            let longest = self.longest_wait(id, now);
+            longest.is_some_and(|longest| still_waits(held_since, longest, now))
+        })
     }
 
     /// Returns how long a task may wait for the page that should show it; none if that is not about to be read.
@@ -274,7 +278,8 @@ impl Plan {
             Place::Absent { until } if until <= started_at => Place::Unknown,
             place => place,
         };
-        self.insert(id.clone(), Watched::new(place, started_at, due));
+        let task = Watched::new(place, started_at, due, started_at);
+        self.insert(id.clone(), task);
     }
 
     /// Chooses a task to compare the list with, if it was not compared for a while: the one that is wanted again soonest.
@@ -286,9 +291,11 @@ impl Plan {
     }
 
     /// Returns a task to poll alone now although it is not due, so that the next page can be compared with what that shows: a
-    /// list that lags shows less.
-    pub fn next_check(&mut self) -> Option<TaskId> {
-        self.check.take().filter(|id| self.tasks.contains_key(id))
+    /// list that lags shows less. None if it was polled within `min_interval`: that poll serves as well.
+    pub fn next_check(&mut self, now: Timestamp) -> Option<TaskId> {
+        let id = self.check.take()?;
+        let polled_at = self.tasks.get(&id)?.polled_at;
+        (after(polled_at, self.min_interval) <= now).then_some(id)
     }
 
     /// Forgets tasks that were paused or removed: nothing else tells the plan. A task that was not found is looked for again
@@ -336,4 +343,9 @@ impl Plan {
         }
         Some(task)
     }
+}
+
+/// Returns whether a task that waits for a page since `held_since` goes on waiting.
+fn still_waits(held_since: Timestamp, longest: Duration, now: Timestamp) -> bool {
+    held_since <= now && since(held_since, now) < longest
 }

@@ -66,7 +66,9 @@ impl Plan {
                 Shown::Watched { seen_at, due } => {
                     let left = Seen { at: seen_at, due }.saved(at);
                     tally.saved += (before - left).max(0.0);
-                    Some(Watched::new(Place::Page(page), seen_at, due))
+                    // What is not known here was polled before, at the latest when the page was asked for.
+                    let polled_at = known.map_or(at, |task| task.polled_at);
+                    Some(Watched::new(Place::Page(page), seen_at, due, polled_at))
                 }
                 Shown::Confirm { age } => {
                     tally.saved += before;

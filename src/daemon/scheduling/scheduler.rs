@@ -274,7 +274,7 @@ impl Scheduler {
                 is_check,
             });
         }
-        let id = (!probing).then(|| plan.next_check()).flatten()?;
+        let id = (!probing).then(|| plan.next_check(now)).flatten()?;
         let is_free = !in_flight.contains_key(&id) && !suspended.contains_key(&id);
         is_free.then_some(Next::Task {
             queue: Queue::Regular,
