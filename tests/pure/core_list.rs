@@ -3,7 +3,7 @@
 use crate::cases::for_each;
 use growd::core::decide::Account;
 use growd::core::gate::Admission;
-use growd::core::plan::{Reliance, Shown};
+use growd::core::plan::{Reliance, Shown, ToConfirm};
 use growd::core::policy::Policy;
 use growd::core::progress::Progress;
 use growd::core::queue::Queue;
@@ -147,7 +147,7 @@ fn no_entry_spends_money_or_ends_anything_whatever_it_says() {
             let before = &task.progress;
             let (step, shown) = listed(&task, &entry(&seen, started, lag), &policy);
             let Some(step) = step else {
-                let has_news = matches!(shown, Shown::Watched { .. } | Shown::Confirm { .. });
+                let has_news = matches!(shown, Shown::Watched { .. } | Shown::Confirm(_));
                 prop_assert!(!has_news);
                 return Ok(());
             };
@@ -182,6 +182,13 @@ fn no_entry_spends_money_or_ends_anything_whatever_it_says() {
                 .as_ref()
                 .is_some_and(|known| seen.results < known.results || seen.desired < known.desired);
             prop_assert!(!older);
+            if let Shown::Confirm(what) = shown {
+                let is_end = matches!(what, ToConfirm::End { .. });
+                prop_assert_eq!(is_end, !seen.status.is_running());
+                let has_reached = seen.results >= task.wanted.target;
+                let was_known = before.state == State::Reached;
+                prop_assert!(is_end || !has_reached || was_known || what == ToConfirm::State);
+            }
             if let Shown::Watched { .. } = shown {
                 prop_assert!(seen.status.is_running());
                 let last = before

@@ -309,7 +309,7 @@ impl<'a> Model<'a> {
                 continue;
             };
             let search = self.searches.get_mut(&id).expect("a known task");
-            if search.created > now {
+            if search.created > now || request.ignored.contains(&id) {
                 continue;
             }
             let shown_at = if search.is_over {
