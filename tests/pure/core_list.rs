@@ -1,8 +1,7 @@
 //! What an entry of the list does to its task, whatever it says.
 
 use crate::cases::for_each;
-use growd::core::decide::Account;
-use growd::core::gate::Admission;
+use crate::pollers::account;
 use growd::core::plan::{Reliance, Shown, ToConfirm};
 use growd::core::policy::Policy;
 use growd::core::progress::Progress;
@@ -210,16 +209,7 @@ fn an_entry_of_a_running_task_does_what_a_poll_at_that_moment_does() {
     let counts = (0_i64..100, 0_i64..100, 1_u64..500);
     for_each(2_000, &counts, |(first, more, gap)| {
         let policy = policy();
-        let account = Account {
-            resumes: Admission::Free,
-            gate_reason: "",
-            daily_left: None,
-            daily_frees_at: None,
-            reachable_since: at(0),
-            draining: false,
-            now: at(10_000),
-            next_resume_id: 1,
-        };
+        let account = account(at(10_000));
         let seen = |results: i64| Observation {
             status: Status::InProgress,
             is_exhausted: false,
