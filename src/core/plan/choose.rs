@@ -29,6 +29,7 @@ impl Plan {
             offset: u64::from(page) * u64::from(limit),
             limit,
             reliance: self.trust.reliance(now),
+            ignored: self.claims.ignored(now),
         })
     }
 

@@ -153,10 +153,13 @@ impl Trust {
         self.until
     }
 
-    /// Notes that a page was answered. A pause that has begun goes on: this request may be older than the error.
-    pub fn answered(&mut self) {
-        self.is_unusable = false;
-        self.failures = 0;
+    /// Notes that a page begun at `started` was answered. That says nothing if the list was left alone then: the request is older
+    /// than the error.
+    pub fn answered(&mut self, started: Timestamp) {
+        if self.is_usable(started) {
+            self.is_unusable = false;
+            self.failures = 0;
+        }
     }
 
     /// Notes that a page begun at `started` showed less than was known at `than`.

@@ -6,7 +6,7 @@
 use super::{Step, run};
 use crate::core::decide::at_work;
 use crate::core::observation::Observation;
-use crate::core::plan::{Reliance, Shown, wanted_at};
+use crate::core::plan::{Reliance, Shown, ToConfirm, wanted_at};
 use crate::core::policy::Policy;
 use crate::core::progress::State;
 use crate::core::queue::Queue;
@@ -91,8 +91,15 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
     step.progress.queue = Queue::New;
     step.progress.next_poll_at = Some(at);
     step.bound_next_poll(task, at, policy);
-    let age = (!is_running).then(|| since(run_began, started_at));
-    (Some(step), Shown::Confirm { age })
+    let what = if !is_running {
+        let age = since(run_began, started_at);
+        ToConfirm::End { age }
+    } else if stays {
+        ToConfirm::Work
+    } else {
+        ToConfirm::State
+    };
+    (Some(step), Shown::Confirm(what))
 }
 
 /// Whether an entry shows less than is known already: the list lags, or a counter fell, which a poll of the task shows.

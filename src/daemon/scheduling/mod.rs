@@ -1,5 +1,6 @@
 //! What is asked for when: the scheduler, its queue of due tasks, the rate limit, one pass for one task, and pages of the list.
 
+mod in_flight;
 mod page;
 mod rate_limiter;
 mod ready_queue;

@@ -1,35 +1,32 @@
 //! The scheduler: takes due tasks from the database, and has at most one pass at a time for each. Where the plan of requests
 //! says so, it reads pages of the service's list instead.
 
-use super::page::{PageRead, read_page};
+use super::in_flight::{Finished, InFlight};
+use super::page::PageRead;
 use super::ready_queue::{Excluded, ReadyQueue};
-use super::reconcile::{Context, Polled, reconcile};
+use super::reconcile::{Context, Polled};
 use crate::core::TaskId;
 use crate::core::event::Event;
 use crate::core::gate::{Admission, Kind, Request};
-use crate::core::plan::{PageRequest, Plan, Setback, Shown};
+use crate::core::plan::{PageRequest, Plan, Setback, Shown, Usability};
 use crate::core::policy::Policy;
 use crate::core::queue::Queue;
 use crate::core::since;
 use crate::crash::{self, Point};
 use crate::daemon::TICK;
-use crate::daemon::error::panic_message;
 use crate::daemon::event_log::EventLog;
 use crate::daemon::supervision::health::Health;
-use crate::daemon::writer::{Maintenance, WriteError};
+use crate::daemon::writer::Maintenance;
 use crate::extruct::Client;
 use crate::store::state_counts::StateCounts;
 use crate::store::{StoreError, schema};
-use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 /// How long a task is left alone after the database refused its outcome.
@@ -55,14 +52,9 @@ pub struct Scheduler {
     plan: Plan,
     /// The newest request was for a page: tasks go first now.
     page_was_last: bool,
-    /// The list was reported as unusable, and has not been read since.
-    list_is_unusable: bool,
+    list_usability: Usability,
     event_log: EventLog,
-    /// The passes and the pages in flight.
-    passes: JoinSet<Finished>,
-    /// The tasks of the passes, each with the queue that it came from.
-    in_flight: HashMap<TaskId, Queue>,
-    pages_in_flight: usize,
+    in_flight: InFlight,
     /// Tasks that are left alone, and until when.
     suspended: HashMap<TaskId, Instant>,
     /// Unusable ids that the writer was asked to mark.
@@ -92,11 +84,9 @@ impl Scheduler {
             ready: ReadyQueue::default(),
             plan: Plan::new(&policy.polling),
             page_was_last: false,
-            list_is_unusable: false,
+            list_usability: Usability::default(),
             event_log: EventLog::default(),
-            passes: JoinSet::new(),
-            in_flight: HashMap::new(),
-            pages_in_flight: 0,
+            in_flight: InFlight::default(),
             suspended: HashMap::new(),
             marked: HashSet::new(),
             data_version: 0,
@@ -110,6 +100,7 @@ impl Scheduler {
         self.concurrency = concurrency;
         if self.policy.polling != policy.polling {
             self.plan = Plan::new(&policy.polling);
+            self.list_usability.tried_again(Timestamp::now());
         }
         self.policy = policy;
         self.replace_client(client);
@@ -140,7 +131,7 @@ impl Scheduler {
     /// Returns the number of tasks and pages in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight.len() + self.pages_in_flight
+        self.in_flight.len()
     }
 
     /// Returns one line for people, such as `12 growing, 3 reached, next poll in 4 s, gate open`.
@@ -217,17 +208,14 @@ impl Scheduler {
             let _ = self.context.rate_limiter.try_take();
             crash::at(Point::Scheduled);
             match next {
-                Next::Page(request) => {
-                    self.pages_in_flight += 1;
-                    self.passes.spawn(page_pass(request, self.context.clone()));
-                }
+                Next::Page(request) => self.in_flight.start_page(request, self.context.clone()),
                 Next::Task {
                     queue,
                     id,
                     is_check,
                 } => {
-                    self.in_flight.insert(id.clone(), queue);
-                    self.passes.spawn(pass(id, is_check, self.context.clone()));
+                    let context = self.context.clone();
+                    self.in_flight.start_task(id, queue, is_check, context);
                 }
             }
         }
@@ -240,7 +228,7 @@ impl Scheduler {
             let next = if page_first {
                 // A probe is a poll of a task.
                 let pages_max = (self.concurrency / PAGE_SHARE).max(1);
-                let may_read = !probing && self.pages_in_flight < pages_max;
+                let may_read = !probing && self.in_flight.pages() < pages_max;
                 let page = may_read.then(|| self.plan.next_page(now)).flatten();
                 page.map(Next::Page)
             } else {
@@ -262,6 +250,7 @@ impl Scheduler {
             suspended,
             ..
         } = self;
+        let in_flight = in_flight.tasks();
         let due = ready.take(probing, |task| {
             let awaits_page = !probing && task.is_watched && !plan.polls_alone(&task.id, now);
             !in_flight.contains_key(&task.id) && !awaits_page
@@ -274,7 +263,7 @@ impl Scheduler {
                 is_check,
             });
         }
-        let id = (!probing).then(|| plan.next_check()).flatten()?;
+        let id = (!probing).then(|| plan.next_check(now)).flatten()?;
         let is_free = !in_flight.contains_key(&id) && !suspended.contains_key(&id);
         is_free.then_some(Next::Task {
             queue: Queue::Regular,
@@ -286,7 +275,7 @@ impl Scheduler {
     async fn refill(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let released = Instant::now();
         self.suspended.retain(|_, until| *until > released);
-        let (in_flight, suspended) = (&self.in_flight, &self.suspended);
+        let (in_flight, suspended) = (self.in_flight.tasks(), &self.suspended);
         let of_the_limit = in_flight.values().filter(|queue| **queue == Queue::Limit);
         let plan = &self.plan;
         let is_out = |id: &TaskId| {
@@ -318,43 +307,30 @@ impl Scheduler {
 
     /// Waits until a pass has finished; for ever while none is in flight.
     pub async fn finished(&mut self) {
-        match self.passes.join_next().await {
-            Some(finished) => self.finish(finished),
-            None => std::future::pending().await,
+        for finished in self.in_flight.finished().await {
+            match finished {
+                Finished::Task(id, outcome) => self.task_finished(id, outcome),
+                Finished::Page(request, outcome) => self.page_finished(&request, outcome),
+            }
         }
-        // A batch of the writer's finishes many passes at once.
-        while let Some(finished) = self.passes.try_join_next() {
-            self.finish(finished);
-        }
+        self.ready.expect_more();
     }
 
-    fn finish(&mut self, finished: Result<Finished, JoinError>) {
-        self.ready.expect_more();
-        match finished {
-            Ok(Finished::Task(id, outcome)) => {
-                self.in_flight.remove(&id);
-                match outcome {
-                    Ok(Some(polled)) => {
-                        let due = match polled.shown {
-                            Shown::Watched { due, .. } => Some(due),
-                            _ => None,
-                        };
-                        self.plan
-                            .polled(&id, polled.started_at, polled.is_running, due);
-                    }
-                    Ok(None) => {}
-                    Err(error) => {
-                        tracing::debug!(task_id = %id, "{id}: left alone for a minute: {error}");
-                        self.suspended.insert(id, Instant::now() + SUSPENSION);
-                    }
-                }
+    fn task_finished(&mut self, id: TaskId, outcome: Result<Option<Polled>, String>) {
+        match outcome {
+            Ok(Some(polled)) => {
+                let due = match polled.shown {
+                    Shown::Watched { due, .. } => Some(due),
+                    _ => None,
+                };
+                self.plan
+                    .polled(&id, polled.started_at, polled.is_running, due);
             }
-            Ok(Finished::Page(request, outcome)) => {
-                self.pages_in_flight -= 1;
-                self.page_finished(&request, outcome);
+            Ok(None) => {}
+            Err(error) => {
+                tracing::debug!(task_id = %id, "{id}: left alone for a minute: {error}");
+                self.suspended.insert(id, Instant::now() + SUSPENSION);
             }
-            // It was aborted, and the daemon ends: a pass catches its panics.
-            Err(error) => tracing::debug!("{error}"),
         }
     }
 
@@ -363,25 +339,24 @@ impl Scheduler {
         let (setback, error) = match outcome {
             Ok(PageRead::Shown(shown)) => {
                 self.plan.read(request, &shown, now);
-                if std::mem::take(&mut self.list_is_unusable) {
-                    self.record(Event::ListUsable {});
-                }
-                return;
+                let event = self.list_usability.read(shown.started_at);
+                return self.record(event);
             }
             Ok(PageRead::Failed(setback, error)) => (setback, error),
             Err(error) => (Setback::Passing(None), error),
         };
         tracing::debug!("page {} was not read: {error}", request.page);
         let until = self.plan.failed(request, setback, now);
-        if until.is_some() && !std::mem::replace(&mut self.list_is_unusable, true) {
-            self.record(Event::ListUnusable { error, until });
-        }
+        let event = until.and_then(|until| self.list_usability.failed(error, until));
+        self.record(event);
     }
 
     /// Logs and records an event that concerns no task.
-    fn record(&mut self, event: Event) {
-        self.event_log.event(None, &event);
-        self.context.writer.request(Maintenance::Record(event));
+    fn record(&mut self, event: Option<Event>) {
+        if let Some(event) = event {
+            self.event_log.event(None, &event);
+            self.context.writer.request(Maintenance::Record(event));
+        }
     }
 
     /// Checks whether another connection has written, and forgets what was read before that.
@@ -408,8 +383,8 @@ impl Scheduler {
     }
 
     /// Aborts the passes in flight, and closes the connection to the database.
-    pub async fn close(mut self) {
-        self.passes.shutdown().await;
+    pub async fn close(self) {
+        self.in_flight.shutdown().await;
         if let Err(error) = self.reader.close().await {
             tracing::debug!("the reader was not closed in order: {error}");
         }
@@ -432,46 +407,6 @@ enum Next {
         /// It is not due; the list is compared with it.
         is_check: bool,
     },
-}
-
-/// What has finished, and how.
-enum Finished {
-    Task(TaskId, Result<Option<Polled>, String>),
-    Page(PageRequest, Result<PageRead, String>),
-}
-
-async fn pass(id: TaskId, is_check: bool, context: Arc<Context>) -> Finished {
-    let polled = async {
-        // Who is not due may have been paused or removed since.
-        if is_check && !context.writer.is_wanted(id.clone()).await? {
-            return Ok::<_, WriteError>(None);
-        }
-        reconcile(&id, &context).await.map(Some)
-    };
-    let outcome = caught(polled).await.unwrap_or_else(|text| {
-        tracing::error!(task_id = %id, "{id}: a bug: {text}; left alone for a minute");
-        Err(text)
-    });
-    Finished::Task(id, outcome)
-}
-
-async fn page_pass(request: PageRequest, context: Arc<Context>) -> Finished {
-    let reading = read_page(&request, &context);
-    let outcome = caught(reading).await.unwrap_or_else(|text| {
-        tracing::error!("a bug in reading page {}: {text}", request.page);
-        Err(text)
-    });
-    Finished::Page(request, outcome)
-}
-
-/// Awaits a request. Returns the text of a panic as the outer error: a bug that one request meets is not felt by others.
-async fn caught<T>(
-    request: impl Future<Output = Result<T, WriteError>>,
-) -> Result<Result<T, String>, String> {
-    match AssertUnwindSafe(request).catch_unwind().await {
-        Ok(outcome) => Ok(outcome.map_err(|error| error.to_string())),
-        Err(panic) => Err(panic_message(panic.as_ref()).to_owned()),
-    }
 }
 
 /// Returns the instant at which the clock will show `at`.

@@ -1,7 +1,8 @@
 //! The handle of the writer: starts it, and sends it requests.
 
-use super::batch::{Answer, ListedTask, PageAnswer, Stored, Update};
+use super::batch::{Answer, Stored, Update};
 use super::clock::Clock;
+use super::listed::{ListedTask, PageAnswer};
 use super::maintenance::Maintenance;
 use super::message::{Message, Reply, Shared};
 use super::request_count::RequestCount;

@@ -1,6 +1,7 @@
 //! What is asked of the writer, and what its handle and its task share.
 
-use super::batch::{PageAnswer, Stored, Update};
+use super::batch::{Stored, Update};
+use super::listed::PageAnswer;
 use super::maintenance::Maintenance;
 use crate::core::TaskId;
 use crate::store::StoreError;

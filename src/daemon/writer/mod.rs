@@ -6,6 +6,7 @@
 //! | `message` | what they ask |
 //! | `task` | the loop: batches, retries, errors |
 //! | `batch` | one transaction: load, judge, store |
+//! | `listed` | a page of the list, and what its entries do to their tasks |
 //! | `maintenance` | heartbeat, pruning, a new config, a clock that changed |
 //! | `retry` | waiting while the database is locked or the disk is full |
 //! | `clock` | leaps of the system clock |
@@ -14,6 +15,7 @@
 pub mod batch;
 pub mod clock;
 mod handle;
+mod listed;
 pub mod maintenance;
 mod message;
 mod request_count;
@@ -21,6 +23,7 @@ mod retry;
 mod task;
 mod wal_monitor;
 
-pub use batch::{PageAnswer, ResumePermit};
+pub use batch::ResumePermit;
 pub use handle::{StartedWriter, WriteError, Writer};
+pub use listed::PageAnswer;
 pub use maintenance::Maintenance;

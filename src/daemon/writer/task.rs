@@ -7,8 +7,9 @@
 //! being (a lock, a full disk) is retried until it succeeds; nothing is dropped, and nothing new is begun meanwhile. In a
 //! database that is damaged, or no longer in its place, nothing new is begun at all.
 
-use super::batch::{self, Answer, BatchContext, PageAnswer, Stored, Update};
+use super::batch::{self, Answer, BatchContext, Stored, Update};
 use super::clock::{Clock, Leap};
+use super::listed::PageAnswer;
 use super::maintenance::{self, Maintenance};
 use super::message::{Message, Shared};
 use super::request_count::RequestCount;
