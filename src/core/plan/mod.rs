@@ -6,14 +6,14 @@
 //! which a request for it alone is worth it. If the end may come at any time, the expected delay grows with the square of
 //! the time since the task was last seen. So a task is worth `(time / gap)²` requests, and a page is worth the sum over the tasks
 //! that it shows. A page is read once that sum, times the share of it that earlier pages really brought, is at least 1;
-//! but only if the sum without its greatest part is at least one half. Otherwise a poll of that one task is better, since
+//! but only if the sum without its most urgent task is at least one half. Otherwise a poll of that one task is better, since
 //! only such a poll can decide about money. `docs/performance.md` derives and measures this.
 //!
 //! # Guarantees
 //!
 //! A page is read at most once in `min_interval`. A task is polled alone when it is due, unless a page that should show it
 //! is about to be read, or is under way. Once the page is asked for, the task waits for `min_interval` at most, whatever the list says and
-//! however slow it is. Nothing here is stored: after a restart the plan finds the tasks again.
+//! however slow it is; a task whose page is not known waits for a second at most. Nothing here is stored: after a restart the plan finds the tasks again.
 
 mod choose;
 mod claims;
@@ -43,6 +43,9 @@ const PRICE: f64 = 1.0;
 
 /// How many times longer than for its answer a task waits for a page to be asked for.
 const OVERLOADED: u32 = 6;
+
+/// The longest wait of a task whose page is not known.
+const NEW_WAITS: Duration = Duration::from_secs(1);
 
 /// How long after it was due a task is forgotten that is not polled: it was paused or removed. A poll brings it back.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
@@ -95,7 +98,7 @@ pub enum Shown {
         /// When that was seen at the latest.
         than: Option<Timestamp>,
     },
-    /// The task was polled alone since.
+    /// The task may have been polled alone, or its run may have begun, since: the list may lag.
     Overtaken,
     /// The task is not one that the list can stand in for.
     Unwatched,
@@ -109,9 +112,9 @@ pub enum ToConfirm {
         /// The age of the run when the page was asked for.
         age: Duration,
     },
-    /// Another state of a task that the service is at work on: it has reached its target, for example.
+    /// Another state of a task that the service is at work on: it has all the results that it was asked for, for example.
     State,
-    /// That the service is still at work: the task was not polled alone for long.
+    /// That the service is still at work: the task was not polled alone for long, or is to be reported as quiet.
     Work,
 }
 
@@ -196,6 +199,10 @@ pub struct Plan {
     drift: i64,
     /// A task to compare the list with.
     check: Option<TaskId>,
+    /// The task that the list is being compared with.
+    checking: Option<TaskId>,
+    /// The task that last refuted an end that the list showed.
+    refuted_by: Option<TaskId>,
     /// When tasks were last looked for that are polled no more.
     swept_at: Option<Timestamp>,
 }
@@ -215,7 +222,18 @@ impl Plan {
             claims: Claims::default(),
             drift: 1,
             check: None,
+            checking: None,
+            refuted_by: None,
             swept_at: None,
+        }
+    }
+
+    /// Applies new intervals and another page length. What is known of the list is kept, unless the pages are other ones now.
+    pub fn reconfigure(&mut self, polling: &Polling, before: &Polling) {
+        if polling.list_page == before.list_page {
+            self.min_interval = polling.min_interval;
+        } else {
+            *self = Self::new(polling);
         }
     }
 
@@ -251,9 +269,14 @@ impl Plan {
     /// Returns how long a task may wait for the page that should show it; none if that is not about to be read.
     fn longest_wait(&self, id: &TaskId, now: Timestamp) -> Option<Duration> {
         let page = self.page_of(id)?;
-        if page.asked_at.is_some() {
+        let is_about_to = self.trust.is_usable(now) && self.is_due(page, now);
+        if std::ptr::eq(page, &raw const self.unknown) {
+            // It may have been added just now, and somebody waits for it.
+            let waits = page.asked_at.is_some() || is_about_to;
+            waits.then_some(self.min_interval.min(NEW_WAITS))
+        } else if page.asked_at.is_some() {
             Some(self.min_interval)
-        } else if self.trust.is_usable(now) && self.is_due(page, now) {
+        } else if is_about_to {
             Some(self.min_interval.saturating_mul(OVERLOADED))
         } else {
             None
@@ -281,12 +304,16 @@ impl Plan {
         let confirming = self.confirming.remove(id);
         if let Some(ToConfirm::End { age }) = confirming.map(|shown| shown.what) {
             match is_running {
-                Some(true) => self.trust.refuted(age),
+                Some(true) => self.refuted(id, age, started_at),
                 Some(false) => self.trust.confirmed(started_at),
                 None => {}
             }
         }
         let known = self.remove(id);
+        if self.checking.take_if(|checking| checking == id).is_some() && is_running == Some(false) {
+            // The list may hide the ends of others too.
+            self.check = self.polled_longest_ago(started_at);
+        }
         let Some(due) = due.filter(|_| self.trust.page_len() > 0) else {
             return;
         };
@@ -302,6 +329,25 @@ impl Plan {
         self.insert(id.clone(), task);
     }
 
+    /// Notes that a poll did not show the end that the list showed of a run of this age. If the same task did so before, the
+    /// list is wrong about that task, and no lag follows for the others.
+    fn refuted(&mut self, id: &TaskId, age: Duration, at: Timestamp) {
+        if self.refuted_by.as_ref() == Some(id) {
+            self.claims.made(id, at);
+        } else {
+            self.trust.refuted(age);
+            self.refuted_by = Some(id.clone());
+        }
+    }
+
+    /// Returns the task on a page whose last poll alone is the oldest, if that was not just now.
+    fn polled_longest_ago(&self, now: Timestamp) -> Option<TaskId> {
+        let listed = self.tasks.iter();
+        let listed = listed.filter(|(_, task)| matches!(task.place, Place::Page(_)));
+        let (id, task) = listed.min_by_key(|(_, task)| task.polled_at)?;
+        (since(task.polled_at, now) >= self.min_interval).then(|| id.clone())
+    }
+
     /// Chooses a task to compare the list with, if it was not compared for a while: the one that is wanted again soonest.
     fn checks(&mut self, now: Timestamp) {
         if self.trust.needs_check(now) {
@@ -315,7 +361,9 @@ impl Plan {
     pub fn next_check(&mut self, now: Timestamp) -> Option<TaskId> {
         let id = self.check.take()?;
         let polled_at = self.tasks.get(&id)?.polled_at;
-        (after(polled_at, self.min_interval) <= now).then_some(id)
+        let is_chosen = after(polled_at, self.min_interval) <= now;
+        self.checking = is_chosen.then(|| id.clone());
+        is_chosen.then_some(id)
     }
 
     /// Forgets tasks that were paused or removed: nothing else tells the plan. A task that was not found is looked for again

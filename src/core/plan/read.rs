@@ -70,6 +70,10 @@ impl Plan {
                     let polled_at = known.map_or(at, |task| task.polled_at);
                     Some(Watched::new(Place::Page(page), seen_at, due, polled_at))
                 }
+                // A poll that was begun after the page was asked for has shown it already.
+                Shown::Confirm(_) if known.is_some_and(|task| task.polled_at > at) => {
+                    known.map(|task| unchanged(task, page))
+                }
                 Shown::Confirm(what) => {
                     tally.saved += before;
                     if what == ToConfirm::State {

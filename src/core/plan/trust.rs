@@ -18,6 +18,9 @@ const RETRY: Retry = Retry {
     max: Duration::from_mins(10),
 };
 
+/// So many errors in a row that may pass are reported.
+const FAILURES_REPORTED: i64 = 4;
+
 /// The weight of the newest page in the mean share.
 const NEWEST: f64 = 0.2;
 
@@ -258,6 +261,8 @@ impl Trust {
                 self.failures = self.failures.saturating_add(1);
                 let delay = retry_delay(self.failures, &RETRY, 1.0);
                 self.pause(now, delay.max(asked.unwrap_or_default()));
+                // So many in a row are worth an event.
+                self.is_unusable |= self.failures >= FAILURES_REPORTED;
             }
             Setback::None => {}
         }

@@ -98,8 +98,9 @@ impl Scheduler {
     /// Applies a new client and new limits. Requests in flight end with the old ones.
     pub fn reconfigure(&mut self, client: Arc<Client>, concurrency: usize, policy: Policy) {
         self.concurrency = concurrency;
-        if self.policy.polling != policy.polling {
-            self.plan = Plan::new(&policy.polling);
+        let before = self.policy.polling;
+        self.plan.reconfigure(&policy.polling, &before);
+        if policy.polling.list_page != before.list_page {
             self.list_usability.tried_again(Timestamp::now());
         }
         self.policy = policy;
@@ -196,10 +197,13 @@ impl Scheduler {
             }
             let Some(next) = self.next_request(probing, now) else {
                 if self.ready.needs_refill(now) {
-                    // The client was replaced.
+                    // The client was replaced, or what was read is in flight or waits for a page.
                     continue;
                 }
-                let next_due = [self.ready.next_due, self.plan.next_due(now)];
+                // A page that finishes wakes the scheduler as well.
+                let may_read = self.may_read_page(probing);
+                let page_due = may_read.then(|| self.plan.next_due(now)).flatten();
+                let next_due = [self.ready.next_due, page_due];
                 let next_due = next_due.into_iter().flatten().map(|at| instant(now, at));
                 let released = self.suspended.values().min().copied();
                 return Ok(next_due.chain(released).fold(idle, Instant::min));
@@ -226,9 +230,7 @@ impl Scheduler {
     fn next_request(&mut self, probing: bool, now: Timestamp) -> Option<Next> {
         for page_first in [!self.page_was_last, self.page_was_last] {
             let next = if page_first {
-                // A probe is a poll of a task.
-                let pages_max = (self.concurrency / PAGE_SHARE).max(1);
-                let may_read = !probing && self.in_flight.pages() < pages_max;
+                let may_read = self.may_read_page(probing);
                 let page = may_read.then(|| self.plan.next_page(now)).flatten();
                 page.map(Next::Page)
             } else {
@@ -240,6 +242,12 @@ impl Scheduler {
             }
         }
         None
+    }
+
+    /// Returns whether a page may be asked for. A probe of the gate is a poll of a task.
+    fn may_read_page(&self, probing: bool) -> bool {
+        let pages_max = (self.concurrency / PAGE_SHARE).max(1);
+        !probing && self.in_flight.pages() < pages_max
     }
 
     fn next_task(&mut self, probing: bool, now: Timestamp) -> Option<Next> {
