@@ -1,5 +1,6 @@
 //! The statements of the daemon and the commands, so that a test can check the query plan of each.
 
+use super::rows::ROWS;
 use super::{daemon, history, ledger, load, overview, progress, reschedule, save, tasks, values};
 
 /// Returns each statement with its name.
@@ -31,16 +32,9 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("ledger::ASKED_WITHIN", ledger::ASKED_WITHIN),
         ("ledger::FORBIDDEN_ALONE", ledger::FORBIDDEN_ALONE),
         ("ledger::RESTART_SETTLING", ledger::RESTART_SETTLING),
-        ("save::UPDATE", save::UPDATE),
-        ("save::UPDATE_MANY", &save::UPDATE_MANY),
-        ("save::UPDATE_SEEN_AGAIN", save::UPDATE_SEEN_AGAIN),
-        (
-            "save::UPDATE_MANY_SEEN_AGAIN",
-            &save::UPDATE_MANY_SEEN_AGAIN,
-        ),
         ("save::UPDATE_STATE", save::UPDATE_STATE),
-        ("history::ADD_SAMPLE", history::ADD_SAMPLE),
-        ("history::ADD_SAMPLES", &history::ADD_SAMPLES),
+        ("history::ADD_SAMPLES", history::ADD_SAMPLES.sql(1)),
+        ("history::ADD_SAMPLES, many", history::ADD_SAMPLES.sql(ROWS)),
         ("history::ADD_EVENT", history::ADD_EVENT),
         ("history::PRUNE_SAMPLES", history::PRUNE_SAMPLES),
         ("history::PRUNE_EVENTS", history::PRUNE_EVENTS),
@@ -74,6 +68,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("overview::IS_OPEN", overview::IS_OPEN),
         ("overview::SHOW", overview::SHOW),
     ];
+    all.extend(save::statements());
     all.extend(
         values::FIND
             .iter()

@@ -9,6 +9,7 @@ mod hostile_sql;
 mod log_size;
 mod migrations;
 mod pace_memory;
+mod pages;
 mod query_plans;
 mod queues;
 mod read_only;

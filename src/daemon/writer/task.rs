@@ -144,22 +144,20 @@ impl WriterTask {
         updates: &[Update],
         page: Option<&PageAnswer>,
     ) -> Vec<Result<Stored, StoreError>> {
-        let error = match self.write_batch(updates, page).await {
-            Ok(stored) => return stored.into_iter().map(Ok).collect(),
-            Err(error) => error,
-        };
-        if let [update] = updates {
-            return vec![Err(self.report_not_stored(update, error).await)];
-        }
-        // One update is to blame. The others are stored one by one.
         let mut outcomes = Vec::with_capacity(updates.len());
-        for update in updates {
-            let alone = self.write_batch(std::slice::from_ref(update), page).await;
-            outcomes.push(match alone.map(|mut stored| stored.pop()) {
-                Ok(Some(stored)) => Ok(stored),
-                Ok(None) => unreachable!("a batch returns one outcome for each update"),
-                Err(error) => Err(self.report_not_stored(update, error).await),
-            });
+        let mut parts = vec![updates];
+        while let Some(part) = parts.pop() {
+            match (self.write_batch(part, page).await, part) {
+                (Ok(stored), _) => outcomes.extend(stored.into_iter().map(Ok)),
+                (Err(error), [update]) => {
+                    outcomes.push(Err(self.report_not_stored(update, error).await));
+                }
+                // Few updates are to blame, mostly one. The halves without it are stored as a whole.
+                (Err(_), _) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+            }
         }
         outcomes
     }
