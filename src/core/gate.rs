@@ -103,6 +103,8 @@ pub struct Gate {
     pub reason: Option<String>,
     /// When the next probe may be sent; `None` while open.
     pub until: Option<Timestamp>,
+    /// The latest time that a 429 named since the gate was last open. Nothing is sent before it.
+    limited_until: Option<Timestamp>,
     /// Since when it is in this state. An answer to an older request does not change it.
     since: Timestamp,
     /// Failed probes, or 429s, in a row.
@@ -124,6 +126,7 @@ impl Gate {
             kind: Kind::Open,
             reason: None,
             until: None,
+            limited_until: None,
             since: now,
             attempts: 0,
             connect_failures: 0,
@@ -193,7 +196,7 @@ impl Gate {
     /// Makes the next probe due now, except after a 429.
     pub fn probe_now(&mut self, now: Timestamp) {
         if self.until.is_some() && self.kind != Kind::RateLimited {
-            self.until = Some(now);
+            self.until = Some(now).max(self.limited_until);
         }
     }
 
@@ -204,6 +207,7 @@ impl Gate {
             Some(&mut self.since),
             Some(&mut self.reachable_since),
             self.until.as_mut(),
+            self.limited_until.as_mut(),
             unpaid_until,
         ];
         for at in counted.into_iter().flatten() {
@@ -254,7 +258,7 @@ impl Gate {
         let is_current = started_at >= self.since;
         if self.kind == Kind::Unauthorized && is_current {
             // A probe: if it does not open the gate, the next one comes an interval later.
-            self.until = Some(after(now, policy.probe_interval));
+            self.until = Some(after(now, policy.probe_interval)).max(self.limited_until);
         }
         match failure {
             Some(Failure::Unauthorized { .. }) => {
@@ -375,11 +379,14 @@ impl Gate {
             Kind::PaymentRequired => Some((self.reason.take(), self.until)),
             _ => self.unpaid.take(),
         };
+        let named = Some(after(now, wait)).filter(|_| kind == Kind::RateLimited);
+        let limited_until = self.limited_until.max(named);
         let is_same = self.kind == kind;
         *self = Self {
             kind,
             reason: failure.map(|failure| failure.detail().to_owned()),
-            until: Some(after(now, wait)).max(held),
+            until: Some(after(now, wait)).max(held).max(limited_until),
+            limited_until,
             since: if is_same && !is_current {
                 self.since
             } else {
