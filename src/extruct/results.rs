@@ -233,7 +233,7 @@ impl<C: Fn(String) -> String> Fields<'_, C> {
         let scores: Map<String, Value> = self.take(NAME)?;
         let mut is_clipped = false;
         let members = scores.into_iter().map(|(key, value)| {
-            let (key, is_key_clipped) = self.clip(key, INNER_TEXT_MAX);
+            let (key, is_key_clipped) = self.clip_key(key);
             let (value, is_value_clipped) = self.clip_value(value, 1);
             is_clipped |= is_key_clipped || is_value_clipped;
             (key, value)
@@ -252,7 +252,7 @@ impl<C: Fn(String) -> String> Fields<'_, C> {
         self.fields.remove(CLIPPED);
         let mut extra = Map::new();
         for (name, value) in std::mem::take(&mut self.fields) {
-            let (name, is_name_clipped) = self.clip(name, INNER_TEXT_MAX);
+            let (name, is_name_clipped) = self.clip_key(name);
             let Ok(value) = serde_json::from_str(value.get()) else {
                 self.clipped.push(name);
                 continue;
@@ -290,6 +290,14 @@ impl<C: Fn(String) -> String> Fields<'_, C> {
         (text, is_longer)
     }
 
+    /// Clips the name of a member. Changes the name by which `serde_json` marks raw JSON: it could not read such an object again.
+    fn clip_key(&self, key: String) -> (String, bool) {
+        match key.strip_prefix('$') {
+            Some(rest @ "serde_json::private::RawValue") => (rest.to_owned(), true),
+            _ => self.clip(key, INNER_TEXT_MAX),
+        }
+    }
+
     /// Clips all texts in a value that is `depth` levels below the column's, and returns whether anything was cut.
     fn clip_value(&self, value: Value, depth: usize) -> (Value, bool) {
         let mut is_clipped = false;
@@ -315,7 +323,7 @@ impl<C: Fn(String) -> String> Fields<'_, C> {
             }
             Value::Object(members) => {
                 let members = members.into_iter().map(|(key, value)| {
-                    let (key, is_longer) = self.clip(key, INNER_TEXT_MAX);
+                    let (key, is_longer) = self.clip_key(key);
                     let (value, is_value_clipped) = self.clip_value(value, depth + 1);
                     (key, clipped((value, is_longer || is_value_clipped)))
                 });
