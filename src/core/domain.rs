@@ -72,7 +72,7 @@ const SHARED_SITES: [&str; 46] = [
 /// and HTTPS, a public suffix, or a name whose suffix is not in the public suffix list (except `example`). The private part of the
 /// list counts: of `acme.github.io/about` it is `acme.github.io`, and `github.io` has none.
 ///
-/// A page or a subdomain of a site such as LinkedIn has none either, since many companies have one there. The front page is
+/// A page or a subdomain of a site such as `linkedin.com` has none either, since many companies have one there. The front page is
 /// the site's own: of `https://www.linkedin.com/` it is `linkedin.com`.
 #[must_use]
 pub fn registrable(website: &str) -> Option<String> {

@@ -158,7 +158,7 @@ fn read_row(
         return Err("it belongs to another task".to_owned());
     }
     let mut fields = Fields {
-        fields,
+        rest: fields,
         clean,
         clipped: Vec::new(),
     };
@@ -198,7 +198,7 @@ fn text_or_number(value: &RawValue) -> Option<String> {
 
 /// The fields of a row that are not read yet.
 struct Fields<'a, C> {
-    fields: BTreeMap<String, &'a RawValue>,
+    rest: BTreeMap<String, &'a RawValue>,
     clean: &'a C,
     /// The names of the fields that are not kept as they came.
     clipped: Vec<String>,
@@ -207,8 +207,8 @@ struct Fields<'a, C> {
 impl<C: Fn(String) -> String> Fields<'_, C> {
     /// Takes the field `name` if it has the type `T`.
     fn take<T: de::DeserializeOwned>(&mut self, name: &str) -> Option<T> {
-        let value = serde_json::from_str(self.fields.get(name)?.get()).ok()?;
-        self.fields.remove(name);
+        let value = serde_json::from_str(self.rest.get(name)?.get()).ok()?;
+        self.rest.remove(name);
         Some(value)
     }
 
@@ -222,9 +222,9 @@ impl<C: Fn(String) -> String> Fields<'_, C> {
     }
 
     fn number<T>(&mut self, name: &str, read: impl Fn(&Number) -> Option<T>) -> Option<T> {
-        let number: Number = serde_json::from_str(self.fields.get(name)?.get()).ok()?;
+        let number: Number = serde_json::from_str(self.rest.get(name)?.get()).ok()?;
         let number = read(&number)?;
-        self.fields.remove(name);
+        self.rest.remove(name);
         Some(number)
     }
 
@@ -249,9 +249,9 @@ impl<C: Fn(String) -> String> Fields<'_, C> {
     /// Returns the fields that were not taken, except those that are null.
     fn extra(mut self) -> Option<String> {
         // The name is growd's own.
-        self.fields.remove(CLIPPED);
+        self.rest.remove(CLIPPED);
         let mut extra = Map::new();
-        for (name, value) in std::mem::take(&mut self.fields) {
+        for (name, value) in std::mem::take(&mut self.rest) {
             let (name, is_name_clipped) = self.clip_key(name);
             let Ok(value) = serde_json::from_str(value.get()) else {
                 self.clipped.push(name);
@@ -274,7 +274,15 @@ impl<C: Fn(String) -> String> Fields<'_, C> {
                 .collect();
             let comma = if json == "{}" { "" } else { "," };
             json.truncate(json.len() - 1);
-            json += &format!("{comma}\"{CLIPPED}\":{}}}", Value::from(names));
+            json += &[
+                comma,
+                "\"",
+                CLIPPED,
+                "\":",
+                &Value::from(names).to_string(),
+                "}",
+            ]
+            .concat();
         }
         (json != "{}").then_some(json)
     }
