@@ -17,6 +17,7 @@ mod runs;
 mod standin;
 
 mod architecture_doc;
+mod core_domain;
 mod core_gate;
 mod core_growth;
 mod core_list;
