@@ -6,6 +6,7 @@ pub mod list;
 pub mod mounts;
 pub mod program;
 pub mod proxy;
+pub mod results;
 
 use growd::config::{Api, Limits, Log, LogFormat, Results, Settings};
 use growd::core::TaskId;
