@@ -12,6 +12,7 @@ mod pace_memory;
 mod query_plans;
 mod queues;
 mod read_only;
+mod results_store;
 mod schema_doc;
 mod second_daemon;
 mod task_ids;

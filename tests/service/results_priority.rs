@@ -1,7 +1,7 @@
 //! Results have the lowest priority: no poll and no resume waits for them.
 
 use crate::support::{Bench, plenty};
-use growd_simulator::Scenario;
+use growd_simulator::{Fault, On, Rule, Scenario};
 use std::collections::HashSet;
 
 /// Tasks whose results are to be read, and requests that this takes.
@@ -64,18 +64,25 @@ async fn results_take_at_most_a_quarter_of_the_requests_in_flight() {
     let mut bench = Bench::new().await;
     bench.keep_results(PAGE);
     bench.settings.limits.concurrency = 8;
-    bench.settings.policy.growth.daily_limit = 0;
     for _ in 0..20 {
-        bench.grow(&Scenario::done(100), 100).await;
+        bench.grow(&Scenario::done(30), 30).await;
     }
-    bench.settings.results.keep = false;
-    bench.start();
-    bench.until_all_ended().await;
-    bench.stop().await;
-    bench.settings.results.keep = true;
+    // As if polled before.
+    bench
+        .execute(
+            "UPDATE progress SET state = 'reached', status = 'done', num_results = 30, num_results_evaluated = 60,
+                    num_results_enriched = 60, num_results_discovered = 60, next_poll_at = NULL",
+        )
+        .await;
+    bench
+        .service
+        .script(Rule::always(On::Results, Fault::Delay { ms: 20 }));
     bench.start();
     bench.until_all_read().await;
     bench.stop().await;
     let kept: i64 = bench.value("SELECT count(*) FROM results").await;
-    assert_eq!(kept, 20 * 100);
+    assert_eq!(kept, 20 * 30);
+    let log = bench.service.requests();
+    assert_eq!(log.by_kind.len(), 1, "{:?}", log.by_kind);
+    assert_eq!(log.peak_concurrency, 2);
 }
