@@ -77,6 +77,8 @@ CREATE INDEX progress_unread ON progress (results_next_at)
  WHERE status IN ('done', 'failed')
    AND results_counters IS NOT num_results || ' ' || num_results_evaluated || ' ' || num_results_enriched
                                || ' ' || num_results_discovered;
+-- How many results were read of how many tasks, and when the newest.
+CREATE INDEX progress_read ON progress (results_read_at, results_read) WHERE results_read_at IS NOT NULL;
 
 -- These three are unchanged.
 CREATE TRIGGER progress_removed AFTER DELETE ON progress

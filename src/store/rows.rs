@@ -46,8 +46,12 @@ impl Statement {
     }
 
     fn with_rows(&self, rows: usize) -> String {
-        let row = format!("({})", vec!["?"; self.columns].join(", "));
-        let values = format!("VALUES {}", vec![row; rows].join(", "));
-        self.more.replace("VALUES", &values)
+        self.more.replace("VALUES", &values(rows, self.columns))
     }
+}
+
+/// Returns a `VALUES` clause of this many rows with this many parameters each.
+pub(super) fn values(rows: usize, columns: usize) -> String {
+    let row = format!("({})", vec!["?"; columns].join(", "));
+    format!("VALUES {}", vec![row; rows].join(", "))
 }

@@ -1,7 +1,9 @@
 //! The statements of the daemon and the commands, so that a test can check the query plan of each.
 
 use super::rows::ROWS;
-use super::{daemon, history, ledger, load, overview, progress, reschedule, save, tasks, values};
+use super::{
+    daemon, history, ledger, load, overview, progress, reschedule, results, save, tasks, values,
+};
 
 /// Returns each statement with its name.
 #[must_use]
@@ -35,6 +37,18 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("save::UPDATE_STATE", save::UPDATE_STATE),
         ("history::ADD_SAMPLES", history::ADD_SAMPLES.sql(1)),
         ("history::ADD_SAMPLES, many", history::ADD_SAMPLES.sql(ROWS)),
+        ("results::UNREAD", results::UNREAD),
+        ("results::RUNNING", results::RUNNING),
+        ("results::NEXT_UNREAD", results::NEXT_UNREAD),
+        ("results::UPSERT", &results::UPSERT),
+        ("results::MARK_GONE", results::MARK_GONE),
+        ("results::COMPLETE", results::COMPLETE),
+        ("results::ATTEMPTS", results::ATTEMPTS),
+        ("results::POSTPONE", results::POSTPONE),
+        (
+            "results::READ_POSTPONED_TOO_LONG",
+            results::READ_POSTPONED_TOO_LONG,
+        ),
         ("history::ADD_EVENT", history::ADD_EVENT),
         ("history::PRUNE_SAMPLES", history::PRUNE_SAMPLES),
         ("history::PRUNE_EVENTS", history::PRUNE_EVENTS),

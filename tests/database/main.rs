@@ -13,6 +13,7 @@ mod pages;
 mod query_plans;
 mod queues;
 mod read_only;
+mod results_store;
 mod schema_doc;
 mod second_daemon;
 mod task_ids;

@@ -1,6 +1,9 @@
 //! A database of each released schema is migrated and keeps its content.
 
+use crate::support::Bench;
+use growd::core::TaskId;
 use growd::store::{self, Mode, schema};
+use growd_simulator::Scenario;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -297,4 +300,45 @@ async fn progress_keeps_its_values_and_follows_the_order_in_which_tasks_were_add
     )
     .await;
     assert_eq!(kept, ["c 1", "a 1", "b 1", "of no other task 0"]);
+#[tokio::test(flavor = "multi_thread")]
+async fn results_of_tasks_that_ended_before_results_were_kept_are_read() {
+    let migrations = migrations();
+    let keeps = |file: &PathBuf| file.to_string_lossy().contains("keep_results");
+    let before = migrations.iter().position(keeps).unwrap();
+    let mut bench = Bench::new().await;
+    bench.keep_results(100);
+    let mut connection = older(&bench.settings.database, &migrations[..before]).await;
+    let mut ids: Vec<TaskId> = Vec::new();
+    for state in ["reached", "exhausted", "failed", "refused"] {
+        let id = bench.service.add_task(&Scenario::exhausted(130));
+        let status = if state == "failed" { "failed" } else { "done" };
+        sqlx::query("INSERT INTO tasks (task_id, target) VALUES (?, 100)")
+            .bind(&id)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        sqlx::query(
+            "UPDATE progress SET state = ?2, status = ?3, num_results = 130, num_results_evaluated = 130,
+                    num_results_enriched = 130, num_results_discovered = 130, desired_num_results = 130,
+                    changed_at = '2026-11-24T02:22:00.123Z', next_poll_at = NULL WHERE task_id = ?1",
+        )
+        .bind(&id)
+        .bind(state)
+        .bind(status)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+        ids.push(id.parse().unwrap());
+    }
+    connection.close().await.unwrap();
+    bench.start();
+    bench.until_all_read().await;
+    for id in &ids {
+        assert_eq!(bench.kept(id).await.len(), 130);
+        bench.assert_kept(id).await;
+    }
+    bench.stop().await;
+    // Nothing else was asked for.
+    let polls: i64 = bench.value("SELECT sum(polls) FROM progress").await;
+    assert_eq!(polls, 0);
 }

@@ -31,7 +31,7 @@ const MAY_SORT: [&str; 3] = ["overview::ROWS_ADDED", "overview::COUNTS", "overvi
 
 /// Returns whether a step scans bound rows or the result of a subquery, and not a table of the database.
 fn is_no_table(step: &str) -> bool {
-    const NAMES: [&str; 6] = ["wanted", "json_each", "named", "new", "paused", "e"];
+    const NAMES: [&str; 7] = ["wanted", "json_each", "named", "new", "paused", "e", "part"];
     let of = step.trim_start_matches("SCAN ");
     let name = of.split(' ').next().unwrap_or_default();
     NAMES.contains(&name)
@@ -86,7 +86,7 @@ async fn due_tasks_are_read_from_their_index_in_its_order() {
 }
 
 /// The files with statements of the daemon and the commands.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("reschedule", include_str!("../../src/store/reschedule.rs")),
     ("progress", include_str!("../../src/store/progress.rs")),
     ("load", include_str!("../../src/store/load.rs")),
@@ -95,6 +95,7 @@ const FILES: [(&str, &str); 9] = [
     ("daemon", include_str!("../../src/store/daemon.rs")),
     ("tasks", include_str!("../../src/store/tasks.rs")),
     ("overview", include_str!("../../src/store/overview.rs")),
+    ("results", include_str!("../../src/store/results.rs")),
     ("save", include_str!("../../src/store/save.rs")),
 ];
 
@@ -147,4 +148,28 @@ async fn unscheduled_tasks_are_found_by_their_index() {
         plan[0].starts_with("SEARCH progress USING INDEX progress_idle (state=?)"),
         "{plan:?}"
     );
+}
+
+#[tokio::test]
+async fn unread_tasks_are_read_from_their_index_in_its_order() {
+    let (mut connection, _dir) = database().await;
+    for (name, sql) in statements::all() {
+        let first = match name {
+            "results::UNREAD" => {
+                "SEARCH progress USING INDEX progress_unread ((results_next_at,task_id)>(?,?) AND results_next_at<?)"
+            }
+            "results::RUNNING" => {
+                "SEARCH progress USING INDEX progress_state (state=? AND task_id>?)"
+            }
+            "results::NEXT_UNREAD" => {
+                "SEARCH progress USING INDEX progress_unread (results_next_at>?)"
+            }
+            "results::READ_POSTPONED_TOO_LONG" => {
+                "SEARCH progress USING INDEX progress_unread (results_next_at>?)"
+            }
+            _ => continue,
+        };
+        let plan = plan(&mut connection, sql).await;
+        assert!(plan.iter().any(|step| step == first), "{name}: {plan:#?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::page::{PageRead, read_page};
 use super::reconcile::{Context, Polled, reconcile};
+use super::results::{ActiveReading, PageOutcome, read_results};
 use crate::core::TaskId;
 use crate::core::plan::PageRequest;
 use crate::core::queue::Queue;
@@ -20,6 +21,7 @@ pub(super) struct InFlight {
     /// The tasks of the passes, each with the queue that it came from.
     tasks: HashMap<TaskId, Queue>,
     pages: usize,
+    results: usize,
 }
 
 /// What has finished, and how.
@@ -29,12 +31,14 @@ pub(super) enum Finished {
     Task(TaskId, Result<Option<Polled>, String>),
     /// A request for a page.
     Page(PageRequest, Result<PageRead, String>),
+    /// A request for a page of a task's results.
+    Results(TaskId, Result<PageOutcome, String>),
 }
 
 impl InFlight {
-    /// Returns the number of tasks and pages.
+    /// Returns the number of tasks, pages and pages of results.
     pub fn len(&self) -> usize {
-        self.tasks.len() + self.pages
+        self.tasks.len() + self.pages + self.results
     }
 
     /// Returns the number of pages.
@@ -59,6 +63,12 @@ impl InFlight {
         self.running.spawn(page_pass(request, context));
     }
 
+    /// Asks for a page of a task's results.
+    pub fn start_results(&mut self, reading: Box<ActiveReading>, context: Arc<Context>) {
+        self.results += 1;
+        self.running.spawn(results_pass(reading, context));
+    }
+
     /// Waits until something has finished, and returns all that has; waits for ever while nothing is in flight.
     pub async fn finished(&mut self) -> Vec<Finished> {
         let Some(first) = self.running.join_next().await else {
@@ -78,6 +88,7 @@ impl InFlight {
                 self.tasks.remove(id);
             }
             Ok(Finished::Page(..)) => self.pages -= 1,
+            Ok(Finished::Results(..)) => self.results -= 1,
             // It was aborted, and the daemon ends: a pass catches its panics.
             Err(error) => tracing::debug!("{error}"),
         }
@@ -92,7 +103,7 @@ impl InFlight {
 
 async fn pass(id: TaskId, is_check: bool, context: Arc<Context>) -> Finished {
     let polled = async {
-        // Who is not due may have been paused or removed since.
+        // A task that is not due may have been paused or removed since.
         if is_check && !context.writer.is_wanted(id.clone()).await? {
             return Ok::<_, WriteError>(None);
         }
@@ -114,7 +125,17 @@ async fn page_pass(request: PageRequest, context: Arc<Context>) -> Finished {
     Finished::Page(request, outcome)
 }
 
-/// Awaits a request. Returns the text of a panic as the outer error: a bug that one request meets is not felt by others.
+async fn results_pass(reading: Box<ActiveReading>, context: Arc<Context>) -> Finished {
+    let id = reading.id().clone();
+    let read = read_results(reading, &context);
+    let outcome = caught(read).await.unwrap_or_else(|text| {
+        tracing::error!(task_id = %id, "{id}: a bug in reading its results: {text}");
+        Err(text)
+    });
+    Finished::Results(id, outcome)
+}
+
+/// Awaits a request. Returns the text of a panic as the outer error: a bug in one request does not affect others.
 async fn caught<T>(
     request: impl Future<Output = Result<T, WriteError>>,
 ) -> Result<Result<T, String>, String> {

@@ -5,6 +5,9 @@ use super::in_flight::{Finished, InFlight};
 use super::page::PageRead;
 use super::ready_queue::{Excluded, ReadyQueue};
 use super::reconcile::{Context, Polled};
+use super::results::PageOutcome;
+use super::results_queue::ResultsQueue;
+use crate::config;
 use crate::core::TaskId;
 use crate::core::event::Event;
 use crate::core::gate::{Admission, Kind, Request};
@@ -50,6 +53,7 @@ pub struct Scheduler {
     policy: Policy,
     ready: ReadyQueue,
     plan: Plan,
+    results: ResultsQueue,
     /// The newest request was for a page: tasks go first now.
     page_was_last: bool,
     list_usability: Usability,
@@ -74,6 +78,7 @@ impl Scheduler {
         health: Health,
         concurrency: usize,
         policy: Policy,
+        results: config::Results,
     ) -> Self {
         Self {
             reader,
@@ -83,6 +88,7 @@ impl Scheduler {
             policy,
             ready: ReadyQueue::default(),
             plan: Plan::new(&policy.polling),
+            results: ResultsQueue::new(results),
             page_was_last: false,
             list_usability: Usability::default(),
             event_log: EventLog::default(),
@@ -96,13 +102,20 @@ impl Scheduler {
     }
 
     /// Applies a new client and new limits. Requests in flight end with the old ones.
-    pub fn reconfigure(&mut self, client: Arc<Client>, concurrency: usize, policy: Policy) {
+    pub fn reconfigure(
+        &mut self,
+        client: Arc<Client>,
+        concurrency: usize,
+        policy: Policy,
+        results: config::Results,
+    ) {
         self.concurrency = concurrency;
         let before = self.policy.polling;
         self.plan.reconfigure(&policy.polling, &before);
         if policy.polling.list_page != before.list_page {
             self.list_usability.tried_again(Timestamp::now());
         }
+        self.results.reconfigure(results);
         self.policy = policy;
         self.replace_client(client);
     }
@@ -129,7 +142,7 @@ impl Scheduler {
         }
     }
 
-    /// Returns the number of tasks and pages in flight.
+    /// Returns the number of tasks and pages in flight, and of pages of results.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
@@ -144,7 +157,8 @@ impl Scheduler {
         let now = Timestamp::now();
         let gate = self.context.gate.borrow();
         let mut line = self.counts.line();
-        match (self.in_flight(), self.ready.next_due) {
+        let polled = self.in_flight.tasks().len() + self.in_flight.pages();
+        match (polled, self.ready.next_due) {
             (0, None) => line += ", nothing is due",
             (0, Some(at)) => {
                 let _ = write!(line, ", next poll in {} s", since(now, at).as_secs());
@@ -200,13 +214,18 @@ impl Scheduler {
                     // The client was replaced, or what was read is in flight or waits for a page.
                     continue;
                 }
+                if self.begin_results(probing).await? {
+                    continue;
+                }
                 // A page that finishes wakes the scheduler as well.
                 let may_read = self.may_read_page(probing);
                 let page_due = may_read.then(|| self.plan.next_due(now)).flatten();
                 let next_due = [self.ready.next_due, page_due];
                 let next_due = next_due.into_iter().flatten().map(|at| instant(now, at));
                 let released = self.suspended.values().min().copied();
-                return Ok(next_due.chain(released).fold(idle, Instant::min));
+                let results = self.results.wake(self.concurrency);
+                let wakes = next_due.chain(released).chain(results);
+                return Ok(wakes.fold(idle, Instant::min));
             };
             // A slot is free.
             let _ = self.context.rate_limiter.try_take();
@@ -224,6 +243,28 @@ impl Scheduler {
             }
         }
         Ok(idle)
+    }
+
+    /// Asks for a page of results, if there is one to read. A slot is free, and nothing else is due. Such a page can be a probe: it
+    /// may be all that is left to do.
+    async fn begin_results(&mut self, probing: bool) -> Result<bool, StoreError> {
+        let Self {
+            results,
+            reader,
+            policy,
+            concurrency,
+            ..
+        } = self;
+        let Some(reading) = results.take(reader, policy, *concurrency).await? else {
+            return Ok(false);
+        };
+        if probing {
+            self.renew_client();
+        }
+        let _ = self.context.rate_limiter.try_take();
+        let context = self.context.clone();
+        self.in_flight.start_results(reading, context);
+        Ok(true)
     }
 
     /// Returns what to ask for next. Pages and tasks take turns where both are due.
@@ -319,6 +360,7 @@ impl Scheduler {
             match finished {
                 Finished::Task(id, outcome) => self.task_finished(id, outcome),
                 Finished::Page(request, outcome) => self.page_finished(&request, outcome),
+                Finished::Results(id, outcome) => self.results_finished(&id, outcome),
             }
         }
         self.ready.expect_more();
@@ -340,6 +382,14 @@ impl Scheduler {
                 self.suspended.insert(id, Instant::now() + SUSPENSION);
             }
         }
+    }
+
+    fn results_finished(&mut self, id: &TaskId, outcome: Result<PageOutcome, String>) {
+        let outcome = outcome.map_err(|error| {
+            tracing::debug!(task_id = %id, "{id}: its results are left alone for a minute: {error}");
+            Instant::now() + SUSPENSION
+        });
+        self.results.finished(id, outcome, &self.policy);
     }
 
     fn page_finished(&mut self, request: &PageRequest, outcome: Result<PageRead, String>) {
@@ -373,6 +423,7 @@ impl Scheduler {
             Ok(version) if version == self.data_version => {}
             Ok(version) => {
                 self.data_version = version;
+                self.results.expect_more();
                 self.ready.clear();
                 self.marked.clear();
             }
