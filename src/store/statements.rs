@@ -1,6 +1,8 @@
 //! The statements of the daemon and the commands, so that a test can check the query plan of each.
 
-use super::{daemon, history, ledger, load, overview, progress, reschedule, save, tasks, values};
+use super::{
+    companies, daemon, history, ledger, load, overview, progress, reschedule, save, tasks, values,
+};
 
 /// Returns each statement with its name.
 #[must_use]
@@ -73,7 +75,21 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("overview::QUIET", overview::QUIET),
         ("overview::IS_OPEN", overview::IS_OPEN),
         ("overview::SHOW", overview::SHOW),
+        ("companies::CREATE", companies::CREATE),
+        ("companies::ROWS", companies::ROWS),
+        ("companies::KEYS", companies::KEYS),
+        ("companies::EXIST", companies::EXIST),
+        ("companies::ANY", companies::ANY),
+        ("companies::ANY_OF", companies::ANY_OF),
+        ("companies::ANY_READ", companies::ANY_READ),
+        ("companies::ANY_READ_OF", companies::ANY_READ_OF),
+        ("companies::DELETE", companies::DELETE),
     ];
+    all.extend(
+        companies::CHOOSE
+            .iter()
+            .map(|sql| ("companies::CHOOSE", sql.as_str())),
+    );
     all.extend(
         values::FIND
             .iter()
