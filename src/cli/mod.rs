@@ -15,6 +15,7 @@ mod pause;
 mod privileges;
 mod rate;
 mod remove;
+mod results;
 mod retry;
 mod run;
 mod show;
@@ -42,6 +43,7 @@ Examples:
   growd add https://app.extruct.ai/tasks/ID --target 250
   growd run                                    grow all tasks to their targets
   growd status                                 show all tasks and the daemon
+  growd results --distinct --output list.csv   export the companies that were found
 
 Search order for the config: --config, $GROWD_CONFIG, /etc/growd/growd.toml.
 Search order for the API token: the systemd credential extruct-api-token, the
@@ -113,6 +115,7 @@ enum Command {
     Remove(remove::Remove),
     Status(status::Status),
     Show(show::Show),
+    Results(results::Results),
     Watch(watch::Watch),
     Check(check::Check),
     Backup(backup::Backup),
@@ -207,6 +210,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Remove(command) => command.run(&context(source)?).await,
         Command::Status(command) => command.run(&context(source)?).await,
         Command::Show(command) => command.run(&context(source)?).await,
+        Command::Results(command) => command.run(&context(source)?).await,
         Command::Watch(command) => command.run(&context(source)?).await,
         // It reports an invalid config itself.
         Command::Check(command) => command.run(source).await,

@@ -1,21 +1,28 @@
-//! `growd remove`: stops managing tasks; their ledger and events stay.
+//! `growd remove`: stops managing tasks; their ledger, their events and, unless asked otherwise, their results stay.
 
+use super::output::count;
 use super::tasks::{self, Hosts};
 use super::{Context, Exit};
-use crate::store::{self, Mode, tasks::remove};
+use crate::store::{self, Mode, companies, tasks::remove};
 use clap::Args;
 use std::io::{self, Write};
 
 /// Stop managing tasks
 ///
-/// The tasks stay as they are at the service. Their resumes and events stay in the database, and the resumes still count
-/// towards the daily limit.
+/// The tasks stay as they are at the service. Their resumes, events and results stay in the database, and the resumes still
+/// count towards the daily limit.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  growd remove ID")]
+#[command(after_help = "\
+Examples:
+  growd remove ID
+  growd remove --results ID")]
 pub struct Remove {
     /// A task id, or a link to the task
     #[arg(required = true, value_name = "TASK")]
     tasks: Vec<String>,
+    /// Delete the companies that were found, too; also those of tasks that were removed before
+    #[arg(long)]
+    results: bool,
 }
 
 impl Remove {
@@ -23,15 +30,27 @@ impl Remove {
         let hosts = Hosts::of(&context.settings);
         let mut connection = context.open_to_write(Mode::WriteExisting).await?;
         let mut transaction = store::begin(&mut connection).await?;
-        let ids = tasks::find(&mut transaction, &hosts, &self.tasks).await?;
+        let ids = if self.results {
+            tasks::find_with_results(&mut transaction, &hosts, &self.tasks).await?
+        } else {
+            tasks::find(&mut transaction, &hosts, &self.tasks).await?
+        };
+        let mut lines = Vec::new();
         for id in &ids {
             remove(&mut transaction, id).await?;
+            let deleted = if self.results {
+                let results = companies::delete(&mut transaction, id).await?;
+                format!(", with {}", count(results, "result"))
+            } else {
+                String::new()
+            };
+            lines.push(format!("{id}: removed{deleted}"));
         }
         transaction.commit().await?;
 
         let mut out = io::BufWriter::new(io::stdout().lock());
-        for id in &ids {
-            writeln!(out, "{id}: removed")?;
+        for line in &lines {
+            writeln!(out, "{line}")?;
         }
         out.flush()?;
         Ok(Exit::Done)

@@ -2,7 +2,7 @@
 
 use crate::config::Settings;
 use crate::core::{State, TaskId};
-use crate::store::{StoreError, tasks};
+use crate::store::{StoreError, companies, tasks};
 use clap::Args;
 use percent_encoding::percent_decode_str;
 use sqlx::sqlite::SqliteConnection;
@@ -140,6 +140,29 @@ pub async fn find(
     hosts: &Hosts,
     arguments: &[String],
 ) -> anyhow::Result<Vec<TaskId>> {
+    find_any(connection, hosts, arguments, false).await
+}
+
+/// Finds the tasks that the arguments name, each of them once, among those of the database and those that were removed and
+/// whose results are kept.
+///
+/// # Errors
+///
+/// As for [`find`].
+pub async fn find_with_results(
+    connection: &mut SqliteConnection,
+    hosts: &Hosts,
+    arguments: &[String],
+) -> anyhow::Result<Vec<TaskId>> {
+    find_any(connection, hosts, arguments, true).await
+}
+
+async fn find_any(
+    connection: &mut SqliteConnection,
+    hosts: &Hosts,
+    arguments: &[String],
+    or_results: bool,
+) -> anyhow::Result<Vec<TaskId>> {
     let mut found = Vec::new();
     let mut unknown = Vec::new();
     for argument in arguments {
@@ -148,6 +171,7 @@ pub async fn find(
         match named.id {
             Ok(id) if found.contains(&id) => {}
             Ok(id) if tasks::exists(connection, &id).await? => found.push(id),
+            Ok(id) if or_results && companies::exist(connection, &id).await? => found.push(id),
             Ok(_) => unknown.push(argument.escape_debug().to_string()),
             Err(reason) => unknown.push(reason),
         }

@@ -10,6 +10,7 @@
 //! Writers must begin with `BEGIN IMMEDIATE` ([`begin`]). A deferred transaction that reads first fails at once if
 //! another process wrote in between, however long the busy timeout is.
 
+pub mod companies;
 pub mod daemon;
 pub mod disk;
 pub mod history;
@@ -370,6 +371,16 @@ pub async fn begin(connection: &mut SqliteConnection) -> Result<Transaction<'_>,
         .execute(&mut *connection)
         .await?;
     Ok(Transaction(connection))
+}
+
+/// Begins a transaction for reading: all that follows sees the database as it is with the first statement.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn begin_to_read(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query("BEGIN").execute(connection).await?;
+    Ok(())
 }
 
 /// Rolls the open transaction back, if there is one.

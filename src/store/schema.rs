@@ -220,6 +220,15 @@ pub async fn check_schema(
     })
 }
 
+/// Lets a connection that only reads have temporary tables, which SQLite counts as writes. They are no part of the database.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn allow_temporary_tables(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    pragma(connection, "PRAGMA query_only = OFF").await
+}
+
 /// Writes a consistent copy of the live database to `file`, which must not exist or be empty.
 ///
 /// # Errors

@@ -2,7 +2,8 @@
 
 use super::rows::ROWS;
 use super::{
-    daemon, history, ledger, load, overview, progress, reschedule, results, save, tasks, values,
+    companies, daemon, history, ledger, load, overview, progress, reschedule, results, save, tasks,
+    values,
 };
 
 /// Returns each statement with its name.
@@ -81,8 +82,22 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("overview::QUIET", overview::QUIET),
         ("overview::IS_OPEN", overview::IS_OPEN),
         ("overview::SHOW", overview::SHOW),
+        ("companies::CREATE", companies::CREATE),
+        ("companies::ROWS", companies::ROWS),
+        ("companies::KEYS", companies::KEYS),
+        ("companies::EXIST", companies::EXIST),
+        ("companies::ANY", companies::ANY),
+        ("companies::ANY_OF", companies::ANY_OF),
+        ("companies::ANY_READ", companies::ANY_READ),
+        ("companies::ANY_READ_OF", companies::ANY_READ_OF),
+        ("companies::DELETE", companies::DELETE),
     ];
     all.extend(save::statements());
+    all.extend(
+        companies::CHOOSE
+            .iter()
+            .map(|sql| ("companies::CHOOSE", sql.as_str())),
+    );
     all.extend(
         values::FIND
             .iter()

@@ -300,6 +300,8 @@ async fn progress_keeps_its_values_and_follows_the_order_in_which_tasks_were_add
     )
     .await;
     assert_eq!(kept, ["c 1", "a 1", "b 1", "of no other task 0"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn results_of_tasks_that_ended_before_results_were_kept_are_read() {
     let migrations = migrations();

@@ -1,0 +1,157 @@
+//! The values of `--since` and `--exclude-domains`.
+
+use crate::core::domain::registrable;
+use crate::core::time::to_text;
+use anyhow::{Context as _, bail};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::Path;
+
+/// The most characters of a wrong line that a message shows.
+const SHOWN: usize = 80;
+
+/// Parses a time: RFC 3339, a date (its beginning in UTC), or how long ago. Returns it as the database writes times.
+///
+/// # Errors
+///
+/// A message that says what is accepted.
+pub fn since(text: &str) -> Result<String, String> {
+    parse_since(text, Timestamp::now())
+        .map(to_text)
+        .ok_or_else(|| {
+            "give a time such as 2026-11-24T02:22:00Z, a date such as 2026-11-24 (UTC), or a span such as 24h or 7d".to_owned()
+        })
+}
+
+fn parse_since(text: &str, now: Timestamp) -> Option<Timestamp> {
+    if let Ok(at) = text
+        .parse()
+        .or_else(|_| format!("{text}T00:00:00Z").parse())
+    {
+        return Some(at);
+    }
+    let span = humantime::parse_duration(text).ok()?;
+    now.checked_sub(SignedDuration::try_from(span).ok()?).ok()
+}
+
+/// Reads a list of domains, or stdin if `path` is `-`: a domain or URL a line. Skips blank lines, and comments that begin with
+/// `#`. Returns the registrable domains.
+///
+/// # Errors
+///
+/// An error with all lines that have no registrable domain.
+pub fn exclude_domains(path: &Path) -> anyhow::Result<Vec<String>> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .context("stdin cannot be read")?;
+        return domains(&bytes, "stdin");
+    }
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path).with_context(|| format!("{name} cannot be read"))?;
+    domains(&bytes, &name)
+}
+
+fn domains(bytes: &[u8], name: &str) -> anyhow::Result<Vec<String>> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut domains = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let entry = without_comment(line).trim();
+        if entry.is_empty() {
+            continue;
+        }
+        match registrable(entry) {
+            Some(domain) => {
+                domains.insert(domain);
+            }
+            None => wrong.push((number, entry)),
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(domains.into_iter().collect());
+    }
+    let lines: Vec<String> = wrong
+        .iter()
+        .map(|(number, entry)| {
+            let shown: String = entry.chars().take(SHOWN).collect();
+            format!("line {number} of {name}: {shown:?} has no registrable domain")
+        })
+        .collect();
+    bail!(
+        "{}\nnothing was printed: give a company's domain such as example.com, or a URL on it, on each line",
+        lines.join("\n")
+    );
+}
+
+/// Removes a comment. `#` inside a URL begins none.
+fn without_comment(line: &str) -> &str {
+    let begins = |(at, _): &(usize, &str)| {
+        line[..*at]
+            .chars()
+            .next_back()
+            .is_none_or(char::is_whitespace)
+    };
+    match line.match_indices('#').find(begins) {
+        Some((at, _)) => &line[..at],
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_is_a_time_a_date_or_a_span() {
+        let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("2026-11-20T01:02:03Z", Some("2026-11-20T01:02:03.000Z")),
+            (
+                "2026-11-20T01:02:03+01:00",
+                Some("2026-11-20T00:02:03.000Z"),
+            ),
+            ("2026-11-20", Some("2026-11-20T00:00:00.000Z")),
+            ("24h", Some("2026-11-23T12:00:00.000Z")),
+            ("1d 30m", Some("2026-11-23T11:30:00.000Z")),
+            ("2026-11-20T01:02:03", None),
+            ("2026-13-01", None),
+            ("99999999999d", None),
+            ("-1h", None),
+            ("yesterday", None),
+            ("24", None),
+            ("", None),
+        ] {
+            let parsed = parse_since(text, now).map(to_text);
+            assert_eq!(parsed.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_domains_may_have_comments_blank_lines_and_line_ends_of_any_kind() {
+        let list = "\u{feff}example.com\r\n\r\n# customers\n  https://www.Example.org/a#b \nb.example.net # a partner\n\
+                    example.com\n#x.example.com";
+        assert_eq!(
+            domains(list.as_bytes(), "list").unwrap(),
+            ["example.com", "example.net", "example.org"]
+        );
+        assert_eq!(domains(b"", "list").unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn all_lines_without_a_domain_are_named() {
+        let error = domains(b"example.com\ncom\n\n127.0.0.1\n\xff\n", "my list").unwrap_err();
+        let error = error.to_string();
+        for part in [
+            "line 2 of my list: \"com\"",
+            "line 4 of my list: \"127.0.0.1\"",
+            "line 5 of my list",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(!error.contains("line 1 of"), "{error}");
+    }
+}

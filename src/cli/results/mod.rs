@@ -1,0 +1,225 @@
+//! `growd results`: the companies that the tasks found.
+
+mod cell;
+mod columns;
+mod csv;
+mod destination;
+mod filters;
+mod jsonl;
+mod scores;
+mod table;
+mod xlsx;
+
+use self::columns::Columns;
+use self::destination::{Destination, Target};
+use super::exit::Usage;
+use super::output::{count, print_message};
+use super::tasks::{self, Hosts};
+use super::{Context, Exit, interrupted};
+use crate::store::companies::{self, Company, Filter};
+use crate::store::{self, Mode};
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use futures_util::TryStreamExt;
+use sqlx::sqlite::SqliteConnection;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+/// Number of criteria above which a spreadsheet is too wide to be of use.
+const CRITERIA_MANY: usize = 100;
+
+/// Print the companies that the tasks found
+///
+/// The most relevant ones come first. Without TASK, the companies of all tasks are printed, also those of tasks that were
+/// removed. A company that two tasks found is there twice; --distinct merges them.
+///
+/// For a spreadsheet, xlsx is the safer format: a program that opens a CSV file may take a text such as 1-10 for a date.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  growd results ID
+  growd results --distinct --output companies.csv
+  growd results --distinct --since 7d --exclude-domains customers.txt --output new.xlsx
+  growd results ID --explain --format jsonl | jq .scores")]
+pub struct Results {
+    /// A task id, or a link to the task
+    #[arg(value_name = "TASK")]
+    tasks: Vec<String>,
+    /// The format [default: that of the name of FILE (.csv, .jsonl, .xlsx); table on a terminal; csv otherwise]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<FormatName>,
+    /// The file to write, instead of stdout; it is there in full or not at all
+    #[arg(long, value_name = "FILE", value_parser = super::path)]
+    output: Option<PathBuf>,
+    /// Replace FILE if it exists
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// One row for each domain (for each company name where there is no domain): the most relevant one
+    #[arg(long)]
+    distinct: bool,
+    /// Only companies of this relevance or a higher one
+    #[arg(long, value_name = "X", value_parser = relevance, allow_negative_numbers = true)]
+    min_relevance: Option<f64>,
+    /// Only companies first seen since then: a time such as 2026-11-24T02:22:00Z, a date (UTC), or a span such as 24h.
+    /// With --distinct, only companies that none of the tasks had found before
+    #[arg(long, value_name = "TIME", value_parser = filters::since)]
+    since: Option<String>,
+    /// Leave out these domains: a file with a domain or URL a line, - for stdin. # begins a comment
+    #[arg(long, value_name = "FILE", value_parser = super::path)]
+    exclude_domains: Option<PathBuf>,
+    /// Include why each criterion was graded as it was
+    #[arg(long)]
+    explain: bool,
+    /// Write texts to CSV as they are. Without it, ' is put before a text that a spreadsheet would evaluate
+    #[arg(long)]
+    raw: bool,
+}
+
+/// A value of `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    Table,
+    Csv,
+    Jsonl,
+    Xlsx,
+}
+
+fn relevance(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| !number.is_nan());
+    number.ok_or_else(|| "give a number such as 80".to_owned())
+}
+
+/// Writes companies in one format.
+trait Format {
+    /// Writes one company.
+    ///
+    /// # Errors
+    ///
+    /// The error of the output, or that of a limit of the format.
+    fn write(&mut self, company: &Company) -> anyhow::Result<()>;
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    ///
+    /// The error of the output.
+    fn finish(&mut self) -> anyhow::Result<()>;
+}
+
+impl Results {
+    pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let format = self.format();
+        if format == FormatName::Xlsx && self.output.is_none() && io::stdout().is_terminal() {
+            bail!(Usage(
+                "a terminal cannot show a workbook: name a file with --output, such as --output companies.xlsx".to_owned()
+            ));
+        }
+        let target = self
+            .output
+            .as_deref()
+            .map(|path| Target::new(path, self.force))
+            .transpose()?;
+        let exclude_domains = match &self.exclude_domains {
+            Some(path) => filters::exclude_domains(path)?,
+            None => Vec::new(),
+        };
+        let mut connection = store::open(context.database(), Mode::Read).await?;
+        let hosts = Hosts::of(&context.settings);
+        let filter = Filter {
+            tasks: tasks::find_with_results(&mut connection, &hosts, &self.tasks).await?,
+            is_distinct: self.distinct,
+            min_relevance: self.min_relevance,
+            since: self.since.clone(),
+            exclude_domains,
+        };
+        if target.is_none() {
+            self.export(context, &mut connection, &filter, format, None)
+                .await?;
+            return Ok(Exit::Done);
+        }
+        let interrupted = interrupted()?;
+        tokio::select! {
+            outcome = self.export(context, &mut connection, &filter, format, target) => outcome?,
+            () = interrupted => bail!("interrupted: no file was written"),
+        }
+        Ok(Exit::Done)
+    }
+
+    fn format(&self) -> FormatName {
+        let of_name = |path: &Path| match path.extension()?.to_str()? {
+            "jsonl" => Some(FormatName::Jsonl),
+            "xlsx" => Some(FormatName::Xlsx),
+            _ => None,
+        };
+        match (self.format, &self.output) {
+            (Some(format), _) => format,
+            (None, Some(path)) => of_name(path).unwrap_or(FormatName::Csv),
+            (None, None) if io::stdout().is_terminal() => FormatName::Table,
+            (None, None) => FormatName::Csv,
+        }
+    }
+
+    async fn export(
+        &self,
+        context: &Context,
+        connection: &mut SqliteConnection,
+        filter: &Filter,
+        format: FormatName,
+        target: Option<Target>,
+    ) -> anyhow::Result<()> {
+        let number = companies::choose(connection, filter).await?;
+        if number == 0 {
+            print_message(why_none(context, connection, filter).await?);
+        }
+        let columns = match format {
+            FormatName::Csv | FormatName::Xlsx => {
+                let keys = companies::keys(connection).await?;
+                if keys.len() > CRITERIA_MANY {
+                    print_message(format_args!(
+                        "these tasks have {} criteria, and each has a column: name fewer tasks, or use --format jsonl",
+                        keys.len()
+                    ));
+                }
+                Columns::new(keys, self.explain)
+            }
+            FormatName::Table | FormatName::Jsonl => Columns::new(Vec::new(), false),
+        };
+        let mut destination = Destination::open(target)?;
+        let out = destination.writer();
+        {
+            let mut writer: Box<dyn Format + '_> = match format {
+                FormatName::Table => Box::new(table::Table::new(out, self.explain)),
+                FormatName::Csv => Box::new(csv::Csv::new(out, columns, self.raw)?),
+                FormatName::Jsonl => Box::new(jsonl::Jsonl::new(out, self.explain)),
+                FormatName::Xlsx => Box::new(xlsx::Xlsx::new(out, columns, number)?),
+            };
+            let mut rows = companies::rows(connection, format == FormatName::Jsonl);
+            while let Some(company) = rows.try_next().await? {
+                writer.write(&company)?;
+            }
+            writer.finish()?;
+        }
+        if let Some(path) = destination.keep()? {
+            print_message(format_args!("{}: {}", path.display(), count(number, "row")));
+        }
+        Ok(())
+    }
+}
+
+/// Returns why there is nothing to print.
+async fn why_none(
+    context: &Context,
+    connection: &mut SqliteConnection,
+    filter: &Filter,
+) -> anyhow::Result<&'static str> {
+    Ok(if companies::any(connection, filter).await? {
+        "no companies: the options leave out all that were found"
+    } else if companies::any_read(connection, filter).await? {
+        "no companies: the service shows no results of these tasks"
+    } else if !context.settings.results.keep {
+        "no companies: results.keep is false, so growd reads no results"
+    } else {
+        "no companies: no results were read yet. The daemon, `growd run`, reads those of a task once the service has stopped \
+         working on it, or earlier with results.live"
+    })
+}
