@@ -20,6 +20,7 @@ mod semantics_service;
 mod simulator;
 mod simulator_faults;
 mod simulator_list;
+mod simulator_result_faults;
 mod simulator_results;
 mod spend;
 mod wire_fuzz;

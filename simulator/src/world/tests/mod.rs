@@ -3,6 +3,7 @@
 mod assumptions;
 mod list;
 mod properties;
+mod result_pages;
 mod results;
 mod switches;
 
