@@ -55,8 +55,8 @@ END;
 -- One row for each company over all tasks: for each domain, for each name where there is no domain. A result with neither
 -- has a row of its own.
 CREATE VIEW companies AS
-WITH found AS (
-    SELECT *, coalesce('d' || domain, 'n' || company_name, 'r' || task_id || ' ' || result_id) AS company
+WITH found AS NOT MATERIALIZED (
+    SELECT *, coalesce('d' || domain, 'n' || company_name, 'r' || rowid) AS company
       FROM results WHERE gone_at IS NULL
 )
 -- With max() as the only such aggregate, SQLite takes the other columns from the row that has the maximum.
