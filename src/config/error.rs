@@ -102,7 +102,7 @@ pub enum ProblemKind {
         /// Its value, as shown in a message.
         value: String,
         /// The most similar known key.
-        nearest: &'static str,
+        nearest: String,
     },
     /// The value has the wrong type or is out of range.
     InvalidValue {

@@ -219,7 +219,7 @@ fn sections() -> HashSet<&'static str> {
 }
 
 /// Returns the known key that is most similar to `name`, by its section and by its last part.
-fn nearest(name: &str) -> &'static str {
+fn nearest(name: &str) -> String {
     let similarity = strsim::normalized_damerau_levenshtein;
     let split = |name: &str| match name.split_once('.') {
         Some((section, key)) => (section.to_lowercase(), key.to_lowercase()),
@@ -230,11 +230,15 @@ fn nearest(name: &str) -> &'static str {
         let (known_section, known_key) = split(known);
         similarity(&known_section, &section).mul_add(0.8, similarity(&known_key, &key))
     };
-    keys::NAMES
-        .iter()
-        .copied()
-        .max_by(|a, b| score(a).total_cmp(&score(b)))
-        .unwrap_or_default()
+    // Several sections can have a key of this name.
+    let is_named = |known: &&str| !name.contains('.') && split(known).1 == key;
+    let named: Vec<&str> = keys::NAMES.iter().copied().filter(is_named).collect();
+    if !named.is_empty() {
+        return named.join(" or ");
+    }
+    let all = keys::NAMES.iter();
+    let nearest = all.max_by(|a, b| score(a).total_cmp(&score(b)));
+    nearest.copied().unwrap_or_default().to_owned()
 }
 
 /// Formats a value for a message: on one line, shortened, and without the parts of a URL that may hold a password.
@@ -280,6 +284,7 @@ mod tests {
     fn the_nearest_key_is_found_by_its_full_name_or_by_its_last_part() {
         assert_eq!(nearest("growth.chunck"), "growth.chunk");
         assert_eq!(nearest("chunk"), "growth.chunk");
+        assert_eq!(nearest("keep"), "results.keep or history.keep");
         assert_eq!(nearest("polling.chunk"), "growth.chunk");
         assert_eq!(nearest("api.url"), "api.base_url");
         assert_eq!(nearest("log.lvl"), "log.level");

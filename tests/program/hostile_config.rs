@@ -72,7 +72,9 @@ fn impossible(key: &str) -> &'static [&'static str] {
         "growth.chunk" => &["0", "-1", "251", "9223372036854775808"],
         "growth.task_cap" | "growth.max_stalled" => &["0", "-1", "9223372036854775808"],
         "polling.list_page" => &["-1", "1001", "9223372036854775808"],
-        "polling.quiet_after" => &["5", "-5s", "soon", "367d", "never", ""],
+        "results.keep" => &["1", "yes", "on", ""],
+        "results.page" => &["0", "-1", "1001", "9223372036854775808"],
+        "polling.quiet_after" | "results.live" => &["5", "-5s", "soon", "367d", "never", ""],
         "growth.daily_limit" | "growth.max_waste" => &["-1", "9223372036854775808"],
         "limits.concurrency" => &["0", "-1", "1025"],
         "limits.requests_per_second" => &["-1", "0.0001", "100001", "nan", "inf"],
@@ -83,17 +85,28 @@ fn impossible(key: &str) -> &'static [&'static str] {
 }
 
 /// A TOML value, and its form in a message.
-fn wrong_types(is_text: bool) -> Vec<(&'static str, &'static str)> {
+fn wrong_types(default: Option<&str>) -> Vec<(&'static str, &'static str)> {
     let mut wrong = vec![
-        ("true", "true"),
         ("[1, 2]", "a list"),
         ("{ a = 1 }", "a table"),
         ("{}", "a table"),
     ];
-    if is_text {
-        wrong.extend([("5", "5"), ("1.5", "1.5")]);
-    } else {
-        wrong.extend([("\"5\"", "\"5\""), ("\"many\"", "\"many\"")]);
+    let numbers = [("5", "5"), ("1.5", "1.5")];
+    let texts = [("\"5\"", "\"5\""), ("\"many\"", "\"many\"")];
+    match default {
+        Some("true" | "false") => {
+            wrong.extend(numbers);
+            wrong.extend(texts);
+            wrong.push(("\"true\"", "\"true\""));
+        }
+        Some(text) if !text.starts_with('"') => {
+            wrong.push(("true", "true"));
+            wrong.extend(texts);
+        }
+        _ => {
+            wrong.push(("true", "true"));
+            wrong.extend(numbers);
+        }
     }
     wrong
 }
@@ -113,7 +126,7 @@ fn each_key_refuses_each_wrong_type_and_value_wherever_it_is_given() {
             .default
             .as_ref()
             .is_none_or(|text| text.starts_with('"'));
-        let mut in_file = wrong_types(is_text)
+        let mut in_file = wrong_types(entry.default.as_deref())
             .into_iter()
             .map(|(toml, shown)| (toml.to_owned(), shown.to_owned()))
             .collect::<Vec<_>>();

@@ -1,6 +1,7 @@
 //! The simulator's list of tasks, as clients see it: limits, age, wrong pages and the log of requests.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use growd_simulator::{
     Chaos, Excess, Fault, Odds, On, Options, Rule, Scenario, Semantics, Simulator, start,
@@ -110,7 +111,12 @@ async fn a_list_that_lags_lacks_new_tasks_until_they_are_old_enough() {
     assert_eq!(api.get("/t0").await.status(), 200);
     api.simulator
         .settings(|settings| settings.semantics.list_lag_ms = 1);
+    let begin = Instant::now();
     while entries(&api.list().await).len() < 12 {
+        assert!(
+            begin.elapsed() < Duration::from_mins(1),
+            "new tasks stay absent"
+        );
         tokio::task::yield_now().await;
     }
 }

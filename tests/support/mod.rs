@@ -7,7 +7,7 @@ pub mod mounts;
 pub mod program;
 pub mod proxy;
 
-use growd::config::{Api, Limits, Log, LogFormat, Settings};
+use growd::config::{Api, Limits, Log, LogFormat, Results, Settings};
 use growd::core::TaskId;
 use growd::core::policy::{Growth, Policy, Polling, Retry};
 use growd::daemon::supervision::signals::Signal;
@@ -376,6 +376,11 @@ pub fn settings(url: &str, dir: &TempDir) -> Settings {
                 max: Duration::from_millis(200),
             },
             probe_interval: Duration::from_millis(100),
+        },
+        results: Results {
+            keep: false,
+            page: 100,
+            live: Duration::ZERO,
         },
         limits: Limits {
             concurrency: 16,
