@@ -68,6 +68,9 @@ pub enum Request {
     Poll,
     /// `GET /v1/discovery_tasks`: polls many tasks.
     List,
+    /// `GET /v1/discovery_tasks/{id}/results`. Of the lowest priority: it is sent only if [`Admission::Free`], and never takes
+    /// the place of a probe.
+    Results,
     /// `POST /v1/discovery_tasks/{id}/resume`.
     Resume,
 }
@@ -156,7 +159,8 @@ impl Gate {
     #[must_use]
     pub fn admits(&self, request: Request, now: Timestamp) -> Admission {
         let free = match (self.kind, request) {
-            (Kind::Open, _) | (Kind::PaymentRequired, Request::Poll | Request::List) => true,
+            (Kind::Open, _)
+            | (Kind::PaymentRequired, Request::Poll | Request::List | Request::Results) => true,
             (Kind::Unauthorized | Kind::RateLimited | Kind::Unreachable, _)
             | (Kind::PaymentRequired, Request::Resume) => false,
         };
@@ -258,9 +262,11 @@ impl Gate {
                 self.close(Kind::Unauthorized, failure, is_current, now, wait);
             }
             // To a poll or the list only if `GET /v1/user` was not sent.
-            Some(Failure::PaymentRequired { .. } | Failure::Forbidden { .. }) => {
+            Some(Failure::PaymentRequired { .. } | Failure::Forbidden { .. })
+                if request != Request::Results =>
+            {
                 let kind = match request {
-                    Request::Poll | Request::List => Kind::Unauthorized,
+                    Request::Poll | Request::List | Request::Results => Kind::Unauthorized,
                     Request::Resume => Kind::PaymentRequired,
                 };
                 self.close(kind, failure, is_current, now, policy.probe_interval);
@@ -279,12 +285,15 @@ impl Gate {
                 Failure::Refused { .. } | Failure::NotFound { .. } | Failure::Unexpected { .. },
             ) if is_current => self.answered(request, failure, now),
             // The service is reachable, but this says nothing about the account.
-            Some(Failure::Unanswered { .. } | Failure::NotUnderstood { .. }) if is_current => {
-                match self.kind {
-                    Kind::Unreachable | Kind::RateLimited => self.reopen(now),
-                    Kind::Open | Kind::Unauthorized | Kind::PaymentRequired => {}
-                }
-            }
+            Some(
+                Failure::Unanswered { .. }
+                | Failure::NotUnderstood { .. }
+                | Failure::PaymentRequired { .. }
+                | Failure::Forbidden { .. },
+            ) if is_current => match self.kind {
+                Kind::Unreachable | Kind::RateLimited => self.reopen(now),
+                Kind::Open | Kind::Unauthorized | Kind::PaymentRequired => {}
+            },
             None | Some(_) => {}
         }
     }
@@ -300,7 +309,7 @@ impl Gate {
                 }),
             )
             | (Kind::Open, _, _)
-            | (Kind::PaymentRequired, Request::Poll | Request::List, _)
+            | (Kind::PaymentRequired, Request::Poll | Request::List | Request::Results, _)
             // The service rejected the task before it checked the payment.
             | (Kind::PaymentRequired, Request::Resume, Some(_)) => {}
             (

@@ -20,6 +20,7 @@ pub mod overview;
 mod pace;
 pub mod progress;
 pub mod reschedule;
+pub mod results;
 mod rows;
 mod save;
 pub mod schema;

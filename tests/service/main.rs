@@ -16,6 +16,7 @@ mod list_lies;
 mod list_orders;
 mod list_refused;
 mod request_count;
+mod results_reading;
 mod semantics_service;
 mod simulator;
 mod simulator_faults;

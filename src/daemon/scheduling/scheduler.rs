@@ -4,6 +4,9 @@
 use super::page::{PageRead, read_page};
 use super::ready_queue::{Excluded, ReadyQueue};
 use super::reconcile::{Context, Polled, reconcile};
+use super::results::{ActiveReading, PageOutcome, read_results};
+use super::results_queue::ResultsQueue;
+use crate::config;
 use crate::core::TaskId;
 use crate::core::event::Event;
 use crate::core::gate::{Admission, Kind, Request};
@@ -53,6 +56,7 @@ pub struct Scheduler {
     policy: Policy,
     ready: ReadyQueue,
     plan: Plan,
+    results: ResultsQueue,
     /// The newest request was for a page: tasks go first now.
     page_was_last: bool,
     /// The list was reported as unusable, and has not been read since.
@@ -82,6 +86,7 @@ impl Scheduler {
         health: Health,
         concurrency: usize,
         policy: Policy,
+        results: config::Results,
     ) -> Self {
         Self {
             reader,
@@ -91,6 +96,7 @@ impl Scheduler {
             policy,
             ready: ReadyQueue::default(),
             plan: Plan::new(&policy.polling),
+            results: ResultsQueue::new(results),
             page_was_last: false,
             list_is_unusable: false,
             event_log: EventLog::default(),
@@ -106,8 +112,15 @@ impl Scheduler {
     }
 
     /// Applies a new client and new limits. Requests in flight end with the old ones.
-    pub fn reconfigure(&mut self, client: Arc<Client>, concurrency: usize, policy: Policy) {
+    pub fn reconfigure(
+        &mut self,
+        client: Arc<Client>,
+        concurrency: usize,
+        policy: Policy,
+        results: config::Results,
+    ) {
         self.concurrency = concurrency;
+        self.results.reconfigure(results);
         if self.policy.polling != policy.polling {
             self.plan = Plan::new(&policy.polling);
         }
@@ -137,10 +150,10 @@ impl Scheduler {
         }
     }
 
-    /// Returns the number of tasks and pages in flight.
+    /// Returns the number of tasks and pages in flight, and of pages of results.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight.len() + self.pages_in_flight
+        self.in_flight.len() + self.pages_in_flight + self.results.in_flight()
     }
 
     /// Returns one line for people, such as `12 growing, 3 reached, next poll in 4 s, gate open`.
@@ -152,7 +165,10 @@ impl Scheduler {
         let now = Timestamp::now();
         let gate = self.context.gate.borrow();
         let mut line = self.counts.line();
-        match (self.in_flight(), self.ready.next_due) {
+        match (
+            self.in_flight.len() + self.pages_in_flight,
+            self.ready.next_due,
+        ) {
             (0, None) => line += ", nothing is due",
             (0, Some(at)) => {
                 let _ = write!(line, ", next poll in {} s", since(now, at).as_secs());
@@ -208,10 +224,15 @@ impl Scheduler {
                     // The client was replaced.
                     continue;
                 }
+                if !probing && self.begin_results().await? {
+                    continue;
+                }
                 let next_due = [self.ready.next_due, self.plan.next_due(now)];
                 let next_due = next_due.into_iter().flatten().map(|at| instant(now, at));
                 let released = self.suspended.values().min().copied();
-                return Ok(next_due.chain(released).fold(idle, Instant::min));
+                let results = self.results.wake(self.concurrency);
+                let wakes = next_due.chain(released).chain(results);
+                return Ok(wakes.fold(idle, Instant::min));
             };
             // A slot is free.
             let _ = self.context.rate_limiter.try_take();
@@ -232,6 +253,20 @@ impl Scheduler {
             }
         }
         Ok(idle)
+    }
+
+    /// Asks for a page of results, if there is one to read. A slot is free, and nothing else is due.
+    async fn begin_results(&mut self) -> Result<bool, StoreError> {
+        let taken = self
+            .results
+            .take(&mut self.reader, &self.policy, self.concurrency);
+        let Some(reading) = taken.await? else {
+            return Ok(false);
+        };
+        let _ = self.context.rate_limiter.try_take();
+        self.passes
+            .spawn(results_pass(reading, self.context.clone()));
+        Ok(true)
     }
 
     /// Returns what to ask for next. Pages and tasks take turns where both are due.
@@ -353,6 +388,13 @@ impl Scheduler {
                 self.pages_in_flight -= 1;
                 self.page_finished(&request, outcome);
             }
+            Ok(Finished::Results(id, outcome)) => {
+                let outcome = outcome.map_err(|error| {
+                    tracing::debug!(task_id = %id, "{id}: its results are left alone for a minute: {error}");
+                    Instant::now() + SUSPENSION
+                });
+                self.results.finished(&id, outcome, &self.policy);
+            }
             // It was aborted, and the daemon ends: a pass catches its panics.
             Err(error) => tracing::debug!("{error}"),
         }
@@ -390,6 +432,7 @@ impl Scheduler {
             Ok(version) if version == self.data_version => {}
             Ok(version) => {
                 self.data_version = version;
+                self.results.expect_more();
                 self.ready.clear();
                 self.marked.clear();
             }
@@ -438,6 +481,7 @@ enum Next {
 enum Finished {
     Task(TaskId, Result<Option<Polled>, String>),
     Page(PageRequest, Result<PageRead, String>),
+    Results(TaskId, Result<PageOutcome, String>),
 }
 
 async fn pass(id: TaskId, is_check: bool, context: Arc<Context>) -> Finished {
@@ -462,6 +506,16 @@ async fn page_pass(request: PageRequest, context: Arc<Context>) -> Finished {
         Err(text)
     });
     Finished::Page(request, outcome)
+}
+
+async fn results_pass(reading: Box<ActiveReading>, context: Arc<Context>) -> Finished {
+    let id = reading.id().clone();
+    let read = read_results(reading, &context);
+    let outcome = caught(read).await.unwrap_or_else(|text| {
+        tracing::error!(task_id = %id, "{id}: a bug in reading its results: {text}");
+        Err(text)
+    });
+    Finished::Results(id, outcome)
 }
 
 /// Awaits a request. Returns the text of a panic as the outer error: a bug that one request meets is not felt by others.

@@ -6,6 +6,7 @@
 //! | `message` | what they ask |
 //! | `task` | the loop: batches, retries, errors |
 //! | `batch` | one transaction: load, judge, store |
+//! | `results` | the same for a page of results |
 //! | `maintenance` | heartbeat, pruning, a new config, a clock that changed |
 //! | `retry` | waiting while the database is locked or the disk is full |
 //! | `clock` | leaps of the system clock |
@@ -17,6 +18,7 @@ mod handle;
 pub mod maintenance;
 mod message;
 mod request_count;
+mod results;
 mod retry;
 mod task;
 mod wal_monitor;
@@ -24,3 +26,4 @@ mod wal_monitor;
 pub use batch::{PageAnswer, ResumePermit};
 pub use handle::{StartedWriter, WriteError, Writer};
 pub use maintenance::Maintenance;
+pub use results::{ReadingOutcome, ResultsAnswer};

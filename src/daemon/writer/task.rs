@@ -94,6 +94,10 @@ impl WriterTask {
                     };
                     let _ = reply.send(Ok(outcomes.into_iter().map(shown).collect()));
                 }
+                Message::Results(answer, reply) => {
+                    let outcome = self.store_results(&answer).await;
+                    let _ = reply.send(outcome.map_err(Arc::new));
+                }
                 Message::Maintain(maintenance, reply) => {
                     if matches!(maintenance, Maintenance::Heartbeat) {
                         self.shared.heartbeat_waits.store(false, Ordering::Relaxed);
@@ -208,7 +212,7 @@ impl WriterTask {
     }
 
     /// Returns the outcome of an attempt if it is final; otherwise waits, and returns none.
-    async fn final_outcome<T>(
+    pub(super) async fn final_outcome<T>(
         &mut self,
         retry: &mut WriteRetry,
         outcome: Result<T, StoreError>,
@@ -356,7 +360,7 @@ impl WriterTask {
         }
     }
 
-    fn publish(&mut self, gate: Gate) {
+    pub(super) fn publish(&mut self, gate: Gate) {
         self.published.send_if_modified(|published| {
             let changed = *published != gate;
             published.clone_from(&gate);
@@ -394,7 +398,10 @@ impl WriterTask {
 
 /// Adds requests to `daemon.requests`. Returns how many were added: none while the row is missing, which the next heartbeat
 /// restores.
-async fn add_requests(connection: &mut SqliteConnection, requests: u32) -> Result<u32, StoreError> {
+pub(super) async fn add_requests(
+    connection: &mut SqliteConnection,
+    requests: u32,
+) -> Result<u32, StoreError> {
     if requests > 0 && daemon::add_requests(connection, requests).await? {
         Ok(requests)
     } else {
