@@ -5,6 +5,7 @@ use super::rate::GrowthRate;
 use super::status::LISTED_MAX;
 use super::{Context, Exit, interrupted};
 use crate::core::State;
+use crate::store::kept::KeptCounts;
 use crate::store::overview::{self, OverviewRow, RowOrder};
 use crate::store::state_counts::StateCounts;
 use crate::store::{self, Mode, Text, schema};
@@ -87,7 +88,10 @@ async fn show(connection: &mut SqliteConnection, view: &mut dyn View) -> anyhow:
     if counts.total() > LISTED_MAX {
         return show_some(connection, view, &counts, now).await;
     }
-    let mut totals = Totals::default();
+    let mut totals = Totals {
+        kept: KeptCounts::read(connection).await?.kept,
+        ..Totals::default()
+    };
     let mut rows = overview::rows(connection, None, RowOrder::Added);
     while let Some(row) = rows.try_next().await? {
         let ended = has_ended(&row);
@@ -121,8 +125,12 @@ async fn show_some(
         view.task(&row, false, now)?;
     }
     let tasks = usize::try_from(counts.total()).unwrap_or(usize::MAX);
+    let kept = KeptCounts::read(connection).await?.kept;
     view.summary(
-        &format!("{tasks} tasks in all: {}; `growd status`", counts.line()),
+        &format!(
+            "{tasks} tasks in all: {}; {kept} results kept; `growd status`",
+            counts.line()
+        ),
         tasks,
     );
     Ok(Totals {
@@ -145,13 +153,14 @@ struct Totals {
     open: usize,
     results: i64,
     target: i64,
+    kept: i64,
 }
 
 impl Totals {
     fn line(&self) -> String {
         format!(
-            "{} tasks in all, {} not ended, {} of {} results; `growd status` lists them",
-            self.tasks, self.open, self.results, self.target
+            "{} tasks in all, {} not ended, {} of {} results, {} of them kept; `growd status` lists them",
+            self.tasks, self.open, self.results, self.target, self.kept
         )
     }
 }

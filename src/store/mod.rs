@@ -13,6 +13,7 @@
 pub mod daemon;
 pub mod disk;
 pub mod history;
+pub mod kept;
 pub mod ledger;
 pub mod load;
 pub mod lock;

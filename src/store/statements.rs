@@ -1,6 +1,8 @@
 //! The statements of the daemon and the commands, so that a test can check the query plan of each.
 
-use super::{daemon, history, ledger, load, overview, progress, reschedule, save, tasks, values};
+use super::{
+    daemon, history, kept, ledger, load, overview, progress, reschedule, save, tasks, values,
+};
 
 /// Returns each statement with its name.
 #[must_use]
@@ -73,6 +75,10 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("overview::QUIET", overview::QUIET),
         ("overview::IS_OPEN", overview::IS_OPEN),
         ("overview::SHOW", overview::SHOW),
+        ("kept::COUNTS", kept::COUNTS),
+        ("kept::UNREADABLE", kept::UNREADABLE),
+        ("kept::IS_UNREAD", kept::IS_UNREAD),
+        ("kept::COMPANIES", kept::COMPANIES),
     ];
     all.extend(
         values::FIND
