@@ -30,9 +30,9 @@ CREATE TABLE results (
     PRIMARY KEY (task_id, result_id)
 ) STRICT;
 
--- What the view `companies` reads: a thirtieth of the table.
+-- What the view `companies` reads: a thirtieth of the table. Without gone_at it would not be all of it.
 CREATE INDEX results_by_company ON results (domain, company_name, task_id, relevance, first_seen_at, company_website,
-                                            hq_country, employee_count, founding_year)
+                                            hq_country, employee_count, founding_year, gone_at)
  WHERE gone_at IS NULL;
 
 -- The number of rows at the last complete reading, and when that was.
