@@ -154,11 +154,7 @@ fn kept(out: &mut impl Write, task: &Value, read_at: &str) -> io::Result<()> {
         Value::Null => "not read completely so far".to_owned(),
         _ => format!("read {read_at}"),
     };
-    writeln!(
-        out,
-        "kept       {} results{gone}, {read}",
-        field("results_kept")
-    )?;
+    writeln!(out, "kept       {}{gone}, {read}", field("results_kept"))?;
     if !task["results_error"].is_null() {
         writeln!(
             out,

@@ -281,7 +281,7 @@ impl Summary {
         };
         let read_at = relative(read_at.as_deref()?, self.now);
         Some(format!(
-            "results kept: {kept} of {tasks} tasks, the newest read {read_at}{off}"
+            "results kept: {kept} (tasks read: {tasks}, the newest {read_at}){off}"
         ))
     }
 
