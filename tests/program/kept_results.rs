@@ -99,9 +99,9 @@ async fn status_lists_only_some_of_many_tasks_whose_results_cannot_be_read() {
         .execute(
             "INSERT INTO tasks (task_id, target)
                SELECT 'failing-' || key, 10 FROM json_each('[1' || replace(printf('%.29c', 'x'), 'x', ',1') || ']');
-             UPDATE progress SET (status, num_results, num_results_evaluated, num_results_enriched, num_results_discovered,
-                                  results_error, results_failures, results_next_at)
-                  = ('done', 10, 12, 12, 12, '503', 9, '2999-01-01T00:00:00.000Z')
+             UPDATE progress SET status = 'done', num_results = 10, num_results_evaluated = 12, num_results_enriched = 12,
+                                 num_results_discovered = 12;
+             UPDATE progress SET results_error = '503', results_failures = 9, results_next_at = '2999-01-01T00:00:00.000Z'
               WHERE task_id LIKE 'failing-%'",
         )
         .await;
