@@ -1,5 +1,6 @@
 //! How many results are kept, and which cannot be read.
 
+use super::results::{counters, is_unread};
 use super::{StoreError, Text};
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
@@ -29,15 +30,6 @@ impl KeptCounts {
 pub(super) const COUNTS: &str =
     "SELECT coalesce(sum(results_read), 0) AS kept, count(*) AS tasks, max(results_read_at) AS read_at
        FROM progress WHERE results_read_at IS NOT NULL";
-
-/// The condition of the index `progress_unread`, as the migration has it.
-macro_rules! is_unread {
-    () => {
-        "status IN ('done', 'failed')
-         AND results_counters IS NOT num_results || ' ' || num_results_evaluated || ' ' || num_results_enriched
-                                     || ' ' || num_results_discovered"
-    };
-}
 
 /// A task whose results cannot be read.
 #[derive(Debug, Clone, sqlx::FromRow)]

@@ -28,6 +28,8 @@ macro_rules! is_unread {
     };
 }
 
+pub(super) use {counters, is_unread};
+
 /// A task whose results differ from those that were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadTask {
@@ -56,10 +58,10 @@ impl UnreadTask {
 }
 
 /// Where a scan of the unread tasks goes on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
-    next_at: Vec<u8>,
-    task_id: Vec<u8>,
+    next_at: String,
+    task_id: String,
 }
 
 /// A part of a scan.
@@ -74,28 +76,33 @@ pub struct Scanned {
 /// The columns of a scan. A task that is paused, missing or removed, or whose newest resume is open, is passed over. So is a
 /// resume on its way: its effect would shift the pages.
 macro_rules! scanned {
-    ($from:expr) => {
+    ($next_at:literal, $from:expr) => {
         concat!(
-            "SELECT CAST(p.task_id AS BLOB) AS id, CAST(p.results_next_at AS BLOB) AS next_at, p.counters, p.num_results,
-                    p.changed_at, p.state IN ('pending', 'growing') AS is_growing,
-                    p.status NOT IN ('done', 'failed') AS is_running,
-                    p.is_due AND p.state <> 'missing' AND NOT t.paused
-                    AND NOT EXISTS (SELECT 1 FROM resumes AS r WHERE r.task_id = p.task_id AND r.state = 'intended') AS is_wanted
+            "SELECT CAST(part.task_id AS BLOB) AS id, part.task_id, ",
+            $next_at,
+            " AS next_at, part.counters, part.num_results,
+                    part.changed_at, part.state IN ('pending', 'growing') AS is_growing,
+                    part.status NOT IN ('done', 'failed') AS is_running,
+                    part.is_due AND part.state <> 'missing' AND NOT t.paused
+                    AND NOT EXISTS (SELECT 1 FROM resumes AS r WHERE r.task_id = part.task_id AND r.state = 'intended') AS is_wanted
                FROM (SELECT task_id, state, status, num_results, changed_at, results_next_at, ",
             counters!(),
             " AS counters, ",
             $from,
-            ") AS p LEFT JOIN tasks AS t ON t.task_id = p.task_id"
+            ") AS part LEFT JOIN tasks AS t ON t.task_id = part.task_id"
         )
     };
 }
 
-pub(super) const UNREAD: &str = scanned!(concat!(
-    "TRUE AS is_due FROM progress WHERE ",
-    is_unread!(),
-    " AND (results_next_at, task_id) > (CAST(?1 AS TEXT), CAST(?2 AS TEXT)) AND results_next_at <= ?3
+pub(super) const UNREAD: &str = scanned!(
+    "part.results_next_at",
+    concat!(
+        "TRUE AS is_due FROM progress WHERE ",
+        is_unread!(),
+        " AND (results_next_at, task_id) > (?1, ?2) AND results_next_at <= ?3
       ORDER BY results_next_at, task_id LIMIT ?4"
-));
+    )
+);
 
 /// Returns the next tasks that have stopped and whose results are to be read, out of at most `limit` rows.
 ///
@@ -115,16 +122,19 @@ pub async fn unread(
         .bind(limit)
         .fetch_all(connection)
         .await?;
-    Ok(Scanned::of(&rows, limit)?)
+    Ok(Scanned::of(&rows, cursor, limit)?)
 }
 
-pub(super) const RUNNING: &str = scanned!(concat!(
-    "status NOT IN ('done', 'failed') AND num_results > 0 AND results_counters IS NOT ",
-    counters!(),
-    " AND (results_next_at > ?2 AND results_next_at <= ?4) IS NOT TRUE
+pub(super) const RUNNING: &str = scanned!(
+    "''",
+    concat!(
+        "status NOT IN ('done', 'failed') AND num_results > 0 AND results_counters IS NOT ",
+        counters!(),
+        " AND (results_next_at > ?2 AND results_next_at <= ?4) IS NOT TRUE
       AND (results_read_at > ?3 AND results_read_at <= ?2) IS NOT TRUE AS is_due
-      FROM progress WHERE state = 'growing' AND task_id > CAST(?1 AS TEXT) ORDER BY task_id LIMIT ?5"
-));
+      FROM progress WHERE state = 'growing' AND task_id > ?1 ORDER BY task_id LIMIT ?5"
+    )
+);
 
 /// Returns the next tasks at which the service works and whose results were last read before `read_before`, out of at most
 /// `limit` rows. A time to wait for that is after `horizon` does not count: the clock went back.
@@ -148,11 +158,11 @@ pub async fn running(
         .bind(limit)
         .fetch_all(connection)
         .await?;
-    Ok(Scanned::of(&rows, limit)?)
+    Ok(Scanned::of(&rows, cursor, limit)?)
 }
 
 impl Scanned {
-    fn of(rows: &[SqliteRow], limit: u32) -> Result<Self, sqlx::Error> {
+    fn of(rows: &[SqliteRow], before: &Cursor, limit: u32) -> Result<Self, sqlx::Error> {
         let mut tasks = Vec::new();
         for row in rows {
             let is_wanted: Option<bool> = row.try_get("is_wanted")?;
@@ -178,13 +188,18 @@ impl Scanned {
                     .unwrap_or(true),
             });
         }
-        let cursor = match rows.last() {
-            Some(last) if rows.len() as u64 >= u64::from(limit) => Some(Cursor {
-                next_at: last.try_get("next_at")?,
-                task_id: last.try_get("id")?,
+        let last = rows
+            .last()
+            .filter(|_| rows.len() as u64 >= u64::from(limit));
+        let cursor = match last {
+            Some(last) => Some(Cursor {
+                next_at: Text::nullable(last, "next_at")?.unwrap_or_default(),
+                task_id: last.try_get::<Text, _>("task_id")?.into(),
             }),
-            _ => None,
+            None => None,
         };
+        // Text that is not UTF-8 may sort elsewhere. The scan ends all the same.
+        let cursor = cursor.filter(|cursor| cursor > before);
         Ok(Self { tasks, cursor })
     }
 }

@@ -1,7 +1,8 @@
 //! The statements of the daemon and the commands, so that a test can check the query plan of each.
 
 use super::{
-    daemon, history, kept, ledger, load, overview, progress, reschedule, save, tasks, values,
+    daemon, history, kept, ledger, load, overview, progress, reschedule, results, save, tasks,
+    values,
 };
 
 /// Returns each statement with its name.
@@ -41,6 +42,18 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
             &save::UPDATE_MANY_SEEN_AGAIN,
         ),
         ("save::UPDATE_STATE", save::UPDATE_STATE),
+        ("results::UNREAD", results::UNREAD),
+        ("results::RUNNING", results::RUNNING),
+        ("results::NEXT_UNREAD", results::NEXT_UNREAD),
+        ("results::UPSERT", &results::UPSERT),
+        ("results::MARK_GONE", results::MARK_GONE),
+        ("results::COMPLETE", results::COMPLETE),
+        ("results::ATTEMPTS", results::ATTEMPTS),
+        ("results::POSTPONE", results::POSTPONE),
+        (
+            "results::READ_POSTPONED_TOO_LONG",
+            results::READ_POSTPONED_TOO_LONG,
+        ),
         ("history::ADD_SAMPLE", history::ADD_SAMPLE),
         ("history::ADD_SAMPLES", &history::ADD_SAMPLES),
         ("history::ADD_EVENT", history::ADD_EVENT),

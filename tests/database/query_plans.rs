@@ -49,7 +49,7 @@ const MAY_SORT: [&str; 4] = [
 
 /// Returns whether a step scans bound rows or the result of a subquery, and not a table of the database.
 fn is_no_table(step: &str) -> bool {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 9] = [
         "wanted",
         "json_each",
         "named",
@@ -58,6 +58,7 @@ fn is_no_table(step: &str) -> bool {
         "e",
         "best",
         "counted",
+        "part",
     ];
     let of = step.trim_start_matches("SCAN ");
     let name = of.split(' ').next().unwrap_or_default();
@@ -113,7 +114,7 @@ async fn due_tasks_are_read_from_their_index_in_its_order() {
 }
 
 /// The files with statements of the daemon and the commands.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     ("reschedule", include_str!("../../src/store/reschedule.rs")),
     ("progress", include_str!("../../src/store/progress.rs")),
     ("load", include_str!("../../src/store/load.rs")),
@@ -123,6 +124,7 @@ const FILES: [(&str, &str); 10] = [
     ("tasks", include_str!("../../src/store/tasks.rs")),
     ("overview", include_str!("../../src/store/overview.rs")),
     ("kept", include_str!("../../src/store/kept.rs")),
+    ("results", include_str!("../../src/store/results.rs")),
     ("save", include_str!("../../src/store/save.rs")),
 ];
 
@@ -175,4 +177,28 @@ async fn unscheduled_tasks_are_found_by_their_index() {
         plan[0].starts_with("SEARCH progress USING INDEX progress_idle (state=?)"),
         "{plan:?}"
     );
+}
+
+#[tokio::test]
+async fn unread_tasks_are_read_from_their_index_in_its_order() {
+    let (mut connection, _dir) = database().await;
+    for (name, sql) in statements::all() {
+        let first = match name {
+            "results::UNREAD" => {
+                "SEARCH progress USING INDEX progress_unread ((results_next_at,task_id)>(?,?) AND results_next_at<?)"
+            }
+            "results::RUNNING" => {
+                "SEARCH progress USING INDEX progress_state (state=? AND task_id>?)"
+            }
+            "results::NEXT_UNREAD" => {
+                "SEARCH progress USING INDEX progress_unread (results_next_at>?)"
+            }
+            "results::READ_POSTPONED_TOO_LONG" => {
+                "SEARCH progress USING INDEX progress_unread (results_next_at>?)"
+            }
+            _ => continue,
+        };
+        let plan = plan(&mut connection, sql).await;
+        assert!(plan.iter().any(|step| step == first), "{name}: {plan:#?}");
+    }
 }
