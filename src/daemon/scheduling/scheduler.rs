@@ -230,8 +230,9 @@ impl Scheduler {
                 let next_due = [self.ready.next_due, self.plan.next_due(now)];
                 let next_due = next_due.into_iter().flatten().map(|at| instant(now, at));
                 let released = self.suspended.values().min().copied();
-                let results = self.results.wake(self.concurrency);
-                let wakes = next_due.chain(released).chain(results);
+                // A probe is a poll of a task.
+                let results = (!probing).then(|| self.results.wake(self.concurrency));
+                let wakes = next_due.chain(released).chain(results.flatten());
                 return Ok(wakes.fold(idle, Instant::min));
             };
             // A slot is free.
