@@ -101,7 +101,7 @@ async fn show(connection: &mut SqliteConnection, view: &mut dyn View) -> anyhow:
         totals.target = totals.target.saturating_add(row.target);
         view.task(&row, ended, now)?;
     }
-    view.summary(&totals.line(), totals.tasks);
+    view.summary(&totals.line());
     Ok(totals)
 }
 
@@ -126,13 +126,10 @@ async fn show_some(
     }
     let tasks = usize::try_from(counts.total()).unwrap_or(usize::MAX);
     let kept = KeptCounts::read(connection).await?.kept;
-    view.summary(
-        &format!(
-            "{tasks} tasks in all: {}; {kept} results kept; `growd status`",
-            counts.line()
-        ),
-        tasks,
-    );
+    view.summary(&format!(
+        "{tasks} tasks in all: {}; {kept} results kept; `growd status`",
+        counts.line()
+    ));
     Ok(Totals {
         tasks,
         open: usize::from(overview::is_open(connection).await?),
@@ -171,8 +168,8 @@ trait View: Send {
     fn begin(&mut self) {}
     /// Shows a task.
     fn task(&mut self, row: &OverviewRow, ended: bool, now: Timestamp) -> io::Result<()>;
-    /// Ends a refresh: shows a line about all `tasks`.
-    fn summary(&mut self, line: &str, tasks: usize);
+    /// Ends a refresh: shows a line about all tasks.
+    fn summary(&mut self, line: &str);
     /// Returns the tasks that are shown.
     fn shown(&self) -> Vec<Text>;
     /// Returns how many tasks can be shown.
@@ -223,10 +220,12 @@ impl View for Bars {
             }
             let length = u64::try_from(row.target).unwrap_or(0);
             let bar = ProgressBar::new(length).with_style(self.layout.style());
-            self.tasks.insert(
-                row.task_id.clone(),
-                (self.all.add(bar), GrowthRate::default()),
-            );
+            let bar = match &self.summary {
+                Some(summary) => self.all.insert_before(summary, bar),
+                None => self.all.add(bar),
+            };
+            self.tasks
+                .insert(row.task_id.clone(), (bar, GrowthRate::default()));
         }
         let Some((bar, rate)) = self.tasks.get_mut(&row.task_id) else {
             return Ok(());
@@ -245,19 +244,17 @@ impl View for Bars {
         Ok(())
     }
 
-    fn summary(&mut self, line: &str, tasks: usize) {
-        if tasks > self.tasks.len() {
-            let all = &self.all;
-            let bar = self.summary.get_or_insert_with(|| {
-                all.add(
-                    ProgressBar::no_length().with_style(
-                        ProgressStyle::with_template("{wide_msg}")
-                            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-                    ),
-                )
-            });
-            bar.set_message(line.to_owned());
-        }
+    fn summary(&mut self, line: &str) {
+        let all = &self.all;
+        let bar = self.summary.get_or_insert_with(|| {
+            all.add(
+                ProgressBar::no_length().with_style(
+                    ProgressStyle::with_template("{wide_msg}")
+                        .unwrap_or_else(|_| ProgressStyle::default_bar()),
+                ),
+            )
+        });
+        bar.set_message(line.to_owned());
     }
 
     fn shown(&self) -> Vec<Text> {
@@ -310,7 +307,7 @@ impl View for Lines {
         Ok(())
     }
 
-    fn summary(&mut self, _line: &str, _tasks: usize) {}
+    fn summary(&mut self, _line: &str) {}
 
     fn shown(&self) -> Vec<Text> {
         self.printed.keys().cloned().collect()
