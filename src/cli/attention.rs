@@ -58,7 +58,7 @@ pub fn list(
     let most = LISTED_MAX as usize;
     let more = |kind, len: usize, text: &str| {
         let text = text.to_owned();
-        (len > most).then(|| Attention { kind, text })
+        (len > most).then_some(Attention { kind, text })
     };
     let SilentTasks { quiet, unreadable } = tasks;
     let more_quiet = more(

@@ -25,7 +25,7 @@ use tokio::time::{sleep, timeout};
 const SPEED: f64 = 12.0;
 
 /// The longest time in which the results of all searches are read, so that the demo takes less than a minute.
-const READING_MAX: Duration = Duration::from_secs(15);
+const READING_MAX: Duration = Duration::from_secs(30);
 
 /// Interval between checks whether they are read.
 const READING_CHECK: Duration = Duration::from_millis(250);
