@@ -68,8 +68,8 @@ pub enum Request {
     Poll,
     /// `GET /v1/discovery_tasks`: polls many tasks.
     List,
-    /// `GET /v1/discovery_tasks/{id}/results`. Of the lowest priority: it is sent only if [`Admission::Free`], and never takes
-    /// the place of a probe.
+    /// `GET /v1/discovery_tasks/{id}/results`. Of the lowest priority: it is a probe only if no task is
+    /// to be polled.
     Results,
     /// `POST /v1/discovery_tasks/{id}/resume`.
     Resume,

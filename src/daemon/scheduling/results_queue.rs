@@ -216,6 +216,8 @@ impl ResultsQueue {
             Some(reading) if self.settings.keep => self.between_pages.push_back(reading),
             _ => {
                 self.active.remove(id);
+                // A scan since the outcome was committed has passed over it.
+                self.expect_more();
             }
         }
     }

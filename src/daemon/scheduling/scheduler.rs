@@ -224,15 +224,14 @@ impl Scheduler {
                     // The client was replaced.
                     continue;
                 }
-                if !probing && self.begin_results().await? {
+                if self.begin_results(probing).await? {
                     continue;
                 }
                 let next_due = [self.ready.next_due, self.plan.next_due(now)];
                 let next_due = next_due.into_iter().flatten().map(|at| instant(now, at));
                 let released = self.suspended.values().min().copied();
-                // A probe is a poll of a task.
-                let results = (!probing).then(|| self.results.wake(self.concurrency));
-                let wakes = next_due.chain(released).chain(results.flatten());
+                let results = self.results.wake(self.concurrency);
+                let wakes = next_due.chain(released).chain(results);
                 return Ok(wakes.fold(idle, Instant::min));
             };
             // A slot is free.
@@ -256,14 +255,22 @@ impl Scheduler {
         Ok(idle)
     }
 
-    /// Asks for a page of results, if there is one to read. A slot is free, and nothing else is due.
-    async fn begin_results(&mut self) -> Result<bool, StoreError> {
-        let taken = self
-            .results
-            .take(&mut self.reader, &self.policy, self.concurrency);
-        let Some(reading) = taken.await? else {
+    /// Asks for a page of results, if there is one to read. A slot is free, and nothing else is due. Such a page can be a probe: it
+    /// may be all that is left to do.
+    async fn begin_results(&mut self, probing: bool) -> Result<bool, StoreError> {
+        let Self {
+            results,
+            reader,
+            policy,
+            concurrency,
+            ..
+        } = self;
+        let Some(reading) = results.take(reader, policy, *concurrency).await? else {
             return Ok(false);
         };
+        if probing {
+            self.renew_client();
+        }
         let _ = self.context.rate_limiter.try_take();
         self.passes
             .spawn(results_pass(reading, self.context.clone()));
