@@ -18,6 +18,7 @@ mod list_refused;
 mod request_count;
 mod results_edits;
 mod results_errors;
+mod results_lies;
 mod results_priority;
 mod results_reading;
 mod semantics_service;
