@@ -561,7 +561,7 @@ _growd() {
             return 0
             ;;
         growd__subcmd__simulate)
-            opts="-h --listen --seed --tasks --task-results --pool --fit-rate --rate --shape --speed --accepted-token --credits --cap --cap-counts --cap-excess --desired --resume-while-running --visibility-delay --stale-resume-answer --falling --falling-by --refusal-body --yield --early-done --rises-after-done --reopens --reopens-after --work-delay --undelivered --market --exclusions-excess --scores --list-limit --list-default-limit --results-limit --results-default-limit --limit-excess --list-excess --list-order --list-shows --list-delay --list-lag --strangers --fault --chaos --chaos-account --config --database --help"
+            opts="-h --listen --seed --tasks --task-results --pool --fit-rate --rate --shape --speed --accepted-token --credits --cap --cap-counts --cap-excess --desired --resume-while-running --visibility-delay --stale-resume-answer --falling --falling-by --refusal-body --yield --early-done --rises-after-done --reopens --reopens-after --work-delay --undelivered --market --exclusions-excess --scores --list-limit --list-default-limit --results-limit --results-default-limit --results-order --results-lag --limit-excess --list-excess --list-order --list-shows --list-delay --list-lag --strangers --fault --chaos --chaos-account --config --database --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -700,6 +700,14 @@ _growd() {
                     return 0
                     ;;
                 --results-default-limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --results-order)
+                    COMPREPLY=($(compgen -W "relevance shuffled" -- "${cur}"))
+                    return 0
+                    ;;
+                --results-lag)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -136,6 +136,9 @@ complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-limit -d '
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-default-limit -d 'The default `limit` of the list of tasks; at most the largest' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l results-limit -d 'The largest `limit` of results' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l results-default-limit -d 'The default `limit` of results; at most the largest' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l results-order -d 'The order of results' -r -f -a "relevance\t'The most relevant first'
+shuffled\t'A new random order at each request'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l results-lag -d 'How old (real time) results always are, such as 5s: they show the task as it was' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l limit-excess -d 'What happens to a larger `limit`' -r -f -a "clamped\t'It is reduced to what is allowed'
 refused\t'The request is refused: with 422, or with 400 if the body alone does not show the excess'"
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l list-excess -d 'What happens to a larger `limit` of the list of tasks [default: as --limit-excess]' -r -f -a "clamped\t'It is reduced to what is allowed'

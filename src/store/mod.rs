@@ -14,6 +14,7 @@ pub mod companies;
 pub mod daemon;
 pub mod disk;
 pub mod history;
+pub mod kept;
 pub mod ledger;
 pub mod load;
 pub mod lock;

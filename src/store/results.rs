@@ -28,6 +28,8 @@ macro_rules! is_unread {
     };
 }
 
+pub(super) use {counters, is_unread};
+
 /// A task whose results differ from those that were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadTask {

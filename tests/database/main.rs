@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod company_queries;
 mod database_trouble;
 mod hostile_database;
 mod hostile_sql;
