@@ -80,7 +80,7 @@ fn row() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn page_of(rows: Vec<Value>) -> Value {
+fn page_of(rows: &[Value]) -> Value {
     json!({
         "id": ID, "status": "done", "desired_num_results": 50, "num_results": 7, "results": rows,
     })
@@ -144,7 +144,7 @@ fn check_row(row: &ResultRow) -> Result<(), TestCaseError> {
 #[test]
 fn rows_of_any_json_are_kept_within_bounds_and_each_field_is_in_one_place() {
     for_each(500, &vec(row(), 0..8), |rows| {
-        let body = page_of(rows.clone()).to_string();
+        let body = page_of(&rows).to_string();
         let kept = check(body.as_bytes())?.expect("a page");
         for row in kept {
             // It is the first of its id that belongs to the task.
@@ -199,7 +199,7 @@ fn is_plain(value: &Value) -> bool {
 fn any_json_in_place_of_the_page_or_of_its_rows_is_a_page_or_refused() {
     for_each(500, &any_json(), |value| {
         prop_assert!(check(value.to_string().as_bytes())?.is_none());
-        let mut page = page_of(Vec::new());
+        let mut page = page_of(&[]);
         page["results"] = value.clone();
         let rows = check(page.to_string().as_bytes())?;
         prop_assert_eq!(rows.is_some(), value.is_array());
@@ -214,9 +214,7 @@ fn bytes_that_are_changed_inserted_or_removed_never_break_the_bounds() {
          "company_website": "https://www.a.com/x", "scores": {"k": {"grade": 5, "sources": ["s"]}}, "new": [1.5e3, null, true]},
         {"id": 7, "hq_city": "München", "extra": {"\u{1}": "\u{1f600}"}},
     ]);
-    let body = page_of(small.as_array().unwrap().clone())
-        .to_string()
-        .into_bytes();
+    let body = page_of(small.as_array().unwrap()).to_string().into_bytes();
     let edits = vec((any::<Index>(), any::<u8>(), 0..4_u8), 1..6);
     for_each(4_000, &edits, |edits| {
         let mut body = body.clone();
@@ -248,7 +246,7 @@ fn pieces_that_are_moved_or_repeated_never_break_the_bounds() {
         any::<Index>(),
     );
     for_each(500, &moves, |(rows, from, length, to)| {
-        let mut body = page_of(rows).to_string().into_bytes();
+        let mut body = page_of(&rows).to_string().into_bytes();
         let from = from.index(body.len());
         let length = length.index(body.len() - from);
         let piece = body[from..from + length].to_vec();

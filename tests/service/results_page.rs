@@ -17,7 +17,7 @@ fn read(rows: &Value) -> ResultsPage {
 }
 
 /// Reads a page of one row, which is kept.
-fn row(row: Value) -> ResultRow {
+fn row(row: &Value) -> ResultRow {
     let mut page = read(&json!([row]));
     assert_eq!((page.len, &page.left_out), (1, &None));
     page.rows.pop().expect("a row")
@@ -30,7 +30,7 @@ fn object(json: Option<&str>) -> Value {
 #[test]
 fn a_whole_row_is_kept_as_it_came() {
     let scores = json!({"b": {"grade": 4, "explanation": "why\n\t\u{7}", "sources": ["https://x"]}, "a": {"grade": 5}});
-    let kept = row(json!({
+    let kept = row(&json!({
         "id": "r-1", "task_id": ID.to_uppercase(), "company_name": "Acme\nGmbH \u{1b}", "company_website": "https://www.Acme.example.com/x",
         "company_description": "short", "company_full_description": "", "company_profile_id": "p",
         "relevance": 99.5, "source": "maps", "scores": scores, "founding_year": 1999, "employee_count": "1-10",
@@ -87,8 +87,8 @@ fn a_field_that_is_missing_or_null_is_none() {
         result_id: "r".to_owned(),
         ..ResultRow::default()
     };
-    assert_eq!(row(nulls), expected);
-    assert_eq!(row(json!({"id": "r"})), expected);
+    assert_eq!(row(&nulls), expected);
+    assert_eq!(row(&json!({"id": "r"})), expected);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_value_of_another_type_and_an_unknown_field_are_kept_in_extra() {
     of_row["id"] = json!("r");
     of_row["task_id"] = json!(ID);
     of_row["hq_country"] = json!("DE");
-    let kept = row(of_row);
+    let kept = row(&of_row);
     assert_eq!(object(kept.extra.as_deref()), odd);
     let expected = ResultRow {
         result_id: "r".to_owned(),
@@ -111,13 +111,13 @@ fn a_value_of_another_type_and_an_unknown_field_are_kept_in_extra() {
     };
     assert_eq!(kept, expected);
     let scores = json!([1]);
-    let kept = row(json!({"id": "r", "scores": scores}));
+    let kept = row(&json!({"id": "r", "scores": scores}));
     assert_eq!(
         (kept.scores, kept.extra.as_deref()),
         (None, Some(r#"{"scores":[1]}"#))
     );
     assert_eq!(
-        row(json!({"id": "r", "scores": {}})).scores.as_deref(),
+        row(&json!({"id": "r", "scores": {}})).scores.as_deref(),
         Some("{}")
     );
 }
@@ -219,7 +219,7 @@ fn a_row_without_a_usable_id_or_of_another_task_is_left_out_and_counted() {
         (json!(7), "7".to_owned()),
         (json!(-7.5), "-7.5".to_owned()),
     ] {
-        assert_eq!(row(json!({"id": id})).result_id, expected);
+        assert_eq!(row(&json!({"id": id})).result_id, expected);
     }
     // Beyond a double, as it is written.
     let body = page_of(&json!([{"id": 7}])).to_string();
@@ -232,13 +232,13 @@ fn a_row_without_a_usable_id_or_of_another_task_is_left_out_and_counted() {
     .unwrap();
     assert_eq!(page.rows[0].result_id, digits);
     // A value that names no task.
-    row(json!({"id": "r", "task_id": ["another"]}));
+    row(&json!({"id": "r", "task_id": ["another"]}));
 }
 
 #[test]
 fn long_texts_are_cut_between_characters_and_nul_is_replaced() {
     let long = format!("x{}", "é".repeat(FIELD_MAX));
-    let kept = row(json!({
+    let kept = row(&json!({
         "id": "r", "company_name": "a\0b", "company_description": long, "new": {"k\0": ["\0", long]},
         "scores": {"s": {"explanation": long}},
     }));
@@ -275,7 +275,7 @@ fn the_longest_members_are_left_out_of_what_is_too_long_as_a_whole() {
         "scores".to_owned(),
         Value::Object(members.into_iter().collect()),
     );
-    let kept = row(Value::Object(of_row));
+    let kept = row(&Value::Object(of_row));
     let (scores, extra) = (kept.scores.expect("scores"), kept.extra.expect("extra"));
     assert!(scores.len() <= FIELD_MAX && extra.len() <= FIELD_MAX);
     // Each takes 60,000 bytes.
@@ -299,7 +299,7 @@ fn the_longest_members_are_left_out_of_what_is_too_long_as_a_whole() {
     for n in 0..30 {
         of_row[format!("{n}{}", "\u{1}".repeat(20_000))] = json!(n);
     }
-    let extra = row(of_row).extra.expect("extra");
+    let extra = row(&of_row).extra.expect("extra");
     assert!(
         extra.len() <= FIELD_MAX && extra.len() > FIELD_MAX / 2,
         "{}",
