@@ -197,9 +197,10 @@ pub fn rows(
         .boxed()
 }
 
+// `IN` reads the rows in the order of the table, which is faster than in that of the relevance.
 pub(super) const KEYS: &str = "SELECT DISTINCT score.key
-       FROM chosen CROSS JOIN results AS r ON r.rowid = chosen.id CROSS JOIN json_each(r.scores) AS score
-      WHERE typeof(score.key) = 'text'";
+       FROM results AS r CROSS JOIN json_each(r.scores) AS score
+      WHERE r.rowid IN (SELECT id FROM chosen) AND typeof(score.key) = 'text'";
 
 /// Returns the keys of the criteria in the scores of the chosen rows, sorted.
 ///

@@ -14,5 +14,6 @@ mod many_tasks;
 mod notify;
 mod owner;
 mod program;
+mod results;
 mod secrets;
 mod watch_width;
