@@ -47,6 +47,14 @@ pub enum Point {
     AnswerWritten,
     /// The same, committed.
     AnswerCommitted,
+    /// A page of results is about to be asked for.
+    ResultsBegins,
+    /// It was answered; the writer does not have the answer.
+    ResultsAnswered,
+    /// A page of results is written, and at the end of a reading what became of it; not committed.
+    ResultsWritten,
+    /// The same, committed.
+    ResultsCommitted,
     /// A batch of old history is removed; not committed.
     PruneWritten,
     /// The same, committed.

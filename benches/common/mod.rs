@@ -151,13 +151,30 @@ impl Standin {
 
     /// Adds tasks that run and never end, with the ids of [`name`].
     pub async fn add_running(&self, count: u32) {
+        self.add_running_from(0, count).await;
+    }
+
+    /// Does the same from this number on.
+    pub async fn add_running_from(&self, first: u32, count: u32) {
+        let running = serde_json::json!({
+            "desired_num_results": 1_000, "pool": 1_500, "fit_rate": 0.5,
+        });
+        self.add(first..first + count, &running).await;
+    }
+
+    /// Adds tasks that are done with this many results.
+    pub async fn add_done(&self, count: u32, results: u32) {
+        let done = serde_json::json!({ "results": results });
+        self.add(0..count, &done).await;
+    }
+
+    async fn add(&self, numbers: std::ops::Range<u32>, scenario: &serde_json::Value) {
         use futures_util::StreamExt as _;
         let url = format!("{}/_simulator/tasks", self.url);
-        futures_util::stream::iter(0..count)
+        futures_util::stream::iter(numbers)
             .for_each_concurrent(32, |n| {
-                let body = serde_json::json!({
-                    "id": name(n), "desired_num_results": 1_000, "pool": 1_500, "fit_rate": 0.5,
-                });
+                let mut body = scenario.clone();
+                body["id"] = name(n).into();
                 let request = self.client.post(&url).json(&body);
                 async move {
                     let answer = request.send().await.expect("an answer");
@@ -245,12 +262,15 @@ impl Place {
         execute(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)").await;
     }
 
-    /// Writes a config for a daemon on `service`; `more` are lines of `section.key = value`.
+    /// Writes a config for a daemon on `service`; `more` are lines of `section.key = value`. Results are read only if it says so.
     pub fn configure(&self, service: &str, more: &[&str]) {
         let mut text = format!(
             "api.base_url = {service:?}\ndatabase.path = \"{}\"\n",
             self.database().display()
         );
+        if !more.iter().any(|line| line.starts_with("results.keep")) {
+            text += "results.keep = false\n";
+        }
         for line in more {
             writeln!(text, "{line}").expect("writing to a string succeeds");
         }

@@ -2,14 +2,15 @@
 //! one with a thread for each core, as `#[tokio::main]` makes it, and one with a single thread, as growd has for its
 //! requests.
 //!
-//! Then, the cost of a page of the service's list.
+//! Then, the cost of a page of the service's list, and of results.
 //!
-//! `cargo bench --bench throughput` takes several minutes. With `-- still`, `-- move` or `-- pages` it runs one part. The stand-in is a process of its own. The daemon and the loops alternate, so that other load on the
+//! `cargo bench --bench throughput` takes several minutes. With `-- still`, `-- move`, `-- pages` or `-- results` it runs one part. The stand-in is a process of its own. The daemon and the loops alternate, so that other load on the
 //! machine affects all of them.
 
 #[path = "../common/mod.rs"]
 mod common;
 mod pages;
+mod results;
 
 use common::{Place, Standin, TOKEN, cpu_seconds, median, name, runtime};
 use serde::Deserialize;
@@ -34,10 +35,13 @@ fn main() {
         if hold {
             return for_a_profile().await;
         }
-        let parts = ["pages", "still", "move"];
+        let parts = ["pages", "results", "still", "move"];
         let is_wanted = |part: &str| has(part) || !parts.iter().any(|part| has(part));
         if is_wanted("pages") {
             pages::print().await;
+        }
+        if is_wanted("results") {
+            results::print().await;
         }
         if !["still", "move"].into_iter().any(is_wanted) {
             return;

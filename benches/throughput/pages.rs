@@ -10,7 +10,7 @@ use growd::core::plan::Reliance;
 use growd::daemon::supervision::health::Health;
 use growd::daemon::writer::{PageAnswer, StartedWriter, Writer};
 use growd::extruct::Client;
-use growd::store::{self, Mode};
+use growd::store::{self, Lock, Mode};
 use growd::token::Token;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -156,7 +156,8 @@ async fn read_all(place: &Place, url: &str) -> Vec<Round> {
     let token = Token::from_file_only(&file).expect("a token");
     let client = Client::new(&settings.api, token).expect("a client");
     let path = place.database();
-    let connection = store::open(&path, Mode::WriteExisting).await;
+    let lock = Lock::take(&path).await.expect("the lock");
+    let connection = store::open(&path, Mode::Daemon(&lock)).await;
     let (_drain, draining) = watch::channel(false);
     let StartedWriter { writer, .. } = Writer::start(
         connection.expect("a database"),

@@ -40,9 +40,9 @@ pub use self::{
     faults::{Chaos, Fault, Odds, On, Rule},
     options::{
         CapCounts, Desired, Excess, FailAt, Falls, Flags, ListOrder, ListShows, Options,
-        RefusalBody, Scenario, Scores, Semantics, Settings, Shape, WhileRunning,
+        RefusalBody, ResultsOrder, Scenario, Scores, Semantics, Settings, Shape, WhileRunning,
     },
     simulator::{Simulator, start},
-    state::{ListRequest, RequestEntry, RequestLog},
+    state::{PageRequest, RequestEntry, RequestLog},
     world::{LedgerEntry, RunEntry},
 };

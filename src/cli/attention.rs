@@ -2,6 +2,7 @@
 
 use super::output::{clean, relative};
 use crate::store::daemon::DaemonRow;
+use crate::store::kept::{self, UnreadableRow};
 use crate::store::overview::{self, QuietRow};
 use crate::store::{StoreError, disk, wal};
 use jiff::Timestamp;
@@ -18,37 +19,84 @@ pub struct Attention {
     pub text: String,
 }
 
-/// Largest number of quiet tasks that are listed one by one.
-const QUIET_MAX: u32 = 20;
+/// Largest number of tasks of a kind that are listed one by one.
+const LISTED_MAX: u32 = 20;
 
-/// Lists all conditions. `quiet` is the result of [`quiet`].
+/// Number of consecutive readings of results that failed, from which on an operator is to know: after ten minutes at least with
+/// the default delays.
+const UNREADABLE_FROM: u32 = 9;
+
+/// The tasks that need attention: at most one more of each kind than are listed.
+#[derive(Debug, Default)]
+pub struct SilentTasks {
+    quiet: Vec<QuietRow>,
+    unreadable: Vec<UnreadableRow>,
+}
+
+impl SilentTasks {
+    /// Reads them.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite reports.
+    pub async fn read(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
+        let limit = LISTED_MAX + 1;
+        Ok(Self {
+            quiet: overview::quiet(connection, limit).await?,
+            unreadable: kept::unreadable(connection, UNREADABLE_FROM, limit).await?,
+        })
+    }
+}
+
+/// Lists all conditions.
 pub fn list(
     database: &Path,
     daemon: &DaemonRow,
-    quiet: &[QuietRow],
+    tasks: &SilentTasks,
     now: Timestamp,
 ) -> Vec<Attention> {
-    let most = QUIET_MAX as usize;
-    let more = (quiet.len() > most).then(|| Attention {
-        kind: "quiet",
-        text: "more tasks are quiet: SELECT task_id FROM progress WHERE quiet_at IS NOT NULL"
-            .to_owned(),
-    });
+    let most = LISTED_MAX as usize;
+    let more = |kind, len: usize, text: &str| {
+        let text = text.to_owned();
+        (len > most).then_some(Attention { kind, text })
+    };
+    let SilentTasks { quiet, unreadable } = tasks;
+    let more_quiet = more(
+        "quiet",
+        quiet.len(),
+        "more tasks are quiet: SELECT task_id FROM progress WHERE quiet_at IS NOT NULL",
+    );
+    let more_unreadable = more(
+        "results",
+        unreadable.len(),
+        "the results of more tasks cannot be read: SELECT task_id, results_error FROM progress WHERE results_failures > 0",
+    );
     [wal_large(database), gate(daemon, now)]
         .into_iter()
         .flatten()
         .chain(quiet.iter().take(most).map(|row| is_quiet(row, now)))
-        .chain(more)
+        .chain(more_quiet)
+        .chain(
+            unreadable
+                .iter()
+                .take(most)
+                .map(|row| is_unreadable(row, now)),
+        )
+        .chain(more_unreadable)
         .collect()
 }
 
-/// Reads the quiet tasks for [`list`]: at most one more than are listed.
-///
-/// # Errors
-///
-/// What SQLite reports.
-pub async fn quiet(connection: &mut SqliteConnection) -> Result<Vec<QuietRow>, StoreError> {
-    overview::quiet(connection, QUIET_MAX + 1).await
+fn is_unreadable(row: &UnreadableRow, now: Timestamp) -> Attention {
+    Attention {
+        kind: "results",
+        text: format!(
+            "the results of {} cannot be read: {} ({} times in a row, next try {}); its growth is not affected",
+            clean(&row.task_id),
+            clean(&row.error),
+            row.failures,
+            relative(&row.next_at, now)
+        ),
+    }
 }
 
 fn is_quiet(row: &QuietRow, now: Timestamp) -> Attention {
@@ -118,7 +166,8 @@ mod tests {
         let mut connection = store::open(&database, Mode::Write).await.expect("opens");
         let now: Timestamp = "2026-11-24T12:00:00Z".parse().expect("a time");
         let row = daemon::read(&mut connection).await.expect("a row");
-        assert!(list(&database, &row, &[], now).is_empty());
+        let none = SilentTasks::default();
+        assert!(list(&database, &row, &none, now).is_empty());
         sqlx::query(
             "UPDATE daemon SET gate = 'payment_required', gate_reason = 'no credits', gate_until = '2026-11-24T12:05:00.000Z'",
         )
@@ -126,7 +175,7 @@ mod tests {
         .await
         .expect("an update");
         let row = daemon::read(&mut connection).await.expect("a row");
-        let found = list(&database, &row, &[], now);
+        let found = list(&database, &row, &none, now);
         let found: Vec<_> = found.iter().map(|one| (one.kind, &*one.text)).collect();
         let text = "gate payment_required (no credits), next try in 5 min";
         assert_eq!(found, [("gate", text)]);

@@ -6,7 +6,7 @@ use crate::config::{Settings, Source};
 use crate::daemon::supervision::signals::Signal;
 use crate::daemon::{self, ReloadError};
 use crate::store::tasks::{self, NewTask};
-use crate::store::{self, Mode, overview};
+use crate::store::{self, Mode, StoreError, kept, overview};
 use crate::token::{Token, TokenError};
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -17,16 +17,23 @@ use std::fs::DirBuilder;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
 
 /// Speed of the stand-in relative to the real service.
 const SPEED: f64 = 12.0;
 
+/// The longest time in which the results of all searches are read, so that the demo takes less than a minute.
+const READING_MAX: Duration = Duration::from_secs(30);
+
+/// Interval between checks whether they are read.
+const READING_CHECK: Duration = Duration::from_millis(250);
+
 /// Show growd at work, without an account
 ///
 /// Starts a local stand-in for the service, grows a handful of searches to their targets in under a minute with live
-/// progress, and prints the path of the database.
+/// progress, keeps the companies that they find, and prints the path of the database.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -52,8 +59,13 @@ impl Demo {
         let no_reload = || Err::<_, ReloadError>(TokenError::Missing.into());
         let mut daemon = tokio::spawn(daemon::serve(settings, token, inbox, no_reload));
         let interrupt = interrupted()?;
+        let followed = async {
+            watch::follow(&files.database, std::future::pending()).await?;
+            files.wait_for_results().await
+        };
         let ended_early = tokio::select! {
-            followed = watch::follow(&files.database, interrupt) => { followed?; None }
+            () = interrupt => None,
+            followed = followed => { followed?; None }
             ended = &mut daemon => Some(ended),
         };
         let _ = signals.send(Signal::Stop).await;
@@ -209,7 +221,22 @@ impl Files {
         Ok(settings)
     }
 
-    /// Prints the final table and example queries.
+    /// Waits until the results of each search are read, for [`READING_MAX`] at most.
+    async fn wait_for_results(&self) -> anyhow::Result<()> {
+        print_message("the searches have ended; growd reads the companies that they found");
+        let mut connection = store::open(&self.database, Mode::Read).await?;
+        let read = async {
+            while kept::is_unread(&mut connection).await? {
+                sleep(READING_CHECK).await;
+            }
+            Ok::<_, StoreError>(())
+        };
+        // Without all of them the summary says how many there are.
+        timeout(READING_MAX, read).await.unwrap_or(Ok(()))?;
+        Ok(())
+    }
+
+    /// Prints the final table, the way to the companies, and example queries.
     async fn print_summary(&self) -> anyhow::Result<()> {
         let mut connection = store::open(&self.database, Mode::Read).await?;
         let mut table = output::table(&["search", "state", "results", "requested", "why"]);
@@ -228,10 +255,20 @@ impl Files {
             ];
             output::add_row(&mut table, cells);
         }
+        drop(rows);
+        let companies = kept::companies(&mut connection).await?;
         let path = self.database.display();
         let mut out = std::io::stdout().lock();
         writeln!(out)?;
         output::write(&mut out, &table)?;
+        writeln!(
+            out,
+            "\n{companies} companies were found. Export them with:\n"
+        )?;
+        writeln!(
+            out,
+            "  growd --database {path} results --output companies.csv"
+        )?;
         writeln!(out, "\nThe database is {path}. Query it with:\n")?;
         writeln!(
             out,

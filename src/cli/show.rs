@@ -99,6 +99,7 @@ fn text(out: &mut impl Write, task: &Value) -> io::Result<()> {
             field("failures")
         )?;
     }
+    kept(out, task, &time("results_read_at"))?;
     section(
         out,
         "resumes",
@@ -140,6 +141,29 @@ fn text(out: &mut impl Write, task: &Value) -> io::Result<()> {
             ]
         },
     )
+}
+
+/// Writes how many results are kept, and why they cannot be read.
+fn kept(out: &mut impl Write, task: &Value, read_at: &str) -> io::Result<()> {
+    let field = |key: &str| display(&task[key]);
+    let gone = match task["results_gone"].as_i64() {
+        None | Some(0) => String::new(),
+        Some(gone) => format!(" ({gone} of them gone)"),
+    };
+    let read = match task["results_read_at"] {
+        Value::Null => "not read completely so far".to_owned(),
+        _ => format!("read {read_at}"),
+    };
+    writeln!(out, "kept       {}{gone}, {read}", field("results_kept"))?;
+    if !task["results_error"].is_null() {
+        writeln!(
+            out,
+            "unread     {} ({} in a row)",
+            field("results_error"),
+            field("results_failures")
+        )?;
+    }
+    Ok(())
 }
 
 fn section(

@@ -6,6 +6,7 @@ use super::{Context, Exit, tasks};
 use crate::core::since;
 use crate::daemon::HEARTBEAT;
 use crate::store::daemon::DaemonRow;
+use crate::store::kept::KeptCounts;
 use crate::store::overview::{self, OverviewRow, RowOrder};
 use crate::store::state_counts::StateCounts;
 use crate::store::{self, Lock, Mode, Text, daemon, ledger, time};
@@ -67,6 +68,8 @@ struct Summary {
     /// Whether a daemon runs; `None` if this user cannot see that.
     running: Option<bool>,
     counts: StateCounts,
+    kept: KeptCounts,
+    keep: bool,
     requested: i64,
     daily_limit: i64,
     now: Timestamp,
@@ -78,15 +81,17 @@ impl Status {
         let mut connection = store::open(context.database(), Mode::Read).await?;
         let now = Timestamp::now();
         let daemon = daemon::read(&mut connection).await?;
-        let quiet = attention::quiet(&mut connection).await?;
+        let silent = attention::SilentTasks::read(&mut connection).await?;
         let summary = Summary {
             attention: attention
                 .into_iter()
-                .chain(attention::list(context.database(), &daemon, &quiet, now))
+                .chain(attention::list(context.database(), &daemon, &silent, now))
                 .collect(),
             daemon,
             running: Lock::is_held(context.database()),
             counts: StateCounts::read(&mut connection).await?,
+            kept: KeptCounts::read(&mut connection).await?,
+            keep: context.settings.results.keep,
             requested: ledger::asked_within(&mut connection, ledger::DAY, now)
                 .await?
                 .0,
@@ -120,9 +125,10 @@ async fn json(
         .collect();
     write!(
         out,
-        "{{\"daemon\":{daemon},\"attention\":{},\"counts\":{},\"asked_24h\":{},\"daily_limit\":{},\"tasks\":[",
+        "{{\"daemon\":{daemon},\"attention\":{},\"counts\":{},\"results\":{},\"asked_24h\":{},\"daily_limit\":{},\"tasks\":[",
         serde_json::to_string(&summary.attention)?,
         serde_json::Value::Object(counts),
+        serde_json::to_string(&summary.kept)?,
         summary.requested,
         summary.daily_limit
     )?;
@@ -246,6 +252,7 @@ impl Summary {
         if !counts.is_empty() {
             lines.push(format!("tasks: {}", counts.join(", ")));
         }
+        lines.extend(self.kept_line());
         if self.daemon.requests > 0 {
             let requests = self.daemon.requests;
             lines.push(format!("requests to the service so far: {requests}"));
@@ -259,6 +266,23 @@ impl Summary {
             ),
         });
         lines
+    }
+
+    fn kept_line(&self) -> Option<String> {
+        let KeptCounts {
+            kept,
+            tasks,
+            read_at,
+        } = &self.kept;
+        let off = if self.keep {
+            ""
+        } else {
+            "; no more are read: results.keep is false"
+        };
+        let read_at = relative(read_at.as_deref()?, self.now);
+        Some(format!(
+            "results kept: {kept} (tasks read: {tasks}, the newest {read_at}){off}"
+        ))
     }
 
     fn daemon_line(&self) -> String {

@@ -5,6 +5,7 @@ use super::rate::GrowthRate;
 use super::status::LISTED_MAX;
 use super::{Context, Exit, interrupted};
 use crate::core::State;
+use crate::store::kept::KeptCounts;
 use crate::store::overview::{self, OverviewRow, RowOrder};
 use crate::store::state_counts::StateCounts;
 use crate::store::{self, Mode, Text, schema};
@@ -87,7 +88,10 @@ async fn show(connection: &mut SqliteConnection, view: &mut dyn View) -> anyhow:
     if counts.total() > LISTED_MAX {
         return show_some(connection, view, &counts, now).await;
     }
-    let mut totals = Totals::default();
+    let mut totals = Totals {
+        kept: KeptCounts::read(connection).await?.kept,
+        ..Totals::default()
+    };
     let mut rows = overview::rows(connection, None, RowOrder::Added);
     while let Some(row) = rows.try_next().await? {
         let ended = has_ended(&row);
@@ -97,7 +101,7 @@ async fn show(connection: &mut SqliteConnection, view: &mut dyn View) -> anyhow:
         totals.target = totals.target.saturating_add(row.target);
         view.task(&row, ended, now)?;
     }
-    view.summary(&totals.line(), totals.tasks);
+    view.summary(&totals.line());
     Ok(totals)
 }
 
@@ -121,10 +125,11 @@ async fn show_some(
         view.task(&row, false, now)?;
     }
     let tasks = usize::try_from(counts.total()).unwrap_or(usize::MAX);
-    view.summary(
-        &format!("{tasks} tasks in all: {}; `growd status`", counts.line()),
-        tasks,
-    );
+    let kept = KeptCounts::read(connection).await?.kept;
+    view.summary(&format!(
+        "{tasks} tasks in all: {}; {kept} results kept; `growd status`",
+        counts.line()
+    ));
     Ok(Totals {
         tasks,
         open: usize::from(overview::is_open(connection).await?),
@@ -145,13 +150,14 @@ struct Totals {
     open: usize,
     results: i64,
     target: i64,
+    kept: i64,
 }
 
 impl Totals {
     fn line(&self) -> String {
         format!(
-            "{} tasks in all, {} not ended, {} of {} results; `growd status` lists them",
-            self.tasks, self.open, self.results, self.target
+            "{} tasks in all, {} not ended, {} of {} results, {} of them kept; `growd status` lists them",
+            self.tasks, self.open, self.results, self.target, self.kept
         )
     }
 }
@@ -162,8 +168,8 @@ trait View: Send {
     fn begin(&mut self) {}
     /// Shows a task.
     fn task(&mut self, row: &OverviewRow, ended: bool, now: Timestamp) -> io::Result<()>;
-    /// Ends a refresh: shows a line about all `tasks`.
-    fn summary(&mut self, line: &str, tasks: usize);
+    /// Ends a refresh: shows a line about all tasks.
+    fn summary(&mut self, line: &str);
     /// Returns the tasks that are shown.
     fn shown(&self) -> Vec<Text>;
     /// Returns how many tasks can be shown.
@@ -214,10 +220,12 @@ impl View for Bars {
             }
             let length = u64::try_from(row.target).unwrap_or(0);
             let bar = ProgressBar::new(length).with_style(self.layout.style());
-            self.tasks.insert(
-                row.task_id.clone(),
-                (self.all.add(bar), GrowthRate::default()),
-            );
+            let bar = match &self.summary {
+                Some(summary) => self.all.insert_before(summary, bar),
+                None => self.all.add(bar),
+            };
+            self.tasks
+                .insert(row.task_id.clone(), (bar, GrowthRate::default()));
         }
         let Some((bar, rate)) = self.tasks.get_mut(&row.task_id) else {
             return Ok(());
@@ -236,19 +244,17 @@ impl View for Bars {
         Ok(())
     }
 
-    fn summary(&mut self, line: &str, tasks: usize) {
-        if tasks > self.tasks.len() {
-            let all = &self.all;
-            let bar = self.summary.get_or_insert_with(|| {
-                all.add(
-                    ProgressBar::no_length().with_style(
-                        ProgressStyle::with_template("{wide_msg}")
-                            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-                    ),
-                )
-            });
-            bar.set_message(line.to_owned());
-        }
+    fn summary(&mut self, line: &str) {
+        let all = &self.all;
+        let bar = self.summary.get_or_insert_with(|| {
+            all.add(
+                ProgressBar::no_length().with_style(
+                    ProgressStyle::with_template("{wide_msg}")
+                        .unwrap_or_else(|_| ProgressStyle::default_bar()),
+                ),
+            )
+        });
+        bar.set_message(line.to_owned());
     }
 
     fn shown(&self) -> Vec<Text> {
@@ -301,7 +307,7 @@ impl View for Lines {
         Ok(())
     }
 
-    fn summary(&mut self, _line: &str, _tasks: usize) {}
+    fn summary(&mut self, _line: &str) {}
 
     fn shown(&self) -> Vec<Text> {
         self.printed.keys().cloned().collect()

@@ -135,6 +135,8 @@ pub enum Event {
     },
     /// Pages of the service's list are read again.
     ListUsable {},
+    /// A task's results cannot be read, or some of them cannot be kept. Recorded once, until the error changes.
+    ResultsError { error: String },
     /// A task's id is not UTF-8 text.
     UnusableId { reason: String },
     /// What was learnt of a task cannot be stored.

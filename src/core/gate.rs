@@ -68,6 +68,9 @@ pub enum Request {
     Poll,
     /// `GET /v1/discovery_tasks`: polls many tasks.
     List,
+    /// `GET /v1/discovery_tasks/{id}/results`. Of the lowest priority: it is a probe only if no task is
+    /// to be polled.
+    Results,
     /// `POST /v1/discovery_tasks/{id}/resume`.
     Resume,
 }
@@ -100,6 +103,8 @@ pub struct Gate {
     pub reason: Option<String>,
     /// When the next probe may be sent; `None` while open.
     pub until: Option<Timestamp>,
+    /// The latest time that a 429 named since the gate was last open. Nothing is sent before it.
+    limited_until: Option<Timestamp>,
     /// Since when it is in this state. An answer to an older request does not change it.
     since: Timestamp,
     /// Failed probes, or 429s, in a row.
@@ -121,6 +126,7 @@ impl Gate {
             kind: Kind::Open,
             reason: None,
             until: None,
+            limited_until: None,
             since: now,
             attempts: 0,
             connect_failures: 0,
@@ -156,7 +162,8 @@ impl Gate {
     #[must_use]
     pub fn admits(&self, request: Request, now: Timestamp) -> Admission {
         let free = match (self.kind, request) {
-            (Kind::Open, _) | (Kind::PaymentRequired, Request::Poll | Request::List) => true,
+            (Kind::Open, _)
+            | (Kind::PaymentRequired, Request::Poll | Request::List | Request::Results) => true,
             (Kind::Unauthorized | Kind::RateLimited | Kind::Unreachable, _)
             | (Kind::PaymentRequired, Request::Resume) => false,
         };
@@ -189,7 +196,7 @@ impl Gate {
     /// Makes the next probe due now, except after a 429.
     pub fn probe_now(&mut self, now: Timestamp) {
         if self.until.is_some() && self.kind != Kind::RateLimited {
-            self.until = Some(now);
+            self.until = Some(now).max(self.limited_until);
         }
     }
 
@@ -200,6 +207,7 @@ impl Gate {
             Some(&mut self.since),
             Some(&mut self.reachable_since),
             self.until.as_mut(),
+            self.limited_until.as_mut(),
             unpaid_until,
         ];
         for at in counted.into_iter().flatten() {
@@ -250,7 +258,7 @@ impl Gate {
         let is_current = started_at >= self.since;
         if self.kind == Kind::Unauthorized && is_current {
             // A probe: if it does not open the gate, the next one comes an interval later.
-            self.until = Some(after(now, policy.probe_interval));
+            self.until = Some(after(now, policy.probe_interval)).max(self.limited_until);
         }
         match failure {
             Some(Failure::Unauthorized { .. }) => {
@@ -258,9 +266,11 @@ impl Gate {
                 self.close(Kind::Unauthorized, failure, is_current, now, wait);
             }
             // To a poll or the list only if `GET /v1/user` was not sent.
-            Some(Failure::PaymentRequired { .. } | Failure::Forbidden { .. }) => {
+            Some(Failure::PaymentRequired { .. } | Failure::Forbidden { .. })
+                if request != Request::Results =>
+            {
                 let kind = match request {
-                    Request::Poll | Request::List => Kind::Unauthorized,
+                    Request::Poll | Request::List | Request::Results => Kind::Unauthorized,
                     Request::Resume => Kind::PaymentRequired,
                 };
                 self.close(kind, failure, is_current, now, policy.probe_interval);
@@ -279,12 +289,15 @@ impl Gate {
                 Failure::Refused { .. } | Failure::NotFound { .. } | Failure::Unexpected { .. },
             ) if is_current => self.answered(request, failure, now),
             // The service is reachable, but this says nothing about the account.
-            Some(Failure::Unanswered { .. } | Failure::NotUnderstood { .. }) if is_current => {
-                match self.kind {
-                    Kind::Unreachable | Kind::RateLimited => self.reopen(now),
-                    Kind::Open | Kind::Unauthorized | Kind::PaymentRequired => {}
-                }
-            }
+            Some(
+                Failure::Unanswered { .. }
+                | Failure::NotUnderstood { .. }
+                | Failure::PaymentRequired { .. }
+                | Failure::Forbidden { .. },
+            ) if is_current => match self.kind {
+                Kind::Unreachable | Kind::RateLimited => self.reopen(now),
+                Kind::Open | Kind::Unauthorized | Kind::PaymentRequired => {}
+            },
             None | Some(_) => {}
         }
     }
@@ -300,7 +313,7 @@ impl Gate {
                 }),
             )
             | (Kind::Open, _, _)
-            | (Kind::PaymentRequired, Request::Poll | Request::List, _)
+            | (Kind::PaymentRequired, Request::Poll | Request::List | Request::Results, _)
             // The service rejected the task before it checked the payment.
             | (Kind::PaymentRequired, Request::Resume, Some(_)) => {}
             (
@@ -366,11 +379,14 @@ impl Gate {
             Kind::PaymentRequired => Some((self.reason.take(), self.until)),
             _ => self.unpaid.take(),
         };
+        let named = Some(after(now, wait)).filter(|_| kind == Kind::RateLimited);
+        let limited_until = self.limited_until.max(named);
         let is_same = self.kind == kind;
         *self = Self {
             kind,
             reason: failure.map(|failure| failure.detail().to_owned()),
-            until: Some(after(now, wait)).max(held),
+            until: Some(after(now, wait)).max(held).max(limited_until),
+            limited_until,
             since: if is_same && !is_current {
                 self.since
             } else {

@@ -5,8 +5,21 @@
 //! only a complete reading can show that a result is gone.
 
 use super::observation::{Observation, Status};
+use super::policy::Retry;
 use super::results::ResultsPage;
+use super::{after, pace};
+use jiff::Timestamp;
 use std::collections::HashSet;
+use std::time::Duration;
+
+/// The most rows of one reading.
+pub const ROWS_MAX: u64 = 100_000;
+
+/// The most pages of one reading. The service may return as few as one row a page.
+pub const PAGES_MAX: u32 = 10_000;
+
+/// Readings in a row that found the pages shifted before that is an error.
+pub const SHIFTS_MAX: i64 = 3;
 
 /// A reading in progress.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +28,8 @@ pub struct Reading {
     first: Option<(i64, Status)>,
     /// The rows that were read, including those that are left out.
     offset: u64,
+    /// The pages that were read.
+    pages: u32,
     /// The rows that are kept.
     ids: HashSet<String>,
 }
@@ -26,6 +41,8 @@ pub enum NextPage {
     Read,
     /// The reading is complete, with this number of different results.
     Complete(u64),
+    /// The pages end before `num_results`, which has changed not long ago: the service may not show all yet.
+    TooFew,
     /// The pages do not fit together, and why: start again later.
     Shifted(&'static str),
 }
@@ -35,7 +52,7 @@ pub enum NextPage {
 pub struct Expected {
     /// `num_results` of the observation.
     pub results: i64,
-    /// The observation is recent: a page that shows fewer results comes from before it.
+    /// The observation has changed not long ago: a page that shows fewer results comes from before it.
     pub is_recent: bool,
 }
 
@@ -64,12 +81,75 @@ impl Reading {
             }
         }
         self.offset += page.len as u64;
+        self.pages += 1;
         // A page can be shorter than asked for: the service may clamp the limit.
         let is_all = i64::try_from(self.offset).is_ok_and(|offset| offset >= *results);
-        if page.len == 0 || is_all {
+        let is_end = page.len == 0;
+        if is_all || (is_end && !expected.is_recent) {
             NextPage::Complete(self.ids.len() as u64)
+        } else if is_end {
+            NextPage::TooFew
+        } else if self.offset >= ROWS_MAX || self.pages >= PAGES_MAX {
+            NextPage::Shifted("the service shows more results than a task can have")
         } else {
             NextPage::Read
+        }
+    }
+}
+
+/// Why a reading ended before it was complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setback {
+    /// This says nothing of the task's results: the account is refused, or the service shows not all yet.
+    Passing,
+    /// The pages do not fit together.
+    Shifted(&'static str),
+    /// The results cannot be read, and why.
+    Failed(String),
+}
+
+/// When to read a task's results again after a [`Setback`], and what is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextReading {
+    /// The failures in a row: `progress.results_failures`.
+    pub failures: i64,
+    /// Not before this time: `progress.results_next_at`.
+    pub at: Timestamp,
+    /// The error to record; none keeps what is recorded.
+    pub error: Option<String>,
+}
+
+impl Setback {
+    /// Returns when to read again. `failures` is the number in a row before this one. `at_least` is the shortest delay; `jitter`
+    /// is in `0.0..1.0`.
+    ///
+    /// Pages of a task at which the service works shift all the time: that is no failure.
+    #[must_use]
+    pub fn next_reading(
+        self,
+        failures: i64,
+        is_running: bool,
+        at_least: Duration,
+        now: Timestamp,
+        retry: &Retry,
+        jitter: f64,
+    ) -> NextReading {
+        let counts = match self {
+            Self::Passing => false,
+            Self::Shifted(_) => !is_running,
+            Self::Failed(_) => true,
+        };
+        let failures = failures.max(0).saturating_add(i64::from(counts));
+        let delay = pace::retry_delay(failures, retry, jitter).max(at_least);
+        let error = match self {
+            Self::Shifted(why) if counts && failures >= SHIFTS_MAX => Some(why.to_owned()),
+            Self::Passing | Self::Shifted(_) => None,
+            Self::Failed(error) => Some(error),
+        };
+        NextReading {
+            failures,
+            at: after(now, delay),
+            error,
         }
     }
 }

@@ -150,6 +150,7 @@ pub async fn serve(
         health.clone(),
         settings.limits.concurrency,
         settings.policy,
+        settings.results,
     );
     let mut daemon = Daemon {
         settings,
@@ -181,7 +182,8 @@ pub async fn serve(
                 Some(Signal::Reload) => {
                     if let Some(client) = daemon.reload(&mut reload) {
                         let settings = &daemon.settings;
-                        scheduler.reconfigure(client, settings.limits.concurrency, settings.policy);
+                        let concurrency = settings.limits.concurrency;
+                        scheduler.reconfigure(client, concurrency, settings.policy, settings.results);
                     }
                 }
                 Some(Signal::Stop) | None => break,

@@ -2,9 +2,10 @@
 
 use super::error::{self, Request};
 use super::wire::{self, User};
-use super::{list, network, transport};
+use super::{list, network, results, transport};
 use crate::config::Api;
 use crate::core::list::ListPage;
+use crate::core::results::ResultsPage;
 use crate::core::{Failure, Observation, TaskId};
 use crate::token::{Token, TokenError};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
@@ -21,8 +22,8 @@ use url::Url;
 /// The longest body that is read, in bytes.
 const BODY_MAX: usize = 1024 * 1024;
 
-/// The longest page of the list that is read, in bytes.
-const LIST_BODY_MAX: usize = 16 * 1024 * 1024;
+/// The longest page of the list, or of a task's results, that is read, in bytes.
+const PAGE_BODY_MAX: usize = 16 * 1024 * 1024;
 
 /// Asks caches for a current answer.
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -184,6 +185,32 @@ impl Client {
         page.map_err(|failure| self.sanitized(failure))
     }
 
+    /// Reads a page of a task's results: `GET /v1/discovery_tasks/{id}/results`. Leaves out rows that cannot be kept. The page
+    /// can have fewer or more rows than `limit`: the service decides.
+    ///
+    /// # Errors
+    ///
+    /// The [`Failure`] of the answer. A body that [`read_results`](super::read_results) rejects or that is over 16 MiB is
+    /// [`Failure::NotUnderstood`].
+    pub async fn results(
+        &self,
+        id: &TaskId,
+        offset: u64,
+        limit: u32,
+    ) -> Result<ResultsPage, Failure> {
+        let segment = segment(id);
+        let mut url = self.url(format_args!("discovery_tasks/{segment}/results"));
+        url.set_query(Some(&format!("offset={offset}&limit={limit}")));
+        let request = self.http.get(url).header(CACHE_CONTROL, NO_CACHE);
+        let answer = self.send(Request::Results, request).await;
+        let page = answer.and_then(|answer| {
+            let clean = |text| self.redact(text);
+            let page = results::read_clean_results(&answer.body, id.as_str(), clean);
+            page.map_err(|error| answer.not_understood(error))
+        });
+        page.map_err(|failure| self.sanitized(failure))
+    }
+
     /// Asks for more results: `POST /v1/discovery_tasks/{id}/resume`. Sent at most once, on a new connection.
     pub async fn resume(&self, id: &TaskId, desired_new_results: i64) -> TaskAnswer {
         let segment = segment(id);
@@ -252,7 +279,7 @@ impl Client {
         let status = response.status();
         if status.is_success() {
             let body_max = match request {
-                Request::List => LIST_BODY_MAX,
+                Request::List | Request::Results => PAGE_BODY_MAX,
                 Request::Poll | Request::Resume | Request::User => BODY_MAX,
             };
             return match read(&mut response, body_max).await {

@@ -24,6 +24,8 @@ pub(super) enum Request {
     User,
     /// `GET /v1/discovery_tasks`.
     List,
+    /// `GET /v1/discovery_tasks/{id}/results`.
+    Results,
 }
 
 /// Classifies an answer other than 2xx. The detail is of any length: see [`clip`].
@@ -56,10 +58,12 @@ pub(super) fn from_answer(
             detail,
         },
         (402..=404 | 410, _) | (422, Request::Poll) if own.is_none() => unanswered(&detail, None),
-        (400, _) | (422, Request::Resume | Request::User | Request::List) => Failure::Refused {
-            status: code,
-            detail,
-        },
+        (400, _) | (422, Request::Resume | Request::User | Request::List | Request::Results) => {
+            Failure::Refused {
+                status: code,
+                detail,
+            }
+        }
         (403, _) if !own.is_some_and(asks_for_payment) => Failure::Forbidden { detail },
         (402 | 403, _) => Failure::PaymentRequired {
             status: code,
@@ -231,7 +235,7 @@ fn redirect(headers: &HeaderMap) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Request::{List, Poll, Resume, User};
+    use super::Request::{List, Poll, Results, Resume, User};
     use super::*;
     use crate::core::RetryAfter;
     use reqwest::header::{HeaderName, RETRY_AFTER};
@@ -249,7 +253,7 @@ mod tests {
         r#""detail""#,
     ];
 
-    const ALL: [Request; 4] = [Poll, Resume, User, List];
+    const ALL: [Request; 5] = [Poll, Resume, User, List, Results];
 
     fn answer(request: Request, code: u16, body: &str) -> Failure {
         let status = StatusCode::from_u16(code).unwrap();
@@ -285,7 +289,7 @@ mod tests {
     fn every_status_falls_into_its_row_of_the_table() {
         let any = [&FOREIGN[..], &[OWN]].concat();
         assert_rows(&[400], &ALL, &any, "Refused");
-        assert_rows(&[422], &[Resume, User, List], &any, "Refused");
+        assert_rows(&[422], &[Resume, User, List, Results], &any, "Refused");
         assert_rows(&[422], &[Poll], &[OWN], "NotFound");
         assert_rows(&[401], &ALL, &any, "Unauthorized");
         assert_rows(&[402], &ALL, &[OWN], "PaymentRequired");

@@ -4,7 +4,7 @@
 //!
 //! A request is sent at most once: no redirect is followed and nothing is resent. A paid request opens a new
 //! connection. The token goes to the configured host and nowhere else, and appears in no error. An answer is read up
-//! to 1 MiB (a page of the list: 16 MiB) and for as long as `api.timeout`, whatever the service sends.
+//! to 1 MiB (a page of the list or of results: 16 MiB) and for as long as `api.timeout`, whatever the service sends.
 //!
 //! # Assumptions
 //!
@@ -15,10 +15,12 @@ mod client;
 mod error;
 mod list;
 pub mod network;
+mod results;
 mod retry_after;
 mod transport;
 mod wire;
 
 pub use client::{Client, ClientError, TaskAnswer};
 pub use list::read_list;
+pub use results::read_results;
 pub use wire::{User, read_task};

@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for Count {
 }
 
 /// Returns the whole number that a double represents exactly.
-fn whole(number: f64) -> Option<i64> {
+pub(super) fn whole(number: f64) -> Option<i64> {
     /// `serde_json` without `float_roundtrip` may parse a larger number (from about 2^50) as a neighbouring one.
     const EXACT_MAX: f64 = 1e12;
     let is_one = number.is_sign_positive() && number.fract() == 0.0 && number <= EXACT_MAX;
@@ -145,8 +145,20 @@ pub(super) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_jso
 
 /// Parses JSON as [`read_json`] does, but accepts no byte order mark.
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
+    parse_borrowed(text, &mut Vec::new())
+}
+
+/// Parses JSON as [`parse`] does. The value can borrow from `text`, or from `changed`, which receives a text without control
+/// characters.
+pub(super) fn parse_borrowed<'a, T: Deserialize<'a>>(
+    text: &'a [u8],
+    changed: &'a mut Vec<u8>,
+) -> Result<T, serde_json::Error> {
     serde_json::from_slice(text).or_else(|error| match without_controls(text) {
-        Some(text) => serde_json::from_slice(&text),
+        Some(text) => {
+            *changed = text;
+            serde_json::from_slice(changed)
+        }
         None => Err(error),
     })
 }

@@ -1,63 +1,55 @@
 //! `samples` and `events`: the history for people, pruned by age in small batches.
 
-use super::{StoreError, rows, time};
+use super::rows::{ROWS, Statement};
+use super::{StoreError, time};
 use crate::core::TaskId;
 use crate::core::event::Event;
 use crate::core::observation::Observation;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
-use std::sync::LazyLock;
 
 /// The most rows of one table that one call of [`prune`] removes, so that it does not hold up the writer.
 pub const PRUNE_BATCH: u32 = 500;
 
-macro_rules! add_samples {
+macro_rules! samples {
     () => {
-        "INSERT INTO samples (task_id, at, desired_num_results, num_results_discovered, num_results_enriched,
-                              num_results_evaluated, num_results) "
+        "samples (task_id, at, desired_num_results, num_results_discovered, num_results_enriched,
+                  num_results_evaluated, num_results) "
     };
 }
 
-pub(super) const ADD_SAMPLE: &str = concat!(add_samples!(), "VALUES (?, ?, ?, ?, ?, ?, ?)");
-
-/// Adds [`ROWS`](rows::ROWS) samples. A row without an id is none.
-pub(super) static ADD_SAMPLES: LazyLock<String> = LazyLock::new(|| {
-    let rows = rows::values(7);
-    format!(
-        concat!(
-            add_samples!(),
-            "SELECT * FROM ({}) WHERE column1 IS NOT NULL"
-        ),
-        rows
-    )
-});
+/// A row without an id is none.
+pub(super) static ADD_SAMPLES: Statement = Statement::new(
+    concat!("INSERT INTO ", samples!(), "VALUES (?, ?, ?, ?, ?, ?, ?)"),
+    concat!(
+        "INSERT OR FAIL INTO ",
+        samples!(),
+        "SELECT * FROM (VALUES) WHERE column1 IS NOT NULL"
+    ),
+    7,
+);
 
 /// Writes the counters of many tasks as they were observed.
 ///
 /// # Errors
 ///
-/// What SQLite says.
+/// What SQLite says. The transaction is then to be rolled back: some samples may be written.
 pub async fn add_samples(
     connection: &mut SqliteConnection,
     samples: &[(&TaskId, Timestamp, &Observation)],
 ) -> Result<(), StoreError> {
-    for samples in samples.chunks(rows::ROWS) {
-        let sql = match samples {
-            [_] => ADD_SAMPLE,
-            _ => ADD_SAMPLES.as_str(),
-        };
-        let insert = samples
-            .iter()
-            .fold(sqlx::query(sql), |query, (id, at, seen)| {
-                query
-                    .bind(id.as_str())
-                    .bind(time::to_text(*at))
-                    .bind(seen.desired)
-                    .bind(seen.discovered)
-                    .bind(seen.enriched)
-                    .bind(seen.evaluated)
-                    .bind(seen.results)
-            });
+    for samples in samples.chunks(ROWS) {
+        let query = sqlx::query(ADD_SAMPLES.sql(samples.len()));
+        let insert = samples.iter().fold(query, |query, (id, at, seen)| {
+            query
+                .bind(id.as_str())
+                .bind(time::to_text(*at))
+                .bind(seen.desired)
+                .bind(seen.discovered)
+                .bind(seen.enriched)
+                .bind(seen.evaluated)
+                .bind(seen.results)
+        });
         insert.execute(&mut *connection).await?;
     }
     Ok(())

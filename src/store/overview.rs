@@ -194,6 +194,10 @@ pub(super) const SHOW: &str = "SELECT json_object(
             'query', p.query, 'polls', p.polls, 'failures', p.failures, 'last_error', p.last_error,
             'polled_at', p.polled_at, 'polled_alone_at', p.polled_alone_at, 'changed_at', p.changed_at, 'next_poll_at', p.next_poll_at,
             'stalled', p.stalled,
+            'results_read', p.results_read, 'results_read_at', p.results_read_at,
+            'results_failures', p.results_failures, 'results_error', p.results_error,
+            'results_kept', (SELECT count(*) FROM results k WHERE k.task_id = t.task_id),
+            'results_gone', (SELECT count(*) FROM results k WHERE k.task_id = t.task_id AND k.gone_at IS NOT NULL),
             'resumes', (SELECT json_group_array(json_object(
                     'id', r.id, 'requested', r.requested, 'baseline_desired', r.baseline_desired,
                     'baseline_results', r.baseline_results, 'state', r.state, 'http_status', r.http_status,

@@ -67,8 +67,9 @@ pub async fn open(path: &Path, mode: Mode<'_>) -> Result<SqliteConnection, Store
         pragma(&mut connection, "PRAGMA cache_size = -256").await?;
     }
     if matches!(mode, Mode::Daemon(_)) {
-        // The pages that many polls share fit: the inner pages, and the ends of the queues.
-        pragma(&mut connection, "PRAGMA cache_size = -896").await?;
+        // The pages that many polls share fit: the inner pages, the ends of the queues, and for 10,000 tasks most of what
+        // an entry of the list is looked up by.
+        pragma(&mut connection, "PRAGMA cache_size = -2000").await?;
         // The journal that undoes a failed statement within a batch is small.
         pragma(&mut connection, "PRAGMA temp_store = MEMORY").await?;
         disk::limit_log(&mut connection, path).await?;

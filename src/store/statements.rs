@@ -1,7 +1,9 @@
 //! The statements of the daemon and the commands, so that a test can check the query plan of each.
 
+use super::rows::ROWS;
 use super::{
-    companies, daemon, history, ledger, load, overview, progress, reschedule, save, tasks, values,
+    companies, daemon, history, kept, ledger, load, overview, progress, reschedule, results, save,
+    tasks, values,
 };
 
 /// Returns each statement with its name.
@@ -33,16 +35,21 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("ledger::ASKED_WITHIN", ledger::ASKED_WITHIN),
         ("ledger::FORBIDDEN_ALONE", ledger::FORBIDDEN_ALONE),
         ("ledger::RESTART_SETTLING", ledger::RESTART_SETTLING),
-        ("save::UPDATE", save::UPDATE),
-        ("save::UPDATE_MANY", &save::UPDATE_MANY),
-        ("save::UPDATE_SEEN_AGAIN", save::UPDATE_SEEN_AGAIN),
-        (
-            "save::UPDATE_MANY_SEEN_AGAIN",
-            &save::UPDATE_MANY_SEEN_AGAIN,
-        ),
         ("save::UPDATE_STATE", save::UPDATE_STATE),
-        ("history::ADD_SAMPLE", history::ADD_SAMPLE),
-        ("history::ADD_SAMPLES", &history::ADD_SAMPLES),
+        ("history::ADD_SAMPLES", history::ADD_SAMPLES.sql(1)),
+        ("history::ADD_SAMPLES, many", history::ADD_SAMPLES.sql(ROWS)),
+        ("results::UNREAD", results::UNREAD),
+        ("results::RUNNING", results::RUNNING),
+        ("results::NEXT_UNREAD", results::NEXT_UNREAD),
+        ("results::UPSERT", &results::UPSERT),
+        ("results::MARK_GONE", results::MARK_GONE),
+        ("results::COMPLETE", results::COMPLETE),
+        ("results::ATTEMPTS", results::ATTEMPTS),
+        ("results::POSTPONE", results::POSTPONE),
+        (
+            "results::READ_POSTPONED_TOO_LONG",
+            results::READ_POSTPONED_TOO_LONG,
+        ),
         ("history::ADD_EVENT", history::ADD_EVENT),
         ("history::PRUNE_SAMPLES", history::PRUNE_SAMPLES),
         ("history::PRUNE_EVENTS", history::PRUNE_EVENTS),
@@ -84,7 +91,12 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("companies::ANY_READ", companies::ANY_READ),
         ("companies::ANY_READ_OF", companies::ANY_READ_OF),
         ("companies::DELETE", companies::DELETE),
+        ("kept::COUNTS", kept::COUNTS),
+        ("kept::UNREADABLE", kept::UNREADABLE),
+        ("kept::IS_UNREAD", kept::IS_UNREAD),
+        ("kept::COMPANIES", kept::COMPANIES),
     ];
+    all.extend(save::statements());
     all.extend(
         companies::CHOOSE
             .iter()

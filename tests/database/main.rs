@@ -3,15 +3,18 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod company_queries;
 mod database_trouble;
 mod hostile_database;
 mod hostile_sql;
 mod log_size;
 mod migrations;
 mod pace_memory;
+mod pages;
 mod query_plans;
 mod queues;
 mod read_only;
+mod results_store;
 mod schema_doc;
 mod second_daemon;
 mod task_ids;

@@ -1,6 +1,9 @@
 //! A database of each released schema is migrated and keeps its content.
 
+use crate::support::Bench;
+use growd::core::TaskId;
 use growd::store::{self, Mode, schema};
+use growd_simulator::Scenario;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -238,4 +241,106 @@ async fn a_database_from_before_requests_were_counted_begins_at_none() {
         refused.to_string().contains("requests_is_count"),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn progress_keeps_its_values_and_follows_the_order_in_which_tasks_were_added() {
+    const ALL: &str = "SELECT json_array(task_id, state, reason, status, is_exhausted, desired_num_results,
+            num_results_discovered, num_results_enriched, num_results_evaluated, num_results, query, polls, failures,
+            last_error, polled_at, changed_at, next_poll_at, best_results, stalled, forgiven, run_started_at, run_results,
+            pace, waste_requested, waste_brought, absences, absent_since, quiet_at, queue, polled_alone_at,
+            results_read, results_read_at, results_counters, results_next_at, results_failures, results_error)
+        FROM progress ORDER BY task_id";
+    let migrations = migrations();
+    let orders = |file: &PathBuf| file.to_string_lossy().contains("order_progress_by_age");
+    let before = migrations.iter().position(orders).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("growd.db");
+    let mut connection = older(&path, &migrations[..before]).await;
+    sqlx::raw_sql(
+        "INSERT INTO tasks (task_id, target, created_at) VALUES
+             ('b', 100, '2026-11-24T02:22:00.000Z'), ('a', 100, '2026-11-24T02:23:00.000Z'),
+             ('c', 100, '2026-11-24T02:21:00.000Z');
+         -- A value of its own in each column of one task.
+         UPDATE progress
+            SET state = 'growing', reason = 'r', status = 's', is_exhausted = 0, desired_num_results = 1,
+                num_results_discovered = 2, num_results_enriched = 3, num_results_evaluated = 4, num_results = 5,
+                query = 'q', polls = 6, failures = 7, last_error = 'e', polled_at = 't1', changed_at = 't2',
+                next_poll_at = 't3', best_results = 8, stalled = 9, forgiven = 10, run_started_at = 't4', run_results = 11,
+                pace = 'p', waste_requested = 12, waste_brought = 13, absences = 14, absent_since = 't5', quiet_at = 't6',
+                queue = 'limit', polled_alone_at = 't7', results_read = 15, results_read_at = 't8', results_counters = 'c',
+                results_next_at = 't9', results_failures = 16, results_error = 'f'
+          WHERE task_id = 'a';
+         INSERT INTO progress (task_id) VALUES ('of no task');",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    let values = texts(&mut connection, ALL).await;
+    connection.close().await.unwrap();
+
+    let mut connection = store::open(&path, Mode::Write).await.unwrap();
+    assert_eq!(texts(&mut connection, ALL).await, values);
+    let order = texts(
+        &mut connection,
+        "SELECT task_id FROM progress ORDER BY rowid",
+    )
+    .await;
+    assert_eq!(order, ["of no task", "c", "b", "a"]);
+    // The triggers on it are there.
+    for sql in [
+        "DELETE FROM progress WHERE task_id IN ('b', 'of no task')",
+        "INSERT INTO progress (task_id, next_poll_at) VALUES ('of no other task', 't')",
+    ] {
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    }
+    let kept = texts(
+        &mut connection,
+        "SELECT concat_ws(' ', task_id, next_poll_at IS NOT NULL) FROM progress ORDER BY rowid",
+    )
+    .await;
+    assert_eq!(kept, ["c 1", "a 1", "b 1", "of no other task 0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_of_tasks_that_ended_before_results_were_kept_are_read() {
+    let migrations = migrations();
+    let keeps = |file: &PathBuf| file.to_string_lossy().contains("keep_results");
+    let before = migrations.iter().position(keeps).unwrap();
+    let mut bench = Bench::new().await;
+    bench.keep_results(100);
+    let mut connection = older(&bench.settings.database, &migrations[..before]).await;
+    let mut ids: Vec<TaskId> = Vec::new();
+    for state in ["reached", "exhausted", "failed", "refused"] {
+        let id = bench.service.add_task(&Scenario::exhausted(130));
+        let status = if state == "failed" { "failed" } else { "done" };
+        sqlx::query("INSERT INTO tasks (task_id, target) VALUES (?, 100)")
+            .bind(&id)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        sqlx::query(
+            "UPDATE progress SET state = ?2, status = ?3, num_results = 130, num_results_evaluated = 130,
+                    num_results_enriched = 130, num_results_discovered = 130, desired_num_results = 130,
+                    changed_at = '2026-11-24T02:22:00.123Z', next_poll_at = NULL WHERE task_id = ?1",
+        )
+        .bind(&id)
+        .bind(state)
+        .bind(status)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+        ids.push(id.parse().unwrap());
+    }
+    connection.close().await.unwrap();
+    bench.start();
+    bench.until_all_read().await;
+    for id in &ids {
+        assert_eq!(bench.kept(id).await.len(), 130);
+        bench.assert_kept(id).await;
+    }
+    bench.stop().await;
+    // Nothing else was asked for.
+    let polls: i64 = bench.value("SELECT sum(polls) FROM progress").await;
+    assert_eq!(polls, 0);
 }

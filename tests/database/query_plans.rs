@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
 /// Statements that may scan, and the table: an operator asked for all rows, or they seldom read a small index.
-const MAY_SCAN: [(&str, &str); 17] = [
+const MAY_SCAN: [(&str, &str); 20] = [
     ("overview::ROWS_ADDED", "SCAN t"),
     ("overview::ROWS", "SCAN t"),
     (
@@ -18,6 +18,19 @@ const MAY_SCAN: [(&str, &str); 17] = [
         "SCAN progress USING COVERING INDEX progress_state",
     ),
     ("overview::COUNTS", "SCAN t USING INDEX tasks_paused"),
+    (
+        "kept::COUNTS",
+        "SCAN progress USING COVERING INDEX progress_read",
+    ),
+    (
+        "kept::COMPANIES",
+        "SCAN results USING COVERING INDEX results_by_company",
+    ),
+    // Only the demo runs it.
+    (
+        "kept::IS_UNREAD",
+        "SCAN progress USING INDEX progress_unread",
+    ),
     // `growd check` reads every row.
     ("values::FIND", "SCAN tasks"),
     ("values::FIND", "SCAN resumes"),
@@ -25,7 +38,10 @@ const MAY_SCAN: [(&str, &str); 17] = [
     ("values::FIND", "SCAN daemon"),
     ("values::FIND_OF_TASK", "SCAN daemon"),
     // `growd results` without a task prints every row.
-    ("companies::CHOOSE", "SCAN r"),
+    (
+        "companies::CHOOSE",
+        "SCAN r USING COVERING INDEX results_by_company",
+    ),
     ("companies::ROWS", "SCAN chosen"),
     ("companies::KEYS", "SCAN chosen"),
     ("companies::KEYS", "SCAN score VIRTUAL TABLE"),
@@ -35,17 +51,28 @@ const MAY_SCAN: [(&str, &str); 17] = [
 ];
 
 /// Statements that may sort: a few rows, or rows that an operator asked for.
-const MAY_SORT: [&str; 5] = [
+const MAY_SORT: [&str; 6] = [
     "overview::ROWS_ADDED",
     "overview::COUNTS",
     "overview::SHOW",
     "companies::CHOOSE",
     "companies::KEYS",
+    "kept::COMPANIES",
 ];
 
 /// Returns whether a step scans bound rows or the result of a subquery, and not a table of the database.
 fn is_no_table(step: &str) -> bool {
-    const NAMES: [&str; 6] = ["wanted", "json_each", "named", "new", "paused", "e"];
+    const NAMES: [&str; 9] = [
+        "wanted",
+        "json_each",
+        "named",
+        "new",
+        "paused",
+        "e",
+        "best",
+        "counted",
+        "part",
+    ];
     let of = step.trim_start_matches("SCAN ");
     let name = of.split(' ').next().unwrap_or_default();
     NAMES.contains(&name)
@@ -72,7 +99,7 @@ async fn database() -> (SqliteConnection, tempfile::TempDir) {
         .iter()
         .find(|(name, _)| *name == "companies::CREATE")
         .unwrap();
-    sqlx::query(sql).execute(&mut connection).await.unwrap();
+    sqlx::query(*sql).execute(&mut connection).await.unwrap();
     (connection, dir)
 }
 
@@ -108,7 +135,7 @@ async fn due_tasks_are_read_from_their_index_in_its_order() {
 }
 
 /// The files with statements of the daemon and the commands.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 12] = [
     ("reschedule", include_str!("../../src/store/reschedule.rs")),
     ("progress", include_str!("../../src/store/progress.rs")),
     ("load", include_str!("../../src/store/load.rs")),
@@ -117,6 +144,8 @@ const FILES: [(&str, &str); 10] = [
     ("daemon", include_str!("../../src/store/daemon.rs")),
     ("tasks", include_str!("../../src/store/tasks.rs")),
     ("overview", include_str!("../../src/store/overview.rs")),
+    ("kept", include_str!("../../src/store/kept.rs")),
+    ("results", include_str!("../../src/store/results.rs")),
     ("save", include_str!("../../src/store/save.rs")),
     ("companies", include_str!("../../src/store/companies.rs")),
 ];
@@ -170,4 +199,29 @@ async fn unscheduled_tasks_are_found_by_their_index() {
         plan[0].starts_with("SEARCH progress USING INDEX progress_idle (state=?)"),
         "{plan:?}"
     );
+}
+
+#[tokio::test]
+async fn unread_tasks_are_read_from_their_index_in_its_order() {
+    let (mut connection, _dir) = database().await;
+    for (name, sql) in statements::all() {
+        let first = match name {
+            "results::UNREAD" => {
+                "SEARCH progress USING INDEX progress_unread ((results_next_at,task_id)>(?,?) AND results_next_at<?)"
+            }
+            "results::RUNNING" => {
+                "SEARCH progress USING INDEX progress_state (state=? AND task_id>?)"
+            }
+            "kept::UNREADABLE" => "SEARCH progress USING INDEX progress_unread (results_next_at>?)",
+            "results::NEXT_UNREAD" => {
+                "SEARCH progress USING INDEX progress_unread (results_next_at>?)"
+            }
+            "results::READ_POSTPONED_TOO_LONG" => {
+                "SEARCH progress USING INDEX progress_unread (results_next_at>?)"
+            }
+            _ => continue,
+        };
+        let plan = plan(&mut connection, sql).await;
+        assert!(plan.iter().any(|step| step == first), "{name}: {plan:#?}");
+    }
 }

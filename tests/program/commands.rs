@@ -551,6 +551,27 @@ fn the_demo_grows_five_searches_to_five_ends_and_names_its_database() {
         .lines()
         .filter(|line| line.trim().starts_with("sqlite3 -box "));
     assert_eq!(said.count(), 2, "{out}");
+    let companies = out
+        .lines()
+        .find_map(|line| line.strip_suffix(" companies were found. Export them with:"));
+    let companies: usize = companies.expect("the number").parse().unwrap();
+    let found: usize = 100 + 150 + 250;
+    assert!(companies > found, "{out}");
+    let export = format!(
+        "  growd --database {} results --output companies.csv",
+        database.display()
+    );
+    assert!(out.lines().any(|line| line == export), "{out}");
+    let status = ["status", "--json", "--database", database.to_str().unwrap()];
+    let output = Command::new(env!("CARGO_BIN_EXE_growd"))
+        .args(status)
+        .env_clear()
+        .output()
+        .unwrap();
+    let (status, _) = checked(&status, output, 0);
+    let kept = &json(&status)["results"];
+    assert_eq!(kept["tasks"], 5, "{kept}");
+    assert!(kept["kept"].as_u64().unwrap() >= companies as u64, "{kept}");
     let (_, err) = checked(&arguments, demo(), 1);
     assert!(err.contains("exists"), "{err}");
 }

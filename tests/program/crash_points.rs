@@ -1,5 +1,5 @@
 //! The program is killed between any two effects: each resume takes effect at most once, each one that did is in the
-//! ledger, and each task reaches its right end.
+//! ledger, each task reaches its right end, and its results are those of the service, once each.
 //!
 //! The program kills itself by SIGKILL at a crash point (`src/crash.rs`). It is then started again and runs until all
 //! tasks have ended. Its ledger is compared with that of the stand-in.
@@ -70,6 +70,11 @@ impl Case {
                 at(2, Some(Fault::LostAfter)),
                 at(2, Some(Fault::LostBefore)),
             ],
+            // The first page, and a later one: the end of a reading.
+            Point::ResultsBegins
+            | Point::ResultsAnswered
+            | Point::ResultsWritten
+            | Point::ResultsCommitted => vec![plain.clone(), at(2, None), at(7, None)],
             Point::ReloadRead | Point::ReloadAdopted => vec![Self {
                 act: Trigger::Reload,
                 ..plain
@@ -146,6 +151,7 @@ async fn bench() -> Bench {
             ("growth.settle", r#""1s""#),
             ("growth.task_cap", "100"),
             ("history.keep", r#""1h""#),
+            ("results.page", "20"),
         ],
     );
     bench
@@ -167,12 +173,14 @@ async fn continues(bench: &Bench, begun: &[(String, &'static str)], when: &str) 
     bench.service.clear_script();
     let mut daemon = Daemon::start(bench);
     bench.until_all_ended().await;
+    bench.until_all_read().await;
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await, Some(0), "{when}: {}", daemon.logged());
     bench.assert_ledgers_agree().await;
     for (id, state) in begun {
         let ended = bench.state(&id.parse().unwrap()).await;
         assert_eq!(&ended, state, "{when}: {}", bench.dump().await);
+        bench.assert_kept(&id.parse().unwrap()).await;
     }
 }
 

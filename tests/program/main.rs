@@ -7,6 +7,7 @@ mod clock;
 mod commands;
 mod crash_points;
 mod hostile_config;
+mod kept_results;
 mod kill;
 mod logs;
 mod manual;

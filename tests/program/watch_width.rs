@@ -48,6 +48,9 @@ async fn each_line_of_watch_stays_in_its_row_of_a_narrow_terminal() {
         .await;
     bench.start();
     bench.until_all_ended().await;
+    bench
+        .execute("UPDATE progress SET results_read = 20, results_read_at = polled_at")
+        .await;
     let watch = growd(&bench, &["watch"]);
     let words: Vec<_> = std::iter::once(watch.get_program())
         .chain(watch.get_args())
@@ -70,6 +73,9 @@ async fn each_line_of_watch_stays_in_its_row_of_a_narrow_terminal() {
         let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
         assert!(shown.contains("exhausted"), "{columns}: {shown}");
         assert!(shown.contains("12 tasks in all"), "{columns}: {shown}");
+        if columns == 80 {
+            assert!(shown.contains(" 240 of them kept"), "{shown}");
+        }
         for row in rows(&shown, columns) {
             let begins_well = row.starts_with("search ") || row.starts_with("12 tasks in all");
             assert!(

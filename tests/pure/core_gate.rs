@@ -57,6 +57,10 @@ fn payment() -> Failure {
     }
 }
 
+fn forbidden() -> Failure {
+    Failure::Forbidden { detail: detail() }
+}
+
 fn rate_limited(seconds: Option<u64>) -> Failure {
     Failure::RateLimited {
         detail: detail(),
@@ -109,6 +113,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     let request = prop_oneof![
         Just(Request::Poll),
         Just(Request::List),
+        Just(Request::Results),
         Just(Request::Resume)
     ];
     let op = prop_oneof![
@@ -169,10 +174,15 @@ impl World {
     fn begin(&mut self, request: Request) -> Checked {
         let admission = self.gate.admits(request, self.now);
         let is_free = match (self.gate.kind, request) {
-            (Kind::Open, _) | (Kind::PaymentRequired, Request::Poll | Request::List) => true,
+            (Kind::Open, _)
+            | (Kind::PaymentRequired, Request::Poll | Request::List | Request::Results) => true,
             (_, _) => false,
         };
         prop_assert_eq!(admission == Admission::Free, is_free);
+        if request == Request::Results && !is_free {
+            // Results are never a probe.
+            return Ok(());
+        }
         if let Admission::Wait(until) = admission {
             prop_assert!(until > self.now);
             prop_assert!(since(self.now, until) <= RETRY_AFTER_MAX);
@@ -200,10 +210,17 @@ impl World {
         started_at: Timestamp,
     ) -> Checked {
         let before = self.gate.kind;
+        let is_refused = matches!(
+            failure,
+            Some(Failure::PaymentRequired { .. } | Failure::Forbidden { .. })
+        );
         self.gate
             .learn(request, failure, started_at, self.now, &policy(), 0.5);
         let is_open = self.gate.kind == Kind::Open;
         prop_assert_eq!(self.gate.until.is_none(), is_open);
+        if request == Request::Results && is_refused {
+            prop_assert_eq!(self.gate.kind, before, "results hold up nothing else");
+        }
         let holds_all = |kind| !matches!(kind, Kind::Open | Kind::PaymentRequired);
         if holds_all(before) && !holds_all(self.gate.kind) || before != Kind::Open && is_open {
             prop_assert!(started_at >= self.closed_at, "opened by an old answer");
@@ -266,6 +283,65 @@ fn the_gate_makes_no_difference_between_a_poll_and_the_list() {
         }
         Ok(())
     });
+}
+
+/// A later answer with another reason does not shorten the time that a 429 named.
+#[test]
+fn the_time_of_a_429_outlasts_the_answers_to_other_requests() {
+    for (failure, probe) in [(unauthorized(), 301), (rate_limited(Some(5)), 65)] {
+        let mut gate = Gate::open(start());
+        learn(&mut gate, Some(&rate_limited(Some(60))), at(2), at(3));
+        assert_eq!(gate.admits(Request::Poll, at(64)), Admission::Probe);
+        gate.probe_sent(at(64), &policy());
+        // The answer to a request from before the first 429.
+        learn(&mut gate, Some(&rate_limited(Some(1_000))), at(1), at(65));
+        learn(&mut gate, Some(&failure), at(64), at(66));
+        let until = Admission::Wait(at(1_065));
+        assert_eq!(gate.admits(Request::Poll, at(66 + probe)), until);
+        gate.probe_now(at(67));
+        assert_eq!(gate.admits(Request::Poll, at(67)), until);
+        assert_eq!(gate.admits(Request::Poll, at(1_065)), Admission::Probe);
+    }
+}
+
+/// A refusal of the results concerns the results only. A token that is refused, and a 429, concern every request.
+#[test]
+fn only_what_concerns_every_request_closes_the_gate_by_an_answer_to_results() {
+    for (failure, expected) in [
+        (payment(), Kind::Open),
+        (forbidden(), Kind::Open),
+        (refused(), Kind::Open),
+        (unanswered(), Kind::Open),
+        (unauthorized(), Kind::Unauthorized),
+        (rate_limited(None), Kind::RateLimited),
+    ] {
+        let mut gate = Gate::open(start());
+        let answer = Some(&failure);
+        gate.learn(Request::Results, answer, at(1), at(2), &policy(), 0.0);
+        assert_eq!(gate.kind, expected, "{failure:?}");
+    }
+    // That they can be read does not say that the account can pay.
+    let mut gate = Gate::open(start());
+    gate.learn(
+        Request::Resume,
+        Some(&payment()),
+        at(1),
+        at(2),
+        &policy(),
+        0.0,
+    );
+    let owing = gate.clone();
+    for failure in [None, Some(payment()), Some(forbidden()), Some(refused())] {
+        gate.learn(
+            Request::Results,
+            failure.as_ref(),
+            at(3),
+            at(4),
+            &policy(),
+            0.0,
+        );
+        assert_eq!(gate, owing, "{failure:?}");
+    }
 }
 
 /// Once the service accepts the account again, the gate opens with the next probe, which comes within the longest wait.

@@ -1,9 +1,8 @@
 //! What an entry of the list does to its task, whatever it says.
 
 use crate::cases::for_each;
-use growd::core::decide::Account;
-use growd::core::gate::Admission;
-use growd::core::plan::{Reliance, Shown};
+use crate::pollers::account;
+use growd::core::plan::{Reliance, Shown, ToConfirm};
 use growd::core::policy::Policy;
 use growd::core::progress::Progress;
 use growd::core::queue::Queue;
@@ -147,7 +146,7 @@ fn no_entry_spends_money_or_ends_anything_whatever_it_says() {
             let before = &task.progress;
             let (step, shown) = listed(&task, &entry(&seen, started, lag), &policy);
             let Some(step) = step else {
-                let has_news = matches!(shown, Shown::Watched { .. } | Shown::Confirm { .. });
+                let has_news = matches!(shown, Shown::Watched { .. } | Shown::Confirm(_));
                 prop_assert!(!has_news);
                 return Ok(());
             };
@@ -182,6 +181,13 @@ fn no_entry_spends_money_or_ends_anything_whatever_it_says() {
                 .as_ref()
                 .is_some_and(|known| seen.results < known.results || seen.desired < known.desired);
             prop_assert!(!older);
+            if let Shown::Confirm(what) = shown {
+                let is_end = matches!(what, ToConfirm::End { .. });
+                prop_assert_eq!(is_end, !seen.status.is_running());
+                let has_reached = seen.results >= task.wanted.target;
+                let was_known = before.state == State::Reached;
+                prop_assert!(is_end || !has_reached || was_known || what == ToConfirm::State);
+            }
             if let Shown::Watched { .. } = shown {
                 prop_assert!(seen.status.is_running());
                 let last = before
@@ -203,16 +209,7 @@ fn an_entry_of_a_running_task_does_what_a_poll_at_that_moment_does() {
     let counts = (0_i64..100, 0_i64..100, 1_u64..500);
     for_each(2_000, &counts, |(first, more, gap)| {
         let policy = policy();
-        let account = Account {
-            resumes: Admission::Free,
-            gate_reason: "",
-            daily_left: None,
-            daily_frees_at: None,
-            reachable_since: at(0),
-            draining: false,
-            now: at(10_000),
-            next_resume_id: 1,
-        };
+        let account = account(at(10_000));
         let seen = |results: i64| Observation {
             status: Status::InProgress,
             is_exhausted: false,

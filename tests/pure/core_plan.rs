@@ -1,11 +1,13 @@
 //! The plan of requests: which pages of the list and which single tasks are asked for.
 
 use crate::cases::{Checked, for_each};
-use growd::core::plan::{PageRequest, PageShown, Plan, Setback, Shown};
+use growd::core::event::Event;
+use growd::core::plan::{PageRequest, PageShown, Plan, Setback, Shown, ToConfirm, Usability};
 use growd::core::policy::Polling;
 use growd::core::{TaskId, after};
 use jiff::Timestamp;
 use proptest::prelude::*;
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -91,6 +93,12 @@ impl Lab {
             "busy: {next:?}"
         );
         self.pages.len() - before
+    }
+
+    /// Polls a running task alone.
+    fn poll(&mut self, n: usize) {
+        let due = Some(at(self.now + self.gap));
+        self.plan.polled(&id(n), at(self.now), Some(true), due);
     }
 
     /// Reads pages for so many seconds.
@@ -303,6 +311,31 @@ fn tasks_that_move_from_page_to_page_are_not_lost() {
 }
 
 #[test]
+fn new_tasks_are_found_wherever_the_list_grows() {
+    for at_the_end in [false, true] {
+        let mut lab = Lab::new(10, 6, 20.0, own(6));
+        lab.run(60.0);
+        let (mut waits, mut misses) = (0, 0);
+        for n in 6..200 {
+            // The oldest task ends and stays in the list; a new one follows.
+            let ended = lab.list.iter_mut().find(|task| **task == Some(n - 6));
+            *ended.expect("in the list") = None;
+            lab.plan.polled(&id(n - 6), at(lab.now), Some(false), None);
+            let end = if at_the_end { lab.list.len() } else { 0 };
+            lab.list.insert(end, Some(n));
+            lab.plan
+                .polled(&id(n), at(lab.now), Some(true), Some(at(lab.now + 20.0)));
+            lab.run(20.0);
+            waits += 6 - lab.found(6);
+            misses += usize::from(lab.found(6) < 4);
+        }
+        // Where the next page begins, the first task on it waits for the second.
+        assert!(waits < 60, "{at_the_end}: {waits}");
+        assert!(misses <= 5, "{at_the_end}: {misses}");
+    }
+}
+
+#[test]
 fn a_page_that_is_too_large_is_halved_down_to_ten_and_then_left_alone() {
     let mut lab = Lab::new(100, 20, 10.0, own(20));
     lab.now = 20.0;
@@ -333,9 +366,12 @@ fn an_unusable_list_is_left_alone_for_ten_minutes_though_an_older_page_still_arr
     lab.now += 20.0;
     let first = lab.plan.next_page(at(lab.now)).expect("a page");
     let second = lab.plan.next_page(at(lab.now)).expect("a page");
+    let third = lab.plan.next_page(at(lab.now)).expect("a page");
     lab.plan.failed(&first, Setback::Unusable, at(lab.now));
     let shown = lab.show(&second);
     lab.plan.read(&second, &shown, at(lab.now));
+    let until = lab.plan.failed(&third, Setback::Passing(None), at(lab.now));
+    assert_eq!(until, Some(at(lab.now + 600.0)), "still unusable");
     assert_eq!(lab.plan.next_page(at(lab.now + 599.0)), None);
     assert!(
         lab.plan
@@ -343,6 +379,34 @@ fn an_unusable_list_is_left_alone_for_ten_minutes_though_an_older_page_still_arr
             .is_none_or(|next| next >= at(lab.now + 600.0))
     );
     assert!(lab.plan.next_page(at(lab.now + 600.0)).is_some());
+}
+
+#[test]
+fn only_a_page_asked_for_when_the_list_is_tried_again_makes_it_usable() {
+    let mut usability = Usability::default();
+    assert_eq!(usability.read(at(0.0)), None);
+    let error = || "404".to_owned();
+    let event = usability.failed(error(), at(600.0));
+    let until = Some(at(600.0));
+    assert_eq!(
+        event,
+        Some(Event::ListUnusable {
+            error: error(),
+            until
+        })
+    );
+    // It was under way when the first one failed.
+    assert_eq!(usability.read(at(1.0)), None);
+    assert_eq!(usability.read(at(599.9)), None);
+    assert_eq!(usability.failed(error(), at(1_200.0)), None);
+    assert_eq!(usability.read(at(600.0)), None);
+    assert_eq!(usability.read(at(1_200.0)), Some(Event::ListUsable {}));
+    assert_eq!(usability.read(at(1_201.0)), None);
+    // With another configuration.
+    assert!(usability.failed(error(), at(2_000.0)).is_some());
+    usability.tried_again(at(1_500.0));
+    assert_eq!(usability.read(at(1_499.0)), None);
+    assert_eq!(usability.read(at(1_500.0)), Some(Event::ListUsable {}));
 }
 
 #[test]
@@ -374,7 +438,7 @@ fn nothing_is_left_of_tasks_that_ended_were_paused_or_removed() {
     }
     lab.now += 30.0;
     while let Some(request) = lab.plan.next_page(at(lab.now)) {
-        let tasks = (10..20).map(|n| (id(n), Shown::Confirm { age: None }));
+        let tasks = (10..20).map(|n| (id(n), Shown::Confirm(ToConfirm::Work)));
         let shown = PageShown {
             started_at: at(lab.now),
             len: 10,
@@ -389,6 +453,84 @@ fn nothing_is_left_of_tasks_that_ended_were_paused_or_removed() {
     }
     let debug = format!("{:?}", lab.plan);
     assert!(!debug.contains("task-"), "{debug}");
+}
+
+#[test]
+fn no_task_is_compared_within_the_shortest_interval_after_its_last_poll() {
+    let checks = Cell::new(0);
+    let polls = prop::collection::vec((0_usize..4, 0_u16..16), 60..120);
+    for_each(100, &(polls, 1.0..40.0), |(polls, gap)| {
+        let mut lab = Lab::new(10, 4, gap, own(4));
+        let mut polled = [0.0; 4];
+        for (n, halves) in polls {
+            for _ in 0..halves {
+                lab.now += 0.5;
+                lab.read();
+                let Some(check) = lab.plan.next_check(at(lab.now)) else {
+                    continue;
+                };
+                let n = (0..4).find(|n| id(*n) == check).expect("a known task");
+                prop_assert!(
+                    lab.now - polled[n] > 4.999,
+                    "{n}: {} {}",
+                    polled[n],
+                    lab.now
+                );
+                checks.set(checks.get() + 1);
+                lab.poll(n);
+                polled[n] = lab.now;
+            }
+            // As a task that is due.
+            lab.poll(n);
+            polled[n] = lab.now;
+        }
+        Ok(())
+    });
+    assert!(checks.get() > 20, "{}", checks.get());
+}
+
+#[test]
+fn what_polls_do_not_confirm_is_polled_ever_less_often() {
+    let claims_made = Cell::new(0);
+    let lies = prop::collection::vec(any::<bool>(), 10);
+    for_each(12, &(lies, 10.0..60.0), |(lies, gap)| {
+        let mut lab = Lab::new(10, 10, gap, own(10));
+        let (mut due, mut polled) = ([gap; 10], [0.0_f64; 10]);
+        let (mut claims, mut is_urgent) = ([0; 10], [false; 10]);
+        while lab.now < 1_800.0 {
+            lab.now += 0.5;
+            while let Some(request) = lab.plan.next_page(at(lab.now)) {
+                let mut shown = lab.show(&request);
+                shown.tasks.retain(|(id, _)| !request.ignored.contains(id));
+                for (task, what) in &mut shown.tasks {
+                    let n = (0..10).find(|n| id(*n) == *task).expect("a known task");
+                    due[n] = lab.now + gap;
+                    if lies[n] {
+                        *what = Shown::Confirm(ToConfirm::State);
+                        due[n] = lab.now.max(polled[n] + 5.0);
+                        is_urgent[n] = true;
+                        claims[n] += 1;
+                    }
+                }
+                lab.plan.read(&request, &shown, at(lab.now));
+            }
+            for n in 0..10 {
+                let is_due = due[n] <= lab.now;
+                if is_due && (is_urgent[n] || lab.plan.polls_alone(&id(n), at(lab.now))) {
+                    lab.poll(n);
+                    (polled[n], due[n]) = (lab.now, lab.now + gap);
+                    is_urgent[n] = false;
+                }
+                // A task that the list lies of is polled as without the list.
+                prop_assert!(!lies[n] || lab.now - polled[n] <= gap + 6.0, "{n}");
+            }
+        }
+        // Twice, and then after 1, 2, 4, 8 and 16 minutes.
+        prop_assert!(claims.iter().all(|claims| *claims <= 7), "{claims:?}");
+        claims_made.set(claims_made.get() + claims.iter().sum::<i32>());
+        Ok(())
+    });
+    assert!(claims_made.get() > 60, "{}", claims_made.get());
 }
 
 // --- random histories ---
@@ -501,7 +643,7 @@ impl Daemon {
                         }
                         5 => {
                             *due = self.now;
-                            Shown::Confirm { age: Some(MIN) }
+                            Shown::Confirm(ToConfirm::End { age: MIN })
                         }
                         6 => Shown::Older {
                             than: Some(at(begun)),

@@ -1,7 +1,7 @@
 //! Steps that depend on several answers: missing tasks, quiet tasks, refusals of the account or of one task, and
 //! answers with `Retry-After`. Pure: no clock, no I/O.
 
-use growd::core::decide::Account;
+use crate::pollers::account;
 use growd::core::event::Event;
 use growd::core::gate::{Admission, Gate, Kind, Request};
 use growd::core::policy::{Growth, Policy, Polling, Retry};
@@ -93,16 +93,7 @@ fn unavailable(retry_after: Option<RetryAfter>) -> Failure {
 
 /// Polls the task at a time, and stores the step.
 fn poll(task: &mut Task, at: Timestamp, outcome: Result<Observation, Failure>) -> Step {
-    let account = Account {
-        resumes: Admission::Free,
-        gate_reason: "",
-        daily_left: None,
-        daily_frees_at: None,
-        reachable_since: start(),
-        draining: false,
-        now: at,
-        next_resume_id: 1,
-    };
+    let account = account(at);
     let poll = PollAnswer {
         started_at: at,
         answered_at: at,

@@ -17,12 +17,14 @@ mod runs;
 mod standin;
 
 mod architecture_doc;
+mod core_domain;
 mod core_gate;
 mod core_growth;
 mod core_list;
 mod core_pace;
 mod core_plan;
 mod core_queue;
+mod core_reading;
 mod core_spending;
 mod core_step;
 mod guarantees_doc;

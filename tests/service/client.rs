@@ -116,14 +116,15 @@ fn id() -> TaskId {
     ID.parse().unwrap()
 }
 
-/// Sends a poll, a resume, a request for the account and one for the list, and returns the failures.
-async fn failures(client: &Client) -> [Failure; 4] {
+/// Sends a poll, a resume, and requests for the account, the list and results, and returns the failures.
+async fn failures(client: &Client) -> [Failure; 5] {
     let of = |answered: TaskAnswer| answered.outcome.expect_err("a failure");
     [
         of(client.poll(&id()).await),
         of(client.resume(&id(), 5).await),
         client.user().await.expect_err("a failure"),
         client.list(0, 100).await.expect_err("a failure"),
+        client.results(&id(), 0, 100).await.expect_err("a failure"),
     ]
 }
 
@@ -284,7 +285,7 @@ async fn a_page_of_a_proxy_is_named_as_one_and_concerns_neither_the_task_nor_the
 async fn the_same_status_means_another_thing_to_a_poll_than_to_a_resume() {
     let (_dir, file) = token_file("a-token-for-tests");
     let service = Service::start(&file, |_| answer(422, "", r#"{"detail":"its words"}"#)).await;
-    let [poll, resume, user, list] = failures(&service.client()).await;
+    let [poll, resume, user, list, results] = failures(&service.client()).await;
     assert!(
         matches!(poll, Failure::NotFound { status: 422, .. }),
         "{poll:?}"
@@ -300,6 +301,10 @@ async fn the_same_status_means_another_thing_to_a_poll_than_to_a_resume() {
     assert!(
         matches!(list, Failure::Refused { status: 422, .. }),
         "{list:?}"
+    );
+    assert!(
+        matches!(results, Failure::Refused { status: 422, .. }),
+        "{results:?}"
     );
 }
 

@@ -6,6 +6,7 @@ pub mod list;
 pub mod mounts;
 pub mod program;
 pub mod proxy;
+pub mod results;
 
 use growd::config::{Api, Limits, Log, LogFormat, Results, Settings};
 use growd::core::TaskId;
@@ -377,6 +378,7 @@ pub fn settings(url: &str, dir: &TempDir) -> Settings {
             },
             probe_interval: Duration::from_millis(100),
         },
+        // Tests that read results say so.
         results: Results {
             keep: false,
             page: 100,

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each user takes a part of it")]
 
 use super::runs::{Draws, Kind, Watched};
+use growd::core::decide::Account;
+use growd::core::gate::Admission;
 use growd::core::observation::Observation;
 use growd::core::pace::{Memory, RULE, Rule, Run};
 use growd::core::policy::Polling;
@@ -94,6 +96,20 @@ impl Poller for Fixed {
 
 pub fn start() -> Timestamp {
     "2026-11-24T02:22:00Z".parse().expect("a time")
+}
+
+/// Returns an account that admits everything.
+pub fn account(now: Timestamp) -> Account<'static> {
+    Account {
+        resumes: Admission::Free,
+        gate_reason: "",
+        daily_left: None,
+        daily_frees_at: None,
+        reachable_since: start(),
+        draining: false,
+        now,
+        next_resume_id: 1,
+    }
 }
 
 pub fn at(seconds: f64) -> Timestamp {

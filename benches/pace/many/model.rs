@@ -1,10 +1,8 @@
 //! The daemon's part and the service's: due tasks and their steps, and the list.
 
 use super::{Order, Outcome, Then, World, at, seconds};
-use crate::pollers::start;
+use crate::pollers::account;
 use crate::runs::{Course, DESIRED, Draws, Kind, Watched};
-use growd::core::decide::Account;
-use growd::core::gate::Admission;
 use growd::core::plan::{PageRequest, PageShown, Plan, wanted_at};
 use growd::core::policy::Policy;
 use growd::core::progress::Progress;
@@ -202,7 +200,7 @@ impl<'a> Model<'a> {
         if let Some((_, id)) = self.urgent.first().filter(|(due, _)| *due <= at(now)) {
             return Some(id.clone());
         }
-        let check = self.plan.next_check();
+        let check = self.plan.next_check(at(now));
         if let Some(id) = check.filter(|id| self.searches[id].task.progress.is_watched()) {
             return Some(id);
         }
@@ -231,8 +229,8 @@ impl<'a> Model<'a> {
             answered_at: at(now),
             outcome: Ok(seen),
         };
-        let step =
-            poll_answered(&search.task, &poll, self.policy, &account(now), 0.5).expect("a step");
+        let step = poll_answered(&search.task, &poll, self.policy, &account(at(now)), 0.5)
+            .expect("a step");
         let mut progress = step.progress;
         if !is_running {
             progress.next_poll_at = None;
@@ -309,7 +307,7 @@ impl<'a> Model<'a> {
                 continue;
             };
             let search = self.searches.get_mut(&id).expect("a known task");
-            if search.created > now {
+            if search.created > now || request.ignored.contains(&id) {
                 continue;
             }
             let shown_at = if search.is_over {
@@ -344,18 +342,5 @@ impl<'a> Model<'a> {
         let page = self.plan.next_due(at(now)).map(seconds);
         let next = [due, page].into_iter().flatten();
         next.fold(f64::INFINITY, f64::min)
-    }
-}
-
-fn account(now: f64) -> Account<'static> {
-    Account {
-        resumes: Admission::Free,
-        gate_reason: "",
-        daily_left: None,
-        daily_frees_at: None,
-        reachable_since: start(),
-        draining: false,
-        now: at(now),
-        next_resume_id: 1,
     }
 }

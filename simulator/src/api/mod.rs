@@ -74,7 +74,8 @@ fn dispatch(state: &mut State, request: &ApiRequest, now: Now) -> Result<ApiResp
         Endpoint::Results => {
             let limits = (semantics.results_default_limit, semantics.results_limit);
             let page = page(&request.query, limits, semantics.limit_excess)?;
-            let task = state.world.results(now, id, page, semantics);
+            let past = state.clock.before(now, semantics.results_lag());
+            let task = state.world.results(now, past, id, page, semantics);
             task.map(ApiResponse::ok).ok_or_else(task_not_found)
         }
         Endpoint::Resume => resume(state, now, id, &request.body),

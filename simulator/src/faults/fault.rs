@@ -132,6 +132,22 @@ pub enum Fault {
     ListBadEntry,
     /// A page of the list is `{"items": […]}`.
     ListObject,
+    /// A page of results has no rows.
+    ResultsEmpty,
+    /// The counters of a page of results are halved, and so is the number of its rows, as if it were older.
+    ResultsFallen,
+    /// The counters of a page of results are doubled.
+    ResultsRisen,
+    /// The last row of a page of results has the id of the first one.
+    ResultsTwice,
+    /// Every second row of a page of results belongs to another task.
+    ResultsOthers,
+    /// One row of a page of results is unusable: it is no object, or has no id, or one that is no text or too long.
+    ResultsBadRow,
+    /// Each row of a page of results has a value of an undocumented type, each in another field.
+    ResultsOddFields,
+    /// Each text of the first row of a page of results has 100,000 characters.
+    ResultsLongText,
 }
 
 /// Reasons in `detail.error` if the account cannot pay, from the vendor's client.
@@ -260,9 +276,26 @@ impl Fault {
         )
     }
 
+    /// Whether the fault changes a page of results, and so is only for requests for results.
+    #[must_use]
+    pub fn is_of_results(&self) -> bool {
+        matches!(
+            self,
+            Self::ResultsEmpty
+                | Self::ResultsFallen
+                | Self::ResultsRisen
+                | Self::ResultsTwice
+                | Self::ResultsOthers
+                | Self::ResultsBadRow
+                | Self::ResultsOddFields
+                | Self::ResultsLongText
+        )
+    }
+
     /// Whether a request to this endpoint can meet the fault.
     pub(crate) fn is_possible_at(&self, endpoint: Endpoint) -> bool {
-        endpoint == Endpoint::List || !self.is_of_list()
+        (endpoint == Endpoint::List || !self.is_of_list())
+            && (endpoint == Endpoint::Results || !self.is_of_results())
     }
 
     /// Checks that each value is in its range; the error names the field.

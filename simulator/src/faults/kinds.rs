@@ -3,13 +3,14 @@
 use crate::faults::fault::Fault;
 
 /// Returns each kind except statuses, with its name and typical values.
-pub(super) fn kinds() -> [(&'static str, Fault); 34] {
+pub(super) fn kinds() -> [(&'static str, Fault); 42] {
     use Fault::{
         ByteOrderMark, ColleagueFirst, Delay, Empty, FloatNumbers, Hang, HangAfter, Huge, Late,
         ListAllDone, ListAllFailed, ListAllRunning, ListBadEntry, ListEmpty, ListFallen, ListFull,
         ListObject, ListOthers, ListRisen, ListTwice, LostAfter, LostBefore, MissingFields,
-        NotJson, NumericFlags, QuotedNumbers, RawControls, Redirect, Reset, SlowBody, Truncated,
-        WrongId, WrongTypes,
+        NotJson, NumericFlags, QuotedNumbers, RawControls, Redirect, Reset, ResultsBadRow,
+        ResultsEmpty, ResultsFallen, ResultsLongText, ResultsOddFields, ResultsOthers,
+        ResultsRisen, ResultsTwice, SlowBody, Truncated, WrongId, WrongTypes,
     };
     let reset = |takes_effect| Reset { takes_effect };
     let location = "/v1/moved".to_owned();
@@ -55,6 +56,14 @@ pub(super) fn kinds() -> [(&'static str, Fault); 34] {
         ("list_empty", ListEmpty),
         ("list_bad_entry", ListBadEntry),
         ("list_object", ListObject),
+        ("results_empty", ResultsEmpty),
+        ("results_fallen", ResultsFallen),
+        ("results_risen", ResultsRisen),
+        ("results_twice", ResultsTwice),
+        ("results_others", ResultsOthers),
+        ("results_bad_row", ResultsBadRow),
+        ("results_odd_fields", ResultsOddFields),
+        ("results_long_text", ResultsLongText),
     ]
 }
 
@@ -62,8 +71,11 @@ impl Fault {
     /// Returns the faults of the network and of an overloaded server.
     pub(crate) fn of_a_bad_network() -> Vec<Self> {
         let kinds = kinds().into_iter().map(|(_, fault)| fault);
-        let kinds = kinds
-            .filter(|fault| !matches!(fault, Self::ColleagueFirst { .. }) && !fault.is_of_list());
+        let kinds = kinds.filter(|fault| {
+            !matches!(fault, Self::ColleagueFirst { .. })
+                && !fault.is_of_list()
+                && !fault.is_of_results()
+        });
         let statuses = ["408", "500", "503", "502", "504_after"];
         kinds
             .chain(statuses.into_iter().filter_map(Self::named))
@@ -84,9 +96,10 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_network_neither_resumes_tasks_nor_changes_pages_of_the_list() {
+    fn a_bad_network_neither_resumes_tasks_nor_changes_pages() {
         let network = Fault::of_a_bad_network();
         assert_eq!(network.len(), 22 + 5);
         assert!(!network.iter().any(Fault::is_of_list));
+        assert!(!network.iter().any(Fault::is_of_results));
     }
 }

@@ -46,13 +46,17 @@ impl On {
     /// Checks a fault for these requests; the error names the field.
     fn check(self, fault: &Fault) -> Result<(), String> {
         fault.check()?;
-        if fault.is_of_list() && !matches!(self, Self::Any | Self::List) {
-            let name = fault.name();
-            return Err(format!(
-                "fault: {name} is only for the list; use list or any as the requests"
-            ));
-        }
-        Ok(())
+        let of_list = fault.is_of_list() && !matches!(self, Self::Any | Self::List);
+        let of_results = fault.is_of_results() && !matches!(self, Self::Any | Self::Results);
+        let (what, on) = match (of_list, of_results) {
+            (true, _) => ("the list", "list"),
+            (_, true) => ("results", "results"),
+            _ => return Ok(()),
+        };
+        let name = fault.name();
+        Err(format!(
+            "fault: {name} is only for {what}; use {on} or any as the requests"
+        ))
     }
 }
 

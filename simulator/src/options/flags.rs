@@ -54,8 +54,8 @@ impl TryFrom<Flags> for Options {
 mod tests {
     use super::*;
     use crate::{
-        CapCounts, Desired, Excess, Falls, Fault, ListOrder, ListShows, On, RefusalBody, Scores,
-        Semantics, WhileRunning,
+        CapCounts, Desired, Excess, Falls, Fault, ListOrder, ListShows, On, RefusalBody,
+        ResultsOrder, Scores, Semantics, WhileRunning,
     };
     use clap::Parser;
 
@@ -115,6 +115,8 @@ mod tests {
             "--list-default-limit=10",
             "--results-limit=200",
             "--results-default-limit=25",
+            "--results-order=shuffled",
+            "--results-lag=3s",
             "--limit-excess=clamped",
             "--list-order=shuffled",
             "--list-shows=progress",
@@ -158,6 +160,8 @@ mod tests {
             list_default_limit: 10,
             results_limit: 200,
             results_default_limit: 25,
+            results_order: ResultsOrder::Shuffled,
+            results_lag_ms: 3_000,
             limit_excess: Excess::Clamped,
             list_order: ListOrder::Shuffled,
             list_shows: ListShows::Progress,
@@ -196,6 +200,7 @@ mod tests {
             ("--list-limit=0", "at least 1"),
             ("--strangers=1000001", "more than 1000000"),
             ("--fault=get:list_empty=0.1", "only for the list"),
+            ("--fault=list:results_empty=0.1", "only for results"),
             ("--work-delay=1500ms", "whole seconds"),
             ("--speed=-1", "speed: -1"),
             ("--chaos=1.5", "between 0 and 1"),

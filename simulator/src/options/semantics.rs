@@ -92,6 +92,12 @@ pub struct Semantics {
     /// The default `limit` of results; at most the largest.
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub results_default_limit: u32,
+    /// The order of results.
+    #[arg(long, value_enum, default_value_t)]
+    pub results_order: ResultsOrder,
+    /// How old (real time) results always are, such as 5s: they show the task as it was.
+    #[arg(long = "results-lag", value_name = "DURATION", default_value = "0s", value_parser = milliseconds)]
+    pub results_lag_ms: u64,
     /// What happens to a larger `limit`.
     #[arg(long, value_enum, default_value_t = Excess::Refused)]
     pub limit_excess: Excess,
@@ -144,6 +150,16 @@ impl Semantics {
     /// How old the list always is, in real time.
     pub(crate) fn list_lag(&self) -> Duration {
         Duration::from_millis(self.list_lag_ms)
+    }
+
+    /// How old results always are, in real time.
+    pub(crate) fn results_lag(&self) -> Duration {
+        Duration::from_millis(self.results_lag_ms)
+    }
+
+    /// The age of the oldest state that a request can show.
+    pub(crate) fn longest_lag(&self) -> Duration {
+        self.list_lag().max(self.results_lag())
     }
 
     /// Checks that each value is in its range; the error names the field.
@@ -261,6 +277,17 @@ pub enum Scores {
     Graded,
     /// The grade alone, a number.
     Number,
+}
+
+/// The order of results.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum ResultsOrder {
+    /// The most relevant first.
+    #[default]
+    Relevance,
+    /// A new random order at each request.
+    Shuffled,
 }
 
 /// The order of the list of tasks.

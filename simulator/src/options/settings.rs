@@ -44,6 +44,12 @@ KIND is one of
                  or complete; counters are halved or doubled; each task is listed twice,
                  or has another id; no task is listed; one entry is unusable; the page is
                  inside an object
+  results_empty, results_fallen, results_risen, results_twice, results_others,
+  results_bad_row, results_odd_fields, results_long_text
+                 for results only; the page is wrong: it has no rows; counters are halved,
+                 as is the number of rows, or doubled; an id is there twice; every second
+                 row is of another task; one row is unusable; each row has a value of
+                 another type; the texts of one row are very long
   JSON           as for POST /_simulator/script, for every other fault, such as
                  {\"kind\": \"status\", \"code\": 200, \"text\": \"oops\",
                  \"headers\": {\"Content-Type\": \"text/plain\"}}

@@ -2,7 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{api::response::ApiResponse, faults::Fault, server::corrupt_list};
+use crate::{
+    api::response::ApiResponse,
+    faults::Fault,
+    server::{corrupt_list, corrupt_results},
+};
 
 /// Returns the response with the changes of this fault, or unchanged if the fault has none.
 ///
@@ -10,6 +14,7 @@ use crate::{api::response::ApiResponse, faults::Fault, server::corrupt_list};
 pub(crate) fn corrupted(fault: &Fault, mut response: ApiResponse, seed: u64) -> ApiResponse {
     let body = &mut response.body;
     corrupt_list::corrupt(fault, body, seed);
+    corrupt_results::corrupt(fault, body, seed);
     match fault {
         Fault::MissingFields => each_object(body, |object| {
             for name in [

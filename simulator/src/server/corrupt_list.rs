@@ -73,7 +73,7 @@ fn set_status(entries: &mut [Value], status: &str) {
 }
 
 /// Changes each counter.
-fn count(entry: &mut Value, change: impl Fn(u64) -> u64) {
+pub(super) fn count(entry: &mut Value, change: impl Fn(u64) -> u64) {
     for name in COUNTERS {
         let counter = entry[name].as_u64().unwrap_or(0);
         entry[name] = json!(change(counter));

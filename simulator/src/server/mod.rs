@@ -4,6 +4,7 @@ pub(crate) mod connection;
 mod control;
 mod corrupt;
 mod corrupt_list;
+mod corrupt_results;
 mod exchange;
 mod inject;
 

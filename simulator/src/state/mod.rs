@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 pub(crate) use self::clock::Clock;
-pub use self::request_log::{ListRequest, RequestEntry, RequestLog};
+pub use self::request_log::{PageRequest, RequestEntry, RequestLog};
 use crate::{
     faults::FaultPlan,
     options::{Scenario, Settings},

@@ -10,8 +10,8 @@ use crate::endpoint::Endpoint;
 /// The number of requests kept in detail.
 const KEPT_REQUESTS: usize = 1_000;
 
-/// The number of requests for the list that are kept.
-const KEPT_LISTS: usize = 10_000;
+/// The number of requests for pages that are kept, of each of the two kinds.
+const KEPT_PAGES: usize = 10_000;
 
 /// All requests to the API, without those to the control endpoints.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -31,16 +31,20 @@ pub struct RequestLog {
     /// The most recent requests, oldest first; at most 1,000.
     pub last: VecDeque<RequestEntry>,
     /// The most recent requests for the list of tasks, oldest first; at most 10,000.
-    pub lists: VecDeque<ListRequest>,
+    pub lists: VecDeque<PageRequest>,
+    /// The most recent requests for results, oldest first; at most 10,000.
+    pub results: VecDeque<PageRequest>,
 }
 
-/// One request for the list of tasks.
+/// One request for a page of the list of tasks, or of the results of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ListRequest {
+pub struct PageRequest {
     /// Its number among all requests, as in [`RequestEntry::seq`].
     pub seq: u64,
     /// When it was received, in real time.
     pub at: Timestamp,
+    /// The task whose results are requested, as in the path; `None` in requests for the list.
+    pub task: Option<String>,
     /// The requested offset; `None` if the request has none, or one that is no number.
     pub offset: Option<u64>,
     /// The requested limit, before it is clamped or refused; `None` if the request has none, or one that is no number.
@@ -49,10 +53,12 @@ pub struct ListRequest {
     pub status: Option<u16>,
 }
 
-impl ListRequest {
-    /// Reads offset and limit from the path and query of a request.
+impl PageRequest {
+    /// Reads task, offset and limit from the path and query of a request.
     fn of(entry: &RequestEntry) -> Self {
-        let query = entry.path.split_once('?').map_or("", |(_, query)| query);
+        let (path, query) = entry.path.split_once('?').unwrap_or((&entry.path, ""));
+        let task = path.strip_suffix("/results");
+        let task = task.and_then(|path| path.rsplit_once('/'));
         let number = |wanted: &str| {
             let pairs = url::form_urlencoded::parse(query.as_bytes());
             let last = pairs.filter(|(name, _)| name == wanted).last();
@@ -61,6 +67,7 @@ impl ListRequest {
         Self {
             seq: entry.seq,
             at: entry.at,
+            task: task.map(|(_, task)| task.to_owned()),
             offset: number("offset"),
             limit: number("limit"),
             status: None,
@@ -103,11 +110,18 @@ impl RequestLog {
         if self.last.len() == KEPT_REQUESTS {
             self.last.pop_front();
         }
-        if entry.kind == Endpoint::List.name() {
-            if self.lists.len() == KEPT_LISTS {
-                self.lists.pop_front();
+        let pages = if entry.kind == Endpoint::List.name() {
+            Some(&mut self.lists)
+        } else if entry.kind == Endpoint::Results.name() {
+            Some(&mut self.results)
+        } else {
+            None
+        };
+        if let Some(pages) = pages {
+            if pages.len() == KEPT_PAGES {
+                pages.pop_front();
             }
-            self.lists.push_back(ListRequest::of(&entry));
+            pages.push_back(PageRequest::of(&entry));
         }
         self.last.push_back(entry);
         self.total
@@ -119,8 +133,10 @@ impl RequestLog {
         if let Some(entry) = self.last.iter_mut().rev().find(|entry| entry.seq == seq) {
             entry.status = Some(status);
         }
-        if let Ok(index) = self.lists.binary_search_by_key(&seq, |request| request.seq) {
-            self.lists[index].status = Some(status);
+        for pages in [&mut self.lists, &mut self.results] {
+            if let Ok(index) = pages.binary_search_by_key(&seq, |request| request.seq) {
+                pages[index].status = Some(status);
+            }
         }
     }
 

@@ -15,7 +15,7 @@ pub(crate) mod task_input;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, time::Duration};
+use std::{borrow::Cow, collections::HashMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -26,7 +26,12 @@ use self::{
     task::{Snapshot, StaleSnapshot, Status, Task},
     task_input::TaskInput,
 };
-use crate::options::{CapCounts, Excess, Falls, ListShows, Scenario, Semantics, WhileRunning};
+use crate::{
+    options::{
+        CapCounts, Excess, Falls, ListShows, ResultsOrder, Scenario, Semantics, WhileRunning,
+    },
+    random::splitmix64,
+};
 
 /// Credits of an account for which the settings name no number.
 const DEFAULT_CREDITS: u64 = 10_000;
@@ -47,6 +52,8 @@ pub(crate) struct World {
     by_id: HashMap<String, usize>,
     ledger: Vec<LedgerEntry>,
     list: List,
+    /// The number of requests for results.
+    results_requests: u64,
 }
 
 /// Why a resume was refused.
@@ -76,6 +83,7 @@ impl World {
             by_id: HashMap::new(),
             ledger: Vec::new(),
             list: List::default(),
+            results_requests: 0,
         }
     }
 
@@ -150,18 +158,34 @@ impl World {
     }
 
     /// Returns the task as a GET shows it, with a page (offset and limit) of its results.
+    ///
+    /// They are those at `past`: `results_lag_ms` ago, or now.
     pub fn results(
         &mut self,
         now: Now,
+        past: Now,
         id: &str,
         (offset, limit): (usize, usize),
         semantics: &Semantics,
     ) -> Option<Value> {
         let nth = *self.by_id.get(id)?;
-        let snapshot = self.polled(now, nth, semantics);
+        self.results_requests += 1;
+        let (task, snapshot) = if semantics.results_lag().is_zero() {
+            let snapshot = self.polled(now, nth, semantics);
+            (Cow::Borrowed(&self.tasks[nth]), snapshot)
+        } else {
+            self.before_change(nth, semantics);
+            self.observed(now, nth, semantics);
+            let task = self.past_task(past, nth, semantics);
+            let snapshot = task.visible(past);
+            (Cow::Owned(task), snapshot)
+        };
+        let task = &*task;
         let mut response = self.render(nth, snapshot, ListShows::Task);
-        let task = &self.tasks[nth];
-        let ranked = results::ranked(task, snapshot.num_results, semantics.undelivered_percent);
+        let mut ranked = results::ranked(task, snapshot.num_results, semantics.undelivered_percent);
+        if semantics.results_order == ResultsOrder::Shuffled {
+            results::shuffle(&mut ranked, splitmix64(task.seed, self.results_requests));
+        }
         let page = ranked.into_iter().skip(offset).take(limit).map(|result| {
             let found = self.timestamp(task.found_at(result));
             results::render(task, result, found, semantics.scores)

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     options::Scores,
     random::{HashRng, splitmix64},
-    world::{company::Company, task::Task},
+    world::{company::Company, permutation::Permutation, task::Task},
 };
 
 /// Returns the numbers of the first `results` results of a task, most relevant first.
@@ -29,6 +29,14 @@ pub(crate) fn ranked(task: &Task, results: u32, undelivered: u32) -> Vec<u32> {
     // Results with the same relevance stay in the order of discovery.
     ranked.sort_unstable_by_key(|(relevance, nth)| (std::cmp::Reverse(*relevance), *nth));
     ranked.into_iter().map(|(_, nth)| nth).collect()
+}
+
+/// Puts results into a random order that follows from the key.
+pub(crate) fn shuffle(ranked: &mut Vec<u32>, key: u64) {
+    let len = ranked.len() as u64;
+    let order = (0..len).map(|nth| Permutation { key, len }.at(nth));
+    let place = |nth| usize::try_from(nth).expect("it is below the length");
+    *ranked = order.map(|nth| ranked[place(nth)]).collect();
 }
 
 /// Returns result number `nth` of a task, as the service shows it.

@@ -29,6 +29,7 @@ impl Plan {
             offset: u64::from(page) * u64::from(limit),
             limit,
             reliance: self.trust.reliance(now),
+            ignored: self.claims.ignored(now),
         })
     }
 
@@ -45,12 +46,9 @@ impl Plan {
             count += members.len();
             let asked_at = members.asked_at.map_or(now, |at| at.min(now));
             let release = after(asked_at, self.min_interval);
-            // Some of its tasks have waited since later.
-            let release = if release > now {
-                release
-            } else {
-                after(now, self.min_interval)
-            };
+            // Some of its tasks have waited since later. Each waits for its own time, so they are looked at again soon.
+            let soon = after(now, self.min_interval / 4);
+            let release = if release > now { release } else { soon };
             until = Some(until.map_or(release, |until: Timestamp| until.min(release)));
         }
         (count, until)

@@ -6,31 +6,35 @@
 //! which a request for it alone is worth it. If the end may come at any time, the expected delay grows with the square of
 //! the time since the task was last seen. So a task is worth `(time / gap)²` requests, and a page is worth the sum over the tasks
 //! that it shows. A page is read once that sum, times the share of it that earlier pages really brought, is at least 1;
-//! but only if the sum without its greatest part is at least one half. Otherwise a poll of that one task is better, since
+//! but only if the sum without its most urgent task is at least one half. Otherwise a poll of that one task is better, since
 //! only such a poll can decide about money. `docs/performance.md` derives and measures this.
 //!
 //! # Guarantees
 //!
 //! A page is read at most once in `min_interval`. A task is polled alone when it is due, unless a page that should show it
 //! is about to be read, or is under way. Once the page is asked for, the task waits for `min_interval` at most, whatever the list says and
-//! however slow it is. Nothing here is stored: after a restart the plan finds the tasks again.
+//! however slow it is; a task whose page is not known waits for a second at most. Nothing here is stored: after a restart the plan finds the tasks again.
 
 mod choose;
+mod claims;
 mod page;
 mod read;
 mod scan;
 mod trust;
+mod usability;
 
 pub use trust::{Reliance, Setback};
+pub use usability::Usability;
 
 use super::policy::Polling;
 use super::progress::Progress;
 use super::task_id::TaskId;
 use super::{after, since};
+use claims::Claims;
 use jiff::Timestamp;
 use page::{Members, Seen};
 use scan::Scan;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 use trust::Trust;
 
@@ -40,6 +44,9 @@ const PRICE: f64 = 1.0;
 /// How many times longer than for its answer a task waits for a page to be asked for.
 const OVERLOADED: u32 = 6;
 
+/// The longest wait of a task whose page is not known.
+const NEW_WAITS: Duration = Duration::from_secs(1);
+
 /// How long after it was due a task is forgotten that is not polled: it was paused or removed. A poll brings it back.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
 
@@ -47,7 +54,7 @@ const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
 
 /// A page of the list to ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
     /// The number of the page, from 0.
     pub page: u32,
@@ -57,6 +64,8 @@ pub struct PageRequest {
     pub limit: u32,
     /// How far the list is relied on.
     pub reliance: Reliance,
+    /// Tasks of which entries are left out: polls did not confirm what the list showed of them.
+    pub ignored: HashSet<TaskId>,
 }
 
 /// Returns when seeing a task again is worth a whole request, if it was as known at `seen_at`; none if the list cannot stand in
@@ -82,20 +91,31 @@ pub enum Shown {
         /// When it is [wanted](wanted_at) again.
         due: Timestamp,
     },
-    /// The entry shows an end, which a poll of the task has to confirm.
-    Confirm {
-        /// The age of the task's run when the page was asked for; none if the service is still at work on it.
-        age: Option<Duration>,
-    },
+    /// A poll of the task has to confirm what the entry shows.
+    Confirm(ToConfirm),
     /// The entry shows less than is known.
     Older {
         /// When that was seen at the latest.
         than: Option<Timestamp>,
     },
-    /// The task was polled alone since.
+    /// The task may have been polled alone, or its run may have begun, since: the list may lag.
     Overtaken,
     /// The task is not one that the list can stand in for.
     Unwatched,
+}
+
+/// What a poll of a task has to confirm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToConfirm {
+    /// The end of a run.
+    End {
+        /// The age of the run when the page was asked for.
+        age: Duration,
+    },
+    /// Another state of a task that the service is at work on: it has all the results that it was asked for, for example.
+    State,
+    /// That the service is still at work: the task was not polled alone for long, or is to be reported as quiet.
+    Work,
 }
 
 /// A page as it was read and stored.
@@ -126,6 +146,8 @@ struct Watched {
     place: Place,
     seen_at: Timestamp,
     due: Timestamp,
+    /// When the newest poll of it alone was begun at the latest.
+    polled_at: Timestamp,
     /// Since when it is due and waits for a page.
     held_since: Option<Timestamp>,
     /// The place is a guess: it was not on the page where it was before.
@@ -133,11 +155,12 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(place: Place, seen_at: Timestamp, due: Timestamp) -> Self {
+    fn new(place: Place, seen_at: Timestamp, due: Timestamp, polled_at: Timestamp) -> Self {
         Self {
             place,
             seen_at,
             due,
+            polled_at,
             held_since: None,
             is_guess: false,
         }
@@ -154,8 +177,7 @@ impl Watched {
 /// A task of which the list shows what a poll has to confirm.
 #[derive(Debug, Clone, Copy)]
 struct Confirming {
-    /// The age of its run then, if it was shown at an end.
-    age: Option<Duration>,
+    what: ToConfirm,
     page: Option<u32>,
     shown_at: Timestamp,
 }
@@ -172,10 +194,15 @@ pub struct Plan {
     trust: Trust,
     /// Tasks of which the list shows what a poll has to confirm.
     confirming: HashMap<TaskId, Confirming>,
+    claims: Claims,
     /// By how many pages a task moves that is no longer on its page: 1 where new tasks come first.
     drift: i64,
     /// A task to compare the list with.
     check: Option<TaskId>,
+    /// The task that the list is being compared with.
+    checking: Option<TaskId>,
+    /// The task that last refuted an end that the list showed.
+    refuted_by: Option<TaskId>,
     /// When tasks were last looked for that are polled no more.
     swept_at: Option<Timestamp>,
 }
@@ -192,9 +219,21 @@ impl Plan {
             scan: Scan::default(),
             trust: Trust::new(polling.list_page),
             confirming: HashMap::new(),
+            claims: Claims::default(),
             drift: 1,
             check: None,
+            checking: None,
+            refuted_by: None,
             swept_at: None,
+        }
+    }
+
+    /// Applies new intervals and another page length. What is known of the list is kept, unless the pages are other ones now.
+    pub fn reconfigure(&mut self, polling: &Polling, before: &Polling) {
+        if polling.list_page == before.list_page {
+            self.min_interval = polling.min_interval;
+        } else {
+            *self = Self::new(polling);
         }
     }
 
@@ -206,13 +245,14 @@ impl Plan {
         }
         if !self.tasks.contains_key(id) {
             let seen_at = now.checked_sub(self.min_interval).unwrap_or(now);
-            self.insert(id.clone(), Watched::new(Place::Unknown, seen_at, now));
+            self.insert(id.clone(), Watched::new(Place::Unknown, seen_at, now, now));
         }
         let longest = self.longest_wait(id, now);
-        if let (Some(_), Some(task)) = (longest, self.tasks.get_mut(id)) {
-            task.held_since.get_or_insert(now);
-        }
-        !self.awaits_page(id, now)
+        let (Some(longest), Some(task)) = (longest, self.tasks.get_mut(id)) else {
+            return true;
+        };
+        let held_since = *task.held_since.get_or_insert(now);
+        !still_waits(held_since, longest, now)
     }
 
     /// Returns whether a due task [was told](Self::polls_alone) to wait for a page that should show it, and still does: for `min_interval` at
@@ -220,18 +260,23 @@ impl Plan {
     #[must_use]
     pub fn awaits_page(&self, id: &TaskId, now: Timestamp) -> bool {
         let held_since = self.tasks.get(id).and_then(|task| task.held_since);
-        let (Some(held_since), Some(longest)) = (held_since, self.longest_wait(id, now)) else {
-            return false;
-        };
-        held_since <= now && since(held_since, now) < longest
+        held_since.is_some_and(|held_since| {
+            let longest = self.longest_wait(id, now);
+            longest.is_some_and(|longest| still_waits(held_since, longest, now))
+        })
     }
 
     /// Returns how long a task may wait for the page that should show it; none if that is not about to be read.
     fn longest_wait(&self, id: &TaskId, now: Timestamp) -> Option<Duration> {
         let page = self.page_of(id)?;
-        if page.asked_at.is_some() {
+        let is_about_to = self.trust.is_usable(now) && self.is_due(page, now);
+        if std::ptr::eq(page, &raw const self.unknown) {
+            // It may have been added just now, and somebody waits for it.
+            let waits = page.asked_at.is_some() || is_about_to;
+            waits.then_some(self.min_interval.min(NEW_WAITS))
+        } else if page.asked_at.is_some() {
             Some(self.min_interval)
-        } else if self.trust.is_usable(now) && self.is_due(page, now) {
+        } else if is_about_to {
             Some(self.min_interval.saturating_mul(OVERLOADED))
         } else {
             None
@@ -257,14 +302,18 @@ impl Plan {
         due: Option<Timestamp>,
     ) {
         let confirming = self.confirming.remove(id);
-        if let Some(Confirming { age: Some(age), .. }) = confirming {
+        if let Some(ToConfirm::End { age }) = confirming.map(|shown| shown.what) {
             match is_running {
-                Some(true) => self.trust.refuted(age),
+                Some(true) => self.refuted(id, age, started_at),
                 Some(false) => self.trust.confirmed(started_at),
                 None => {}
             }
         }
         let known = self.remove(id);
+        if self.checking.take_if(|checking| checking == id).is_some() && is_running == Some(false) {
+            // The list may hide the ends of others too.
+            self.check = self.polled_longest_ago(started_at);
+        }
         let Some(due) = due.filter(|_| self.trust.page_len() > 0) else {
             return;
         };
@@ -274,7 +323,29 @@ impl Plan {
             Place::Absent { until } if until <= started_at => Place::Unknown,
             place => place,
         };
-        self.insert(id.clone(), Watched::new(place, started_at, due));
+        let ignored_until = self.claims.ignored_until(id, started_at);
+        let place = ignored_until.map_or(place, |until| Place::Absent { until });
+        let task = Watched::new(place, started_at, due, started_at);
+        self.insert(id.clone(), task);
+    }
+
+    /// Notes that a poll did not show the end that the list showed of a run of this age. If the same task did so before, the
+    /// list is wrong about that task, and no lag follows for the others.
+    fn refuted(&mut self, id: &TaskId, age: Duration, at: Timestamp) {
+        if self.refuted_by.as_ref() == Some(id) {
+            self.claims.made(id, at);
+        } else {
+            self.trust.refuted(age);
+            self.refuted_by = Some(id.clone());
+        }
+    }
+
+    /// Returns the task on a page whose last poll alone is the oldest, if that was not just now.
+    fn polled_longest_ago(&self, now: Timestamp) -> Option<TaskId> {
+        let listed = self.tasks.iter();
+        let listed = listed.filter(|(_, task)| matches!(task.place, Place::Page(_)));
+        let (id, task) = listed.min_by_key(|(_, task)| task.polled_at)?;
+        (since(task.polled_at, now) >= self.min_interval).then(|| id.clone())
     }
 
     /// Chooses a task to compare the list with, if it was not compared for a while: the one that is wanted again soonest.
@@ -286,9 +357,13 @@ impl Plan {
     }
 
     /// Returns a task to poll alone now although it is not due, so that the next page can be compared with what that shows: a
-    /// list that lags shows less.
-    pub fn next_check(&mut self) -> Option<TaskId> {
-        self.check.take().filter(|id| self.tasks.contains_key(id))
+    /// list that lags shows less. None if it was polled within `min_interval`: that poll serves as well.
+    pub fn next_check(&mut self, now: Timestamp) -> Option<TaskId> {
+        let id = self.check.take()?;
+        let polled_at = self.tasks.get(&id)?.polled_at;
+        let is_chosen = after(polled_at, self.min_interval) <= now;
+        self.checking = is_chosen.then(|| id.clone());
+        is_chosen.then_some(id)
     }
 
     /// Forgets tasks that were paused or removed: nothing else tells the plan. A task that was not found is looked for again
@@ -300,6 +375,7 @@ impl Plan {
         self.swept_at = Some(now);
         self.confirming
             .retain(|_, shown| since(shown.shown_at, now) < FORGOTTEN_AFTER);
+        self.claims.sweep(now);
         let tasks = self.tasks.iter().filter(|(_, task)| {
             let is_over = matches!(task.place, Place::Absent { until } if until <= now);
             is_over || since(task.due, now) >= FORGOTTEN_AFTER
@@ -336,4 +412,9 @@ impl Plan {
         }
         Some(task)
     }
+}
+
+/// Returns whether a task that waits for a page since `held_since` goes on waiting.
+fn still_waits(held_since: Timestamp, longest: Duration, now: Timestamp) -> bool {
+    held_since <= now && since(held_since, now) < longest
 }

@@ -1,7 +1,7 @@
 //! What a page that was read, or could not be, tells the plan.
 
 use super::page::{Members, Seen};
-use super::{Confirming, PageRequest, PageShown, Place, Plan, Setback, Shown, Watched};
+use super::{Confirming, PageRequest, PageShown, Place, Plan, Setback, Shown, ToConfirm, Watched};
 use crate::core::since;
 use crate::core::task_id::TaskId;
 use jiff::Timestamp;
@@ -23,7 +23,7 @@ impl Plan {
             // The numbers of pages have another meaning now.
             return;
         }
-        self.trust.answered();
+        self.trust.answered(shown.started_at);
         let mut missed = self.pages.remove(&page).unwrap_or_default();
         let expected = missed.saved(shown.started_at);
         let tally = self.place_shown(page, shown, &mut missed);
@@ -66,12 +66,21 @@ impl Plan {
                 Shown::Watched { seen_at, due } => {
                     let left = Seen { at: seen_at, due }.saved(at);
                     tally.saved += (before - left).max(0.0);
-                    Some(Watched::new(Place::Page(page), seen_at, due))
+                    // What is not known here was polled before, at the latest when the page was asked for.
+                    let polled_at = known.map_or(at, |task| task.polled_at);
+                    Some(Watched::new(Place::Page(page), seen_at, due, polled_at))
                 }
-                Shown::Confirm { age } => {
+                // A poll that was begun after the page was asked for has shown it already.
+                Shown::Confirm(_) if known.is_some_and(|task| task.polled_at > at) => {
+                    known.map(|task| unchanged(task, page))
+                }
+                Shown::Confirm(what) => {
                     tally.saved += before;
+                    if what == ToConfirm::State {
+                        self.claims.made(id, at);
+                    }
                     let confirming = Confirming {
-                        age,
+                        what,
                         page: Some(page),
                         shown_at: at,
                     };

@@ -1,7 +1,7 @@
 //! The search for tasks whose page is not known.
 //!
-//! A scan begins where tasks were last found, goes on beside pages that show some, and else outwards by doubling until the list
-//! ends. It then halves the distance to the last page, where new tasks are if the oldest come first, and reads the pages
+//! A scan begins where tasks were last found and on the page after that, goes on beside pages that show some, and else outwards
+//! by doubling until the list ends. It then halves the distance to the last page, where new tasks are if the oldest come first, and reads the pages
 //! that are left from the front. It may read as many pages in vain as there are tasks to be found: so it costs at most what
 //! polling each of them once costs. It ends because it reads each page once.
 
@@ -90,7 +90,9 @@ impl Scan {
             |page: &u32| self.end.is_none_or(|end| *page < end) && !self.read.contains_key(page);
         let found = self.read.iter().filter(|(_, found)| **found > 0);
         let beside = found.flat_map(|(page, _)| [page.checked_add(1), page.checked_sub(1)]);
-        let mut first = [self.hint, 0].into_iter().chain(beside.flatten());
+        // Where the list grows at its end, the page that tasks were last found on is full at some time.
+        let known = [Some(self.hint), self.hint.checked_add(1), Some(0)];
+        let mut first = known.into_iter().chain(beside).flatten();
         first
             .find(is_open)
             .or_else(|| self.outwards().filter(is_open))

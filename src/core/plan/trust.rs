@@ -18,6 +18,9 @@ const RETRY: Retry = Retry {
     max: Duration::from_mins(10),
 };
 
+/// So many errors in a row that may pass are reported.
+const FAILURES_REPORTED: i64 = 4;
+
 /// The weight of the newest page in the mean share.
 const NEWEST: f64 = 0.2;
 
@@ -153,10 +156,13 @@ impl Trust {
         self.until
     }
 
-    /// Notes that a page was answered. A pause that has begun goes on: this request may be older than the error.
-    pub fn answered(&mut self) {
-        self.is_unusable = false;
-        self.failures = 0;
+    /// Notes that a page begun at `started` was answered. That says nothing if the list was left alone then: the request is older
+    /// than the error.
+    pub fn answered(&mut self, started: Timestamp) {
+        if self.is_usable(started) {
+            self.is_unusable = false;
+            self.failures = 0;
+        }
     }
 
     /// Notes that a page begun at `started` showed less than was known at `than`.
@@ -255,6 +261,8 @@ impl Trust {
                 self.failures = self.failures.saturating_add(1);
                 let delay = retry_delay(self.failures, &RETRY, 1.0);
                 self.pause(now, delay.max(asked.unwrap_or_default()));
+                // So many in a row are worth an event.
+                self.is_unusable |= self.failures >= FAILURES_REPORTED;
             }
             Setback::None => {}
         }

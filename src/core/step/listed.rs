@@ -6,13 +6,17 @@
 use super::{Step, run};
 use crate::core::decide::at_work;
 use crate::core::observation::Observation;
-use crate::core::plan::{Reliance, Shown, wanted_at};
+use crate::core::plan::{Reliance, Shown, ToConfirm, wanted_at};
 use crate::core::policy::Policy;
 use crate::core::progress::State;
 use crate::core::queue::Queue;
 use crate::core::task::Task;
 use crate::core::{after, since};
 use jiff::Timestamp;
+use std::time::Duration;
+
+/// A task of which the list has shown the same counters for this long is polled alone as often, whatever the list has proven.
+const STILL_AFTER: Duration = Duration::from_mins(10);
 
 /// An entry of the list, and what its weight as an observation depends on.
 #[derive(Debug, Clone, Copy)]
@@ -61,16 +65,23 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
         run::began(&mut step.progress, seen, seen_at);
     }
     step.store(seen, at);
-    if is_running {
-        step.watch_quiet(task, seen.status.as_str(), at, policy);
-    }
     let refusal = task.resume.as_ref();
     let is_refused = refusal.is_some_and(|resume| resume.refusal && resume.id > progress.forgiven);
     let (state, reason) = at_work(&task.wanted, seen, is_refused, &policy.growth);
     let stays = progress.state == state || state == State::Growing && !progress.state.is_end();
-    // A list that never shows an end must not hide it for ever.
-    let alone = after(polled.unwrap_or(run_began), reliance.alone_within);
-    if is_running && stays && alone > at {
+    // A list that never shows an end must not hide it for ever, nor must one entry that no longer changes.
+    let unchanged_since = step.progress.changed_at.unwrap_or(run_began);
+    let alone_within = if since(unchanged_since, at) < STILL_AFTER {
+        reliance.alone_within
+    } else {
+        reliance.alone_within.min(STILL_AFTER)
+    };
+    let alone = after(polled.unwrap_or(run_began), alone_within);
+    // The run has what it was asked for, so its end is near.
+    let is_complete = seen.results >= seen.desired;
+    // A task is not reported as quiet on the strength of the list.
+    let is_quiet = step.is_newly_quiet(task, at, policy);
+    if is_running && stays && alone > at && !is_complete && !is_quiet {
         step.enter(state, Some(reason));
         let paced = run::next_poll(
             &mut step.progress,
@@ -84,15 +95,23 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
         let due = wanted_at(&step.progress, seen_at).unwrap_or(paced);
         return (Some(step), Shown::Watched { seen_at, due });
     }
-    step.progress.reason = Some(format!(
-        "the list shows {}: polling the task itself",
-        seen.status.as_str()
-    ));
+    let status = seen.status.as_str();
+    let (what, why) = if !is_running {
+        let age = since(run_began, started_at);
+        (ToConfirm::End { age }, format!("the list shows {status}"))
+    } else if !stays || is_complete {
+        let (results, desired) = (seen.results, seen.desired);
+        let why = format!("the list shows {status} with {results} results of {desired}");
+        (ToConfirm::State, why)
+    } else {
+        let why = format!("only the list has shown {status} for a while");
+        (ToConfirm::Work, why)
+    };
+    step.progress.reason = Some(format!("{why}: polling the task itself"));
     step.progress.queue = Queue::New;
     step.progress.next_poll_at = Some(at);
     step.bound_next_poll(task, at, policy);
-    let age = (!is_running).then(|| since(run_began, started_at));
-    (Some(step), Shown::Confirm { age })
+    (Some(step), Shown::Confirm(what))
 }
 
 /// Whether an entry shows less than is known already: the list lags, or a counter fell, which a poll of the task shows.

@@ -219,18 +219,27 @@ impl Step {
 
     /// Reports a task once that the service calls running, or does not describe, and that has not changed for long.
     fn watch_quiet(&mut self, task: &Task, shows: &str, at: Timestamp, policy: &Policy) {
-        let quiet_after = policy.polling.quiet_after;
-        // An edit by the operator begins the wait anew.
-        let unchanged_since = self.progress.changed_at.max(task.edited_at);
-        let is_quiet = unchanged_since.is_some_and(|begin| since(begin, at) >= quiet_after);
-        if quiet_after.is_zero() || !is_quiet || self.progress.quiet_at.is_some() {
+        if !self.is_newly_quiet(task, at, policy) {
             return;
         }
         self.progress.quiet_at = Some(at);
         self.record(Event::Quiet {
             shows: shows.to_owned(),
-            unchanged_since,
+            unchanged_since: self.unchanged_since(task),
         });
+    }
+
+    /// Whether a running task is to be reported as quiet.
+    fn is_newly_quiet(&self, task: &Task, at: Timestamp, policy: &Policy) -> bool {
+        let quiet_after = policy.polling.quiet_after;
+        let unchanged_since = self.unchanged_since(task);
+        let is_quiet = unchanged_since.is_some_and(|begin| since(begin, at) >= quiet_after);
+        !quiet_after.is_zero() && is_quiet && self.progress.quiet_at.is_none()
+    }
+
+    /// Returns since when nothing has changed. An edit by the operator begins the wait anew.
+    fn unchanged_since(&self, task: &Task) -> Option<Timestamp> {
+        self.progress.changed_at.max(task.edited_at)
     }
 
     /// Holds the next poll within the bounds: `min_interval` after the last poll of the task alone at the earliest, and

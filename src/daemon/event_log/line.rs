@@ -25,6 +25,8 @@ pub(super) enum ThrottleKind {
     Quiet,
     UnknownStatus,
     Gate(gate::Kind),
+    /// Results could not be read.
+    Results,
     NotStored,
     /// The database refused something.
     Refused,
@@ -183,6 +185,9 @@ pub(super) fn line(event: &Event) -> Line {
             }
         }
         Event::ListUsable {} => info("the service's list of tasks can be used again".to_owned()),
+        Event::ResultsError { error } => {
+            warn(format!("its results: {error}"), ThrottleKind::Results)
+        }
         Event::UnusableId { reason } => warn(reason.clone(), ThrottleKind::NotStored),
         Event::NotStored { error } => warn(format!("not stored: {error}"), ThrottleKind::NotStored),
     }

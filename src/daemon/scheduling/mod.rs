@@ -1,9 +1,13 @@
-//! What is asked for when: the scheduler, its queue of due tasks, the rate limit, one pass for one task, and pages of the list.
+//! What is asked for when: the scheduler, its queue of due tasks, the rate limit, one pass for one task, pages of the list, and pages of
+//! results.
 
+mod in_flight;
 mod page;
 mod rate_limiter;
 mod ready_queue;
 mod reconcile;
+mod results;
+mod results_queue;
 mod scheduler;
 
 pub use rate_limiter::RateLimiter;

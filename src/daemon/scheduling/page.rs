@@ -49,7 +49,9 @@ pub async fn read_page(request: &PageRequest, context: &Context) -> Result<PageR
         )),
         (None, _) => None,
     };
-    let page = page.unwrap_or_default();
+    let mut page = page.unwrap_or_default();
+    page.entries
+        .retain(|entry| !request.ignored.contains(&entry.id));
     let len = page.len;
     tracing::debug!(
         "page {}: {} of {len} entries read, failure {failure:?}, in {:?}",
@@ -71,7 +73,8 @@ pub async fn read_page(request: &PageRequest, context: &Context) -> Result<PageR
     })))
 }
 
-/// Returns what a failed request says of the list.
+/// Returns what a failed request says of the list. A 401, 402 or 403 that concerns the list alone, because `GET /v1/user` accepts
+/// the account, is a [`Failure::NotFound`] here: the list is unusable then.
 fn setback(failure: &Failure, now: Timestamp) -> Setback {
     match failure {
         Failure::NotUnderstood { .. } => Setback::Unusable,

@@ -1,35 +1,35 @@
 //! The scheduler: takes due tasks from the database, and has at most one pass at a time for each. Where the plan of requests
 //! says so, it reads pages of the service's list instead.
 
-use super::page::{PageRead, read_page};
+use super::in_flight::{Finished, InFlight};
+use super::page::PageRead;
 use super::ready_queue::{Excluded, ReadyQueue};
-use super::reconcile::{Context, Polled, reconcile};
+use super::reconcile::{Context, Polled};
+use super::results::PageOutcome;
+use super::results_queue::ResultsQueue;
+use crate::config;
 use crate::core::TaskId;
 use crate::core::event::Event;
 use crate::core::gate::{Admission, Kind, Request};
-use crate::core::plan::{PageRequest, Plan, Setback, Shown};
+use crate::core::plan::{PageRequest, Plan, Setback, Shown, Usability};
 use crate::core::policy::Policy;
 use crate::core::queue::Queue;
 use crate::core::since;
 use crate::crash::{self, Point};
 use crate::daemon::TICK;
-use crate::daemon::error::panic_message;
 use crate::daemon::event_log::EventLog;
 use crate::daemon::supervision::health::Health;
-use crate::daemon::writer::{Maintenance, WriteError};
+use crate::daemon::writer::Maintenance;
 use crate::extruct::Client;
 use crate::store::state_counts::StateCounts;
 use crate::store::{StoreError, schema};
-use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 /// How long a task is left alone after the database refused its outcome.
@@ -53,16 +53,12 @@ pub struct Scheduler {
     policy: Policy,
     ready: ReadyQueue,
     plan: Plan,
+    results: ResultsQueue,
     /// The newest request was for a page: tasks go first now.
     page_was_last: bool,
-    /// The list was reported as unusable, and has not been read since.
-    list_is_unusable: bool,
+    list_usability: Usability,
     event_log: EventLog,
-    /// The passes and the pages in flight.
-    passes: JoinSet<Finished>,
-    /// The tasks of the passes, each with the queue that it came from.
-    in_flight: HashMap<TaskId, Queue>,
-    pages_in_flight: usize,
+    in_flight: InFlight,
     /// Tasks that are left alone, and until when.
     suspended: HashMap<TaskId, Instant>,
     /// Unusable ids that the writer was asked to mark.
@@ -82,6 +78,7 @@ impl Scheduler {
         health: Health,
         concurrency: usize,
         policy: Policy,
+        results: config::Results,
     ) -> Self {
         Self {
             reader,
@@ -91,12 +88,11 @@ impl Scheduler {
             policy,
             ready: ReadyQueue::default(),
             plan: Plan::new(&policy.polling),
+            results: ResultsQueue::new(results),
             page_was_last: false,
-            list_is_unusable: false,
+            list_usability: Usability::default(),
             event_log: EventLog::default(),
-            passes: JoinSet::new(),
-            in_flight: HashMap::new(),
-            pages_in_flight: 0,
+            in_flight: InFlight::default(),
             suspended: HashMap::new(),
             marked: HashSet::new(),
             data_version: 0,
@@ -106,11 +102,20 @@ impl Scheduler {
     }
 
     /// Applies a new client and new limits. Requests in flight end with the old ones.
-    pub fn reconfigure(&mut self, client: Arc<Client>, concurrency: usize, policy: Policy) {
+    pub fn reconfigure(
+        &mut self,
+        client: Arc<Client>,
+        concurrency: usize,
+        policy: Policy,
+        results: config::Results,
+    ) {
         self.concurrency = concurrency;
-        if self.policy.polling != policy.polling {
-            self.plan = Plan::new(&policy.polling);
+        let before = self.policy.polling;
+        self.plan.reconfigure(&policy.polling, &before);
+        if policy.polling.list_page != before.list_page {
+            self.list_usability.tried_again(Timestamp::now());
         }
+        self.results.reconfigure(results);
         self.policy = policy;
         self.replace_client(client);
     }
@@ -137,10 +142,10 @@ impl Scheduler {
         }
     }
 
-    /// Returns the number of tasks and pages in flight.
+    /// Returns the number of tasks and pages in flight, and of pages of results.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight.len() + self.pages_in_flight
+        self.in_flight.len()
     }
 
     /// Returns one line for people, such as `12 growing, 3 reached, next poll in 4 s, gate open`.
@@ -152,7 +157,8 @@ impl Scheduler {
         let now = Timestamp::now();
         let gate = self.context.gate.borrow();
         let mut line = self.counts.line();
-        match (self.in_flight(), self.ready.next_due) {
+        let polled = self.in_flight.tasks().len() + self.in_flight.pages();
+        match (polled, self.ready.next_due) {
             (0, None) => line += ", nothing is due",
             (0, Some(at)) => {
                 let _ = write!(line, ", next poll in {} s", since(now, at).as_secs());
@@ -205,42 +211,67 @@ impl Scheduler {
             }
             let Some(next) = self.next_request(probing, now) else {
                 if self.ready.needs_refill(now) {
-                    // The client was replaced.
+                    // The client was replaced, or what was read is in flight or waits for a page.
                     continue;
                 }
-                let next_due = [self.ready.next_due, self.plan.next_due(now)];
+                if self.begin_results(probing).await? {
+                    continue;
+                }
+                // A page that finishes wakes the scheduler as well.
+                let may_read = self.may_read_page(probing);
+                let page_due = may_read.then(|| self.plan.next_due(now)).flatten();
+                let next_due = [self.ready.next_due, page_due];
                 let next_due = next_due.into_iter().flatten().map(|at| instant(now, at));
                 let released = self.suspended.values().min().copied();
-                return Ok(next_due.chain(released).fold(idle, Instant::min));
+                let results = self.results.wake(self.concurrency);
+                let wakes = next_due.chain(released).chain(results);
+                return Ok(wakes.fold(idle, Instant::min));
             };
             // A slot is free.
             let _ = self.context.rate_limiter.try_take();
             crash::at(Point::Scheduled);
             match next {
-                Next::Page(request) => {
-                    self.pages_in_flight += 1;
-                    self.passes.spawn(page_pass(request, self.context.clone()));
-                }
+                Next::Page(request) => self.in_flight.start_page(request, self.context.clone()),
                 Next::Task {
                     queue,
                     id,
                     is_check,
                 } => {
-                    self.in_flight.insert(id.clone(), queue);
-                    self.passes.spawn(pass(id, is_check, self.context.clone()));
+                    let context = self.context.clone();
+                    self.in_flight.start_task(id, queue, is_check, context);
                 }
             }
         }
         Ok(idle)
     }
 
+    /// Asks for a page of results, if there is one to read. A slot is free, and nothing else is due. Such a page can be a probe: it
+    /// may be all that is left to do.
+    async fn begin_results(&mut self, probing: bool) -> Result<bool, StoreError> {
+        let Self {
+            results,
+            reader,
+            policy,
+            concurrency,
+            ..
+        } = self;
+        let Some(reading) = results.take(reader, policy, *concurrency).await? else {
+            return Ok(false);
+        };
+        if probing {
+            self.renew_client();
+        }
+        let _ = self.context.rate_limiter.try_take();
+        let context = self.context.clone();
+        self.in_flight.start_results(reading, context);
+        Ok(true)
+    }
+
     /// Returns what to ask for next. Pages and tasks take turns where both are due.
     fn next_request(&mut self, probing: bool, now: Timestamp) -> Option<Next> {
         for page_first in [!self.page_was_last, self.page_was_last] {
             let next = if page_first {
-                // A probe is a poll of a task.
-                let pages_max = (self.concurrency / PAGE_SHARE).max(1);
-                let may_read = !probing && self.pages_in_flight < pages_max;
+                let may_read = self.may_read_page(probing);
                 let page = may_read.then(|| self.plan.next_page(now)).flatten();
                 page.map(Next::Page)
             } else {
@@ -254,6 +285,12 @@ impl Scheduler {
         None
     }
 
+    /// Returns whether a page may be asked for. A probe of the gate is a poll of a task.
+    fn may_read_page(&self, probing: bool) -> bool {
+        let pages_max = (self.concurrency / PAGE_SHARE).max(1);
+        !probing && self.in_flight.pages() < pages_max
+    }
+
     fn next_task(&mut self, probing: bool, now: Timestamp) -> Option<Next> {
         let Self {
             ready,
@@ -262,6 +299,7 @@ impl Scheduler {
             suspended,
             ..
         } = self;
+        let in_flight = in_flight.tasks();
         let due = ready.take(probing, |task| {
             let awaits_page = !probing && task.is_watched && !plan.polls_alone(&task.id, now);
             !in_flight.contains_key(&task.id) && !awaits_page
@@ -274,7 +312,7 @@ impl Scheduler {
                 is_check,
             });
         }
-        let id = (!probing).then(|| plan.next_check()).flatten()?;
+        let id = (!probing).then(|| plan.next_check(now)).flatten()?;
         let is_free = !in_flight.contains_key(&id) && !suspended.contains_key(&id);
         is_free.then_some(Next::Task {
             queue: Queue::Regular,
@@ -286,7 +324,7 @@ impl Scheduler {
     async fn refill(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let released = Instant::now();
         self.suspended.retain(|_, until| *until > released);
-        let (in_flight, suspended) = (&self.in_flight, &self.suspended);
+        let (in_flight, suspended) = (self.in_flight.tasks(), &self.suspended);
         let of_the_limit = in_flight.values().filter(|queue| **queue == Queue::Limit);
         let plan = &self.plan;
         let is_out = |id: &TaskId| {
@@ -318,44 +356,40 @@ impl Scheduler {
 
     /// Waits until a pass has finished; for ever while none is in flight.
     pub async fn finished(&mut self) {
-        match self.passes.join_next().await {
-            Some(finished) => self.finish(finished),
-            None => std::future::pending().await,
+        for finished in self.in_flight.finished().await {
+            match finished {
+                Finished::Task(id, outcome) => self.task_finished(id, outcome),
+                Finished::Page(request, outcome) => self.page_finished(&request, outcome),
+                Finished::Results(id, outcome) => self.results_finished(&id, outcome),
+            }
         }
-        // A batch of the writer's finishes many passes at once.
-        while let Some(finished) = self.passes.try_join_next() {
-            self.finish(finished);
+        self.ready.expect_more();
+    }
+
+    fn task_finished(&mut self, id: TaskId, outcome: Result<Option<Polled>, String>) {
+        match outcome {
+            Ok(Some(polled)) => {
+                let due = match polled.shown {
+                    Shown::Watched { due, .. } => Some(due),
+                    _ => None,
+                };
+                self.plan
+                    .polled(&id, polled.started_at, polled.is_running, due);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::debug!(task_id = %id, "{id}: left alone for a minute: {error}");
+                self.suspended.insert(id, Instant::now() + SUSPENSION);
+            }
         }
     }
 
-    fn finish(&mut self, finished: Result<Finished, JoinError>) {
-        self.ready.expect_more();
-        match finished {
-            Ok(Finished::Task(id, outcome)) => {
-                self.in_flight.remove(&id);
-                match outcome {
-                    Ok(Some(polled)) => {
-                        let due = match polled.shown {
-                            Shown::Watched { due, .. } => Some(due),
-                            _ => None,
-                        };
-                        self.plan
-                            .polled(&id, polled.started_at, polled.is_running, due);
-                    }
-                    Ok(None) => {}
-                    Err(error) => {
-                        tracing::debug!(task_id = %id, "{id}: left alone for a minute: {error}");
-                        self.suspended.insert(id, Instant::now() + SUSPENSION);
-                    }
-                }
-            }
-            Ok(Finished::Page(request, outcome)) => {
-                self.pages_in_flight -= 1;
-                self.page_finished(&request, outcome);
-            }
-            // It was aborted, and the daemon ends: a pass catches its panics.
-            Err(error) => tracing::debug!("{error}"),
-        }
+    fn results_finished(&mut self, id: &TaskId, outcome: Result<PageOutcome, String>) {
+        let outcome = outcome.map_err(|error| {
+            tracing::debug!(task_id = %id, "{id}: its results are left alone for a minute: {error}");
+            Instant::now() + SUSPENSION
+        });
+        self.results.finished(id, outcome, &self.policy);
     }
 
     fn page_finished(&mut self, request: &PageRequest, outcome: Result<PageRead, String>) {
@@ -363,25 +397,24 @@ impl Scheduler {
         let (setback, error) = match outcome {
             Ok(PageRead::Shown(shown)) => {
                 self.plan.read(request, &shown, now);
-                if std::mem::take(&mut self.list_is_unusable) {
-                    self.record(Event::ListUsable {});
-                }
-                return;
+                let event = self.list_usability.read(shown.started_at);
+                return self.record(event);
             }
             Ok(PageRead::Failed(setback, error)) => (setback, error),
             Err(error) => (Setback::Passing(None), error),
         };
         tracing::debug!("page {} was not read: {error}", request.page);
         let until = self.plan.failed(request, setback, now);
-        if until.is_some() && !std::mem::replace(&mut self.list_is_unusable, true) {
-            self.record(Event::ListUnusable { error, until });
-        }
+        let event = until.and_then(|until| self.list_usability.failed(error, until));
+        self.record(event);
     }
 
     /// Logs and records an event that concerns no task.
-    fn record(&mut self, event: Event) {
-        self.event_log.event(None, &event);
-        self.context.writer.request(Maintenance::Record(event));
+    fn record(&mut self, event: Option<Event>) {
+        if let Some(event) = event {
+            self.event_log.event(None, &event);
+            self.context.writer.request(Maintenance::Record(event));
+        }
     }
 
     /// Checks whether another connection has written, and forgets what was read before that.
@@ -390,6 +423,7 @@ impl Scheduler {
             Ok(version) if version == self.data_version => {}
             Ok(version) => {
                 self.data_version = version;
+                self.results.expect_more();
                 self.ready.clear();
                 self.marked.clear();
             }
@@ -408,8 +442,8 @@ impl Scheduler {
     }
 
     /// Aborts the passes in flight, and closes the connection to the database.
-    pub async fn close(mut self) {
-        self.passes.shutdown().await;
+    pub async fn close(self) {
+        self.in_flight.shutdown().await;
         if let Err(error) = self.reader.close().await {
             tracing::debug!("the reader was not closed in order: {error}");
         }
@@ -432,46 +466,6 @@ enum Next {
         /// It is not due; the list is compared with it.
         is_check: bool,
     },
-}
-
-/// What has finished, and how.
-enum Finished {
-    Task(TaskId, Result<Option<Polled>, String>),
-    Page(PageRequest, Result<PageRead, String>),
-}
-
-async fn pass(id: TaskId, is_check: bool, context: Arc<Context>) -> Finished {
-    let polled = async {
-        // Who is not due may have been paused or removed since.
-        if is_check && !context.writer.is_wanted(id.clone()).await? {
-            return Ok::<_, WriteError>(None);
-        }
-        reconcile(&id, &context).await.map(Some)
-    };
-    let outcome = caught(polled).await.unwrap_or_else(|text| {
-        tracing::error!(task_id = %id, "{id}: a bug: {text}; left alone for a minute");
-        Err(text)
-    });
-    Finished::Task(id, outcome)
-}
-
-async fn page_pass(request: PageRequest, context: Arc<Context>) -> Finished {
-    let reading = read_page(&request, &context);
-    let outcome = caught(reading).await.unwrap_or_else(|text| {
-        tracing::error!("a bug in reading page {}: {text}", request.page);
-        Err(text)
-    });
-    Finished::Page(request, outcome)
-}
-
-/// Awaits a request. Returns the text of a panic as the outer error: a bug that one request meets is not felt by others.
-async fn caught<T>(
-    request: impl Future<Output = Result<T, WriteError>>,
-) -> Result<Result<T, String>, String> {
-    match AssertUnwindSafe(request).catch_unwind().await {
-        Ok(outcome) => Ok(outcome.map_err(|error| error.to_string())),
-        Err(panic) => Err(panic_message(panic.as_ref()).to_owned()),
-    }
 }
 
 /// Returns the instant at which the clock will show `at`.

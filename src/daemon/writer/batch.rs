@@ -1,23 +1,22 @@
 //! One transaction of the writer: load the tasks, judge each answer, store the steps.
 
+use super::listed::{ListedTask, PageAnswer};
 use super::maintenance::store_gate;
 use crate::core::decide::Account;
 use crate::core::event::Event;
 use crate::core::gate::{Admission, Gate, Request};
 use crate::core::ledger::Transition;
-use crate::core::plan::{Reliance, Shown, wanted_at};
+use crate::core::plan::{Shown, wanted_at};
 use crate::core::policy::Policy;
 use crate::core::progress::Progress;
 use crate::core::resume::Resume;
-use crate::core::step::listed::{Entry, listed};
 use crate::core::step::{self, PollAnswer, ResumeAnswer, Step};
 use crate::core::task::Task;
-use crate::core::{Failure, Observation, TaskId, after};
+use crate::core::{Failure, TaskId, after};
 use crate::crash;
 use crate::store::{self, StoreError, history, ledger, load, progress};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -41,28 +40,6 @@ pub enum Answer {
     Resume(ResumeAnswer),
     /// An entry of a page of the list.
     Listed(ListedTask),
-}
-
-/// The answer to a request for a page of the list, without its entries.
-#[derive(Debug, Clone)]
-pub struct PageAnswer {
-    /// When the request was begun.
-    pub started_at: Timestamp,
-    /// When it was answered, or given up.
-    pub answered_at: Timestamp,
-    /// Why there is no page.
-    pub failure: Option<Failure>,
-    /// How far the list is relied on.
-    pub reliance: Reliance,
-}
-
-/// An entry of a page of the list.
-#[derive(Debug)]
-pub struct ListedTask {
-    /// What the list shows of the task.
-    pub seen: Observation,
-    /// The page.
-    pub page: Arc<PageAnswer>,
 }
 
 /// What became of one update.
@@ -163,7 +140,7 @@ pub async fn write(
             }
             (Answer::Listed(listed), Some(task)) => {
                 let step;
-                (step, shown) = batch.listed(task, listed);
+                (step, shown) = listed.judge(task, &context.policy, context.now);
                 step
             }
             (Answer::Listed(_), None) => None,
@@ -275,19 +252,6 @@ impl<'a> Batch<'a> {
             None => None,
         };
         Ok(((poll.answered_at.min(*now), step), permit))
-    }
-
-    fn listed(&self, task: &Task, entry: &ListedTask) -> (Option<(Timestamp, Step)>, Shown) {
-        let BatchContext { policy, now, .. } = self.context;
-        let ListedTask { seen, page } = entry;
-        let entry = Entry {
-            seen,
-            started_at: page.started_at.min(*now),
-            answered_at: page.answered_at.min(*now),
-            reliance: page.reliance,
-        };
-        let (step, shown) = listed(task, &entry, policy);
-        (step.map(|step| (entry.answered_at, step)), shown)
     }
 
     async fn resume(

@@ -1,10 +1,12 @@
 //! The handle of the writer: starts it, and sends it requests.
 
-use super::batch::{Answer, ListedTask, PageAnswer, Stored, Update};
+use super::batch::{Answer, Stored, Update};
 use super::clock::Clock;
+use super::listed::{ListedTask, PageAnswer};
 use super::maintenance::Maintenance;
 use super::message::{Message, Reply, Shared};
 use super::request_count::RequestCount;
+use super::results::ResultsAnswer;
 use super::task::WriterTask;
 use super::wal_monitor::WalMonitor;
 use crate::core::TaskId;
@@ -136,6 +138,16 @@ impl Writer {
             .await?;
         let shown = stored.into_iter().map(|stored| stored.shown);
         Ok(ids.into_iter().zip(shown).collect())
+    }
+
+    /// Stores a page of a task's results, and what became of the reading.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] if it is not stored. The reading is then postponed, unless the database refuses that too.
+    pub async fn store_results(&self, answer: ResultsAnswer) -> Result<(), WriteError> {
+        let answer = Box::new(answer);
+        self.ask(|reply| Message::Results(answer, reply)).await
     }
 
     /// Returns whether a task is still to be polled: it exists, is not paused, and the daemon is not stopping.

@@ -5,7 +5,7 @@ use crate::core::gate::{Gate, Kind};
 use crate::core::policy::Policy;
 use crate::core::{TaskId, after};
 use crate::crash::{self, Point};
-use crate::store::{StoreError, daemon, history, ledger, progress, reschedule};
+use crate::store::{StoreError, daemon, history, ledger, progress, reschedule, results};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use std::time::Duration;
@@ -72,6 +72,7 @@ pub async fn perform(
             if astray > 0 {
                 tracing::warn!("{astray} tasks were scheduled too far ahead: polling them now");
             }
+            results::read_postponed_too_long(&mut *connection, horizon).await?;
             0
         }
         Maintenance::Prune(before) => {
@@ -97,6 +98,7 @@ pub async fn perform(
         Maintenance::Reschedule => {
             let restarted = ledger::restart_settling(&mut *connection, now).await?;
             let horizon = after(now, horizon(policy));
+            results::read_postponed_too_long(&mut *connection, horizon).await?;
             restarted + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?
         }
         Maintenance::ClockWentBack(by) => {
@@ -104,6 +106,8 @@ pub async fn perform(
             store_gate(&mut *connection, &before, gate, min_interval, now).await?;
             let restarted = ledger::restart_settling(&mut *connection, now).await?;
             // Running tasks least of all may be left unseen; the others are polled once more.
+            results::read_postponed_too_long(&mut *connection, after(now, policy.retry.max))
+                .await?;
             let horizon = after(now, policy.polling.max_interval);
             restarted + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?
         }

@@ -1,7 +1,9 @@
 //! What is asked of the writer, and what its handle and its task share.
 
-use super::batch::{PageAnswer, Stored, Update};
+use super::batch::{Stored, Update};
+use super::listed::PageAnswer;
 use super::maintenance::Maintenance;
+use super::results::ResultsAnswer;
 use crate::core::TaskId;
 use crate::store::StoreError;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ pub(super) enum Message {
     Update(Box<Update>, Reply<Stored>),
     /// Store a page of the list in one transaction.
     Page(Arc<PageAnswer>, Vec<Update>, Reply<Vec<Stored>>),
+    /// Store a page of a task's results.
+    Results(Box<ResultsAnswer>, Reply<()>),
     /// Do this, and answer if there is somewhere to answer to.
     Maintain(Maintenance, Option<Reply<u64>>),
     /// Answer whether a task is still to be polled.

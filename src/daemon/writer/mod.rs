@@ -6,6 +6,8 @@
 //! | `message` | what they ask |
 //! | `task` | the loop: batches, retries, errors |
 //! | `batch` | one transaction: load, judge, store |
+//! | `listed` | a page of the list, and what its entries do to their tasks |
+//! | `results` | the same for a page of results |
 //! | `maintenance` | heartbeat, pruning, a new config, a clock that changed |
 //! | `retry` | waiting while the database is locked or the disk is full |
 //! | `clock` | leaps of the system clock |
@@ -14,13 +16,17 @@
 pub mod batch;
 pub mod clock;
 mod handle;
+mod listed;
 pub mod maintenance;
 mod message;
 mod request_count;
+mod results;
 mod retry;
 mod task;
 mod wal_monitor;
 
-pub use batch::{PageAnswer, ResumePermit};
+pub use batch::ResumePermit;
 pub use handle::{StartedWriter, WriteError, Writer};
+pub use listed::PageAnswer;
 pub use maintenance::Maintenance;
+pub use results::{ReadingOutcome, ResultsAnswer};

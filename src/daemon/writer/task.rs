@@ -7,8 +7,9 @@
 //! being (a lock, a full disk) is retried until it succeeds; nothing is dropped, and nothing new is begun meanwhile. In a
 //! database that is damaged, or no longer in its place, nothing new is begun at all.
 
-use super::batch::{self, Answer, BatchContext, PageAnswer, Stored, Update};
+use super::batch::{self, Answer, BatchContext, Stored, Update};
 use super::clock::{Clock, Leap};
+use super::listed::PageAnswer;
 use super::maintenance::{self, Maintenance};
 use super::message::{Message, Shared};
 use super::request_count::RequestCount;
@@ -94,6 +95,10 @@ impl WriterTask {
                     };
                     let _ = reply.send(Ok(outcomes.into_iter().map(shown).collect()));
                 }
+                Message::Results(answer, reply) => {
+                    let outcome = self.store_results(&answer).await;
+                    let _ = reply.send(outcome.map_err(Arc::new));
+                }
                 Message::Maintain(maintenance, reply) => {
                     if matches!(maintenance, Maintenance::Heartbeat) {
                         self.shared.heartbeat_waits.store(false, Ordering::Relaxed);
@@ -143,22 +148,20 @@ impl WriterTask {
         updates: &[Update],
         page: Option<&PageAnswer>,
     ) -> Vec<Result<Stored, StoreError>> {
-        let error = match self.write_batch(updates, page).await {
-            Ok(stored) => return stored.into_iter().map(Ok).collect(),
-            Err(error) => error,
-        };
-        if let [update] = updates {
-            return vec![Err(self.report_not_stored(update, error).await)];
-        }
-        // One update is to blame. The others are stored one by one.
         let mut outcomes = Vec::with_capacity(updates.len());
-        for update in updates {
-            let alone = self.write_batch(std::slice::from_ref(update), page).await;
-            outcomes.push(match alone.map(|mut stored| stored.pop()) {
-                Ok(Some(stored)) => Ok(stored),
-                Ok(None) => unreachable!("a batch returns one outcome for each update"),
-                Err(error) => Err(self.report_not_stored(update, error).await),
-            });
+        let mut parts = vec![updates];
+        while let Some(part) = parts.pop() {
+            match (self.write_batch(part, page).await, part) {
+                (Ok(stored), _) => outcomes.extend(stored.into_iter().map(Ok)),
+                (Err(error), [update]) => {
+                    outcomes.push(Err(self.report_not_stored(update, error).await));
+                }
+                // Few updates are to blame, mostly one. The halves without it are stored as a whole.
+                (Err(_), _) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+            }
         }
         outcomes
     }
@@ -208,7 +211,7 @@ impl WriterTask {
     }
 
     /// Returns the outcome of an attempt if it is final; otherwise waits, and returns none.
-    async fn final_outcome<T>(
+    pub(super) async fn final_outcome<T>(
         &mut self,
         retry: &mut WriteRetry,
         outcome: Result<T, StoreError>,
@@ -356,7 +359,7 @@ impl WriterTask {
         }
     }
 
-    fn publish(&mut self, gate: Gate) {
+    pub(super) fn publish(&mut self, gate: Gate) {
         self.published.send_if_modified(|published| {
             let changed = *published != gate;
             published.clone_from(&gate);
@@ -394,7 +397,10 @@ impl WriterTask {
 
 /// Adds requests to `daemon.requests`. Returns how many were added: none while the row is missing, which the next heartbeat
 /// restores.
-async fn add_requests(connection: &mut SqliteConnection, requests: u32) -> Result<u32, StoreError> {
+pub(super) async fn add_requests(
+    connection: &mut SqliteConnection,
+    requests: u32,
+) -> Result<u32, StoreError> {
     if requests > 0 && daemon::add_requests(connection, requests).await? {
         Ok(requests)
     } else {

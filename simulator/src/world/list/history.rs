@@ -1,4 +1,4 @@
-//! What tasks were like some time ago, for a list that lags behind.
+//! What tasks were like some time ago, for a list or results that lag behind.
 
 use std::{
     collections::{HashMap, VecDeque},

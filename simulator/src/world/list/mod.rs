@@ -17,7 +17,7 @@ use crate::{
     options::{ListShows, Semantics},
     world::{
         Now, World,
-        task::Snapshot,
+        task::{Snapshot, Task},
         task_input::{TaskInput, random_query},
     },
 };
@@ -65,7 +65,7 @@ impl World {
     ) -> Value {
         self.list.requests += 1;
         let lag = semantics.list_lag();
-        if lag.is_zero() {
+        if semantics.longest_lag().is_zero() {
             self.list.history.clear();
         }
         if self.list.strangers.count() != semantics.strangers {
@@ -111,16 +111,16 @@ impl World {
         self.record_change(now, nth, semantics);
     }
 
-    /// Stores a task before its first change, for a list that lags behind.
+    /// Stores a task before its first change, for a list or results that lag behind.
     pub(super) fn before_change(&mut self, nth: usize, semantics: &Semantics) {
-        if !semantics.list_lag().is_zero() {
+        if !semantics.longest_lag().is_zero() {
             self.list.history.begin(nth, &self.tasks[nth]);
         }
     }
 
-    /// Stores a task after a change that a client caused, for a list that lags behind.
+    /// Stores a task after a change that a client caused, for a list or results that lag behind.
     pub(super) fn record_change(&mut self, now: Now, nth: usize, semantics: &Semantics) {
-        let lag = semantics.list_lag();
+        let lag = semantics.longest_lag();
         if lag.is_zero() {
             self.list.history.clear();
         } else {
@@ -137,13 +137,19 @@ impl World {
             let runs = self.tasks[nth].finished_runs.len();
             return Shown { snapshot, runs };
         }
-        let task = self.list.history.at(nth, past.real);
-        let mut task = task.unwrap_or(&self.tasks[nth]).clone();
-        task.advance_to(past.time, semantics);
+        let task = self.past_task(past, nth, semantics);
         Shown {
             snapshot: task.visible(past),
             runs: task.finished_runs.len(),
         }
+    }
+
+    /// Returns a task as it was at `past`.
+    pub(super) fn past_task(&self, past: Now, nth: usize, semantics: &Semantics) -> Task {
+        let task = self.list.history.at(nth, past.real);
+        let mut task = task.unwrap_or(&self.tasks[nth]).clone();
+        task.advance_to(past.time, semantics);
+        task
     }
 
     /// Records when a page first showed the end of the last run.

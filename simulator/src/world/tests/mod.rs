@@ -3,6 +3,7 @@
 mod assumptions;
 mod list;
 mod properties;
+mod result_pages;
 mod results;
 mod switches;
 
@@ -58,7 +59,9 @@ impl Fixture {
 
     fn page(&mut self, seconds: u64, offset: usize, limit: usize) -> Value {
         let page = (offset, limit);
-        let task = self.world.results(at(seconds), "t", page, &self.semantics);
+        let task = self
+            .world
+            .results(at(seconds), at(seconds), "t", page, &self.semantics);
         task.unwrap()
     }
 
@@ -121,7 +124,7 @@ impl Client {
     fn page(&mut self, second: u64, id: &str) -> Value {
         let page = (0, 1_000);
         self.world
-            .results(at(second), id, page, &self.semantics)
+            .results(at(second), at(second), id, page, &self.semantics)
             .unwrap()
     }
 

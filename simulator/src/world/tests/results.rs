@@ -286,7 +286,9 @@ fn pages_of_a_thousand_tasks_with_250_results_are_fast() {
     let started = Instant::now();
     for id in &ids {
         for offset in [0, 120, 240] {
-            let page = world.results(at(0), id, (offset, 10), &semantics).unwrap();
+            let page = world
+                .results(at(0), at(0), id, (offset, 10), &semantics)
+                .unwrap();
             assert_eq!(page["results"].as_array().unwrap().len(), 10);
         }
     }

@@ -1,0 +1,443 @@
+//! `results`: the companies that tasks found; and in `progress`, what was read of them.
+
+use super::{StoreError, Text, rows, time};
+use crate::core::reading::NextReading;
+use crate::core::results::ResultRow;
+use crate::core::{TaskId, after};
+use jiff::Timestamp;
+use sqlx::Row as _;
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqliteRow};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+/// The counters that `progress.results_counters` is compared with.
+macro_rules! counters {
+    () => {
+        "num_results || ' ' || num_results_evaluated || ' ' || num_results_enriched || ' ' || num_results_discovered"
+    };
+}
+
+/// The condition of the index `progress_unread`, as the migration has it.
+macro_rules! is_unread {
+    () => {
+        concat!(
+            "status IN ('done', 'failed') AND results_counters IS NOT ",
+            counters!()
+        )
+    };
+}
+
+pub(super) use {counters, is_unread};
+
+/// A task whose results differ from those that were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadTask {
+    /// The task.
+    pub id: TaskId,
+    /// Its counters, as `progress.results_counters` has them.
+    pub counters: String,
+    /// `num_results`.
+    pub results: i64,
+    /// When its counters or its status changed last.
+    pub changed_at: Option<Timestamp>,
+    /// Whether it may still be resumed.
+    pub is_growing: bool,
+    /// Whether the service works on it.
+    pub is_running: bool,
+}
+
+impl UnreadTask {
+    /// Returns when what was seen of it has stood for `settle`, if that is still to come.
+    #[must_use]
+    pub fn settles_at(&self, settle: Duration, now: Timestamp) -> Option<Timestamp> {
+        // Later than now: the clock went back.
+        let changed_at = self.changed_at.filter(|at| *at <= now)?;
+        Some(after(changed_at, settle)).filter(|at| *at > now)
+    }
+}
+
+/// Where a scan of the unread tasks goes on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    next_at: String,
+    task_id: String,
+}
+
+/// A part of a scan.
+#[derive(Debug)]
+pub struct Scanned {
+    /// The tasks that can be read.
+    pub tasks: Vec<UnreadTask>,
+    /// Where the scan goes on; none at its end.
+    pub cursor: Option<Cursor>,
+}
+
+/// The columns of a scan. A task that is paused, missing or removed, or whose newest resume is open, is passed over. So is a
+/// resume on its way: its effect would shift the pages.
+macro_rules! scanned {
+    ($next_at:literal, $from:expr) => {
+        concat!(
+            "SELECT CAST(part.task_id AS BLOB) AS id, part.task_id, ",
+            $next_at,
+            " AS next_at, part.counters, part.num_results,
+                    part.changed_at, part.state IN ('pending', 'growing') AS is_growing,
+                    part.status NOT IN ('done', 'failed') AS is_running,
+                    part.is_due AND part.state <> 'missing' AND NOT t.paused
+                    AND NOT EXISTS (SELECT 1 FROM resumes AS r WHERE r.task_id = part.task_id AND r.state = 'intended') AS is_wanted
+               FROM (SELECT task_id, state, status, num_results, changed_at, results_next_at, ",
+            counters!(),
+            " AS counters, ",
+            $from,
+            ") AS part LEFT JOIN tasks AS t ON t.task_id = part.task_id"
+        )
+    };
+}
+
+pub(super) const UNREAD: &str = scanned!(
+    "part.results_next_at",
+    concat!(
+        "TRUE AS is_due FROM progress WHERE ",
+        is_unread!(),
+        " AND (results_next_at, task_id) > (?1, ?2) AND results_next_at <= ?3
+      ORDER BY results_next_at, task_id LIMIT ?4"
+    )
+);
+
+/// Returns the next tasks that have stopped and whose results are to be read, out of at most `limit` rows.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn unread(
+    connection: &mut SqliteConnection,
+    cursor: &Cursor,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Scanned, StoreError> {
+    let rows = sqlx::query(UNREAD)
+        .bind(&cursor.next_at)
+        .bind(&cursor.task_id)
+        .bind(time::to_text(now))
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
+    Ok(Scanned::of(&rows, cursor, limit)?)
+}
+
+pub(super) const RUNNING: &str = scanned!(
+    "''",
+    concat!(
+        "status NOT IN ('done', 'failed') AND num_results > 0 AND results_counters IS NOT ",
+        counters!(),
+        " AND (results_next_at > ?2 AND results_next_at <= ?4) IS NOT TRUE
+      AND (results_read_at > ?3 AND results_read_at <= ?2) IS NOT TRUE AS is_due
+      FROM progress WHERE state = 'growing' AND task_id > ?1 ORDER BY task_id LIMIT ?5"
+    )
+);
+
+/// Returns the next tasks at which the service works and whose results were last read before `read_before`, out of at most
+/// `limit` rows. A time to wait for that is after `horizon` does not count: the clock went back.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn running(
+    connection: &mut SqliteConnection,
+    cursor: &Cursor,
+    now: Timestamp,
+    read_before: Timestamp,
+    horizon: Timestamp,
+    limit: u32,
+) -> Result<Scanned, StoreError> {
+    let rows = sqlx::query(RUNNING)
+        .bind(&cursor.task_id)
+        .bind(time::to_text(now))
+        .bind(time::to_text(read_before))
+        .bind(time::to_text(horizon))
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
+    Ok(Scanned::of(&rows, cursor, limit)?)
+}
+
+impl Scanned {
+    fn of(rows: &[SqliteRow], before: &Cursor, limit: u32) -> Result<Self, sqlx::Error> {
+        let mut tasks = Vec::new();
+        for row in rows {
+            let is_wanted: Option<bool> = row.try_get("is_wanted")?;
+            let id: Vec<u8> = row.try_get("id")?;
+            // An id that cannot be part of a request is marked by the scheduler.
+            let id = std::str::from_utf8(&id).ok();
+            let id = id.and_then(|id| TaskId::stored(id).ok());
+            // Null where there is no task.
+            let (Some(id), Some(true)) = (id, is_wanted) else {
+                continue;
+            };
+            let changed_at = Text::nullable(row, "changed_at")?;
+            tasks.push(UnreadTask {
+                id,
+                counters: Text::nullable(row, "counters")?.unwrap_or_default(),
+                results: row
+                    .try_get::<Option<i64>, _>("num_results")?
+                    .unwrap_or_default(),
+                changed_at: changed_at.as_deref().and_then(time::from_text),
+                is_growing: row.try_get("is_growing")?,
+                is_running: row
+                    .try_get::<Option<bool>, _>("is_running")?
+                    .unwrap_or(true),
+            });
+        }
+        let last = rows
+            .last()
+            .filter(|_| rows.len() as u64 >= u64::from(limit));
+        let cursor = match last {
+            Some(last) => Some(Cursor {
+                next_at: Text::nullable(last, "next_at")?.unwrap_or_default(),
+                task_id: last.try_get::<Text, _>("task_id")?.into(),
+            }),
+            None => None,
+        };
+        // Text that is not UTF-8 may sort elsewhere. The scan ends all the same.
+        let cursor = cursor.filter(|cursor| cursor > before);
+        Ok(Self { tasks, cursor })
+    }
+}
+
+pub(super) const NEXT_UNREAD: &str = concat!(
+    "SELECT results_next_at FROM progress WHERE ",
+    is_unread!(),
+    " AND results_next_at > ?1 ORDER BY results_next_at LIMIT 1"
+);
+
+/// Returns when the next task after `now` may be read.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn next_unread(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let at: Option<Text> = sqlx::query_scalar(NEXT_UNREAD)
+        .bind(time::to_text(now))
+        .fetch_optional(connection)
+        .await?;
+    Ok(at.as_deref().and_then(time::from_text))
+}
+
+/// The columns of a row that [`ResultRow`] has, after its `result_id`.
+macro_rules! columns {
+    ($($column:ident),* $(,)?) => {
+        /// Binds a row to the next parameters of [`UPSERT`].
+        fn bind<'q>(
+            query: Query<'q, Sqlite, SqliteArguments>,
+            id: &'q TaskId,
+            row: &'q ResultRow,
+            seen_at: &'q str,
+        ) -> Query<'q, Sqlite, SqliteArguments> {
+            // Names each field, so that a field that is added later is not forgotten.
+            let ResultRow { result_id, $($column),* } = row;
+            query.bind(id.as_str()).bind(result_id)$(.bind($column))*.bind(seen_at)
+        }
+
+        const COLUMNS: &[&str] = &[$(stringify!($column)),*];
+    };
+}
+
+columns!(
+    company_name,
+    company_website,
+    domain,
+    company_description,
+    company_full_description,
+    relevance,
+    source,
+    founding_year,
+    employee_count,
+    hq_country,
+    hq_state_province,
+    hq_city,
+    company_profile_id,
+    scores,
+    created_at,
+    extra,
+);
+
+/// The rows of [`UPSERT`].
+const UPSERT_ROWS: usize = 16;
+
+/// Writes so many results. A row without an id is none.
+pub(super) static UPSERT: LazyLock<String> = LazyLock::new(|| {
+    let columns = COLUMNS.join(", ");
+    let parameters = COLUMNS.len() + 3;
+    let updates: String = COLUMNS
+        .iter()
+        .map(|column| format!("{column} = excluded.{column}, "))
+        .collect();
+    format!(
+        "INSERT INTO results (task_id, result_id, {columns}, seen_at, first_seen_at)
+         SELECT *, column{parameters} FROM ({}) WHERE column2 IS NOT NULL
+             ON CONFLICT (task_id, result_id) DO UPDATE SET {updates}seen_at = excluded.seen_at, gone_at = NULL",
+        rows::values(UPSERT_ROWS, parameters)
+    )
+});
+
+/// Writes results of a task, which a reading that began at `seen_at` has shown.
+///
+/// # Errors
+///
+/// What SQLite says, such as a constraint that refuses a value.
+pub async fn upsert(
+    connection: &mut SqliteConnection,
+    id: &TaskId,
+    results: &[ResultRow],
+    seen_at: Timestamp,
+) -> Result<(), StoreError> {
+    let seen_at = time::to_text(seen_at);
+    for results in results.chunks(UPSERT_ROWS) {
+        let query = sqlx::query(UPSERT.as_str());
+        let query = results
+            .iter()
+            .fold(query, |query, row| bind(query, id, row, &seen_at));
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+pub(super) const MARK_GONE: &str =
+    "UPDATE results SET gone_at = ?3 WHERE task_id = ?1 AND seen_at <> ?2 AND gone_at IS NULL";
+
+pub(super) const COMPLETE: &str = "UPDATE progress
+        SET results_read = ?2, results_read_at = ?3, results_counters = ?4, results_next_at = '', results_failures = 0,
+            results_error = ?5
+      WHERE task_id = ?1";
+
+/// A complete reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompleteReading {
+    /// When it began.
+    pub began_at: Timestamp,
+    /// The number of rows that were kept.
+    pub rows: u64,
+    /// The counters of the task when it began.
+    pub counters: String,
+    /// Why some rows are not kept.
+    pub left_out: Option<String>,
+}
+
+/// Records that all results of a task were read; what the reading did not contain is gone. Of a task that was removed
+/// meanwhile, only the results are kept.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn complete(
+    connection: &mut SqliteConnection,
+    id: &TaskId,
+    reading: &CompleteReading,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let now = time::to_text(now);
+    sqlx::query(MARK_GONE)
+        .bind(id.as_str())
+        .bind(time::to_text(reading.began_at))
+        .bind(&now)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(COMPLETE)
+        .bind(id.as_str())
+        .bind(i64::try_from(reading.rows).unwrap_or(i64::MAX))
+        .bind(&now)
+        .bind(&reading.counters)
+        .bind(&reading.left_out)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// What is recorded of the readings of a task since its last complete one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempts {
+    /// Failures in a row.
+    pub failures: i64,
+    /// The error of the last one, or why rows were left out.
+    pub error: Option<String>,
+    /// Whether the service works on the task.
+    pub is_running: bool,
+}
+
+pub(super) const ATTEMPTS: &str =
+    "SELECT results_failures, results_error, status NOT IN ('done', 'failed') AS is_running
+       FROM progress WHERE task_id = ?";
+
+/// Returns what is recorded of the readings of a task; none if it was removed.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn attempts(
+    connection: &mut SqliteConnection,
+    id: &TaskId,
+) -> Result<Option<Attempts>, StoreError> {
+    let row = sqlx::query(ATTEMPTS)
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    Ok(Some(Attempts {
+        failures: row.try_get("results_failures")?,
+        error: Text::nullable(&row, "results_error")?,
+        is_running: row
+            .try_get::<Option<bool>, _>("is_running")?
+            .unwrap_or(true),
+    }))
+}
+
+pub(super) const POSTPONE: &str = "UPDATE progress
+        SET results_failures = ?2, results_next_at = ?3, results_error = coalesce(?4, results_error)
+      WHERE task_id = ?1";
+
+/// Records when the results of a task are to be read again.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn postpone(
+    connection: &mut SqliteConnection,
+    id: &TaskId,
+    next: &NextReading,
+) -> Result<(), StoreError> {
+    sqlx::query(POSTPONE)
+        .bind(id.as_str())
+        .bind(next.failures)
+        .bind(time::to_text(next.at))
+        .bind(&next.error)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) const READ_POSTPONED_TOO_LONG: &str = concat!(
+    "UPDATE progress SET results_next_at = '' WHERE ",
+    is_unread!(),
+    " AND results_next_at > ?1"
+);
+
+/// Makes the tasks due that wait for a reading until after `horizon`: the clock went back, or an operator has set it.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn read_postponed_too_long(
+    connection: &mut SqliteConnection,
+    horizon: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(READ_POSTPONED_TOO_LONG)
+        .bind(time::to_text(horizon))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
