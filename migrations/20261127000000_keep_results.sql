@@ -46,7 +46,7 @@ ALTER TABLE progress ADD COLUMN results_failures INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE progress ADD COLUMN results_error TEXT;
 
 -- The tasks whose results are to be read.
-CREATE INDEX progress_unread ON progress (results_next_at)
+CREATE INDEX progress_unread ON progress (results_next_at, task_id)
  WHERE status IN ('done', 'failed')
    AND results_counters IS NOT num_results || ' ' || num_results_evaluated || ' ' || num_results_enriched
                                || ' ' || num_results_discovered;

@@ -73,7 +73,7 @@ CREATE INDEX progress_capped ON progress (num_results) WHERE state = 'capped';
 CREATE INDEX progress_idle ON progress (state) WHERE next_poll_at IS NULL AND state IN ('pending', 'growing');
 CREATE INDEX progress_quiet ON progress (quiet_at) WHERE quiet_at IS NOT NULL;
 -- The tasks whose results are to be read.
-CREATE INDEX progress_unread ON progress (results_next_at)
+CREATE INDEX progress_unread ON progress (results_next_at, task_id)
  WHERE status IN ('done', 'failed')
    AND results_counters IS NOT num_results || ' ' || num_results_evaluated || ' ' || num_results_enriched
                                || ' ' || num_results_discovered;
