@@ -262,3 +262,55 @@ fn an_entry_of_a_running_task_does_what_a_poll_at_that_moment_does() {
         Ok(())
     });
 }
+
+#[test]
+fn a_task_that_the_list_shows_complete_quiet_or_without_change_for_long_is_polled_alone() {
+    let seen = |results: i64| Observation {
+        status: Status::InProgress,
+        is_exhausted: false,
+        desired: 250,
+        discovered: results,
+        enriched: results,
+        evaluated: results,
+        results,
+        query: None,
+    };
+    let mut task = Task {
+        id: "a-task".parse().expect("an id"),
+        wanted: Wanted {
+            target: 500,
+            chunk: None,
+            paused: false,
+        },
+        edited_at: None,
+        progress: Progress::new(at(0)),
+        resume: None,
+        lost: 0,
+    };
+    let poll = PollAnswer {
+        started_at: at(10),
+        answered_at: at(10),
+        outcome: Ok(seen(5)),
+    };
+    let polled = poll_answered(&task, &poll, &policy(), &account(at(10)), 0.5);
+    task.progress = polled.expect("legal").progress;
+    let shown = |results: i64, when: u64, quiet_after: u64| {
+        let mut policy = policy();
+        policy.polling.quiet_after = Duration::from_secs(quiet_after);
+        let seen = seen(results);
+        let mut entry = entry(&seen, when, 0);
+        entry.reliance.alone_within = Duration::from_hours(6);
+        let (step, shown) = listed(&task, &entry, &policy);
+        let step = step.expect("news");
+        assert!(step.progress.quiet_at.is_none());
+        assert!(step.events.iter().all(|event| event.kind() != "quiet"));
+        shown
+    };
+    let is_watched = |shown| matches!(shown, Shown::Watched { .. });
+    assert!(is_watched(shown(5, 500, 0)));
+    assert_eq!(shown(5, 620, 0), Shown::Confirm(ToConfirm::Work));
+    assert!(is_watched(shown(6, 620, 0)), "it has moved");
+    assert_eq!(shown(250, 20, 0), Shown::Confirm(ToConfirm::State));
+    assert!(is_watched(shown(5, 60, 60)));
+    assert_eq!(shown(5, 80, 60), Shown::Confirm(ToConfirm::Work));
+}

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, watch};
 
-/// The most answers that go into one transaction.
+/// The most answers of single tasks that go into one transaction. A page of the list has one of its own.
 const BATCH_MAX: usize = 256;
 
 /// The writer.
@@ -153,6 +153,12 @@ impl WriterTask {
         while let Some(part) = parts.pop() {
             match (self.write_batch(part, page).await, part) {
                 (Ok(stored), _) => outcomes.extend(stored.into_iter().map(Ok)),
+                (Err(error), []) => {
+                    let text = format!(
+                        "what a page of the list says of the account is not stored: {error}"
+                    );
+                    self.event_log.refused(None, &text);
+                }
                 (Err(error), [update]) => {
                     outcomes.push(Err(self.report_not_stored(update, error).await));
                 }
@@ -170,8 +176,9 @@ impl WriterTask {
     async fn report_not_stored(&mut self, update: &Update, error: StoreError) -> StoreError {
         let Update { id, answer } = update;
         let error = values::explain(&mut self.connection, id, error).await;
-        let what = match error {
-            StoreError::Panicked(_) => "it is left alone for a minute",
+        let what = match (answer, &error) {
+            (Answer::Listed(_), _) => "what the list shows of it is not stored",
+            (_, StoreError::Panicked(_)) => "it is left alone for a minute",
             _ => "the database refused what was learnt of it",
         };
         let text = format!("{id}: {what}: {error}");
