@@ -8,6 +8,7 @@ use super::{
 
 /// Returns each statement with its name.
 #[must_use]
+#[allow(clippy::too_many_lines, reason = "a line or two for each statement")]
 pub fn all() -> Vec<(&'static str, &'static str)> {
     let mut all = vec![
         ("progress::DUE_OLDEST", progress::DUE_OLDEST),

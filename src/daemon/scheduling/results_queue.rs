@@ -107,8 +107,8 @@ impl ResultsQueue {
         }
         let active = std::mem::take(&mut self.active);
         *self = Self {
-            suspended,
             active,
+            suspended,
             ..Self::new(settings)
         };
     }
