@@ -1,6 +1,7 @@
 //! `results`: the companies that tasks found; and in `progress`, what was read of them.
 
-use super::{StoreError, Text, rows, time};
+use super::rows::{self, Statement};
+use super::{StoreError, Text, time};
 use crate::core::reading::NextReading;
 use crate::core::results::ResultRow;
 use crate::core::{TaskId, after};
@@ -8,7 +9,6 @@ use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqliteRow};
-use std::sync::LazyLock;
 use std::time::Duration;
 
 /// The counters that `progress.results_counters` is compared with.
@@ -226,9 +226,19 @@ pub async fn next_unread(
     Ok(at.as_deref().and_then(time::from_text))
 }
 
-/// The columns of a row that [`ResultRow`] has, after its `result_id`.
+/// The columns of a row: those of [`ResultRow`] after its `result_id`.
 macro_rules! columns {
     ($($column:ident),* $(,)?) => {
+        /// Writes results. A row without an id is none.
+        pub(super) static UPSERT: Statement = Statement::new(
+            concat!("INSERT ", upsert!("VALUES (?, ?", $(columns!(@parameter $column),)* ", ?, ?)"; $($column),*)),
+            concat!(
+                "INSERT OR FAIL ",
+                upsert!("SELECT * FROM (VALUES) WHERE column1 IS NOT NULL"; $($column),*)
+            ),
+            [$(stringify!($column)),*].len() + 4,
+        );
+
         /// Binds a row to the next parameters of [`UPSERT`].
         fn bind<'q>(
             query: Query<'q, Sqlite, SqliteArguments>,
@@ -238,10 +248,21 @@ macro_rules! columns {
         ) -> Query<'q, Sqlite, SqliteArguments> {
             // Names each field, so that a field that is added later is not forgotten.
             let ResultRow { result_id, $($column),* } = row;
-            query.bind(id.as_str()).bind(result_id)$(.bind($column))*.bind(seen_at)
+            query.bind(id.as_str()).bind(result_id)$(.bind($column))*.bind(seen_at).bind(seen_at)
         }
+    };
+    (@parameter $column:ident) => { ", ?" };
+}
 
-        const COLUMNS: &[&str] = &[$(stringify!($column)),*];
+macro_rules! upsert {
+    ($($values:expr),*; $($column:ident),*) => {
+        concat!(
+            "INTO results (task_id, result_id, ", $(stringify!($column), ", ",)* "seen_at, first_seen_at) ",
+            $($values,)*
+            " ON CONFLICT (task_id, result_id) DO UPDATE SET ",
+            $(stringify!($column), " = excluded.", stringify!($column), ", ",)*
+            "seen_at = excluded.seen_at, gone_at = NULL"
+        )
     };
 }
 
@@ -264,25 +285,6 @@ columns!(
     extra,
 );
 
-/// The rows of [`UPSERT`].
-const UPSERT_ROWS: usize = 16;
-
-/// Writes so many results. A row without an id is none.
-pub(super) static UPSERT: LazyLock<String> = LazyLock::new(|| {
-    let columns = COLUMNS.join(", ");
-    let parameters = COLUMNS.len() + 3;
-    let updates: String = COLUMNS
-        .iter()
-        .map(|column| format!("{column} = excluded.{column}, "))
-        .collect();
-    format!(
-        "INSERT INTO results (task_id, result_id, {columns}, seen_at, first_seen_at)
-         SELECT *, column{parameters} FROM ({}) WHERE column2 IS NOT NULL
-             ON CONFLICT (task_id, result_id) DO UPDATE SET {updates}seen_at = excluded.seen_at, gone_at = NULL",
-        rows::values(UPSERT_ROWS, parameters)
-    )
-});
-
 /// Writes results of a task, which a reading that began at `seen_at` has shown.
 ///
 /// # Errors
@@ -295,8 +297,9 @@ pub async fn upsert(
     seen_at: Timestamp,
 ) -> Result<(), StoreError> {
     let seen_at = time::to_text(seen_at);
-    for results in results.chunks(UPSERT_ROWS) {
-        let query = sqlx::query(UPSERT.as_str());
+    for results in results.chunks(rows::ROWS) {
+        let sql = UPSERT.sql(results.len());
+        let query = sqlx::query(sql);
         let query = results
             .iter()
             .fold(query, |query, row| bind(query, id, row, &seen_at));

@@ -46,12 +46,8 @@ impl Statement {
     }
 
     fn with_rows(&self, rows: usize) -> String {
-        self.more.replace("VALUES", &values(rows, self.columns))
+        let row = format!("({})", vec!["?"; self.columns].join(", "));
+        let values = format!("VALUES {}", vec![row; rows].join(", "));
+        self.more.replace("VALUES", &values)
     }
-}
-
-/// Returns a `VALUES` clause of this many rows with this many parameters each.
-pub(super) fn values(rows: usize, columns: usize) -> String {
-    let row = format!("({})", vec!["?"; columns].join(", "));
-    format!("VALUES {}", vec![row; rows].join(", "))
 }

@@ -8,7 +8,7 @@ use super::{
 
 /// Returns each statement with its name.
 #[must_use]
-#[allow(clippy::too_many_lines, reason = "a list")]
+#[allow(clippy::too_many_lines, reason = "a line or two for each statement")]
 pub fn all() -> Vec<(&'static str, &'static str)> {
     let mut all = vec![
         ("progress::DUE_OLDEST", progress::DUE_OLDEST),
@@ -42,7 +42,8 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("results::UNREAD", results::UNREAD),
         ("results::RUNNING", results::RUNNING),
         ("results::NEXT_UNREAD", results::NEXT_UNREAD),
-        ("results::UPSERT", &results::UPSERT),
+        ("results::UPSERT", results::UPSERT.sql(1)),
+        ("results::UPSERT, many", results::UPSERT.sql(ROWS)),
         ("results::MARK_GONE", results::MARK_GONE),
         ("results::COMPLETE", results::COMPLETE),
         ("results::ATTEMPTS", results::ATTEMPTS),

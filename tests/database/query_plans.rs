@@ -212,11 +212,7 @@ async fn unread_tasks_are_read_from_their_index_in_its_order() {
             "results::RUNNING" => {
                 "SEARCH progress USING INDEX progress_state (state=? AND task_id>?)"
             }
-            "kept::UNREADABLE" => "SEARCH progress USING INDEX progress_unread (results_next_at>?)",
-            "results::NEXT_UNREAD" => {
-                "SEARCH progress USING INDEX progress_unread (results_next_at>?)"
-            }
-            "results::READ_POSTPONED_TOO_LONG" => {
+            "kept::UNREADABLE" | "results::NEXT_UNREAD" | "results::READ_POSTPONED_TOO_LONG" => {
                 "SEARCH progress USING INDEX progress_unread (results_next_at>?)"
             }
             _ => continue,

@@ -12,7 +12,7 @@ async fn one_task() -> (Bench, TaskId) {
     (bench, id)
 }
 
-fn status(code: u16, body: Value) -> Fault {
+fn status(code: u16, body: &Value) -> Fault {
     let fault = json!({"kind": "status", "code": code, "body": body});
     serde_json::from_value(fault).expect("a fault")
 }
@@ -29,7 +29,7 @@ async fn errors(bench: &Bench) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_is_recorded_once_until_it_changes_and_the_reading_is_repeated() {
     let (mut bench, id) = one_task().await;
-    let busy = status(500, json!({"detail": "busy"}));
+    let busy = status(500, &json!({"detail": "busy"}));
     bench.service.script(Rule::always(On::Results, busy));
     bench.start();
     bench
@@ -40,7 +40,7 @@ async fn an_error_is_recorded_once_until_it_changes_and_the_reading_is_repeated(
     assert!(recorded.contains("busy"), "{recorded}");
     assert_eq!(errors(&bench).await, [recorded]);
 
-    let other = status(400, json!({"detail": "no"}));
+    let other = status(400, &json!({"detail": "no"}));
     bench.service.clear_script();
     bench.service.script(Rule::always(On::Results, other));
     bench
@@ -63,7 +63,7 @@ async fn an_error_is_recorded_once_until_it_changes_and_the_reading_is_repeated(
 async fn results_that_alone_are_forbidden_close_no_gate() {
     for code in [401, 402, 403, 404] {
         let (mut bench, _) = one_task().await;
-        let refused = status(code, json!({"detail": "not in this plan"}));
+        let refused = status(code, &json!({"detail": "not in this plan"}));
         bench.service.script(Rule::always(On::Results, refused));
         bench.start();
         bench
@@ -128,7 +128,7 @@ async fn pages_that_do_not_fit_together_are_an_error_only_after_three_readings()
     let row =
         |n: usize| json!({"id": format!("r{n}"), "task_id": id.as_str(), "company_name": "A"});
     page["results"] = (0..25).map(row).collect();
-    let same = status(200, page);
+    let same = status(200, &page);
     bench.service.script(Rule {
         times: Some(4),
         ..Rule::always(On::Results, same.clone())
@@ -179,7 +179,7 @@ async fn a_row_that_cannot_be_kept_costs_no_other_row_and_is_named() {
     ]);
     bench
         .service
-        .script(Rule::once(On::Results, status(200, page)));
+        .script(Rule::once(On::Results, status(200, &page)));
     bench
         .execute("UPDATE progress SET changed_at = '2020-01-01T00:00:00.000Z'")
         .await;
@@ -203,7 +203,7 @@ async fn results_that_the_service_refuses_for_all_tasks_are_asked_for_ever_more_
     for _ in 0..60 {
         bench.grow(&Scenario::done(10), 10).await;
     }
-    let gone = status(404, json!({"detail": "Not Found"}));
+    let gone = status(404, &json!({"detail": "Not Found"}));
     bench.service.script(Rule::always(On::Results, gone));
     bench.start();
     // The delays before the readings of other tasks double: 20 of them are beyond 4 s.

@@ -46,6 +46,11 @@ impl InFlight {
         self.pages
     }
 
+    /// Returns the number of pages of results.
+    pub fn results(&self) -> usize {
+        self.results
+    }
+
     /// Returns the tasks, each with the queue that it came from.
     pub fn tasks(&self) -> &HashMap<TaskId, Queue> {
         &self.tasks

@@ -24,9 +24,6 @@ const REST_FACTOR: u32 = 20;
 /// The longest time without a scan.
 const QUIET_MAX: Duration = Duration::from_mins(1);
 
-/// Readings take at most one in so many of the requests in flight.
-const SHARE: usize = 4;
-
 /// Readings that fail in a row, of any tasks, before the next one is delayed: the service may refuse them all.
 const FAILURES_MAX: i64 = 8;
 
@@ -42,7 +39,6 @@ pub(super) struct ResultsQueue {
     due: VecDeque<UnreadTask>,
     /// The tasks of the readings in progress.
     active: HashSet<TaskId>,
-    in_flight: usize,
     /// Tasks that are left alone, and until when.
     suspended: HashMap<TaskId, Instant>,
     scan: Scan,
@@ -88,7 +84,6 @@ impl ResultsQueue {
             between_pages: VecDeque::new(),
             due: VecDeque::new(),
             active: HashSet::new(),
-            in_flight: 0,
             suspended: HashMap::new(),
             scan: Scan {
                 stage: Stage::Rests,
@@ -106,16 +101,14 @@ impl ResultsQueue {
 
     /// Applies a new configuration. Readings in progress are given up, and begin again.
     pub fn reconfigure(&mut self, settings: Results) {
-        let in_flight = self.in_flight;
         let suspended = std::mem::take(&mut self.suspended);
         for reading in self.between_pages.drain(..) {
             self.active.remove(reading.id());
         }
         let active = std::mem::take(&mut self.active);
         *self = Self {
-            in_flight,
-            suspended,
             active,
+            suspended,
             ..Self::new(settings)
         };
     }
@@ -125,14 +118,13 @@ impl ResultsQueue {
         self.scan.has_changed = true;
     }
 
-    /// Takes the next page to read, as long as fewer than its share of `concurrency` is in flight.
+    /// Takes the next page to read.
     pub async fn take(
         &mut self,
         reader: &mut SqliteConnection,
         policy: &Policy,
-        concurrency: usize,
     ) -> Result<Option<Box<ActiveReading>>, StoreError> {
-        if !self.settings.keep || !self.has_room(concurrency) {
+        if !self.settings.keep {
             return Ok(None);
         }
         let mut next = self.between_pages.pop_front();
@@ -142,12 +134,7 @@ impl ResultsQueue {
             }
             next = self.begin(policy);
         }
-        self.in_flight += usize::from(next.is_some());
         Ok(next)
-    }
-
-    fn has_room(&self, concurrency: usize) -> bool {
-        self.in_flight < (concurrency / SHARE).max(1)
     }
 
     fn is_paused(&self) -> bool {
@@ -165,8 +152,8 @@ impl ResultsQueue {
     }
 
     /// Returns when [`take`](Self::take) may have another page, if no page is answered before that.
-    pub fn wake(&self, concurrency: usize) -> Option<Instant> {
-        if !self.settings.keep || !self.has_room(concurrency) {
+    pub fn wake(&self) -> Option<Instant> {
+        if !self.settings.keep {
             return None;
         }
         let scan = &self.scan;
@@ -185,7 +172,6 @@ impl ResultsQueue {
         outcome: Result<PageOutcome, Instant>,
         policy: &Policy,
     ) {
-        self.in_flight -= 1;
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(until) => {

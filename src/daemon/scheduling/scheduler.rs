@@ -157,7 +157,7 @@ impl Scheduler {
         let now = Timestamp::now();
         let gate = self.context.gate.borrow();
         let mut line = self.counts.line();
-        let polled = self.in_flight.tasks().len() + self.in_flight.pages();
+        let polled = self.in_flight.len() - self.in_flight.results();
         match (polled, self.ready.next_due) {
             (0, None) => line += ", nothing is due",
             (0, Some(at)) => {
@@ -223,7 +223,8 @@ impl Scheduler {
                 let next_due = [self.ready.next_due, page_due];
                 let next_due = next_due.into_iter().flatten().map(|at| instant(now, at));
                 let released = self.suspended.values().min().copied();
-                let results = self.results.wake(self.concurrency);
+                let may_read = self.may_read_results();
+                let results = may_read.then(|| self.results.wake()).flatten();
                 let wakes = next_due.chain(released).chain(results);
                 return Ok(wakes.fold(idle, Instant::min));
             };
@@ -248,14 +249,11 @@ impl Scheduler {
     /// Asks for a page of results, if there is one to read. A slot is free, and nothing else is due. Such a page can be a probe: it
     /// may be all that is left to do.
     async fn begin_results(&mut self, probing: bool) -> Result<bool, StoreError> {
-        let Self {
-            results,
-            reader,
-            policy,
-            concurrency,
-            ..
-        } = self;
-        let Some(reading) = results.take(reader, policy, *concurrency).await? else {
+        if !self.may_read_results() {
+            return Ok(false);
+        }
+        let taken = self.results.take(&mut self.reader, &self.policy);
+        let Some(reading) = taken.await? else {
             return Ok(false);
         };
         if probing {
@@ -265,6 +263,11 @@ impl Scheduler {
         let context = self.context.clone();
         self.in_flight.start_results(reading, context);
         Ok(true)
+    }
+
+    /// Returns whether a page of results may be asked for.
+    fn may_read_results(&self) -> bool {
+        self.in_flight.results() < (self.concurrency / PAGE_SHARE).max(1)
     }
 
     /// Returns what to ask for next. Pages and tasks take turns where both are due.

@@ -133,7 +133,7 @@ async fn write(
         ReadingOutcome::Complete(reading) => {
             let before = results::attempts(connection, id).await?;
             results::complete(connection, id, reading, now).await?;
-            before.and_then(|before| news(before.error, reading.left_out.clone()))
+            before.and_then(|before| news(before.error.as_ref(), reading.left_out.clone()))
         }
         ReadingOutcome::Postponed(setback, at_least) => {
             match results::attempts(connection, id).await? {
@@ -147,7 +147,7 @@ async fn write(
                         rand::random(),
                     );
                     results::postpone(connection, id, &next).await?;
-                    news(before.error, next.error)
+                    news(before.error.as_ref(), next.error)
                 }
                 // It was removed meanwhile.
                 None => None,
@@ -168,6 +168,6 @@ async fn write(
 }
 
 /// Returns an error that is not recorded yet.
-fn news(recorded: Option<String>, error: Option<String>) -> Option<String> {
-    error.filter(|error| recorded.as_ref() != Some(error))
+fn news(recorded: Option<&String>, error: Option<String>) -> Option<String> {
+    error.filter(|error| recorded != Some(error))
 }
