@@ -1,7 +1,7 @@
 //! The columns of a spreadsheet: those of every company, then those of the criteria.
 
 use super::cell::Cell;
-use super::scores::Scores;
+use super::scores::{Score, Scores};
 use crate::store::companies::Company;
 
 /// The columns that every company has.
@@ -73,17 +73,9 @@ impl Columns {
         let scores: Vec<_> = self.keys.iter().map(|key| scores.get(key)).collect();
         let cell =
             |score: &Option<_>, of: fn(&_) -> Cell<'a>| score.as_ref().map_or(Cell::Empty, of);
-        cells.extend(
-            scores
-                .iter()
-                .map(|score| cell(score, super::scores::Score::grade)),
-        );
+        cells.extend(scores.iter().map(|score| cell(score, Score::grade)));
         if self.explain {
-            cells.extend(
-                scores
-                    .iter()
-                    .map(|score| cell(score, super::scores::Score::explanation)),
-            );
+            cells.extend(scores.iter().map(|score| cell(score, Score::explanation)));
         }
         cells
     }
