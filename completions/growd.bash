@@ -37,6 +37,9 @@ _growd() {
             growd,remove)
                 cmd="growd__subcmd__remove"
                 ;;
+            growd,results)
+                cmd="growd__subcmd__results"
+                ;;
             growd,retry)
                 cmd="growd__subcmd__retry"
                 ;;
@@ -79,6 +82,9 @@ _growd() {
             growd__subcmd__help,remove)
                 cmd="growd__subcmd__help__subcmd__remove"
                 ;;
+            growd__subcmd__help,results)
+                cmd="growd__subcmd__help__subcmd__results"
+                ;;
             growd__subcmd__help,retry)
                 cmd="growd__subcmd__help__subcmd__retry"
                 ;;
@@ -107,7 +113,7 @@ _growd() {
 
     case "${cmd}" in
         growd)
-            opts="-h -V --config --database --help --version run add pause unpause retry remove status show watch check backup simulate demo help"
+            opts="-h -V --config --database --help --version run add pause unpause retry remove status show results watch check backup simulate demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -233,7 +239,7 @@ _growd() {
             return 0
             ;;
         growd__subcmd__help)
-            opts="run add pause unpause retry remove status show watch check backup simulate demo help"
+            opts="run add pause unpause retry remove status show results watch check backup simulate demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -331,6 +337,20 @@ _growd() {
             return 0
             ;;
         growd__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        growd__subcmd__help__subcmd__results)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -469,12 +489,54 @@ _growd() {
             return 0
             ;;
         growd__subcmd__remove)
-            opts="-h --config --database --help"
+            opts="-h --results --config --database --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        growd__subcmd__results)
+            opts="-h --format --output --force --distinct --min-relevance --since --exclude-domains --explain --raw --config --database --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table csv jsonl xlsx" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --min-relevance)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude-domains)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

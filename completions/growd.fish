@@ -36,6 +36,7 @@ complete -c growd -n "__fish_growd_needs_command" -f -a "retry" -d 'Poll tasks a
 complete -c growd -n "__fish_growd_needs_command" -f -a "remove" -d 'Stop managing tasks'
 complete -c growd -n "__fish_growd_needs_command" -f -a "status" -d 'Show all tasks and the daemon'
 complete -c growd -n "__fish_growd_needs_command" -f -a "show" -d 'Show one task in full: counters, resumes, recent events'
+complete -c growd -n "__fish_growd_needs_command" -f -a "results" -d 'Print the companies that the tasks found'
 complete -c growd -n "__fish_growd_needs_command" -f -a "watch" -d 'Show live progress, one line per task, until all tasks have ended or Ctrl-C'
 complete -c growd -n "__fish_growd_needs_command" -f -a "check" -d 'Check config, database, token and service, and name the remedies'
 complete -c growd -n "__fish_growd_needs_command" -f -a "backup" -d 'Write a consistent copy of the database while it is in use'
@@ -66,6 +67,7 @@ complete -c growd -n "__fish_growd_using_subcommand retry" -l database -d 'The d
 complete -c growd -n "__fish_growd_using_subcommand retry" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c growd -n "__fish_growd_using_subcommand remove" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand remove" -l database -d 'The database file [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand remove" -l results -d 'Delete the companies that were found, too; also those of tasks that were removed before'
 complete -c growd -n "__fish_growd_using_subcommand remove" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c growd -n "__fish_growd_using_subcommand status" -l state -d 'Only the tasks in this state: pending, growing, reached, exhausted, capped, refused, stalled, failed, missing or paused' -r
 complete -c growd -n "__fish_growd_using_subcommand status" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
@@ -77,6 +79,21 @@ complete -c growd -n "__fish_growd_using_subcommand show" -l config -d 'The conf
 complete -c growd -n "__fish_growd_using_subcommand show" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand show" -l json -d 'Print one JSON document'
 complete -c growd -n "__fish_growd_using_subcommand show" -s h -l help -d 'Print help'
+complete -c growd -n "__fish_growd_using_subcommand results" -l format -d 'The format [default: that of the name of FILE (.csv, .jsonl, .xlsx); table on a terminal; csv otherwise]' -r -f -a "table\t''
+csv\t''
+jsonl\t''
+xlsx\t''"
+complete -c growd -n "__fish_growd_using_subcommand results" -l output -d 'The file to write, instead of stdout; it is there in full or not at all' -r -F
+complete -c growd -n "__fish_growd_using_subcommand results" -l min-relevance -d 'Only companies of this relevance or a higher one' -r
+complete -c growd -n "__fish_growd_using_subcommand results" -l since -d 'Only companies first seen since then: a time such as 2026-11-24T02:22:00Z, a date (UTC), or a span such as 24h. With --distinct, only companies that none of the tasks had found before' -r
+complete -c growd -n "__fish_growd_using_subcommand results" -l exclude-domains -d 'Leave out these domains: a file with a domain or URL a line, - for stdin. # begins a comment' -r -F
+complete -c growd -n "__fish_growd_using_subcommand results" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand results" -l database -d 'The database file [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand results" -l force -d 'Replace FILE if it exists'
+complete -c growd -n "__fish_growd_using_subcommand results" -l distinct -d 'One row for each domain (for each company name where there is no domain): the most relevant one'
+complete -c growd -n "__fish_growd_using_subcommand results" -l explain -d 'Include why each criterion was graded as it was'
+complete -c growd -n "__fish_growd_using_subcommand results" -l raw -d 'Write texts to CSV as they are. Without it, \' is put before a text that a spreadsheet would evaluate'
+complete -c growd -n "__fish_growd_using_subcommand results" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c growd -n "__fish_growd_using_subcommand watch" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand watch" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand watch" -s h -l help -d 'Print help'
@@ -162,17 +179,18 @@ complete -c growd -n "__fish_growd_using_subcommand simulate" -s h -l help -d 'P
 complete -c growd -n "__fish_growd_using_subcommand demo" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand demo" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "run" -d 'Run the daemon, in the foreground, until SIGTERM or SIGINT'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "add" -d 'Start growing tasks, or change them'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "pause" -d 'Stop growing tasks for now'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "unpause" -d 'Continue growing paused tasks'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "retry" -d 'Poll tasks again that ended short of their target'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "remove" -d 'Stop managing tasks'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "status" -d 'Show all tasks and the daemon'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "show" -d 'Show one task in full: counters, resumes, recent events'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "watch" -d 'Show live progress, one line per task, until all tasks have ended or Ctrl-C'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "check" -d 'Check config, database, token and service, and name the remedies'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "backup" -d 'Write a consistent copy of the database while it is in use'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "simulate" -d 'Run a local stand-in for the Extruct API, for trying things out'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "demo" -d 'Show growd at work, without an account'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show watch check backup simulate demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "run" -d 'Run the daemon, in the foreground, until SIGTERM or SIGINT'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "add" -d 'Start growing tasks, or change them'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "pause" -d 'Stop growing tasks for now'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "unpause" -d 'Continue growing paused tasks'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "retry" -d 'Poll tasks again that ended short of their target'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "remove" -d 'Stop managing tasks'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "status" -d 'Show all tasks and the daemon'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "show" -d 'Show one task in full: counters, resumes, recent events'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "results" -d 'Print the companies that the tasks found'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "watch" -d 'Show live progress, one line per task, until all tasks have ended or Ctrl-C'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "check" -d 'Check config, database, token and service, and name the remedies'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "backup" -d 'Write a consistent copy of the database while it is in use'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "simulate" -d 'Run a local stand-in for the Extruct API, for trying things out'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "demo" -d 'Show growd at work, without an account'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -119,12 +119,13 @@ impl FromRow<'_, SqliteRow> for Company {
 }
 
 pub(super) const CREATE: &str =
-    "CREATE TEMP TABLE chosen (place INTEGER PRIMARY KEY, id INTEGER NOT NULL)";
+    "CREATE TEMP TABLE IF NOT EXISTS chosen (place INTEGER PRIMARY KEY, id INTEGER NOT NULL)";
 
 /// Chooses the rows of a filter, in their order. A statement for each kind of filter, by its index. Parameters: the tasks, the
 /// lowest relevance, the earliest time, the domains to leave out.
 ///
-/// SQLite sorts rowids, not rows, so that the sort stays small. Neither the sort nor the table `chosen` is kept in memory beyond
+/// Where no task is named, the index `results_by_company` has all that they read. SQLite sorts rowids, not rows, so that the sort
+/// stays small. Neither the sort nor the table `chosen` is kept in memory beyond
 /// the page cache: both go to a temporary file.
 pub(super) static CHOOSE: LazyLock<[String; 4]> = LazyLock::new(|| {
     [(false, false), (true, false), (false, true), (true, true)].map(|(of_tasks, is_distinct)| {
@@ -143,7 +144,7 @@ pub(super) static CHOOSE: LazyLock<[String; 4]> = LazyLock::new(|| {
             format!(
                 "INSERT INTO chosen (id)
                  SELECT id FROM (SELECT r.rowid AS id, max(r.relevance) AS relevance FROM {results} WHERE {filter}
-                  GROUP BY coalesce('d' || r.domain, 'n' || r.company_name, 'r' || r.task_id || ' ' || r.result_id)
+                  GROUP BY coalesce('d' || r.domain, 'n' || r.company_name, 'r' || r.rowid)
                  HAVING ?3 IS NULL OR sum(r.first_seen_at < ?3) = 0)
                   ORDER BY relevance DESC, id"
             )
@@ -197,9 +198,10 @@ pub fn rows(
         .boxed()
 }
 
+// `IN` reads the rows in the order of the table, which is faster than in that of the relevance.
 pub(super) const KEYS: &str = "SELECT DISTINCT score.key
-       FROM chosen CROSS JOIN results AS r ON r.rowid = chosen.id CROSS JOIN json_each(r.scores) AS score
-      WHERE typeof(score.key) = 'text'";
+       FROM results AS r CROSS JOIN json_each(r.scores) AS score
+      WHERE r.rowid IN (SELECT id FROM chosen) AND typeof(score.key) = 'text'";
 
 /// Returns the keys of the criteria in the scores of the chosen rows, sorted.
 ///

@@ -52,6 +52,8 @@ impl Type<Sqlite> for Text {
 impl<'r> Decode<'r, Sqlite> for Text {
     fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
         let bytes = <Vec<u8> as Decode<Sqlite>>::decode(value)?;
-        Ok(Self(String::from_utf8_lossy(&bytes).into_owned()))
+        let text = String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        Ok(Self(text))
     }
 }

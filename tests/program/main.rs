@@ -15,5 +15,6 @@ mod many_tasks;
 mod notify;
 mod owner;
 mod program;
+mod results;
 mod secrets;
 mod watch_width;

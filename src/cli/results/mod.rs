@@ -35,6 +35,7 @@ const CRITERIA_MANY: usize = 100;
 ///
 /// For a spreadsheet, xlsx is the safer format: a program that opens a CSV file may take a text such as 1-10 for a date.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 #[command(after_help = "\
 Examples:
   growd results ID

@@ -3,6 +3,7 @@
 //! The service does not document the shape of a score. It was seen as `{"grade": 4, "explanation": "…", "sources": ["…"]}`.
 
 use super::cell::Cell;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -42,14 +43,14 @@ pub struct Score<'a> {
 impl<'a> Score<'a> {
     /// Takes an object apart that has a grade; any other value is the grade itself.
     fn of(json: &'a RawValue) -> Self {
-        let object: Option<Object<'a>> = serde_json::from_str(json.get()).ok();
-        let part = |name: &str| object.as_ref()?.get(name).copied();
-        match part("grade") {
-            Some(grade) => Self {
-                grade,
-                explanation: part("explanation"),
-            },
-            None => Self {
+        // serde also reads a list as the fields of a struct.
+        let is_object = json.get().starts_with('{');
+        match serde_json::from_str(json.get()) {
+            Ok(Graded {
+                grade: Some(grade),
+                explanation,
+            }) if is_object => Self { grade, explanation },
+            Ok(_) | Err(_) => Self {
                 grade: json,
                 explanation: None,
             },
@@ -73,6 +74,20 @@ impl<'a> Score<'a> {
     pub fn explanation(&self) -> Cell<'a> {
         self.explanation.map_or(Cell::Empty, cell)
     }
+}
+
+/// The known shape of a score.
+#[derive(Deserialize)]
+struct Graded<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    grade: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    explanation: Option<&'a RawValue>,
+}
+
+/// Reads a value that is there, also null, which is otherwise the same as a missing one.
+fn present<'de, D: Deserializer<'de>>(json: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(json).map(Some)
 }
 
 /// Returns a JSON value as a cell: numbers as numbers, strings as their text, objects, lists and booleans as compact JSON.
