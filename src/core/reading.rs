@@ -41,8 +41,9 @@ pub enum NextPage {
     Read,
     /// The reading is complete, with this number of different results.
     Complete(u64),
-    /// The pages end before `num_results`, which has changed not long ago: the service may not show all yet.
-    TooFew,
+    /// The pages show fewer results than the newest observation of the task, which has changed not long ago: the service does
+    /// not show all yet.
+    NotYet,
     /// The pages do not fit together, and why: start again later.
     Shifted(&'static str),
 }
@@ -73,7 +74,7 @@ impl Reading {
             return NextPage::Shifted("the task changed while its results were read");
         }
         if expected.is_recent && *results < expected.results {
-            return NextPage::Shifted("the results are older than the newest poll of the task");
+            return NextPage::NotYet;
         }
         for row in &page.rows {
             if !self.ids.insert(row.result_id.clone()) {
@@ -88,7 +89,7 @@ impl Reading {
         if is_all || (is_end && !expected.is_recent) {
             NextPage::Complete(self.ids.len() as u64)
         } else if is_end {
-            NextPage::TooFew
+            NextPage::NotYet
         } else if self.offset >= ROWS_MAX || self.pages >= PAGES_MAX {
             NextPage::Shifted("the service shows more results than a task can have")
         } else {

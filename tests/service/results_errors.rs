@@ -214,3 +214,24 @@ async fn results_that_the_service_refuses_for_all_tasks_are_asked_for_ever_more_
     assert!(bench.result_requests() < 40, "{}", bench.result_requests());
     bench.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_that_are_older_than_the_newest_poll_are_read_again_once_they_have_settled() {
+    let (mut bench, id) = one_task().await;
+    bench.settings.policy.growth.settle = std::time::Duration::from_secs(2);
+    let mut old = bench.service.task(id.as_str()).unwrap();
+    old["num_results"] = json!(3);
+    old["results"] = json!([{"id": "old", "task_id": id.as_str(), "company_name": "A"}]);
+    bench
+        .service
+        .script(Rule::once(On::Results, status(200, &old)));
+    bench.start();
+    bench.until_all_read().await;
+    bench.assert_kept(&id).await;
+    let waited: i64 = bench
+        .value("SELECT unixepoch(results_read_at) - unixepoch(changed_at) BETWEEN 1 AND 30 FROM progress")
+        .await;
+    assert_eq!(waited, 1);
+    assert!(errors(&bench).await.is_empty());
+    bench.stop().await;
+}

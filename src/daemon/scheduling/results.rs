@@ -80,7 +80,7 @@ impl ActiveReading {
                 counters: self.task.counters.clone(),
                 left_out: self.left_out.take(),
             }),
-            NextPage::TooFew => {
+            NextPage::NotYet => {
                 let settled = settles_at.map(|at| since(now, at)).unwrap_or_default();
                 ReadingOutcome::Postponed(Setback::Passing, live.max(settled))
             }
