@@ -268,7 +268,7 @@ fn a_task_that_the_list_shows_complete_quiet_or_without_change_for_long_is_polle
     let seen = |results: i64| Observation {
         status: Status::InProgress,
         is_exhausted: false,
-        desired: 250,
+        desired: 200,
         discovered: results,
         enriched: results,
         evaluated: results,
@@ -310,7 +310,20 @@ fn a_task_that_the_list_shows_complete_quiet_or_without_change_for_long_is_polle
     assert!(is_watched(shown(5, 500, 0)));
     assert_eq!(shown(5, 620, 0), Shown::Confirm(ToConfirm::Work));
     assert!(is_watched(shown(6, 620, 0)), "it has moved");
-    assert_eq!(shown(250, 20, 0), Shown::Confirm(ToConfirm::State));
+    assert!(is_watched(shown(200, 20, 0)), "its end may be seen yet");
     assert!(is_watched(shown(5, 60, 60)));
+    let mut complete = task.clone();
+    complete.progress.seen = Some(seen(200));
+    complete.progress.polled_alone_at = Some(at(15));
+    complete.progress.changed_at = Some(at(20));
+    complete.progress.run_started_at = Some(at(10));
+    let shows = |task: &Task, when: u64| {
+        let seen = seen(200);
+        listed(task, &entry(&seen, when, 0), &policy()).1
+    };
+    assert!(is_watched(shows(&complete, 78)));
+    assert_eq!(shows(&complete, 81), Shown::Confirm(ToConfirm::Work));
+    complete.progress.polled_alone_at = Some(at(82));
+    assert!(is_watched(shows(&complete, 200)), "a poll has confirmed it");
     assert_eq!(shown(5, 80, 60), Shown::Confirm(ToConfirm::Work));
 }

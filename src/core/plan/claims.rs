@@ -47,6 +47,11 @@ impl Claims {
         }
     }
 
+    /// Forgets what was claimed of a task: its run has ended.
+    pub fn forget(&mut self, id: &TaskId) {
+        self.tasks.remove(id);
+    }
+
     /// Returns until when the entries of a task are left out, if they are.
     pub fn ignored_until(&self, id: &TaskId, now: Timestamp) -> Option<Timestamp> {
         let claim = self.tasks.get(id)?;

@@ -39,7 +39,7 @@ use std::time::Duration;
 use trust::Trust;
 
 /// The price of a request: seconds of delay of one task.
-const PRICE: f64 = 1.0;
+const PRICE: f64 = 0.9;
 
 /// How many times longer than for its answer a task waits for a page to be asked for.
 const OVERLOADED: u32 = 6;
@@ -112,9 +112,10 @@ pub enum ToConfirm {
         /// The age of the run when the page was asked for.
         age: Duration,
     },
-    /// Another state of a task that the service is at work on: it has all the results that it was asked for, for example.
+    /// Another state of a task that the service is at work on: it has reached its target, for example.
     State,
-    /// That the service is still at work: the task was not polled alone for long, or is to be reported as quiet.
+    /// That the service is still at work: the task was not polled alone for long, has all the results that it was asked for, or is to be
+    /// reported as quiet.
     Work,
 }
 
@@ -308,6 +309,9 @@ impl Plan {
                 Some(false) => self.trust.confirmed(started_at),
                 None => {}
             }
+        }
+        if is_running == Some(false) {
+            self.claims.forget(id);
         }
         let known = self.remove(id);
         if self.checking.take_if(|checking| checking == id).is_some() && is_running == Some(false) {

@@ -77,8 +77,10 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
         reliance.alone_within.min(STILL_AFTER)
     };
     let alone = after(polled.unwrap_or(run_began), alone_within);
-    // The run has what it was asked for, so its end is near.
-    let is_complete = seen.results >= seen.desired;
+    // The run has had all that it was asked for, for a while. Has it ended unseen?
+    let is_complete = seen.results >= seen.desired
+        && since(unchanged_since, at) >= policy.polling.max_interval
+        && polled.is_none_or(|polled| polled <= unchanged_since);
     // A task is not reported as quiet on the strength of the list.
     let is_quiet = step.is_newly_quiet(task, at, policy);
     if is_running && stays && alone > at && !is_complete && !is_quiet {
@@ -99,9 +101,8 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
     let (what, why) = if !is_running {
         let age = since(run_began, started_at);
         (ToConfirm::End { age }, format!("the list shows {status}"))
-    } else if !stays || is_complete {
-        let (results, desired) = (seen.results, seen.desired);
-        let why = format!("the list shows {status} with {results} results of {desired}");
+    } else if !stays {
+        let why = format!("the list shows {} results", seen.results);
         (ToConfirm::State, why)
     } else {
         let why = format!("only the list has shown {status} for a while");
