@@ -129,7 +129,7 @@ async fn polls(standin: &Standin, keep: bool) {
     let daemon: Process = place.run();
     // Beyond the start, at which all are due at once.
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let begin = Instant::now();
+    let (begin, begin_at) = (Instant::now(), jiff::Timestamp::now());
     let mut polls: BTreeMap<u64, (String, jiff::Timestamp)> = BTreeMap::new();
     while begin.elapsed() < SPAN {
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -137,9 +137,12 @@ async fn polls(standin: &Standin, keep: bool) {
         for entry in log["last"].as_array().expect("a log") {
             if entry["kind"] == "get" {
                 let at = entry["at"].as_str().and_then(|at| at.parse().ok());
+                let at: jiff::Timestamp = at.expect("a time");
                 let path = entry["path"].as_str().expect("a path").to_owned();
                 let seq = entry["seq"].as_u64().expect("a number");
-                polls.insert(seq, (path, at.expect("a time")));
+                if at >= begin_at {
+                    polls.insert(seq, (path, at));
+                }
             }
         }
     }
@@ -150,10 +153,7 @@ async fn polls(standin: &Standin, keep: bool) {
     for (path, at) in polls.values() {
         if let Some(before) = last.insert(path, *at) {
             let gap = at.duration_since(before).as_secs_f64();
-            // Polls of the daemon before lie far back.
-            if gap < 10.0 {
-                late.push((gap - INTERVAL.as_secs_f64()) * 1e3);
-            }
+            late.push((gap - INTERVAL.as_secs_f64()) * 1e3);
         }
     }
     let median = median(&mut late);
