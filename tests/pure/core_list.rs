@@ -131,6 +131,7 @@ fn entry(seen: &Observation, started: u64, lag: u64) -> Entry<'_> {
         reliance: Reliance {
             lag: Duration::from_secs(lag),
             alone_within: Duration::from_mins(10),
+            still_within: Duration::from_mins(10),
         },
     }
 }
@@ -307,7 +308,7 @@ fn a_task_that_the_list_shows_complete_quiet_or_without_change_for_long_is_polle
         shown
     };
     let is_watched = |shown| matches!(shown, Shown::Watched { .. });
-    assert!(is_watched(shown(5, 500, 0)));
+    assert!(is_watched(shown(5, 600, 0)));
     assert_eq!(shown(5, 620, 0), Shown::Confirm(ToConfirm::Work));
     assert!(is_watched(shown(6, 620, 0)), "it has moved");
     assert!(is_watched(shown(200, 20, 0)), "its end may be seen yet");
