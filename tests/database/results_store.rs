@@ -309,8 +309,8 @@ async fn results_that_are_accepted_in_doubt_mark_rows_gone_only_if_the_list_was_
             .value("SELECT count(*) FROM events WHERE kind = 'results_error'")
             .await;
         assert_eq!(events, 1, "{kind:?}");
-        let last = store.answer(3, vec![row("a")], Store::complete(3, 1));
-        store.writer.store_results(last).await.unwrap();
+        let whole = store.answer(3, vec![row("a")], Store::complete(3, 1));
+        store.writer.store_results(whole).await.unwrap();
         let errors: i64 = store
             .bench
             .value("SELECT count(*) FROM progress WHERE results_error IS NOT NULL")
