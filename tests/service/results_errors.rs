@@ -243,7 +243,7 @@ async fn answers_that_cannot_be_read_for_any_task_are_asked_for_ever_more_rarely
         .await;
     // The pauses from the ninth task on: 1 ms, 2 ms, 4 ms, … 1024 ms.
     let took = begin.elapsed();
-    assert!(took > std::time::Duration::from_millis(2_000), "{took:?}");
+    assert!(took > std::time::Duration::from_secs(2), "{took:?}");
     bench.stop().await;
 }
 
