@@ -200,6 +200,7 @@ async fn read_each(client: &Client, writer: &Writer) {
             reliance: Reliance {
                 lag: Duration::ZERO,
                 alone_within: Duration::from_mins(10),
+                still_within: Duration::from_mins(10),
             },
         };
         let stored = writer.store_page(answer, page.entries).await;

@@ -85,6 +85,7 @@ async fn store(writer: &Writer, discovered: i64) -> Vec<Shown> {
         reliance: Reliance {
             lag: Duration::ZERO,
             alone_within: Duration::from_mins(10),
+            still_within: Duration::from_mins(10),
         },
     };
     let entry = |n| ListEntry {

@@ -28,7 +28,7 @@ impl Plan {
             page,
             offset: u64::from(page) * u64::from(limit),
             limit,
-            reliance: self.trust.reliance(now),
+            reliance: self.trust.reliance(self.tasks.len(), now),
             ignored: self.claims.ignored(now),
         })
     }

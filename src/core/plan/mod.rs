@@ -13,7 +13,7 @@
 //!
 //! A page is read at most once in `min_interval`. A task is polled alone when it is due, unless a page that should show it
 //! is about to be read, or is under way. Once the page is asked for, the task waits for `min_interval` at most, whatever the list says and
-//! however slow it is; a task whose page is not known waits for a second at most. Nothing here is stored: after a restart the plan finds the tasks again.
+//! however slow it is; a task whose page is not known waits for a second at most, unless more of them are looked for than a page has. Nothing here is stored: after a restart the plan finds the tasks again.
 
 mod choose;
 mod claims;
@@ -44,7 +44,7 @@ const PRICE: f64 = 0.9;
 /// How many times longer than for its answer a task waits for a page to be asked for.
 const OVERLOADED: u32 = 6;
 
-/// The longest wait of a task whose page is not known.
+/// The longest wait of a task whose page is not known, if no more than a page of them are looked for.
 const NEW_WAITS: Duration = Duration::from_secs(1);
 
 /// How long after it was due a task is forgotten that is not polled: it was paused or removed. A poll brings it back.
@@ -272,9 +272,11 @@ impl Plan {
         let page = self.page_of(id)?;
         let is_about_to = self.trust.is_usable(now) && self.is_due(page, now);
         if std::ptr::eq(page, &raw const self.unknown) {
-            // It may have been added just now, and somebody waits for it.
+            // It may have been added just now. Where many are looked for, as after a start, pages find them sooner than polls.
+            let are_few = page.len() <= self.trust.page_len() as usize;
+            let longest = if are_few { NEW_WAITS } else { Duration::MAX };
             let waits = page.asked_at.is_some() || is_about_to;
-            waits.then_some(self.min_interval.min(NEW_WAITS))
+            waits.then_some(self.min_interval.min(longest))
         } else if page.asked_at.is_some() {
             Some(self.min_interval)
         } else if is_about_to {

@@ -33,6 +33,10 @@ const LAG_MAX: Duration = Duration::from_hours(1);
 /// A task is polled alone at least this often while the list has not shown an end that was confirmed.
 const ALONE_WITHIN: Duration = Duration::from_mins(10);
 
+/// For each running task, how much longer the list stands in for a task that it shows without change. So these polls are less
+/// than one a second, however many tasks there are.
+const STILL_FOR_EACH: Duration = Duration::from_millis(1_200);
+
 /// The same while it has, within [`PROVEN_FOR`].
 const ALONE_WITHIN_PROVEN: Duration = Duration::from_hours(6);
 
@@ -52,6 +56,8 @@ pub struct Reliance {
     pub lag: Duration,
     /// The longest time in which the list stands in for polls of a task alone.
     pub alone_within: Duration,
+    /// The same for a task that the list has shown without change for so long.
+    pub still_within: Duration,
 }
 
 /// Why a page could not be read.
@@ -128,7 +134,8 @@ impl Trust {
         self.share
     }
 
-    pub fn reliance(&self, now: Timestamp) -> Reliance {
+    /// Returns how far the list is relied on, with so many running tasks.
+    pub fn reliance(&self, tasks: usize, now: Timestamp) -> Reliance {
         let is_proven = (self.confirmed_at).is_some_and(|at| since(at, now) < PROVEN_FOR);
         Reliance {
             lag: self.lag,
@@ -137,6 +144,9 @@ impl Trust {
             } else {
                 ALONE_WITHIN
             },
+            still_within: STILL_FOR_EACH
+                .saturating_mul(u32::try_from(tasks).unwrap_or(u32::MAX))
+                .clamp(ALONE_WITHIN, ALONE_WITHIN_PROVEN),
         }
     }
 

@@ -13,10 +13,6 @@ use crate::core::queue::Queue;
 use crate::core::task::Task;
 use crate::core::{after, since};
 use jiff::Timestamp;
-use std::time::Duration;
-
-/// A task of which the list has shown the same counters for this long is polled alone as often, whatever the list has proven.
-const STILL_AFTER: Duration = Duration::from_mins(10);
 
 /// An entry of the list, and what its weight as an observation depends on.
 #[derive(Debug, Clone, Copy)]
@@ -71,10 +67,10 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
     let stays = progress.state == state || state == State::Growing && !progress.state.is_end();
     // A list that never shows an end must not hide it for ever, nor must one entry that no longer changes.
     let unchanged_since = step.progress.changed_at.unwrap_or(run_began);
-    let alone_within = if since(unchanged_since, at) < STILL_AFTER {
+    let alone_within = if since(unchanged_since, at) < reliance.still_within {
         reliance.alone_within
     } else {
-        reliance.alone_within.min(STILL_AFTER)
+        reliance.alone_within.min(reliance.still_within)
     };
     let alone = after(polled.unwrap_or(run_began), alone_within);
     // The run has had all that it was asked for, for a while. Has it ended unseen?
