@@ -155,13 +155,12 @@ fn kept(out: &mut impl Write, task: &Value, read_at: &str) -> io::Result<()> {
         _ => format!("read {read_at}"),
     };
     writeln!(out, "kept       {}{gone}, {read}", field("results_kept"))?;
-    if !task["results_error"].is_null() {
-        writeln!(
-            out,
-            "unread     {} ({} in a row)",
-            field("results_error"),
-            field("results_failures")
-        )?;
+    let error = field("results_error");
+    match &task["results_failures"] {
+        _ if task["results_error"].is_null() => {}
+        // They were accepted all the same.
+        failures if failures == 0 => writeln!(out, "in part    {error}")?,
+        failures => writeln!(out, "unread     {error} ({failures} in a row)")?,
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 pub mod decide;
 pub mod domain;
+pub mod doubt;
 pub mod event;
 pub mod failure;
 pub mod gate;

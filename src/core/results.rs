@@ -14,6 +14,8 @@ pub struct ResultsPage {
     pub rows: Vec<ResultRow>,
     /// The number of rows in the answer, including those that are left out.
     pub len: usize,
+    /// The number of rows that have the id of an earlier row of the page. They are not among `rows`.
+    pub repeated: usize,
     /// Why some rows are left out: they have no usable id, or belong to another task.
     pub left_out: Option<String>,
 }

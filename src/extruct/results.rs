@@ -41,8 +41,8 @@ const CLIPPED_MAX: usize = CLIPPED_NAMES_MAX * (6 * CLIPPED_NAME_MAX + 3) + 20;
 /// [`read_task`](super::read_task) does.
 ///
 /// A row is left out, and counted, if it is no object, has no usable id (a text of 1 to 200 bytes without control characters, or a
-/// number), belongs to another task, or has the id of an earlier row of the page. Nothing else costs a row: see
-/// [`ResultRow`] for fields of an undocumented type. `scores` and `extra` are at most [`FIELD_MAX`] bytes long; for that their longest
+/// number), or belongs to another task. Of rows with the same id the first is kept, and the others are counted as repeated.
+/// Nothing else costs a row: see [`ResultRow`] for fields of an undocumented type. `scores` and `extra` are at most [`FIELD_MAX`] bytes long; for that their longest
 /// members are left out. The member `growd:clipped` of `extra` is the list of the fields that are not kept as they came.
 ///
 /// # Errors
@@ -72,12 +72,11 @@ pub(super) fn read_clean_results(
     } = parse_borrowed(text.as_bytes(), &mut changed).map_err(|error| error.to_string())?;
     let len = raw_rows.len();
     let (mut rows, mut ids, mut first_reason) = (Vec::with_capacity(len), HashSet::new(), None);
+    let mut repeated = 0;
     for raw_row in raw_rows {
         match read_row(raw_row, expected_id, &clean) {
             Ok(row) if ids.insert(row.result_id.clone()) => rows.push(row),
-            Ok(_) => {
-                first_reason.get_or_insert("its id occurs twice".to_owned());
-            }
+            Ok(_) => repeated += 1,
             Err(reason) => {
                 first_reason.get_or_insert(reason);
             }
@@ -85,12 +84,14 @@ pub(super) fn read_clean_results(
     }
     let left_out = first_reason.map(|reason| {
         let reason = error::clip(&clean(reason));
-        format!("{} of {len} rows; first: {reason}", len - rows.len())
+        let left_out = len - rows.len() - repeated;
+        format!("{left_out} of {len} rows; first: {reason}")
     });
     Ok(ResultsPage {
         seen,
         rows,
         len,
+        repeated,
         left_out,
     })
 }

@@ -2,7 +2,8 @@
 
 use super::rows::{self, Statement};
 use super::{StoreError, Text, time};
-use crate::core::reading::NextReading;
+use crate::core::doubt::Doubts;
+use crate::core::reading::{DELAY_MAX, NextReading};
 use crate::core::results::ResultRow;
 use crate::core::{TaskId, after};
 use jiff::Timestamp;
@@ -45,6 +46,8 @@ pub struct UnreadTask {
     pub is_growing: bool,
     /// Whether the service works on it.
     pub is_running: bool,
+    /// The readings in a row that are not trusted, at these counters.
+    pub doubts: Option<Doubts>,
 }
 
 impl UnreadTask {
@@ -81,11 +84,11 @@ macro_rules! scanned {
             "SELECT CAST(part.task_id AS BLOB) AS id, part.task_id, ",
             $next_at,
             " AS next_at, part.counters, part.num_results,
-                    part.changed_at, part.state IN ('pending', 'growing') AS is_growing,
+                    part.changed_at, part.results_doubts, part.state IN ('pending', 'growing') AS is_growing,
                     part.status NOT IN ('done', 'failed') AS is_running,
                     part.is_due AND part.state <> 'missing' AND NOT t.paused
                     AND NOT EXISTS (SELECT 1 FROM resumes AS r WHERE r.task_id = part.task_id AND r.state = 'intended') AS is_wanted
-               FROM (SELECT task_id, state, status, num_results, changed_at, results_next_at, ",
+               FROM (SELECT task_id, state, status, num_results, changed_at, results_next_at, results_doubts, ",
             counters!(),
             " AS counters, ",
             $from,
@@ -128,16 +131,16 @@ pub async fn unread(
 pub(super) const RUNNING: &str = scanned!(
     "''",
     concat!(
-        "status NOT IN ('done', 'failed') AND num_results > 0 AND results_counters IS NOT ",
+        "num_results > 0 AND results_counters IS NOT ",
         counters!(),
         " AND (results_next_at > ?2 AND results_next_at <= ?4) IS NOT TRUE
       AND (results_read_at > ?3 AND results_read_at <= ?2) IS NOT TRUE AS is_due
-      FROM progress WHERE state = 'growing' AND task_id > ?1 ORDER BY task_id LIMIT ?5"
+      FROM progress WHERE status NOT IN ('done', 'failed') AND task_id > ?1 ORDER BY task_id LIMIT ?5"
     )
 );
 
-/// Returns the next tasks at which the service works and whose results were last read before `read_before`, out of at most
-/// `limit` rows. A time to wait for that is after `horizon` does not count: the clock went back.
+/// Returns the next tasks at which the service works, in whatever state they are, and whose results were last read before
+/// `read_before`, out of at most `limit` rows. A time to wait for that is over [`DELAY_MAX`] ahead does not count: the clock went back.
 ///
 /// # Errors
 ///
@@ -147,14 +150,13 @@ pub async fn running(
     cursor: &Cursor,
     now: Timestamp,
     read_before: Timestamp,
-    horizon: Timestamp,
     limit: u32,
 ) -> Result<Scanned, StoreError> {
     let rows = sqlx::query(RUNNING)
         .bind(&cursor.task_id)
         .bind(time::to_text(now))
         .bind(time::to_text(read_before))
-        .bind(time::to_text(horizon))
+        .bind(time::to_text(after(now, DELAY_MAX)))
         .bind(limit)
         .fetch_all(connection)
         .await?;
@@ -175,9 +177,12 @@ impl Scanned {
                 continue;
             };
             let changed_at = Text::nullable(row, "changed_at")?;
+            let counters = Text::nullable(row, "counters")?.unwrap_or_default();
+            let doubts = doubts(row)?.filter(|doubts| doubts.counters == counters);
             tasks.push(UnreadTask {
                 id,
-                counters: Text::nullable(row, "counters")?.unwrap_or_default(),
+                counters,
+                doubts,
                 results: row
                     .try_get::<Option<i64>, _>("num_results")?
                     .unwrap_or_default(),
@@ -202,6 +207,12 @@ impl Scanned {
         let cursor = cursor.filter(|cursor| cursor > before);
         Ok(Self { tasks, cursor })
     }
+}
+
+/// Reads `results_doubts`; none if it is unreadable: the readings are then counted from the beginning.
+fn doubts(row: &SqliteRow) -> Result<Option<Doubts>, sqlx::Error> {
+    let text = Text::nullable(row, "results_doubts")?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 pub(super) const NEXT_UNREAD: &str = concat!(
@@ -313,7 +324,7 @@ pub(super) const MARK_GONE: &str =
 
 pub(super) const COMPLETE: &str = "UPDATE progress
         SET results_read = ?2, results_read_at = ?3, results_counters = ?4, results_next_at = '', results_failures = 0,
-            results_error = ?5
+            results_error = ?5, results_doubts = NULL
       WHERE task_id = ?1";
 
 /// A complete reading.
@@ -325,12 +336,13 @@ pub struct CompleteReading {
     pub rows: u64,
     /// The counters of the task when it began.
     pub counters: String,
-    /// Why some rows are not kept.
-    pub left_out: Option<String>,
+    /// What the reading did not contain is gone.
+    pub marks_gone: bool,
+    /// Why it is accepted although it is not what the service should show.
+    pub error: Option<String>,
 }
 
-/// Records that all results of a task were read; what the reading did not contain is gone. Of a task that was removed
-/// meanwhile, only the results are kept.
+/// Records that all results of a task were read.
 ///
 /// # Errors
 ///
@@ -342,18 +354,20 @@ pub async fn complete(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let now = time::to_text(now);
-    sqlx::query(MARK_GONE)
-        .bind(id.as_str())
-        .bind(time::to_text(reading.began_at))
-        .bind(&now)
-        .execute(&mut *connection)
-        .await?;
+    if reading.marks_gone {
+        sqlx::query(MARK_GONE)
+            .bind(id.as_str())
+            .bind(time::to_text(reading.began_at))
+            .bind(&now)
+            .execute(&mut *connection)
+            .await?;
+    }
     sqlx::query(COMPLETE)
         .bind(id.as_str())
         .bind(i64::try_from(reading.rows).unwrap_or(i64::MAX))
         .bind(&now)
         .bind(&reading.counters)
-        .bind(&reading.left_out)
+        .bind(&reading.error)
         .execute(connection)
         .await?;
     Ok(())
@@ -368,11 +382,13 @@ pub struct Attempts {
     pub error: Option<String>,
     /// Whether the service works on the task.
     pub is_running: bool,
+    /// The readings in a row that are not trusted.
+    pub doubts: Option<Doubts>,
 }
 
 pub(super) const ATTEMPTS: &str =
-    "SELECT results_failures, results_error, status NOT IN ('done', 'failed') AS is_running
-       FROM progress WHERE task_id = ?";
+    "SELECT results_failures, results_error, results_doubts, status NOT IN ('done', 'failed') AS is_running
+       FROM progress JOIN tasks USING (task_id) WHERE task_id = ?";
 
 /// Returns what is recorded of the readings of a task; none if it was removed.
 ///
@@ -396,11 +412,13 @@ pub async fn attempts(
         is_running: row
             .try_get::<Option<bool>, _>("is_running")?
             .unwrap_or(true),
+        doubts: doubts(&row)?,
     }))
 }
 
 pub(super) const POSTPONE: &str = "UPDATE progress
-        SET results_failures = ?2, results_next_at = ?3, results_error = coalesce(?4, results_error)
+        SET results_failures = ?2, results_next_at = ?3, results_error = coalesce(?4, results_error),
+            results_doubts = coalesce(?5, results_doubts)
       WHERE task_id = ?1";
 
 /// Records when the results of a task are to be read again.
@@ -413,11 +431,15 @@ pub async fn postpone(
     id: &TaskId,
     next: &NextReading,
 ) -> Result<(), StoreError> {
+    // Without it, the readings are counted from the beginning.
+    let doubts = next.doubts.as_ref();
+    let doubts = doubts.and_then(|doubts| serde_json::to_string(doubts).ok());
     sqlx::query(POSTPONE)
         .bind(id.as_str())
         .bind(next.failures)
         .bind(time::to_text(next.at))
         .bind(&next.error)
+        .bind(doubts)
         .execute(connection)
         .await?;
     Ok(())
@@ -429,17 +451,17 @@ pub(super) const READ_POSTPONED_TOO_LONG: &str = concat!(
     " AND results_next_at > ?1"
 );
 
-/// Makes the tasks due that wait for a reading until after `horizon`: the clock went back, or an operator has set it.
+/// Makes the tasks due that wait for a reading for longer than [`DELAY_MAX`]: the clock went back, or an operator has set it.
 ///
 /// # Errors
 ///
 /// What SQLite says.
 pub async fn read_postponed_too_long(
     connection: &mut SqliteConnection,
-    horizon: Timestamp,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(READ_POSTPONED_TOO_LONG)
-        .bind(time::to_text(horizon))
+        .bind(time::to_text(after(now, DELAY_MAX)))
         .execute(connection)
         .await?;
     Ok(())

@@ -209,9 +209,7 @@ async fn unread_tasks_are_read_from_their_index_in_its_order() {
             "results::UNREAD" => {
                 "SEARCH progress USING INDEX progress_unread ((results_next_at,task_id)>(?,?) AND results_next_at<?)"
             }
-            "results::RUNNING" => {
-                "SEARCH progress USING INDEX progress_state (state=? AND task_id>?)"
-            }
+            "results::RUNNING" => "SEARCH progress USING INDEX progress_running (task_id>?)",
             "kept::UNREADABLE" | "results::NEXT_UNREAD" | "results::READ_POSTPONED_TOO_LONG" => {
                 "SEARCH progress USING INDEX progress_unread (results_next_at>?)"
             }

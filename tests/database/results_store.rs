@@ -1,8 +1,9 @@
 //! What the writer stores of readings: rows, what is gone, delays, and what the database refuses.
 
 use crate::support::Bench;
+use growd::core::doubt::{DOUBTS_MAX, Doubt, Kind, REPEATS_MAX};
 use growd::core::gate::Gate;
-use growd::core::reading::Setback;
+use growd::core::reading::{DELAY_MAX, Setback};
 use growd::core::results::ResultRow;
 use growd::core::{TaskId, after};
 use growd::daemon::supervision::health::Health;
@@ -42,7 +43,9 @@ fn at(seconds: u64) -> Timestamp {
 impl Store {
     /// A writer, and a task that is `done`.
     async fn new() -> Self {
-        let bench = Bench::new().await;
+        let mut bench = Bench::new().await;
+        // Readings follow one another at once.
+        bench.settings.policy.growth.settle = Duration::ZERO;
         let id: TaskId = "t".parse().unwrap();
         bench.want(&id, 100, None).await;
         bench
@@ -75,6 +78,8 @@ impl Store {
             failure: None,
             reading_began_at: at(began),
             rows,
+            was_running: false,
+            live: Duration::ZERO,
             outcome,
         }
     }
@@ -84,8 +89,24 @@ impl Store {
             began_at: at(began),
             rows,
             counters: "3 4 5 6".to_owned(),
-            left_out: None,
+            marks_gone: true,
+            error: None,
         })
+    }
+
+    /// A reading that is not trusted, and shows this list.
+    fn doubtful(kind: Kind, list: u64) -> ReadingOutcome {
+        let doubt = Doubt {
+            kind,
+            why: "why".to_owned(),
+            rows: 1,
+            is_whole: true,
+            list,
+        };
+        let ReadingOutcome::Complete(reading) = Self::complete(2, 1) else {
+            unreachable!("a complete reading");
+        };
+        ReadingOutcome::Doubtful(doubt, reading)
     }
 
     /// Returns the ids that a condition holds for.
@@ -147,7 +168,9 @@ async fn only_a_complete_reading_shows_what_is_gone() {
     store.writer.store_results(first).await.unwrap();
     for outcome in [
         ReadingOutcome::Continues,
-        ReadingOutcome::Postponed(Setback::Shifted("why"), Duration::ZERO),
+        Store::doubtful(Kind::Shifted, 1),
+        Store::doubtful(Kind::Short, 1),
+        Store::doubtful(Kind::LeftOut, 1),
         ReadingOutcome::Postponed(Setback::Failed("why".to_owned()), Duration::ZERO),
         ReadingOutcome::Postponed(Setback::Passing, Duration::ZERO),
     ] {
@@ -214,22 +237,200 @@ async fn a_page_that_the_database_refuses_is_rolled_back_and_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn results_of_a_removed_task_are_kept_and_its_progress_stays_away() {
+async fn a_page_that_arrives_after_its_task_was_removed_is_not_stored() {
     let store = Store::new().await;
-    store.bench.execute("DELETE FROM tasks").await;
+    let first = store.answer(1, vec![row("a")], Store::complete(1, 1));
+    store.writer.store_results(first).await.unwrap();
+    // What `growd remove --results` deletes.
+    store
+        .bench
+        .execute("DELETE FROM tasks; DELETE FROM results")
+        .await;
     for outcome in [
-        Store::complete(1, 1),
+        ReadingOutcome::Continues,
+        Store::complete(2, 1),
+        Store::doubtful(Kind::Short, 1),
         ReadingOutcome::Postponed(Setback::Failed("why".to_owned()), Duration::ZERO),
     ] {
-        let answer = store.answer(1, vec![row("a")], outcome);
+        let answer = store.answer(2, vec![row("a")], outcome);
         store.writer.store_results(answer).await.unwrap();
     }
-    assert_eq!(store.ids("gone_at IS NULL").await, "a");
+    assert_eq!(store.ids("TRUE").await, "");
     let others: i64 = store
         .bench
         .value("SELECT (SELECT count(*) FROM progress) + (SELECT count(*) FROM events WHERE kind = 'results_error')")
         .await;
     assert_eq!(others, 0);
+}
+
+/// Stores readings that are not trusted, at most 20, until the results are accepted. Returns how many it took.
+async fn until_accepted(store: &Store, kind: Kind, list: impl Fn(u32) -> u64) -> u32 {
+    for readings in 1..20 {
+        let outcome = Store::doubtful(kind, list(readings));
+        let answer = store.answer(2, vec![row("a")], outcome);
+        store.writer.store_results(answer).await.unwrap();
+        if !store.is_unread().await {
+            return readings;
+        }
+    }
+    panic!("never accepted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_that_are_accepted_in_doubt_mark_rows_gone_only_if_the_list_was_the_same() {
+    for (kind, is_same, expected, gone) in [
+        (Kind::Short, true, DOUBTS_MAX, "b"),
+        (Kind::Short, false, REPEATS_MAX, ""),
+        (Kind::LeftOut, true, DOUBTS_MAX, ""),
+        (Kind::Shifted, true, REPEATS_MAX, ""),
+    ] {
+        let store = Store::new().await;
+        let rows = vec![row("a"), row("b")];
+        let first = store.answer(1, rows, ReadingOutcome::Continues);
+        store.writer.store_results(first).await.unwrap();
+        let list = |n: u32| if is_same { 7 } else { n.into() };
+        assert_eq!(
+            until_accepted(&store, kind, list).await,
+            expected,
+            "{kind:?}"
+        );
+        assert_eq!(store.ids("gone_at IS NOT NULL").await, gone, "{kind:?}");
+        let accepted: i64 = store
+            .bench
+            .value(
+                "SELECT count(*) FROM progress WHERE results_read = 1 AND results_counters = '3 4 5 6' AND results_error = 'why'
+                    AND results_failures = 0 AND results_doubts IS NULL",
+            )
+            .await;
+        assert_eq!(accepted, 1, "{kind:?}");
+        // Recorded once, and cleared by a reading that is complete.
+        let events: i64 = store
+            .bench
+            .value("SELECT count(*) FROM events WHERE kind = 'results_error'")
+            .await;
+        assert_eq!(events, 1, "{kind:?}");
+        let whole = store.answer(3, vec![row("a")], Store::complete(3, 1));
+        store.writer.store_results(whole).await.unwrap();
+        let errors: i64 = store
+            .bench
+            .value("SELECT count(*) FROM progress WHERE results_error IS NOT NULL")
+            .await;
+        assert_eq!(errors, 0, "{kind:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readings_in_doubt_are_counted_over_a_restart_and_from_the_beginning_at_other_counters() {
+    let store = Store::new().await;
+    let doubtful = || store.answer(2, vec![row("a")], Store::doubtful(Kind::Short, 7));
+    store.writer.store_results(doubtful()).await.unwrap();
+    let now = after(Timestamp::now(), Duration::from_hours(1));
+    let mut connection = store.bench.connection().await;
+    let found = results::unread(&mut connection, &Cursor::default(), now, 10).await;
+    let doubts = found.unwrap().tasks[0].doubts.clone().expect("doubts");
+    assert_eq!((doubts.times, doubts.list), (1, Some(7)));
+    for sql in [
+        "UPDATE progress SET results_doubts = 'no JSON'",
+        "UPDATE progress SET results_doubts = '{}'",
+        "UPDATE progress SET results_doubts = CAST(x'ff' AS TEXT)",
+    ] {
+        store.bench.execute(sql).await;
+        let found = results::unread(&mut connection, &Cursor::default(), now, 10).await;
+        assert_eq!(found.unwrap().tasks[0].doubts, None, "{sql}");
+    }
+    store.writer.store_results(doubtful()).await.unwrap();
+    store
+        .bench
+        .execute("UPDATE progress SET num_results = 9")
+        .await;
+    let found = results::unread(&mut connection, &Cursor::default(), now, 10).await;
+    assert_eq!(found.unwrap().tasks[0].doubts, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_a_task_runs_counts_when_the_delay_is_stored() {
+    let store = Store::new().await;
+    let live = Duration::from_hours(2);
+    let postpone = async |was_running| {
+        let outcome = ReadingOutcome::Postponed(Setback::Passing, Duration::ZERO);
+        let answer = ResultsAnswer {
+            was_running,
+            live,
+            ..store.answer(2, vec![row("a")], outcome)
+        };
+        store.writer.store_results(answer).await.unwrap();
+        let seconds: i64 = store
+            .bench
+            .value("SELECT unixepoch(results_next_at) - unixepoch('now') FROM progress")
+            .await;
+        seconds
+    };
+    // It has stopped meanwhile.
+    assert!(postpone(true).await <= 0);
+    store
+        .bench
+        .execute("UPDATE progress SET status = 'in_progress'")
+        .await;
+    assert!(postpone(true).await > 7_000);
+    assert!(postpone(false).await > 7_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn running_tasks_are_found_in_whatever_state_they_are() {
+    let store = Store::new().await;
+    let mut connection = store.bench.connection().await;
+    sqlx::raw_sql(
+        "INSERT INTO tasks (task_id, target) VALUES
+             ('capped', 9), ('done', 9), ('exhausted', 9), ('growing', 9), ('missing', 9), ('reached', 9), ('empty', 9), ('later', 9),
+             ('too-late', 9);
+         UPDATE progress SET state = task_id WHERE task_id IN ('capped', 'exhausted', 'growing', 'missing', 'reached');
+         UPDATE progress SET status = iif(task_id IN ('t', 'done'), 'done', 'in_progress'), num_results = task_id <> 'empty',
+                num_results_evaluated = 4, num_results_enriched = 5, num_results_discovered = 6",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    // 24 h is the longest `Retry-After`. What is later is from before the clock went back.
+    for (id, delay) in [
+        ("later", DELAY_MAX),
+        ("too-late", DELAY_MAX + Duration::from_secs(1)),
+    ] {
+        sqlx::query("UPDATE progress SET results_next_at = ? WHERE task_id = ?")
+            .bind(time::to_text(after(at(0), delay)))
+            .bind(id)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+    for limit in 1..8 {
+        let mut found = Vec::new();
+        let mut cursor = Some(Cursor::default());
+        while let Some(from) = cursor {
+            let part = results::running(&mut connection, &from, at(0), at(0), limit)
+                .await
+                .unwrap();
+            found.extend(part.tasks.into_iter().map(|task| task.id.to_string()));
+            cursor = part.cursor;
+        }
+        let expected = ["capped", "exhausted", "growing", "reached", "too-late"];
+        assert_eq!(found, expected, "{limit}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_delay_outlasts_the_clock_checks() {
+    let store = Store::new().await;
+    let outcome = ReadingOutcome::Postponed(Setback::Failed("503".to_owned()), DELAY_MAX);
+    let answer = store.answer(2, Vec::new(), outcome);
+    store.writer.store_results(answer).await.unwrap();
+    for maintenance in [
+        Maintenance::Heartbeat,
+        Maintenance::Reschedule,
+        Maintenance::ClockWentBack(Duration::from_millis(1)),
+    ] {
+        store.writer.maintain(maintenance.clone()).await.unwrap();
+        assert!(!store.is_unread().await, "{maintenance:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -136,6 +136,19 @@ async fn show_says_how_many_results_of_a_task_are_kept_and_why_not_all() {
         }
         assert_eq!(text.contains("\nunread"), task == "failing", "{text}");
     }
+    bench
+        .execute(
+            "UPDATE progress SET results_error = 'the results show 2 of 10' WHERE task_id = 'read'",
+        )
+        .await;
+    let text = run(&bench, &["show", "read"]);
+    assert!(
+        text.contains("\nin part    the results show 2 of 10\n"),
+        "{text}"
+    );
+    bench
+        .execute("UPDATE progress SET results_error = NULL WHERE task_id = 'read'")
+        .await;
     let shown = json_of(&bench, &["show", "read", "--json"]);
     assert_eq!(shown["results_read"], 2);
     assert_eq!(shown["results_kept"], 3);

@@ -63,6 +63,7 @@ async fn an_error_is_recorded_once_until_it_changes_and_the_reading_is_repeated(
 async fn results_that_alone_are_forbidden_close_no_gate() {
     for code in [401, 402, 403, 404] {
         let (mut bench, _) = one_task().await;
+        bench.settings.policy.probe_interval = std::time::Duration::from_hours(1);
         let refused = status(code, &json!({"detail": "not in this plan"}));
         bench.service.script(Rule::always(On::Results, refused));
         bench.start();
@@ -76,6 +77,9 @@ async fn results_that_alone_are_forbidden_close_no_gate() {
         let recorded = errors(&bench).await;
         assert_eq!(recorded.len(), 1, "{recorded:?}");
         assert!(recorded[0].contains("not in this plan"), "{recorded:?}");
+        // The account is asked for once in an interval, whatever the number of readings.
+        let users = bench.service.requests().by_kind.get("user").copied();
+        assert_eq!(users, (code != 404).then_some(1), "{code}");
         bench.stop().await;
     }
 }
@@ -177,14 +181,17 @@ async fn a_row_that_cannot_be_kept_costs_no_other_row_and_is_named() {
         {"task_id": id.as_str(), "company_name": "without an id"},
         {"id": "c", "task_id": id.as_str(), "company_name": ["of another type"]},
     ]);
-    bench
-        .service
-        .script(Rule::once(On::Results, status(200, &page)));
+    // It is asked for twice more: the fault might pass.
+    bench.service.script(Rule {
+        times: Some(3),
+        ..Rule::once(On::Results, status(200, &page))
+    });
     bench
         .execute("UPDATE progress SET changed_at = '2020-01-01T00:00:00.000Z'")
         .await;
     bench.start();
     bench.until_all_read().await;
+    assert_eq!(bench.result_requests(), 3);
     let kept: i64 = bench
         .value("SELECT count(*) FROM results WHERE result_id IN ('a', 'c')")
         .await;
@@ -212,6 +219,58 @@ async fn results_that_the_service_refuses_for_all_tasks_are_asked_for_ever_more_
         .await;
     bench.until_all_ended().await;
     assert!(bench.result_requests() < 40, "{}", bench.result_requests());
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_cannot_be_read_for_any_task_are_asked_for_ever_more_rarely() {
+    let mut bench = Bench::new().await;
+    bench.keep_results(100);
+    // One reading at a time.
+    bench.settings.limits.concurrency = 4;
+    bench.settings.policy.retry.initial = std::time::Duration::from_millis(1);
+    bench.settings.policy.retry.max = std::time::Duration::from_hours(1);
+    for _ in 0..30 {
+        bench.grow(&Scenario::done(10), 10).await;
+    }
+    bench
+        .service
+        .script(Rule::always(On::Results, Fault::NotJson));
+    let begin = std::time::Instant::now();
+    bench.start();
+    bench
+        .until("SELECT count(*) >= 20 FROM progress WHERE results_failures > 0")
+        .await;
+    // The pauses from the ninth task on: 1 ms, 2 ms, 4 ms, … 1024 ms.
+    let took = begin.elapsed();
+    assert!(took > std::time::Duration::from_secs(2), "{took:?}");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_is_refused_for_one_task_alone_holds_for_no_other() {
+    let (mut bench, id) = one_task().await;
+    bench.settings.limits.concurrency = 4;
+    let refused = status(422, &json!({"detail": "no"}));
+    bench.service.script(Rule {
+        task: Some(id.to_string()),
+        ..Rule::always(On::Results, refused)
+    });
+    bench.start();
+    bench
+        .until("SELECT count(*) = 1 FROM progress WHERE results_failures > 0")
+        .await;
+    let other = bench.grow(&Scenario::done(60), 60).await;
+    let sql = "SELECT count(*) = 1 FROM progress WHERE results_read = 60";
+    bench.until(sql).await;
+    let log = bench.service.requests();
+    let path = format!("/{other}/");
+    let mut of_other = log
+        .last
+        .iter()
+        .filter(|request| request.kind == "results" && request.path.contains(&path));
+    let first = of_other.next().expect("a request");
+    assert!(first.path.contains("limit=100"), "{}", first.path);
     bench.stop().await;
 }
 

@@ -1,6 +1,8 @@
 //! One page of a task's results: ask for it, and have it stored.
 
 use super::reconcile::{Context, explained_by_account};
+use crate::core::doubt::Doubts;
+use crate::core::gate::RETRY_AFTER_MAX;
 use crate::core::reading::{Expected, NextPage, Reading, Setback};
 use crate::core::results::ResultsPage;
 use crate::core::{Failure, TaskId, since};
@@ -20,13 +22,15 @@ pub(super) struct ActiveReading {
     reading: Reading,
     began_at: Timestamp,
     /// The number of rows to ask for.
-    pub limit: u32,
+    limit: u32,
+    /// The service has refused a larger page than that.
+    was_refused: bool,
     /// `growth.settle`.
     settle: Duration,
-    /// The delay before the next reading while the service works on the task.
+    /// `results.live`.
     live: Duration,
-    /// Why rows are not kept.
-    left_out: Option<String>,
+    /// `GET /v1/user` has shown that the service accepts the account: a refusal concerns the results alone.
+    is_account_accepted: bool,
 }
 
 /// What became of a page.
@@ -34,22 +38,47 @@ pub(super) struct ActiveReading {
 pub(super) struct PageOutcome {
     /// The reading, if another page is to be read.
     pub reading: Option<Box<ActiveReading>>,
-    /// The service refused a page of the size that was asked for, and accepts this one perhaps.
+    /// The service refused larger pages, and has answered one of this size.
     pub accepted_limit: Option<u32>,
-    /// The results could not be read.
-    pub has_failed: bool,
+    /// Whether there was a page.
+    pub verdict: PageVerdict,
+    /// `GET /v1/user` has just shown that the service accepts the account.
+    pub is_account_accepted: bool,
+}
+
+/// What a page says of requests for results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PageVerdict {
+    /// The service has answered with results.
+    Read,
+    /// The results cannot be read.
+    Failed,
+    /// Nothing.
+    Open,
 }
 
 impl ActiveReading {
-    pub fn new(task: UnreadTask, limit: u32, settle: Duration, live: Duration) -> Self {
+    /// Returns the reading of a task's results. `limit` is the usual number of rows of a page.
+    pub fn new(
+        task: UnreadTask,
+        limit: u32,
+        settle: Duration,
+        live: Duration,
+        is_account_accepted: bool,
+    ) -> Self {
+        let doubts = task.doubts.as_ref();
+        let limit = doubts
+            .and_then(|doubts| doubts.limit(task.results))
+            .unwrap_or(limit);
         Self {
+            reading: Reading::new(doubts.is_some_and(Doubts::reads_on)),
             task,
-            reading: Reading::default(),
             began_at: Timestamp::now(),
             limit,
+            was_refused: false,
             settle,
             live,
-            left_out: None,
+            is_account_accepted,
         }
     }
 
@@ -59,32 +88,29 @@ impl ActiveReading {
 
     /// Takes the page that was read.
     fn page_read(&mut self, page: &ResultsPage, now: Timestamp) -> ReadingOutcome {
-        if self.left_out.is_none() {
-            self.left_out.clone_from(&page.left_out);
-        }
         let settles_at = self.task.settles_at(self.settle, now);
         let expected = Expected {
             results: self.task.results,
             is_recent: settles_at.is_some(),
         };
-        let live = if self.task.is_running {
-            self.live
-        } else {
-            Duration::ZERO
+        let read = |rows| CompleteReading {
+            began_at: self.began_at,
+            rows,
+            counters: self.task.counters.clone(),
+            marks_gone: true,
+            error: None,
         };
         match self.reading.read(page, expected) {
             NextPage::Read => ReadingOutcome::Continues,
-            NextPage::Complete(rows) => ReadingOutcome::Complete(CompleteReading {
-                began_at: self.began_at,
-                rows,
-                counters: self.task.counters.clone(),
-                left_out: self.left_out.take(),
-            }),
+            NextPage::Complete(rows) => ReadingOutcome::Complete(read(rows)),
+            NextPage::Doubtful(doubt) => {
+                let reading = read(doubt.rows);
+                ReadingOutcome::Doubtful(doubt, reading)
+            }
             NextPage::NotYet => {
                 let settled = settles_at.map(|at| since(now, at)).unwrap_or_default();
-                ReadingOutcome::Postponed(Setback::Passing, live.max(settled))
+                ReadingOutcome::Postponed(Setback::Passing, settled)
             }
-            NextPage::Shifted(why) => ReadingOutcome::Postponed(Setback::Shifted(why), live),
         }
     }
 
@@ -96,6 +122,7 @@ impl ActiveReading {
         );
         if may_be_too_large && self.limit > PAGE_MIN {
             self.limit = (self.limit / 2).max(PAGE_MIN);
+            self.was_refused |= failure.status() == Some(422);
             return ReadingOutcome::Continues;
         }
         let (setback, at_least) = match failure {
@@ -133,7 +160,8 @@ pub(super) async fn read_results(
     let mut outcome = PageOutcome {
         reading: None,
         accepted_limit: None,
-        has_failed: false,
+        verdict: PageVerdict::Open,
+        is_account_accepted: false,
     };
     if !context.writer.is_wanted(reading.id().clone()).await? {
         return Ok(outcome);
@@ -149,7 +177,13 @@ pub(super) async fn read_results(
         | Failure::PaymentRequired { .. }),
     ) = answered
     {
-        answered = Err(explained_by_account(failure, context).await);
+        answered = Err(if reading.is_account_accepted {
+            failure.explained_by(Ok::<_, Failure>(()))
+        } else {
+            let explained = explained_by_account(failure, context).await;
+            outcome.is_account_accepted = matches!(explained, Failure::NotFound { .. });
+            explained
+        });
     }
     crash::at(Point::ResultsAnswered);
     let now = Timestamp::now();
@@ -157,12 +191,17 @@ pub(super) async fn read_results(
     let (what_follows, rows, failure) = match answered {
         Ok(page) => {
             let what_follows = reading.page_read(&page, now);
+            outcome.accepted_limit = reading.was_refused.then_some(limit);
+            outcome.verdict = PageVerdict::Read;
             (what_follows, page.rows, None)
         }
         Err(failure) => {
             let what_follows = reading.page_failed(&failure, now);
-            if reading.limit < limit && failure.status() == Some(422) {
-                outcome.accepted_limit = Some(reading.limit);
+            if matches!(
+                what_follows,
+                ReadingOutcome::Postponed(Setback::Failed(_), _)
+            ) {
+                outcome.verdict = PageVerdict::Failed;
             }
             (what_follows, Vec::new(), Some(failure))
         }
@@ -173,10 +212,6 @@ pub(super) async fn read_results(
         rows.len()
     );
     let continues = matches!(what_follows, ReadingOutcome::Continues);
-    outcome.has_failed = matches!(
-        what_follows,
-        ReadingOutcome::Postponed(Setback::Failed(_), _)
-    );
     context
         .writer
         .store_results(ResultsAnswer {
@@ -185,12 +220,11 @@ pub(super) async fn read_results(
             failure,
             reading_began_at: reading.began_at,
             rows,
+            was_running: reading.task.is_running,
+            live: reading.live,
             outcome: what_follows,
         })
         .await?;
     outcome.reading = continues.then_some(reading);
     Ok(outcome)
 }
-
-/// The longest time for which a `Retry-After` keeps a task's results from being read.
-const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);

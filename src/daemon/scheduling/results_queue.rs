@@ -2,10 +2,10 @@
 //!
 //! What is to be read follows from the database, which is scanned in small parts when nothing else is to be done.
 
-use super::results::{ActiveReading, PageOutcome};
+use super::results::{ActiveReading, PageOutcome, PageVerdict};
 use crate::config::Results;
 use crate::core::policy::Policy;
-use crate::core::{TaskId, after, pace, since};
+use crate::core::{TaskId, pace, since};
 use crate::daemon::TICK;
 use crate::store::StoreError;
 use crate::store::results::{self, Cursor, UnreadTask};
@@ -24,8 +24,11 @@ const REST_FACTOR: u32 = 20;
 /// The longest time without a scan.
 const QUIET_MAX: Duration = Duration::from_mins(1);
 
-/// Readings that fail in a row, of any tasks, before the next one is delayed: the service may refuse them all.
-const FAILURES_MAX: i64 = 8;
+/// Tasks whose readings fail before one succeeds, before the next reading is delayed: the service may refuse them all.
+const FAILED_MAX: usize = 8;
+
+/// The most such tasks that are counted. The delay is longest long before.
+const FAILED_COUNTED: usize = 128;
 
 /// The readings of results: in progress, and to be begun.
 #[derive(Debug)]
@@ -39,13 +42,17 @@ pub(super) struct ResultsQueue {
     due: VecDeque<UnreadTask>,
     /// The tasks of the readings in progress.
     active: HashSet<TaskId>,
+    /// Those of them that were given up while a page was in flight.
+    given_up: HashSet<TaskId>,
     /// Tasks that are left alone, and until when.
     suspended: HashMap<TaskId, Instant>,
     scan: Scan,
-    /// Readings in a row that failed.
-    failures: i64,
+    /// The tasks whose readings have failed since the last page was read.
+    failed: HashSet<TaskId>,
     /// No reading is begun before then, because many have failed.
     paused_until: Option<Instant>,
+    /// A refusal until then concerns the results alone: `GET /v1/user` has shown that the service accepts the account.
+    accepted_until: Option<Instant>,
 }
 
 /// Where the scan of the database stands.
@@ -84,6 +91,7 @@ impl ResultsQueue {
             between_pages: VecDeque::new(),
             due: VecDeque::new(),
             active: HashSet::new(),
+            given_up: HashSet::new(),
             suspended: HashMap::new(),
             scan: Scan {
                 stage: Stage::Rests,
@@ -94,12 +102,13 @@ impl ResultsQueue {
                 has_changed: true,
                 running_scanned_at: None,
             },
-            failures: 0,
+            failed: HashSet::new(),
             paused_until: None,
+            accepted_until: None,
         }
     }
 
-    /// Applies a new configuration. Readings in progress are given up, and begin again.
+    /// Applies a new configuration. Readings in progress are given up, and begin again: one with a page in flight once that is stored.
     pub fn reconfigure(&mut self, settings: Results) {
         let suspended = std::mem::take(&mut self.suspended);
         for reading in self.between_pages.drain(..) {
@@ -107,10 +116,16 @@ impl ResultsQueue {
         }
         let active = std::mem::take(&mut self.active);
         *self = Self {
+            given_up: active.clone(),
             active,
             suspended,
             ..Self::new(settings)
         };
+    }
+
+    /// Forgets that the service accepts the account: the token is another one.
+    pub fn token_replaced(&mut self) {
+        self.accepted_until = None;
     }
 
     /// Notes that another connection has written.
@@ -147,7 +162,8 @@ impl ResultsQueue {
         let task = self.due.pop_front()?;
         self.active.insert(task.id.clone());
         let (settle, live) = (policy.growth.settle, self.settings.live);
-        let reading = ActiveReading::new(task, self.limit, settle, live);
+        let is_accepted = self.accepted_until.is_some_and(|at| Instant::now() < at);
+        let reading = ActiveReading::new(task, self.limit, settle, live, is_accepted);
         Some(Box::new(reading))
     }
 
@@ -176,23 +192,31 @@ impl ResultsQueue {
             Ok(outcome) => outcome,
             Err(until) => {
                 self.active.remove(id);
+                self.given_up.remove(id);
                 self.suspended.insert(id.clone(), until);
                 return;
             }
         };
+        if self.given_up.remove(id) {
+            // What it says is of the configuration before.
+            self.active.remove(id);
+            self.expect_more();
+            return;
+        }
         if let Some(limit) = outcome.accepted_limit {
             self.limit = self.limit.min(limit);
         }
-        self.failures = if outcome.has_failed {
-            self.failures.saturating_add(1)
-        } else {
-            0
-        };
-        let too_many = self.failures - FAILURES_MAX;
-        self.paused_until = (too_many > 0).then(|| {
-            let delay = pace::retry_delay(too_many, &policy.retry, 1.0);
-            Instant::now() + delay
-        });
+        if outcome.is_account_accepted {
+            self.accepted_until = Some(Instant::now() + policy.probe_interval);
+        }
+        match outcome.verdict {
+            PageVerdict::Read => {
+                self.failed.clear();
+                self.paused_until = None;
+            }
+            PageVerdict::Failed => self.failed_at(id, policy),
+            PageVerdict::Open => {}
+        }
         match outcome.reading {
             Some(reading) if self.settings.keep => self.between_pages.push_back(reading),
             _ => {
@@ -201,6 +225,18 @@ impl ResultsQueue {
                 self.expect_more();
             }
         }
+    }
+
+    /// Counts a task whose results cannot be read. One task that fails again and again counts once.
+    fn failed_at(&mut self, id: &TaskId, policy: &Policy) {
+        if self.failed.len() < FAILED_COUNTED {
+            self.failed.insert(id.clone());
+        }
+        let too_many = self.failed.len().saturating_sub(FAILED_MAX);
+        self.paused_until = (too_many > 0).then(|| {
+            let too_many = i64::try_from(too_many).unwrap_or(i64::MAX);
+            Instant::now() + pace::retry_delay(too_many, &policy.retry, 1.0)
+        });
     }
 
     /// Reads the next part of the database, unless the scan rests.
@@ -230,8 +266,7 @@ impl ResultsQueue {
         let is_running = matches!(self.scan.stage, Stage::Running(_));
         let scanned = if is_running {
             let read_before = now.checked_sub(live).unwrap_or(Timestamp::MIN);
-            let horizon = after(now, live.max(policy.retry.max));
-            results::running(reader, &cursor, now, read_before, horizon, SCAN_ROWS).await?
+            results::running(reader, &cursor, now, read_before, SCAN_ROWS).await?
         } else {
             results::unread(reader, &cursor, now, SCAN_ROWS).await?
         };
@@ -289,3 +324,6 @@ impl ResultsQueue {
         !self.settings.live.is_zero() && is_time
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,6 +124,7 @@ impl Scheduler {
         // What the service answers to the old token says nothing about the account any more.
         self.context.client.retire();
         Arc::make_mut(&mut self.context).client = client;
+        self.results.token_replaced();
         self.ready.clear();
     }
 

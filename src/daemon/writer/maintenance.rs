@@ -72,7 +72,7 @@ pub async fn perform(
             if astray > 0 {
                 tracing::warn!("{astray} tasks were scheduled too far ahead: polling them now");
             }
-            results::read_postponed_too_long(&mut *connection, horizon).await?;
+            results::read_postponed_too_long(&mut *connection, now).await?;
             0
         }
         Maintenance::Prune(before) => {
@@ -98,7 +98,7 @@ pub async fn perform(
         Maintenance::Reschedule => {
             let restarted = ledger::restart_settling(&mut *connection, now).await?;
             let horizon = after(now, horizon(policy));
-            results::read_postponed_too_long(&mut *connection, horizon).await?;
+            results::read_postponed_too_long(&mut *connection, now).await?;
             restarted + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?
         }
         Maintenance::ClockWentBack(by) => {
@@ -106,8 +106,7 @@ pub async fn perform(
             store_gate(&mut *connection, &before, gate, min_interval, now).await?;
             let restarted = ledger::restart_settling(&mut *connection, now).await?;
             // Running tasks least of all may be left unseen; the others are polled once more.
-            results::read_postponed_too_long(&mut *connection, after(now, policy.retry.max))
-                .await?;
+            results::read_postponed_too_long(&mut *connection, now).await?;
             let horizon = after(now, policy.polling.max_interval);
             restarted + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?
         }

@@ -3,15 +3,16 @@
 use super::maintenance::store_gate;
 use super::retry::WriteRetry;
 use super::task::{WriterTask, add_requests};
+use crate::core::doubt::{Doubt, Doubts, Kind as DoubtKind, Verdict};
 use crate::core::event::Event;
 use crate::core::gate::{Gate, Kind, Request};
 use crate::core::policy::Policy;
-use crate::core::reading::Setback;
+use crate::core::reading::{Circumstances, NextReading, Setback};
 use crate::core::results::ResultRow;
 use crate::core::{Failure, TaskId};
 use crate::crash::{self, Point};
 use crate::daemon::error::panic_message;
-use crate::store::results::{self, CompleteReading};
+use crate::store::results::{self, Attempts, CompleteReading};
 use crate::store::{self, StoreError, history};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
@@ -32,6 +33,10 @@ pub struct ResultsAnswer {
     pub reading_began_at: Timestamp,
     /// The rows of the page.
     pub rows: Vec<ResultRow>,
+    /// The service worked on the task when the reading was begun.
+    pub was_running: bool,
+    /// `results.live`.
+    pub live: Duration,
     /// What became of the reading.
     pub outcome: ReadingOutcome,
 }
@@ -43,6 +48,8 @@ pub enum ReadingOutcome {
     Continues,
     /// All results were read.
     Complete(CompleteReading),
+    /// The reading has ended, and is not trusted. If it is accepted all the same, this is stored.
+    Doubtful(Doubt, CompleteReading),
     /// The reading has ended before that. The next one begins after this delay at the earliest.
     Postponed(Setback, Duration),
 }
@@ -127,32 +134,10 @@ async fn write(
         policy,
         rand::random(),
     );
-    results::upsert(connection, id, &answer.rows, answer.reading_began_at).await?;
-    let error = match &answer.outcome {
-        ReadingOutcome::Continues => None,
-        ReadingOutcome::Complete(reading) => {
-            let before = results::attempts(connection, id).await?;
-            results::complete(connection, id, reading, now).await?;
-            before.and_then(|before| news(before.error.as_ref(), reading.left_out.clone()))
-        }
-        ReadingOutcome::Postponed(setback, at_least) => {
-            match results::attempts(connection, id).await? {
-                Some(before) => {
-                    let next = setback.clone().next_reading(
-                        before.failures,
-                        before.is_running,
-                        *at_least,
-                        now,
-                        &policy.retry,
-                        rand::random(),
-                    );
-                    results::postpone(connection, id, &next).await?;
-                    news(before.error.as_ref(), next.error)
-                }
-                // It was removed meanwhile.
-                None => None,
-            }
-        }
+    // None if it was removed meanwhile: then nothing is stored.
+    let error = match results::attempts(connection, id).await? {
+        Some(before) => write_reading(connection, answer, before, policy, now).await?,
+        None => None,
     };
     let event = error.map(|error| Event::ResultsError { error });
     if let Some(event) = &event {
@@ -165,6 +150,75 @@ async fn write(
         gate_event,
         gate: gate_after,
     })
+}
+
+/// Stores the rows of a page, and what it means for the reading. Returns the error to report, if there is a new one.
+async fn write_reading(
+    connection: &mut SqliteConnection,
+    answer: &ResultsAnswer,
+    before: Attempts,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let id = &answer.id;
+    results::upsert(connection, id, &answer.rows, answer.reading_began_at).await?;
+    let recorded = before.error.clone();
+    let error = match &answer.outcome {
+        ReadingOutcome::Continues => return Ok(None),
+        ReadingOutcome::Complete(reading) => {
+            results::complete(connection, id, reading, now).await?;
+            reading.error.clone()
+        }
+        ReadingOutcome::Doubtful(doubt, reading) => {
+            let settle = policy.growth.settle;
+            let doubts = Doubts::with(before.doubts.clone(), doubt, &reading.counters, now);
+            // Pages of a task at which the service works shift all the time.
+            let is_usual = before.is_running && doubt.kind == DoubtKind::Shifted;
+            match doubts.verdict(doubt, settle, now) {
+                Verdict::Accepted { marks_gone } if !is_usual => {
+                    let accepted = CompleteReading {
+                        marks_gone,
+                        error: Some(doubt.why.clone()),
+                        ..reading.clone()
+                    };
+                    results::complete(connection, id, &accepted, now).await?;
+                    accepted.error
+                }
+                Verdict::Accepted { .. } | Verdict::Repeated => {
+                    let setback = Setback::Doubtful(doubt.clone(), doubts);
+                    let next = next_reading(answer, &before, setback, Duration::ZERO, policy, now);
+                    results::postpone(connection, id, &next).await?;
+                    next.error
+                }
+            }
+        }
+        ReadingOutcome::Postponed(setback, at_least) => {
+            let next = next_reading(answer, &before, setback.clone(), *at_least, policy, now);
+            results::postpone(connection, id, &next).await?;
+            next.error
+        }
+    };
+    Ok(news(recorded.as_ref(), error))
+}
+
+/// Returns when to read again. Whether the service works on the task counts now: it may have stopped since the reading began.
+fn next_reading(
+    answer: &ResultsAnswer,
+    before: &Attempts,
+    setback: Setback,
+    at_least: Duration,
+    policy: &Policy,
+    now: Timestamp,
+) -> NextReading {
+    let circumstances = Circumstances {
+        failures: before.failures,
+        was_running: answer.was_running,
+        is_running: before.is_running,
+        live: answer.live,
+        at_least,
+    };
+    let (settle, retry) = (policy.growth.settle, &policy.retry);
+    setback.next_reading(&circumstances, settle, now, retry, rand::random())
 }
 
 /// Returns an error that is not recorded yet.
