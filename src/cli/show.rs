@@ -143,7 +143,7 @@ fn text(out: &mut impl Write, task: &Value) -> io::Result<()> {
     )
 }
 
-/// Writes how many results are kept, and why they cannot be read.
+/// Writes how many results are kept, and why they cannot be read, or which of them were left out.
 fn kept(out: &mut impl Write, task: &Value, read_at: &str) -> io::Result<()> {
     let field = |key: &str| display(&task[key]);
     let gone = match task["results_gone"].as_i64() {
@@ -155,15 +155,16 @@ fn kept(out: &mut impl Write, task: &Value, read_at: &str) -> io::Result<()> {
         _ => format!("read {read_at}"),
     };
     writeln!(out, "kept       {}{gone}, {read}", field("results_kept"))?;
-    if !task["results_error"].is_null() {
-        writeln!(
+    let error = field("results_error");
+    match task["results_failures"].as_i64() {
+        _ if task["results_error"].is_null() => Ok(()),
+        Some(0) => writeln!(out, "left out   {error}"),
+        _ => writeln!(
             out,
-            "unread     {} ({} in a row)",
-            field("results_error"),
+            "unread     {error} ({} in a row)",
             field("results_failures")
-        )?;
+        ),
     }
-    Ok(())
 }
 
 fn section(
