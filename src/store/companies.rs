@@ -124,9 +124,9 @@ pub(super) const CREATE: &str =
 /// Chooses the rows of a filter, in their order. A statement for each kind of filter, by its index. Parameters: the tasks, the
 /// lowest relevance, the earliest time, the domains to leave out.
 ///
-/// Where no task is named, the indexes `results_by_company` and `results_gone` have all that they read. SQLite sorts rowids, not rows, so that the sort
-/// stays small. Neither the sort nor the table `chosen` is kept in memory beyond
-/// the page cache: both go to a temporary file.
+/// Where no task is named, the indexes `results_by_company` and `results_gone` have all that they read. SQLite sorts rowids, not
+/// rows, so that the sort stays small. Neither the sort nor the table `chosen` is kept in memory beyond the page cache: both go
+/// to a temporary file.
 pub(super) static CHOOSE: LazyLock<[String; 4]> = LazyLock::new(|| {
     [(false, false), (true, false), (false, true), (true, true)].map(|(of_tasks, is_distinct)| {
         let results = if of_tasks {

@@ -40,7 +40,7 @@ fn parse_since(text: &str, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// Reads a list of domains, or stdin if `path` is `-`: a domain or URL a line. Skips blank lines, and comments that begin with
-/// `#`. Returns the registrable domains. A warning on stderr names the lines without one, such as pages of LinkedIn.
+/// `#`. Returns the registrable domains. A warning on stderr names the lines without one, such as pages of GitHub.
 ///
 /// # Errors
 ///

@@ -59,7 +59,7 @@ pub struct Results {
     #[arg(long, requires = "output")]
     force: bool,
     /// One row for each domain (for each company name where there is no domain): the most relevant one. A website on a site of
-    /// many companies, such as LinkedIn or GitHub, is no domain
+    /// many companies, such as Facebook or GitHub, is no domain
     #[arg(long)]
     distinct: bool,
     /// Only companies of this relevance or a higher one
@@ -71,7 +71,7 @@ pub struct Results {
     #[arg(long, value_name = "TIME", value_parser = filters::since)]
     since: Option<String>,
     /// Leave out these domains: a file with a domain or URL a line, - for stdin. # begins a comment. A page on a site of many
-    /// companies, such as LinkedIn, is no company's domain: a warning names its line
+    /// companies, such as Facebook, is no company's domain: a warning names its line
     #[arg(long, value_name = "FILE", value_parser = super::path)]
     exclude_domains: Option<PathBuf>,
     /// Include why each criterion was graded as it was
