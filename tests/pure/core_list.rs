@@ -317,13 +317,16 @@ fn a_task_that_the_list_shows_complete_quiet_or_without_change_for_long_is_polle
     complete.progress.polled_alone_at = Some(at(15));
     complete.progress.changed_at = Some(at(20));
     complete.progress.run_started_at = Some(at(10));
-    let shows = |task: &Task, when: u64| {
+    let complete_at = |task: &Task, when: u64| {
         let seen = seen(200);
         listed(task, &entry(&seen, when, 0), &policy()).1
     };
-    assert!(is_watched(shows(&complete, 78)));
-    assert_eq!(shows(&complete, 81), Shown::Confirm(ToConfirm::Work));
+    assert!(is_watched(complete_at(&complete, 78)));
+    assert_eq!(complete_at(&complete, 81), Shown::Confirm(ToConfirm::Work));
     complete.progress.polled_alone_at = Some(at(82));
-    assert!(is_watched(shows(&complete, 200)), "a poll has confirmed it");
+    assert!(
+        is_watched(complete_at(&complete, 200)),
+        "a poll has confirmed it"
+    );
     assert_eq!(shown(5, 80, 60), Shown::Confirm(ToConfirm::Work));
 }

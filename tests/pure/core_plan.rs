@@ -612,7 +612,7 @@ fn a_lag_follows_from_ends_that_polls_refute_but_not_from_one_task_again_and_aga
     let mut lab = Lab::new(10, 4, 10.0, own(4));
     assert_eq!(lab.refute(0, 20.0), Duration::from_secs(40));
     assert_eq!(lab.refute(0, 100.0), Duration::from_secs(40));
-    assert_eq!(lab.refute(1, 30.0), Duration::from_secs(60));
+    assert_eq!(lab.refute(1, 30.0), Duration::from_mins(1));
     // Without a new sign of it, it is forgotten.
     lab.run(4_000.0);
     assert_eq!(lab.lag(), Duration::ZERO);

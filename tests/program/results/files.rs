@@ -240,6 +240,8 @@ async fn a_terminal_gets_a_table_and_no_workbook() {
         let output = Command::new("script")
             .args(["-qec", &command, "/dev/null"])
             .stdin(Stdio::null())
+            // The command would warn of it.
+            .env_remove("GROWD_REQUIRE_FAKETIME")
             .output()
             .unwrap();
         let shown = String::from_utf8(output.stdout).unwrap();
