@@ -171,6 +171,7 @@ pub(super) static CHOOSE: LazyLock<[String; 4]> = LazyLock::new(|| {
 /// What SQLite says.
 pub async fn choose(connection: &mut SqliteConnection, filter: &Filter) -> Result<u64, StoreError> {
     schema::allow_temporary_tables(connection).await?;
+    schema::cache_inner_pages(connection).await?;
     super::begin_to_read(connection).await?;
     sqlx::query(CREATE).execute(&mut *connection).await?;
     let sql = CHOOSE[filter.index()].as_str();
