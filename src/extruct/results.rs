@@ -241,7 +241,8 @@ impl<C: Fn(String) -> String> Fields<'_, C> {
                 is_clipped = true;
                 return None;
             };
-            let (value, is_value_clipped) = self.clip_value(value, 1);
+            // The braces around the members are the first level.
+            let (value, is_value_clipped) = self.clip_value(value, 2);
             is_clipped |= is_key_clipped || is_value_clipped;
             Some((key, value))
         });
