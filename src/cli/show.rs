@@ -143,7 +143,7 @@ fn text(out: &mut impl Write, task: &Value) -> io::Result<()> {
     )
 }
 
-/// Writes how many results are kept, and why they cannot be read, or which of them were left out.
+/// Writes how many results are kept, and why they cannot be read.
 fn kept(out: &mut impl Write, task: &Value, read_at: &str) -> io::Result<()> {
     let field = |key: &str| display(&task[key]);
     let gone = match task["results_gone"].as_i64() {
@@ -156,15 +156,13 @@ fn kept(out: &mut impl Write, task: &Value, read_at: &str) -> io::Result<()> {
     };
     writeln!(out, "kept       {}{gone}, {read}", field("results_kept"))?;
     let error = field("results_error");
-    match task["results_failures"].as_i64() {
-        _ if task["results_error"].is_null() => Ok(()),
-        Some(0) => writeln!(out, "left out   {error}"),
-        _ => writeln!(
-            out,
-            "unread     {error} ({} in a row)",
-            field("results_failures")
-        ),
+    match &task["results_failures"] {
+        _ if task["results_error"].is_null() => {}
+        // They were accepted all the same.
+        failures if failures == 0 => writeln!(out, "in part    {error}")?,
+        failures => writeln!(out, "unread     {error} ({failures} in a row)")?,
     }
+    Ok(())
 }
 
 fn section(

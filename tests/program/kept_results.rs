@@ -147,7 +147,7 @@ async fn show_says_how_many_results_of_a_task_are_kept_and_why_not_all() {
         .execute("UPDATE progress SET results_error = '1 of 3 rows' WHERE task_id = 'read'")
         .await;
     let text = run(&bench, &["show", "read"]);
-    assert!(has_line(&text, "left out   1 of 3 rows"), "{text}");
+    assert!(has_line(&text, "in part    1 of 3 rows"), "{text}");
     assert!(!text.contains("in a row"), "{text}");
     let shown = json_of(&bench, &["show", "failing", "--json"]);
     assert_eq!(shown["results_error"], "503: busy");
