@@ -85,12 +85,12 @@ jsonl\t''
 xlsx\t''"
 complete -c growd -n "__fish_growd_using_subcommand results" -l output -d 'The file to write, instead of stdout; it is there in full or not at all' -r -F
 complete -c growd -n "__fish_growd_using_subcommand results" -l min-relevance -d 'Only companies of this relevance or a higher one' -r
-complete -c growd -n "__fish_growd_using_subcommand results" -l since -d 'Only companies first seen since then: a time such as 2026-11-24T02:22:00Z, a date (UTC), or a span such as 24h. With --distinct, only companies that none of the tasks had found before' -r
-complete -c growd -n "__fish_growd_using_subcommand results" -l exclude-domains -d 'Leave out these domains: a file with a domain or URL a line, - for stdin. # begins a comment' -r -F
+complete -c growd -n "__fish_growd_using_subcommand results" -l since -d 'Only results first seen since then: a time such as 2026-11-24T02:22:00Z, a date (UTC), or a span such as 24h. With --distinct, only companies of which none of these tasks has an earlier result, whatever --min-relevance leaves out, and whether it is gone by now' -r
+complete -c growd -n "__fish_growd_using_subcommand results" -l exclude-domains -d 'Leave out these domains: a file with a domain or URL a line, - for stdin. # begins a comment. A page on a site of many companies, such as Facebook, is no company\'s domain: a warning names its line' -r -F
 complete -c growd -n "__fish_growd_using_subcommand results" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand results" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand results" -l force -d 'Replace FILE if it exists'
-complete -c growd -n "__fish_growd_using_subcommand results" -l distinct -d 'One row for each domain (for each company name where there is no domain): the most relevant one'
+complete -c growd -n "__fish_growd_using_subcommand results" -l distinct -d 'One row for each domain (for each company name where there is no domain): the most relevant one. A website on a site of many companies, such as Facebook or GitHub, is no domain'
 complete -c growd -n "__fish_growd_using_subcommand results" -l explain -d 'Include why each criterion was graded as it was'
 complete -c growd -n "__fish_growd_using_subcommand results" -l raw -d 'Write texts to CSV as they are. Without it, \' is put before a text that a spreadsheet would evaluate'
 complete -c growd -n "__fish_growd_using_subcommand results" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -2,8 +2,8 @@
 
 use super::output::{clean, relative};
 use crate::store::daemon::DaemonRow;
-use crate::store::kept::{self, UnreadableRow};
 use crate::store::overview::{self, QuietRow};
+use crate::store::readings::{self, UnreadableRow};
 use crate::store::{StoreError, disk, wal};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -22,8 +22,8 @@ pub struct Attention {
 /// Largest number of tasks of a kind that are listed one by one.
 const LISTED_MAX: u32 = 20;
 
-/// Number of consecutive readings of results that failed, from which on an operator is to know: after ten minutes at least with
-/// the default delays.
+/// Number of consecutive readings of results that failed, from which on an operator is to know. With the default delays that is
+/// at least 4.3 to 8.5 minutes after the first failure, by the jitter.
 const UNREADABLE_FROM: u32 = 9;
 
 /// The tasks that need attention: at most one more of each kind than are listed.
@@ -43,7 +43,7 @@ impl SilentTasks {
         let limit = LISTED_MAX + 1;
         Ok(Self {
             quiet: overview::quiet(connection, limit).await?,
-            unreadable: kept::unreadable(connection, UNREADABLE_FROM, limit).await?,
+            unreadable: readings::unreadable(connection, UNREADABLE_FROM, limit).await?,
         })
     }
 }

@@ -6,7 +6,7 @@ use crate::config::{Settings, Source};
 use crate::daemon::supervision::signals::Signal;
 use crate::daemon::{self, ReloadError};
 use crate::store::tasks::{self, NewTask};
-use crate::store::{self, Mode, StoreError, kept, overview};
+use crate::store::{self, Mode, StoreError, overview, readings};
 use crate::token::{Token, TokenError};
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -226,7 +226,7 @@ impl Files {
         print_message("the searches have ended; growd reads the companies that they found");
         let mut connection = store::open(&self.database, Mode::Read).await?;
         let read = async {
-            while kept::is_unread(&mut connection).await? {
+            while readings::is_unread(&mut connection).await? {
                 sleep(READING_CHECK).await;
             }
             Ok::<_, StoreError>(())
@@ -256,7 +256,7 @@ impl Files {
             output::add_row(&mut table, cells);
         }
         drop(rows);
-        let companies = kept::companies(&mut connection).await?;
+        let companies = readings::companies(&mut connection).await?;
         let path = self.database.display();
         let mut out = std::io::stdout().lock();
         writeln!(out)?;
@@ -267,7 +267,7 @@ impl Files {
         )?;
         writeln!(
             out,
-            "  growd --database {path} results --output companies.csv"
+            "  growd --database {path} results --distinct --output companies.csv"
         )?;
         writeln!(out, "\nThe database is {path}. Query it with:\n")?;
         writeln!(

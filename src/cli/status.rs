@@ -6,8 +6,8 @@ use super::{Context, Exit, tasks};
 use crate::core::since;
 use crate::daemon::HEARTBEAT;
 use crate::store::daemon::DaemonRow;
-use crate::store::kept::KeptCounts;
 use crate::store::overview::{self, OverviewRow, RowOrder};
+use crate::store::readings::ReadCounts;
 use crate::store::state_counts::StateCounts;
 use crate::store::{self, Lock, Mode, Text, daemon, ledger, time};
 use clap::Args;
@@ -68,7 +68,7 @@ struct Summary {
     /// Whether a daemon runs; `None` if this user cannot see that.
     running: Option<bool>,
     counts: StateCounts,
-    kept: KeptCounts,
+    read: ReadCounts,
     keep: bool,
     requested: i64,
     daily_limit: i64,
@@ -90,7 +90,7 @@ impl Status {
             daemon,
             running: Lock::is_held(context.database()),
             counts: StateCounts::read(&mut connection).await?,
-            kept: KeptCounts::read(&mut connection).await?,
+            read: ReadCounts::read(&mut connection).await?,
             keep: context.settings.results.keep,
             requested: ledger::asked_within(&mut connection, ledger::DAY, now)
                 .await?
@@ -128,7 +128,7 @@ async fn json(
         "{{\"daemon\":{daemon},\"attention\":{},\"counts\":{},\"results\":{},\"asked_24h\":{},\"daily_limit\":{},\"tasks\":[",
         serde_json::to_string(&summary.attention)?,
         serde_json::Value::Object(counts),
-        serde_json::to_string(&summary.kept)?,
+        serde_json::to_string(&summary.read)?,
         summary.requested,
         summary.daily_limit
     )?;
@@ -252,7 +252,7 @@ impl Summary {
         if !counts.is_empty() {
             lines.push(format!("tasks: {}", counts.join(", ")));
         }
-        lines.extend(self.kept_line());
+        lines.extend(self.read_line());
         if self.daemon.requests > 0 {
             let requests = self.daemon.requests;
             lines.push(format!("requests to the service so far: {requests}"));
@@ -268,12 +268,12 @@ impl Summary {
         lines
     }
 
-    fn kept_line(&self) -> Option<String> {
-        let KeptCounts {
-            kept,
+    fn read_line(&self) -> Option<String> {
+        let ReadCounts {
+            read,
             tasks,
             read_at,
-        } = &self.kept;
+        } = &self.read;
         let off = if self.keep {
             ""
         } else {
@@ -281,7 +281,7 @@ impl Summary {
         };
         let read_at = relative(read_at.as_deref()?, self.now);
         Some(format!(
-            "results kept: {kept} (tasks read: {tasks}, the newest {read_at}){off}"
+            "results read: {read} (tasks: {tasks}, the newest {read_at}){off}"
         ))
     }
 

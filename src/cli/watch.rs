@@ -5,8 +5,8 @@ use super::rate::GrowthRate;
 use super::status::LISTED_MAX;
 use super::{Context, Exit, interrupted};
 use crate::core::State;
-use crate::store::kept::KeptCounts;
 use crate::store::overview::{self, OverviewRow, RowOrder};
+use crate::store::readings::ReadCounts;
 use crate::store::state_counts::StateCounts;
 use crate::store::{self, Mode, Text, schema};
 use clap::Args;
@@ -89,7 +89,7 @@ async fn show(connection: &mut SqliteConnection, view: &mut dyn View) -> anyhow:
         return show_some(connection, view, &counts, now).await;
     }
     let mut totals = Totals {
-        kept: KeptCounts::read(connection).await?.kept,
+        read: ReadCounts::read(connection).await?.read,
         ..Totals::default()
     };
     let mut rows = overview::rows(connection, None, RowOrder::Added);
@@ -125,9 +125,9 @@ async fn show_some(
         view.task(&row, false, now)?;
     }
     let tasks = usize::try_from(counts.total()).unwrap_or(usize::MAX);
-    let kept = KeptCounts::read(connection).await?.kept;
+    let read = ReadCounts::read(connection).await?.read;
     view.summary(&format!(
-        "{tasks} tasks in all: {}; {kept} results kept; `growd status`",
+        "{tasks} tasks in all: {}; {read} results read; `growd status`",
         counts.line()
     ));
     Ok(Totals {
@@ -150,14 +150,14 @@ struct Totals {
     open: usize,
     results: i64,
     target: i64,
-    kept: i64,
+    read: i64,
 }
 
 impl Totals {
     fn line(&self) -> String {
         format!(
-            "{} tasks in all, {} not ended, {} of {} results, {} of them kept; `growd status` lists them",
-            self.tasks, self.open, self.results, self.target, self.kept
+            "{} tasks in all, {} not ended, {} of {} results, {} of them read; `growd status` lists them",
+            self.tasks, self.open, self.results, self.target, self.read
         )
     }
 }

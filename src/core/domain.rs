@@ -76,23 +76,10 @@ const SHARED_SITES: [&str; 46] = [
 /// the site's own: of `https://www.linkedin.com/` it is `linkedin.com`.
 #[must_use]
 pub fn registrable(website: &str) -> Option<String> {
-    let is_around = |c: char| c.is_whitespace() || "\"'<>(),;".contains(c);
-    let website = website.trim_matches(is_around);
-    let mut rest = website;
-    // Some have two schemes.
-    while let Some(after) = after_scheme(rest) {
-        rest = after;
-    }
-    let is_url = rest.len() < website.len();
-    let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let host = match authority.rsplit_once('@') {
-        Some((_, host)) if is_url => host,
-        // An email address.
-        Some(_) => return None,
-        None => authority,
+    let Parts { host, path, .. } = Parts::of(website)?;
+    let Host::Domain(host) = host_of(host)? else {
+        return None;
     };
-    let host = host_name(host)?;
     let domain = psl::domain(host.as_bytes())?;
     let suffix = domain.suffix();
     if !suffix.is_known() && suffix.as_bytes() != EXAMPLE {
@@ -100,6 +87,49 @@ pub fn registrable(website: &str) -> Option<String> {
     }
     let domain = str::from_utf8(domain.as_bytes()).ok()?;
     (!is_page_of_another(&host, domain, path)).then(|| domain.to_owned())
+}
+
+/// Returns whether a text is a URL, a domain or an IP address, also one that has no registrable domain. A single word is none.
+#[must_use]
+pub fn is_website(text: &str) -> bool {
+    Parts::of(text).is_some_and(|parts| match host_of(parts.host) {
+        Some(Host::Domain(name)) => parts.is_url || name.contains('.'),
+        Some(Host::Ipv4(_)) => parts.is_url || parts.host.contains('.'),
+        Some(Host::Ipv6(_)) => true,
+        None => false,
+    })
+}
+
+/// The parts of a website.
+struct Parts<'a> {
+    /// Whether it has a scheme, or begins with two slashes.
+    is_url: bool,
+    /// The host, and a port if there is one.
+    host: &'a str,
+    /// The path, with the query and the fragment.
+    path: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(website: &'a str) -> Option<Self> {
+        let is_around = |c: char| c.is_whitespace() || "\"'<>(),;".contains(c);
+        let website = website.trim_matches(is_around);
+        let mut rest = website;
+        // Some have two schemes.
+        while let Some(after) = after_scheme(rest) {
+            rest = after;
+        }
+        let is_url = rest.len() < website.len();
+        let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let host = match authority.rsplit_once('@') {
+            Some((_, host)) if is_url => host,
+            // An email address.
+            Some(_) => return None,
+            None => authority,
+        };
+        Some(Self { is_url, host, path })
+    }
 }
 
 /// Returns what follows the scheme of an HTTP URL, or the two slashes of a URL without one. As in browsers, the number of slashes after a scheme
@@ -115,10 +145,12 @@ fn after_scheme(text: &str) -> Option<&str> {
     Some(after.trim_start_matches(['/', '\\']))
 }
 
-/// Returns a host name in ASCII form, without a port and the dot of the root.
-fn host_name(text: &str) -> Option<String> {
+/// Returns an IP address, or a host name in ASCII form, without a port and the dot of the root.
+fn host_of(text: &str) -> Option<Host> {
     let name = match text.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        // An IPv6 address.
+        Some(_) if text.ends_with(']') => text,
         Some(_) => return None,
         None => text,
     };
@@ -126,8 +158,9 @@ fn host_name(text: &str) -> Option<String> {
     if name.len() > HOST_MAX || name.contains(char::is_whitespace) {
         return None;
     }
-    let Ok(Host::Domain(name)) = Host::parse(name) else {
-        return None;
+    let name = match Host::parse(name).ok()? {
+        Host::Domain(name) => name,
+        address => return Some(address),
     };
     let name = name.trim_end_matches('.');
     let is_label = |label: &str| {
@@ -137,7 +170,9 @@ fn host_name(text: &str) -> Option<String> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    name.split('.').all(is_label).then(|| name.to_owned())
+    name.split('.')
+        .all(is_label)
+        .then(|| Host::Domain(name.to_owned()))
 }
 
 /// Whether a page is on a site of many companies, and is not the site's front page. `domain` is the registrable domain of
@@ -344,6 +379,43 @@ mod tests {
             .filter_map(|website| Some((website, registrable(website)?)))
             .collect();
         assert_eq!(found, []);
+    }
+
+    #[test]
+    fn a_website_need_not_have_a_registrable_domain() {
+        for website in [
+            "example.com",
+            "https://www.linkedin.com/company/acme",
+            "github.com/acme",
+            "192.0.2.1",
+            "http://192.0.2.1:8080/",
+            "http://[2001:db8::1]/",
+            "[2001:db8::1]",
+            "http://localhost:8080",
+            "https://co.uk./",
+            "github.io",
+            "acme.invalidtld",
+        ] {
+            assert!(is_website(website), "{website:?}");
+        }
+        for text in [
+            "",
+            "-",
+            "https://",
+            "com",
+            "42",
+            "Acme",
+            "Acme Corp",
+            "info@example.com",
+            "mailto:info@example.com",
+            "ftp://example.com",
+            "example.com (closed)",
+            "exa$mple.com",
+            "example..com",
+            "\u{fffd}",
+        ] {
+            assert!(!is_website(text), "{text:?}");
+        }
     }
 
     #[test]

@@ -27,10 +27,10 @@ impl RetryAfter {
 /// The values of `detail.error` that concern payment (source: the vendor's CLI, "billing").
 pub const PAYMENT_ERRORS: [&str; 3] = ["plan_required", "payment_failed", "insufficient_credits"];
 
-/// Why a request returned no task, or no list of tasks. growd reacts differently to each variant.
+/// Why a request returned no task, no list of tasks, or no results. growd reacts differently to each variant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// 400, or 422 to a resume or to the list: the service refuses this request.
+    /// 400, or 422 to a resume, to the list or to results: the service refuses this request.
     #[error("{status}: {detail}")]
     Refused {
         /// 400 or 422.
@@ -38,7 +38,7 @@ pub enum Failure {
         /// The service's explanation.
         detail: String,
     },
-    /// 401: the token is not accepted. For a poll or the list also a 403 that `GET /v1/user` confirmed.
+    /// 401: the token is not accepted. For a poll, the list or results also a 403 that `GET /v1/user` confirmed.
     #[error("{status}: {detail}")]
     Unauthorized {
         /// The status code.
@@ -46,7 +46,7 @@ pub enum Failure {
         /// The service's explanation.
         detail: String,
     },
-    /// 403 that does not concern payment: the account, or only this task or the list, is refused.
+    /// 403 that does not concern payment: the account, or only this task (its results) or the list, is refused.
     #[error("403: {detail}")]
     Forbidden {
         /// The service's explanation.
@@ -60,8 +60,8 @@ pub enum Failure {
         /// The service's `detail.error`, or its explanation.
         detail: String,
     },
-    /// 404 or 410, and 422 to a poll: the service does not know the task, or has no list. For a poll or the list also a 403
-    /// that concerns this task or the list only, since `GET /v1/user` succeeded.
+    /// 404 or 410, and 422 to a poll: the service does not know the task, or has no list or no results. For a poll, the list
+    /// or results also a 403 that concerns this task or the list only, since `GET /v1/user` succeeded.
     #[error("{status}: {detail}")]
     NotFound {
         /// The status code.
@@ -104,7 +104,7 @@ pub enum Failure {
         /// The `Retry-After` of a 503.
         retry_after: Option<RetryAfter>,
     },
-    /// 2xx with a body that is not a task, or not a list: the request arrived, but its outcome is not known.
+    /// 2xx with a body that is not a task, not a list, or no page of results: the request arrived, but its outcome is not known.
     #[error("{status}: not understood: {detail}")]
     NotUnderstood {
         /// The status code.

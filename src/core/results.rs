@@ -54,7 +54,8 @@ pub struct ResultRow {
     pub hq_city: Option<String>,
     /// `company_profile_id`.
     pub company_profile_id: Option<String>,
-    /// `scores`: a JSON object with a value for each criterion's key, as the service wrote it.
+    /// `scores`: a JSON object with a value for each criterion's key, sorted by key. A number that is no 64-bit integer is the
+    /// nearest double; a value with a number beyond a double's range is left out.
     pub scores: Option<String>,
     /// `created_at`, as the service wrote it.
     pub created_at: Option<String>,

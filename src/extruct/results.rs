@@ -229,15 +229,23 @@ impl<C: Fn(String) -> String> Fields<'_, C> {
         Some(number)
     }
 
+    /// Takes `scores`, each member by itself: one that cannot be read costs no other.
     fn scores(&mut self) -> Option<String> {
         const NAME: &str = "scores";
-        let scores: Map<String, Value> = self.take(NAME)?;
+        let scores: BTreeMap<String, &RawValue> =
+            serde_json::from_str(self.rest.get(NAME)?.get()).ok()?;
+        self.rest.remove(NAME);
         let mut is_clipped = false;
-        let members = scores.into_iter().map(|(key, value)| {
+        let members = scores.into_iter().filter_map(|(key, value)| {
             let (key, is_key_clipped) = self.clip_key(key);
-            let (value, is_value_clipped) = self.clip_value(value, 1);
+            let Ok(value) = serde_json::from_str(value.get()) else {
+                is_clipped = true;
+                return None;
+            };
+            // The braces around the members are the first level.
+            let (value, is_value_clipped) = self.clip_value(value, 2);
             is_clipped |= is_key_clipped || is_value_clipped;
-            (key, value)
+            Some((key, value))
         });
         let members: Map<String, Value> = members.collect();
         let (json, left_out) = object(members, FIELD_MAX);
@@ -370,4 +378,20 @@ fn object(members: Map<String, Value>, max: usize) -> (String, Vec<String>) {
     }
     let members: Vec<String> = members.into_iter().map(|(_, json)| json).collect();
     (format!("{{{}}}", members.join(",")), left_out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_score_that_cannot_be_read_costs_no_other_score() {
+        let row = r#"{"id": "r", "scores": {"z": 18446744073709551615, "b": 1e400, "c": "\ud800", "a": {"grade": 4}}}"#;
+        let row: Box<RawValue> = serde_json::from_str(row).unwrap();
+        let row = read_row(&row, "t", &|text| text).unwrap();
+        let scores = r#"{"a":{"grade":4},"z":18446744073709551615}"#;
+        assert_eq!(row.scores.as_deref(), Some(scores));
+        let extra = r#"{"growd:clipped":["scores"]}"#;
+        assert_eq!(row.extra.as_deref(), Some(extra));
+    }
 }

@@ -144,7 +144,7 @@ impl Visit for TextVisitor {
 #[must_use]
 pub fn clean(text: &str) -> String {
     // Line and paragraph separators, and bidirectional formatting (Unicode Standard Annexes #14 and #9).
-    let is_format = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_format = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()
         .map(|c| {
             if c.is_control() || is_format(c) {
@@ -247,6 +247,6 @@ mod tests {
     #[test]
     fn text_from_outside_cannot_control_the_terminal() {
         assert_eq!(clean("a\u{1b}[31m\nb"), "a [31m b");
-        assert_eq!(clean("a\u{9b}31m\u{202e}b"), "a 31m b");
+        assert_eq!(clean("a\u{9b}31m\u{202e}b\u{61c}c"), "a 31m b c");
     }
 }

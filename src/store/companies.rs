@@ -18,8 +18,8 @@ pub struct Filter {
     pub is_distinct: bool,
     /// The lowest relevance.
     pub min_relevance: Option<f64>,
-    /// The earliest `first_seen_at`. With `is_distinct` it holds for the company, which was first seen with the first of its
-    /// results.
+    /// The earliest `first_seen_at`. With `is_distinct` it holds for the company, which was first seen with the first result
+    /// of these tasks that is kept of it, also if that is gone or has a lower relevance.
     pub since: Option<String>,
     /// The domains that are left out.
     pub exclude_domains: Vec<String>,
@@ -124,9 +124,9 @@ pub(super) const CREATE: &str =
 /// Chooses the rows of a filter, in their order. A statement for each kind of filter, by its index. Parameters: the tasks, the
 /// lowest relevance, the earliest time, the domains to leave out.
 ///
-/// Where no task is named, the index `results_by_company` has all that they read. SQLite sorts rowids, not rows, so that the sort
-/// stays small. Neither the sort nor the table `chosen` is kept in memory beyond
-/// the page cache: both go to a temporary file.
+/// Where no task is named, the indexes `results_by_company` and `results_gone` have all that they read. SQLite sorts rowids, not
+/// rows, so that the sort stays small. Neither the sort nor the table `chosen` is kept in memory beyond the page cache: both go
+/// to a temporary file.
 pub(super) static CHOOSE: LazyLock<[String; 4]> = LazyLock::new(|| {
     [(false, false), (true, false), (false, true), (true, true)].map(|(of_tasks, is_distinct)| {
         let results = if of_tasks {
@@ -140,12 +140,18 @@ pub(super) static CHOOSE: LazyLock<[String; 4]> = LazyLock::new(|| {
                AND (?2 IS NULL OR r.relevance >= ?2)
                AND (?4 IS NULL OR r.domain IS NULL OR r.domain NOT IN (SELECT value FROM json_each(?4)))";
         if is_distinct {
+            let company = "coalesce('d' || r.domain, 'n' || r.company_name, 'r' || r.rowid)";
+            // Each part reads one of the partial indexes, if no task is named.
+            let earlier = ["IS NULL", "IS NOT NULL"].map(|is_gone| {
+                format!("SELECT {company} FROM {results} WHERE r.gone_at {is_gone} AND r.first_seen_at < ?3")
+            });
+            let earlier = earlier.join(" UNION ALL ");
             // With max() as the only such aggregate, SQLite takes the rowid from the row that has the maximum.
             format!(
                 "INSERT INTO chosen (id)
-                 SELECT id FROM (SELECT r.rowid AS id, max(r.relevance) AS relevance FROM {results} WHERE {filter}
-                  GROUP BY coalesce('d' || r.domain, 'n' || r.company_name, 'r' || r.rowid)
-                 HAVING ?3 IS NULL OR sum(r.first_seen_at < ?3) = 0)
+                 SELECT id FROM (SELECT r.rowid AS id, {company} AS company, max(r.relevance) AS relevance
+                                   FROM {results} WHERE {filter} GROUP BY company)
+                  WHERE ?3 IS NULL OR company NOT IN ({earlier})
                   ORDER BY relevance DESC, id"
             )
         } else {
@@ -165,6 +171,7 @@ pub(super) static CHOOSE: LazyLock<[String; 4]> = LazyLock::new(|| {
 /// What SQLite says.
 pub async fn choose(connection: &mut SqliteConnection, filter: &Filter) -> Result<u64, StoreError> {
     schema::allow_temporary_tables(connection).await?;
+    schema::cache_inner_pages(connection).await?;
     super::begin_to_read(connection).await?;
     sqlx::query(CREATE).execute(&mut *connection).await?;
     let sql = CHOOSE[filter.index()].as_str();
@@ -201,19 +208,28 @@ pub fn rows(
 // `IN` reads the rows in the order of the table, which is faster than in that of the relevance.
 pub(super) const KEYS: &str = "SELECT DISTINCT score.key
        FROM results AS r CROSS JOIN json_each(r.scores) AS score
-      WHERE r.rowid IN (SELECT id FROM chosen) AND typeof(score.key) = 'text'";
+      WHERE r.rowid IN (SELECT id FROM chosen) AND typeof(score.key) = 'text' LIMIT ?1 + 1";
 
-/// Returns the keys of the criteria in the scores of the chosen rows, sorted.
+/// Returns the keys of the criteria in the scores of the chosen rows, sorted; `None` if there are more than `max`.
 ///
 /// # Errors
 ///
 /// What SQLite says.
-pub async fn keys(connection: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
-    let keys: Vec<Text> = sqlx::query_scalar(KEYS).fetch_all(connection).await?;
+pub async fn keys(
+    connection: &mut SqliteConnection,
+    max: usize,
+) -> Result<Option<Vec<String>>, StoreError> {
+    let keys: Vec<Text> = sqlx::query_scalar(KEYS)
+        .bind(i64::try_from(max).unwrap_or(i64::MAX - 1))
+        .fetch_all(connection)
+        .await?;
+    if keys.len() > max {
+        return Ok(None);
+    }
     let mut keys: Vec<String> = keys.into_iter().map(String::from).collect();
     keys.sort_unstable();
     keys.dedup();
-    Ok(keys)
+    Ok(Some(keys))
 }
 
 pub(super) const EXIST: &str = "SELECT EXISTS (SELECT 1 FROM results WHERE task_id = ?)";

@@ -170,7 +170,7 @@ pub async fn save(
     Ok(())
 }
 
-/// Whether only the columns of [`SeenAgain`] differ.
+/// Whether only the columns of [`SEEN_AGAIN`] differ.
 fn shows_nothing_new(before: &Progress, after: &Progress) -> bool {
     let mut seen_again = before.clone();
     seen_again.polls = after.polls;

@@ -146,6 +146,16 @@ pub async fn enlarge_cache(connection: &mut SqliteConnection) -> Result<(), Stor
     pragma(connection, "PRAGMA cache_size = -65536").await
 }
 
+/// Raises the page cache of a reader from 256 KiB to 8 MiB, for rows that it reads in no order: the inner pages of a table of a
+/// few million rows fit. Without them each row takes more reads.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn cache_inner_pages(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    pragma(connection, "PRAGMA cache_size = -8192").await
+}
+
 /// Returns a number that changes when another connection has written.
 ///
 /// # Errors

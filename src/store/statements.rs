@@ -2,8 +2,8 @@
 
 use super::rows::ROWS;
 use super::{
-    companies, daemon, history, kept, ledger, load, overview, progress, reschedule, results, save,
-    tasks, values,
+    companies, daemon, history, ledger, load, overview, progress, readings, reschedule, results,
+    save, tasks, values,
 };
 
 /// Returns each statement with its name.
@@ -93,10 +93,10 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("companies::ANY_READ", companies::ANY_READ),
         ("companies::ANY_READ_OF", companies::ANY_READ_OF),
         ("companies::DELETE", companies::DELETE),
-        ("kept::COUNTS", kept::COUNTS),
-        ("kept::UNREADABLE", kept::UNREADABLE),
-        ("kept::IS_UNREAD", kept::IS_UNREAD),
-        ("kept::COMPANIES", kept::COMPANIES),
+        ("readings::COUNTS", readings::COUNTS),
+        ("readings::UNREADABLE", readings::UNREADABLE),
+        ("readings::IS_UNREAD", readings::IS_UNREAD),
+        ("readings::COMPANIES", readings::COMPANIES),
     ];
     all.extend(save::statements());
     all.extend(

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
 /// Statements that may scan, and the table: an operator asked for all rows, or they seldom read a small index.
-const MAY_SCAN: [(&str, &str); 20] = [
+const MAY_SCAN: [(&str, &str); 21] = [
     ("overview::ROWS_ADDED", "SCAN t"),
     ("overview::ROWS", "SCAN t"),
     (
@@ -19,16 +19,16 @@ const MAY_SCAN: [(&str, &str); 20] = [
     ),
     ("overview::COUNTS", "SCAN t USING INDEX tasks_paused"),
     (
-        "kept::COUNTS",
+        "readings::COUNTS",
         "SCAN progress USING COVERING INDEX progress_read",
     ),
     (
-        "kept::COMPANIES",
+        "readings::COMPANIES",
         "SCAN results USING COVERING INDEX results_by_company",
     ),
     // Only the demo runs it.
     (
-        "kept::IS_UNREAD",
+        "readings::IS_UNREAD",
         "SCAN progress USING INDEX progress_unread",
     ),
     // `growd check` reads every row.
@@ -41,6 +41,10 @@ const MAY_SCAN: [(&str, &str); 20] = [
     (
         "companies::CHOOSE",
         "SCAN r USING COVERING INDEX results_by_company",
+    ),
+    (
+        "companies::CHOOSE",
+        "SCAN r USING COVERING INDEX results_gone",
     ),
     ("companies::ROWS", "SCAN chosen"),
     ("companies::KEYS", "SCAN chosen"),
@@ -57,7 +61,7 @@ const MAY_SORT: [&str; 6] = [
     "overview::SHOW",
     "companies::CHOOSE",
     "companies::KEYS",
-    "kept::COMPANIES",
+    "readings::COMPANIES",
 ];
 
 /// Returns whether a step scans bound rows or the result of a subquery, and not a table of the database.
@@ -144,7 +148,7 @@ const FILES: [(&str, &str); 12] = [
     ("daemon", include_str!("../../src/store/daemon.rs")),
     ("tasks", include_str!("../../src/store/tasks.rs")),
     ("overview", include_str!("../../src/store/overview.rs")),
-    ("kept", include_str!("../../src/store/kept.rs")),
+    ("readings", include_str!("../../src/store/readings.rs")),
     ("results", include_str!("../../src/store/results.rs")),
     ("save", include_str!("../../src/store/save.rs")),
     ("companies", include_str!("../../src/store/companies.rs")),
@@ -210,7 +214,9 @@ async fn unread_tasks_are_read_from_their_index_in_its_order() {
                 "SEARCH progress USING INDEX progress_unread ((results_next_at,task_id)>(?,?) AND results_next_at<?)"
             }
             "results::RUNNING" => "SEARCH progress USING INDEX progress_running (task_id>?)",
-            "kept::UNREADABLE" | "results::NEXT_UNREAD" | "results::READ_POSTPONED_TOO_LONG" => {
+            "readings::UNREADABLE"
+            | "results::NEXT_UNREAD"
+            | "results::READ_POSTPONED_TOO_LONG" => {
                 "SEARCH progress USING INDEX progress_unread (results_next_at>?)"
             }
             _ => continue,

@@ -50,16 +50,16 @@ fn has_line(text: &str, begin: &str) -> bool {
 async fn status_counts_the_results_of_all_tasks_and_names_those_that_fail_for_long() {
     let bench = bench().await;
     let text = run(&bench, &["status"]);
-    let kept = "results kept: 2 (tasks read: 1, the newest 3 h ago)";
-    assert!(has_line(&text, kept), "{text}");
+    let read = "results read: 2 (tasks: 1, the newest 3 h ago)";
+    assert!(has_line(&text, read), "{text}");
     assert!(!text.contains("needs attention"), "eight failures: {text}");
     let status = json_of(&bench, &["status", "--json"]);
-    let kept = &status["results"];
-    assert_eq!((&kept["kept"], &kept["tasks"]), (&json!(2), &json!(1)));
+    let read = &status["results"];
+    assert_eq!((&read["read"], &read["tasks"]), (&json!(2), &json!(1)));
     let read_at: String = bench
         .value("SELECT results_read_at FROM progress WHERE task_id = 'read'")
         .await;
-    assert_eq!(kept["read_at"], read_at);
+    assert_eq!(read["read_at"], read_at);
 
     let fail = "UPDATE progress SET results_failures = 9 WHERE task_id = 'failing'";
     bench.execute(fail).await;
@@ -87,9 +87,9 @@ async fn status_says_nothing_of_results_before_the_first_reading_and_that_they_a
         .execute("UPDATE progress SET results_read = NULL, results_read_at = NULL")
         .await;
     let text = run(&bench, &["status"]);
-    assert!(!text.contains("results kept"), "{text}");
-    let kept = json_of(&bench, &["status", "--json"])["results"].clone();
-    assert_eq!(kept, json!({ "kept": 0, "tasks": 0, "read_at": null }));
+    assert!(!text.contains("results read"), "{text}");
+    let read = json_of(&bench, &["status", "--json"])["results"].clone();
+    assert_eq!(read, json!({ "read": 0, "tasks": 0, "read_at": null }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,6 +155,13 @@ async fn show_says_how_many_results_of_a_task_are_kept_and_why_not_all() {
     assert_eq!(shown["results_gone"], 1);
     assert_eq!(shown["results_error"], Value::Null);
     assert!(shown["results_read_at"].is_string());
+    // A complete reading of which some rows could not be read.
+    bench
+        .execute("UPDATE progress SET results_error = '1 of 3 rows' WHERE task_id = 'read'")
+        .await;
+    let text = run(&bench, &["show", "read"]);
+    assert!(has_line(&text, "in part    1 of 3 rows"), "{text}");
+    assert!(!text.contains("in a row"), "{text}");
     let shown = json_of(&bench, &["show", "failing", "--json"]);
     assert_eq!(shown["results_error"], "503: busy");
     assert_eq!(shown["results_failures"], 8);

@@ -74,7 +74,7 @@ async fn each_line_of_watch_stays_in_its_row_of_a_narrow_terminal() {
         assert!(shown.contains("exhausted"), "{columns}: {shown}");
         assert!(shown.contains("12 tasks in all"), "{columns}: {shown}");
         if columns == 80 {
-            assert!(shown.contains(" 240 of them kept"), "{shown}");
+            assert!(shown.contains(" 240 of them read"), "{shown}");
         }
         for row in rows(&shown, columns) {
             let begins_well = row.starts_with("search ") || row.starts_with("12 tasks in all");

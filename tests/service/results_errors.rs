@@ -85,37 +85,56 @@ async fn results_that_alone_are_forbidden_close_no_gate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_of_the_account_or_a_429_closes_the_gate_and_is_no_error_of_the_results() {
-    for (code, gate, on) in [
-        (401, "unauthorized", On::Any),
-        (429, "rate_limited", On::Results),
-    ] {
-        let (mut bench, id) = one_task().await;
-        bench.settings.results.keep = false;
-        bench.start();
-        bench.until_all_ended().await;
-        bench.stop().await;
-        bench.settings.results.keep = true;
-        let fault = json!({"kind": "status", "code": code, "headers": {"Retry-After": "1"}});
-        let fault: Fault = serde_json::from_value(fault).unwrap();
-        bench.service.script(Rule {
-            times: Some(2),
-            ..Rule::always(on, fault)
-        });
-        bench.start();
-        bench
-            .until("SELECT count(*) = 1 FROM events WHERE kind = 'gate' AND detail ->> 'from' = 'open'")
-            .await;
-        let to: String = bench
-            .value("SELECT detail ->> 'to' FROM events WHERE kind = 'gate' ORDER BY id LIMIT 1")
-            .await;
-        assert_eq!(to, gate);
-        // No task is to be polled any more: the reading itself opens the gate again.
-        bench.until_all_read().await;
-        bench.assert_kept(&id).await;
-        assert!(errors(&bench).await.is_empty());
-        bench.stop().await;
-    }
+async fn a_refusal_of_the_account_closes_the_gate_and_is_no_error_of_the_results() {
+    let (mut bench, id) = one_task().await;
+    bench.settings.results.keep = false;
+    bench.start();
+    bench.until_all_ended().await;
+    bench.stop().await;
+    bench.settings.results.keep = true;
+    let fault = status(401, &json!({"detail": "no"}));
+    bench.service.script(Rule {
+        times: Some(2),
+        ..Rule::always(On::Any, fault)
+    });
+    bench.start();
+    bench
+        .until("SELECT count(*) = 1 FROM events WHERE kind = 'gate' AND detail ->> 'from' = 'open'")
+        .await;
+    let to: String = bench
+        .value("SELECT detail ->> 'to' FROM events WHERE kind = 'gate' ORDER BY id LIMIT 1")
+        .await;
+    assert_eq!(to, "unauthorized");
+    // No task is to be polled any more: the reading itself opens the gate again.
+    bench.until_all_read().await;
+    bench.assert_kept(&id).await;
+    assert!(errors(&bench).await.is_empty());
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_429_to_results_holds_back_readings_only() {
+    let (mut bench, id) = one_task().await;
+    let fault = json!({"kind": "status", "code": 429, "headers": {"Retry-After": "1"}});
+    let fault: Fault = serde_json::from_value(fault).unwrap();
+    bench.service.script(Rule::always(On::Results, fault));
+    bench.start();
+    bench
+        .until("SELECT count(*) = 1 FROM events WHERE kind = 'results_error'")
+        .await;
+    // A task that is added now is polled and resumed.
+    bench.grow(&plenty(), 60).await;
+    bench
+        .until("SELECT count(*) = 2 FROM progress WHERE state = 'reached'")
+        .await;
+    let gates: i64 = bench
+        .value("SELECT count(*) FROM events WHERE kind = 'gate'")
+        .await;
+    assert_eq!(gates, 0);
+    let asked = bench.service.requests().by_kind["results"];
+    assert_eq!(asked, 1, "readings wait for a minute");
+    assert!(!errors(&bench).await[0].is_empty(), "{id}");
+    bench.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,9 @@ const COMPANY: [&str; 14] = [
     "first_seen_at",
 ];
 
+/// The most columns. Each row has them all, and no spreadsheet of this width is of use.
+pub const COLUMNS_MAX: usize = 1_000;
+
 /// The columns of one export.
 #[derive(Debug)]
 pub struct Columns {
@@ -36,6 +39,12 @@ impl Columns {
     #[must_use]
     pub fn new(keys: Vec<String>, explain: bool) -> Self {
         Self { keys, explain }
+    }
+
+    /// Returns the most criteria of which an export can have the columns.
+    #[must_use]
+    pub fn keys_max(explain: bool) -> usize {
+        (COLUMNS_MAX - COMPANY.len()) / if explain { 2 } else { 1 }
     }
 
     /// Returns the names of the columns.

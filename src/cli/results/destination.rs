@@ -1,6 +1,6 @@
 //! Where the companies go: stdout, or a file that is there in full or not at all.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -24,6 +24,8 @@ pub struct Target {
     path: PathBuf,
     /// Whether an existing file is replaced.
     force: bool,
+    /// The mode of the file that is replaced.
+    mode: Option<u32>,
 }
 
 impl Target {
@@ -31,38 +33,52 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// An error with the remedy if the file exists and is not to be replaced, or is no regular file.
+    /// An error with the remedy if the file exists and is not to be replaced, is no regular file, or is a link to none.
     pub fn new(path: &Path, force: bool) -> anyhow::Result<Self> {
         let mut path = std::path::absolute(path)?;
+        let mut mode = None;
         if path.symlink_metadata().is_ok() {
             if !force {
                 bail!(exists(&path));
             }
             // A link stays, and the file that it leads to is replaced.
-            path = path.canonicalize()?;
-            if !path.metadata()?.is_file() {
+            path = path.canonicalize().with_context(|| {
+                format!(
+                    "{} is a link to a file that cannot be reached: remove the link, or name another file",
+                    path.display()
+                )
+            })?;
+            let file = path.metadata()?;
+            if !file.is_file() {
                 bail!(
                     "{} is not a regular file, and is not replaced: without --output the companies go to stdout",
                     path.display()
                 );
             }
+            mode = Some(file.permissions().mode() & 0o777);
         }
-        Ok(Self { path, force })
+        Ok(Self { path, force, mode })
     }
 
     fn create(&self) -> anyhow::Result<NamedTempFile> {
         let directory = self.path.parent().unwrap_or(Path::new("/"));
-        tempfile::Builder::new()
+        let file = tempfile::Builder::new()
             .prefix(".growd-results-")
             // As for any new file; the umask narrows it.
-            .permissions(Permissions::from_mode(0o666))
+            .permissions(Permissions::from_mode(self.mode.unwrap_or(0o666)))
             .tempfile_in(directory)
             .map_err(|error| {
                 anyhow::anyhow!(
                     "{} cannot be written: {error}; its directory must exist and be writable by this user",
                     self.path.display()
                 )
-            })
+            })?;
+        if let Some(mode) = self.mode {
+            // Without the umask.
+            file.as_file()
+                .set_permissions(Permissions::from_mode(mode))?;
+        }
+        Ok(file)
     }
 }
 
@@ -93,7 +109,7 @@ impl Destination {
     ///
     /// Returns an error if it cannot be written, or if the file exists by now and is not to be replaced. Nothing is left then.
     pub fn keep(self) -> anyhow::Result<Option<PathBuf>> {
-        let (out, Target { path, force }) = match self {
+        let (out, Target { path, force, .. }) = match self {
             Self::Stdout(mut out) => {
                 out.flush()?;
                 return Ok(None);

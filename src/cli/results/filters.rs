@@ -1,6 +1,7 @@
 //! The values of `--since` and `--exclude-domains`.
 
-use crate::core::domain::registrable;
+use crate::cli::output::print_message;
+use crate::core::domain::{is_website, registrable};
 use crate::core::time::to_text;
 use anyhow::{Context as _, bail};
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +11,9 @@ use std::path::Path;
 
 /// The most characters of a wrong line that a message shows.
 const SHOWN: usize = 80;
+
+/// The most lines that a message names.
+const LINES_MAX: usize = 20;
 
 /// Parses a time: RFC 3339, a date (its beginning in UTC), or how long ago. Returns it as the database writes times.
 ///
@@ -36,11 +40,11 @@ fn parse_since(text: &str, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// Reads a list of domains, or stdin if `path` is `-`: a domain or URL a line. Skips blank lines, and comments that begin with
-/// `#`. Returns the registrable domains.
+/// `#`. Returns the registrable domains. A warning on stderr names the lines without one, such as pages of GitHub.
 ///
 /// # Errors
 ///
-/// An error with all lines that have no registrable domain.
+/// An error with the lines that are neither domains nor URLs.
 pub fn exclude_domains(path: &Path) -> anyhow::Result<Vec<String>> {
     if path == Path::new("-") {
         let mut bytes = Vec::new();
@@ -48,17 +52,26 @@ pub fn exclude_domains(path: &Path) -> anyhow::Result<Vec<String>> {
             .lock()
             .read_to_end(&mut bytes)
             .context("stdin cannot be read")?;
-        return domains(&bytes, "stdin");
+        return domains_of(&bytes, "stdin");
     }
     let name = path.display().to_string();
     let bytes = std::fs::read(path).with_context(|| format!("{name} cannot be read"))?;
-    domains(&bytes, &name)
+    domains_of(&bytes, &name)
 }
 
-fn domains(bytes: &[u8], name: &str) -> anyhow::Result<Vec<String>> {
+fn domains_of(bytes: &[u8], name: &str) -> anyhow::Result<Vec<String>> {
+    let (domains, warning) = parse(bytes, name)?;
+    if let Some(warning) = warning {
+        print_message(warning);
+    }
+    Ok(domains)
+}
+
+/// Returns the domains, and a warning about lines that have none.
+fn parse(bytes: &[u8], name: &str) -> anyhow::Result<(Vec<String>, Option<String>)> {
     let text = String::from_utf8_lossy(bytes);
     let mut domains = BTreeSet::new();
-    let mut wrong = Vec::new();
+    let (mut without, mut wrong) = (Vec::new(), Vec::new());
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let entry = without_comment(line).trim();
         if entry.is_empty() {
@@ -68,23 +81,37 @@ fn domains(bytes: &[u8], name: &str) -> anyhow::Result<Vec<String>> {
             Some(domain) => {
                 domains.insert(domain);
             }
+            None if is_website(entry) => without.push(number),
             None => wrong.push((number, entry)),
         }
     }
-    if wrong.is_empty() {
-        return Ok(domains.into_iter().collect());
-    }
-    let lines: Vec<String> = wrong
-        .iter()
-        .map(|(number, entry)| {
+    if !wrong.is_empty() {
+        let shown = wrong.iter().take(LINES_MAX).map(|(number, entry)| {
             let shown: String = entry.chars().take(SHOWN).collect();
-            format!("line {number} of {name}: {shown:?} has no registrable domain")
-        })
-        .collect();
-    bail!(
-        "{}\nnothing was printed: give a company's domain such as example.com, or a URL on it, on each line",
-        lines.join("\n")
-    );
+            format!("line {number} of {name}: {shown:?} is neither a domain nor a URL")
+        });
+        let shown = shown.chain(more(wrong.len()).map(|more| format!("and {more} more lines")));
+        bail!(
+            "{}\nnothing was printed: give a company's domain such as example.com, or a URL on it, on each line",
+            shown.collect::<Vec<_>>().join("\n")
+        );
+    }
+    let warning = (!without.is_empty()).then(|| {
+        let numbers = without.iter().take(LINES_MAX);
+        let numbers = numbers.map(u32::to_string);
+        let numbers = numbers.chain(more(without.len()).map(|more| format!("and {more} more")));
+        format!(
+            "{name}: these lines have no company's domain and leave out nothing, because they are pages of a site such as LinkedIn, IP \
+             addresses, or names without a public suffix: {}",
+            numbers.collect::<Vec<_>>().join(", ")
+        )
+    });
+    Ok((domains.into_iter().collect(), warning))
+}
+
+/// Returns how many of the lines a message does not name.
+fn more(lines: usize) -> Option<usize> {
+    lines.checked_sub(LINES_MAX).filter(|more| *more > 0)
 }
 
 /// Removes a comment. `#` inside a URL begins none.
@@ -134,24 +161,39 @@ mod tests {
     fn a_list_of_domains_may_have_comments_blank_lines_and_line_ends_of_any_kind() {
         let list = "\u{feff}example.com\r\n\r\n# customers\n  https://www.Example.org/a#b \nb.example.net # a partner\n\
                     example.com\n#x.example.com";
+        let expected = ["example.com", "example.net", "example.org"].map(str::to_owned);
         assert_eq!(
-            domains(list.as_bytes(), "list").unwrap(),
-            ["example.com", "example.net", "example.org"]
+            parse(list.as_bytes(), "list").unwrap(),
+            (expected.into(), None)
         );
-        assert_eq!(domains(b"", "list").unwrap(), [""; 0]);
+        assert_eq!(parse(b"", "list").unwrap(), (Vec::new(), None));
     }
 
     #[test]
-    fn all_lines_without_a_domain_are_named() {
-        let error = domains(b"example.com\ncom\n\n127.0.0.1\n\xff\n", "my list").unwrap_err();
+    fn a_warning_names_the_lines_without_a_domain_of_a_company() {
+        let list = b"example.com\nhttps://www.linkedin.com/company/acme\n\n127.0.0.1\ngithub.io";
+        let (domains, warning) = parse(list, "my list").unwrap();
+        assert_eq!(domains, ["example.com"]);
+        let warning = warning.unwrap();
+        assert!(
+            warning.starts_with("my list: these lines") && warning.ends_with(": 2, 4, 5"),
+            "{warning}"
+        );
+        let (_, warning) = parse("x.com/acme\n".repeat(30).as_bytes(), "list").unwrap();
+        assert!(warning.unwrap().ends_with(", 19, 20, and 10 more"));
+    }
+
+    #[test]
+    fn lines_that_are_neither_domains_nor_urls_are_an_error() {
+        let error = parse(b"example.com\ncom\n\nx.com/acme\n\xff\n", "my list").unwrap_err();
         let error = error.to_string();
-        for part in [
-            "line 2 of my list: \"com\"",
-            "line 4 of my list: \"127.0.0.1\"",
-            "line 5 of my list",
-        ] {
+        for part in ["line 2 of my list: \"com\"", "line 5 of my list"] {
             assert!(error.contains(part), "{error}");
         }
-        assert!(!error.contains("line 1 of"), "{error}");
+        assert_eq!(error.lines().count(), 3, "{error}");
+        let error = parse("what?\n".repeat(30).as_bytes(), "list").unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("and 10 more lines\n"), "{error}");
+        assert_eq!(error.lines().count(), 22, "{error}");
     }
 }

@@ -10,7 +10,7 @@ mod scores;
 mod table;
 mod xlsx;
 
-use self::columns::Columns;
+use self::columns::{COLUMNS_MAX, Columns};
 use self::destination::{Destination, Target};
 use super::exit::Usage;
 use super::output::{count, print_message};
@@ -34,6 +34,9 @@ const CRITERIA_MANY: usize = 100;
 /// removed. A company that two tasks found is there twice; --distinct merges them.
 ///
 /// For a spreadsheet, xlsx is the safer format: a program that opens a CSV file may take a text such as 1-10 for a date.
+///
+/// While it prints, such as into a pager that waits, growd cannot empty the write-ahead log of the database. With --output the
+/// time is short.
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 #[command(after_help = "\
@@ -55,17 +58,20 @@ pub struct Results {
     /// Replace FILE if it exists
     #[arg(long, requires = "output")]
     force: bool,
-    /// One row for each domain (for each company name where there is no domain): the most relevant one
+    /// One row for each domain (for each company name where there is no domain): the most relevant one. A website on a site of
+    /// many companies, such as Facebook or GitHub, is no domain
     #[arg(long)]
     distinct: bool,
     /// Only companies of this relevance or a higher one
     #[arg(long, value_name = "X", value_parser = relevance, allow_negative_numbers = true)]
     min_relevance: Option<f64>,
-    /// Only companies first seen since then: a time such as 2026-11-24T02:22:00Z, a date (UTC), or a span such as 24h.
-    /// With --distinct, only companies that none of the tasks had found before
+    /// Only results first seen since then: a time such as 2026-11-24T02:22:00Z, a date (UTC), or a span such as 24h. With
+    /// --distinct, only companies of which none of these tasks has an earlier result, whatever --min-relevance leaves out,
+    /// and whether it is gone by now
     #[arg(long, value_name = "TIME", value_parser = filters::since)]
     since: Option<String>,
-    /// Leave out these domains: a file with a domain or URL a line, - for stdin. # begins a comment
+    /// Leave out these domains: a file with a domain or URL a line, - for stdin. # begins a comment. A page on a site of many
+    /// companies, such as Facebook, is no company's domain: a warning names its line
     #[arg(long, value_name = "FILE", value_parser = super::path)]
     exclude_domains: Option<PathBuf>,
     /// Include why each criterion was graded as it was
@@ -174,7 +180,13 @@ impl Results {
         }
         let columns = match format {
             FormatName::Csv | FormatName::Xlsx => {
-                let keys = companies::keys(connection).await?;
+                let max = Columns::keys_max(self.explain);
+                let Some(keys) = companies::keys(connection, max).await? else {
+                    bail!(
+                        "these tasks have over {max} criteria, and an export has {COLUMNS_MAX} columns at most: name fewer tasks, or \
+                         use --format jsonl"
+                    );
+                };
                 if keys.len() > CRITERIA_MANY {
                     print_message(format_args!(
                         "these tasks have {} criteria, and each has a column: name fewer tasks, or use --format jsonl",

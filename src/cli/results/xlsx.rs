@@ -12,8 +12,6 @@ use std::io::Write;
 
 /// The most rows of a worksheet, with the header.
 const ROWS_MAX: u64 = 1_048_576;
-/// The most columns of a worksheet.
-const COLUMNS_MAX: usize = 16_384;
 /// The longest text of a cell, in units of UTF-16.
 const TEXT_MAX: usize = 32_767;
 /// The width of a column, in characters.
@@ -38,7 +36,7 @@ impl<'a> Xlsx<'a> {
     ///
     /// # Errors
     ///
-    /// An error with the remedy if a worksheet cannot have as many rows or columns.
+    /// An error with the remedy if a worksheet cannot have as many rows.
     pub fn new(out: &'a mut dyn Write, columns: Columns, companies: u64) -> anyhow::Result<Self> {
         if companies >= ROWS_MAX {
             bail!(
@@ -47,13 +45,6 @@ impl<'a> Xlsx<'a> {
             );
         }
         let header = columns.header();
-        if header.len() > COLUMNS_MAX {
-            bail!(
-                "a worksheet has {COLUMNS_MAX} columns, and the criteria of these tasks need {}: name fewer tasks, or use \
-                 --format jsonl",
-                header.len()
-            );
-        }
         let mut xlsx = Self {
             out,
             workbook: Workbook::new(),
@@ -161,19 +152,16 @@ mod tests {
     }
 
     #[test]
-    fn more_rows_or_columns_than_a_worksheet_has_are_refused_with_the_remedy() {
-        let refused = |keys: Vec<String>, companies| {
+    fn more_rows_than_a_worksheet_has_are_refused_with_the_remedy() {
+        let refused = |companies| {
             let mut out = Vec::new();
-            let columns = Columns::new(keys, false);
+            let columns = Columns::new(Vec::new(), false);
             Xlsx::new(&mut out, columns, companies)
                 .err()
                 .map(|error| error.to_string())
         };
-        assert_eq!(refused(Vec::new(), ROWS_MAX - 1), None);
-        let error = refused(Vec::new(), ROWS_MAX).unwrap();
+        assert_eq!(refused(ROWS_MAX - 1), None);
+        let error = refused(ROWS_MAX).unwrap();
         assert!(error.contains("--format csv"), "{error}");
-        let keys = (0..COLUMNS_MAX).map(|n| n.to_string()).collect();
-        let error = refused(keys, 1).unwrap();
-        assert!(error.contains("--format jsonl"), "{error}");
     }
 }

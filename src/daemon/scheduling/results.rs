@@ -53,6 +53,8 @@ pub(super) enum PageVerdict {
     Read,
     /// The results cannot be read.
     Failed,
+    /// The service asks for fewer requests (429), and for so long.
+    RateLimited(Duration),
     /// Nothing.
     Open,
 }
@@ -128,10 +130,9 @@ impl ActiveReading {
         let (setback, at_least) = match failure {
             // The gate holds all requests.
             Failure::Unauthorized { .. }
-            | Failure::RateLimited { .. }
             | Failure::Superseded { .. }
             | Failure::Withheld { .. } => (Setback::Passing, None),
-            Failure::Unanswered { retry_after, .. } => {
+            Failure::Unanswered { retry_after, .. } | Failure::RateLimited { retry_after, .. } => {
                 let at_least = retry_after.map(|retry_after| retry_after.wait(now));
                 (Setback::Failed(failure.to_string()), at_least)
             }
@@ -169,7 +170,12 @@ pub(super) async fn read_results(
     crash::at(Point::ResultsBegins);
     let started_at = Timestamp::now();
     let (offset, limit) = (reading.reading.offset(), reading.limit);
-    let mut answered = context.client.results(reading.id(), offset, limit).await;
+    let mut draining = context.draining.clone();
+    // A free request is given up at a stop: the reading begins anew.
+    let mut answered = tokio::select! {
+        answered = context.client.results(reading.id(), offset, limit) => answered,
+        _ = draining.wait_for(|draining| *draining) => return Ok(outcome),
+    };
     // The results alone may be refused. That must not close the gate for the polls, which are not.
     if let Err(
         failure @ (Failure::Unauthorized { .. }
@@ -197,7 +203,11 @@ pub(super) async fn read_results(
         }
         Err(failure) => {
             let what_follows = reading.page_failed(&failure, now);
-            if matches!(
+            if let Failure::RateLimited { retry_after, .. } = &failure {
+                let asked = retry_after.map(|retry_after| retry_after.wait(now));
+                let asked = asked.unwrap_or_default().min(RETRY_AFTER_MAX);
+                outcome.verdict = PageVerdict::RateLimited(asked);
+            } else if matches!(
                 what_follows,
                 ReadingOutcome::Postponed(Setback::Failed(_), _)
             ) {

@@ -4,7 +4,7 @@
 
 use super::results::{ActiveReading, PageOutcome, PageVerdict};
 use crate::config::Results;
-use crate::core::policy::Policy;
+use crate::core::policy::{Policy, Retry};
 use crate::core::{TaskId, pace, since};
 use crate::daemon::TICK;
 use crate::store::StoreError;
@@ -30,6 +30,12 @@ const FAILED_MAX: usize = 8;
 /// The most such tasks that are counted. The delay is longest long before.
 const FAILED_COUNTED: usize = 128;
 
+/// The delays of all readings after a 429. Polls and resumes do not wait for it.
+const RATE_LIMITED: Retry = Retry {
+    initial: Duration::from_mins(1),
+    max: Duration::from_hours(1),
+};
+
 /// The readings of results: in progress, and to be begun.
 #[derive(Debug)]
 pub(super) struct ResultsQueue {
@@ -49,6 +55,8 @@ pub(super) struct ResultsQueue {
     scan: Scan,
     /// The tasks whose readings have failed since the last page was read.
     failed: HashSet<TaskId>,
+    /// Pages in a row that were answered with 429.
+    rate_limited: i64,
     /// No reading is begun before then, because many have failed.
     paused_until: Option<Instant>,
     /// A refusal until then concerns the results alone: `GET /v1/user` has shown that the service accepts the account.
@@ -103,6 +111,7 @@ impl ResultsQueue {
                 running_scanned_at: None,
             },
             failed: HashSet::new(),
+            rate_limited: 0,
             paused_until: None,
             accepted_until: None,
         }
@@ -212,9 +221,15 @@ impl ResultsQueue {
         match outcome.verdict {
             PageVerdict::Read => {
                 self.failed.clear();
+                self.rate_limited = 0;
                 self.paused_until = None;
             }
             PageVerdict::Failed => self.failed_at(id, policy),
+            PageVerdict::RateLimited(asked) => {
+                self.rate_limited = self.rate_limited.saturating_add(1);
+                let delay = pace::retry_delay(self.rate_limited, &RATE_LIMITED, 1.0);
+                self.paused_until = Some(Instant::now() + delay.max(asked));
+            }
             PageVerdict::Open => {}
         }
         match outcome.reading {

@@ -4,7 +4,7 @@ use super::{add, bench, column, ids, run};
 use crate::support::mounts;
 use crate::support::program::growd;
 use serde_json::json;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
@@ -43,11 +43,17 @@ async fn a_file_is_not_overwritten_without_force() {
     // A link is a file of that name, also where it leads nowhere.
     let link = directory.join("link.csv");
     symlink(directory.join("nowhere"), &link).unwrap();
-    run(&bench, &["results", "--output", link.to_str().unwrap()], 1);
+    let forced = ["results", "--force", "--output", link.to_str().unwrap()];
+    let (_, err) = run(&bench, &["results", "--output", forced[3]], 1);
+    assert!(err.contains("--force"), "{err}");
+    let (_, err) = run(&bench, &forced, 1);
+    assert!(
+        err.contains(forced[3]) && err.contains("remove the link"),
+        "{err}"
+    );
     fs::remove_file(&link).unwrap();
 
     symlink(&file, &link).unwrap();
-    let forced = ["results", "--force", "--output", link.to_str().unwrap()];
     run(&bench, &forced, 0);
     assert!(
         link.symlink_metadata().unwrap().is_symlink(),
@@ -101,6 +107,23 @@ async fn the_name_of_the_file_tells_the_format_and_the_umask_its_mode() {
         assert!(fs::read(&file).unwrap().starts_with(begin), "{name}");
         let permissions = file.metadata().unwrap().permissions();
         assert_eq!(permissions.mode() & 0o777, mode, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_replaced_keeps_its_mode() {
+    let bench = bench().await;
+    add(&bench, "t", "a", &[]).await;
+    let file = bench.dir.path().join("a.csv");
+    // Narrower and wider than a new file's.
+    for mode in [0o600, 0o666] {
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        let forced = ["results", "--force", "--output", file.to_str().unwrap()];
+        run(&bench, &forced, 0);
+        assert!(fs::read(&file).unwrap().starts_with(b"domain,"));
+        let permissions = file.metadata().unwrap().permissions();
+        assert_eq!(permissions.mode() & 0o777, mode);
     }
 }
 

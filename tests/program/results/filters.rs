@@ -104,6 +104,37 @@ async fn since_is_a_time_or_a_span_and_with_distinct_that_of_the_company() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_company_is_not_new_because_a_filter_leaves_out_its_first_result() {
+    let bench = bench().await;
+    let (old, new) = ("2026-01-01T00:00:00.000Z", "2026-02-01T00:00:00.000Z");
+    for (task, id, domain, at, relevance, gone_at) in [
+        ("t", "a", "gone.example", old, 90, Some(new)),
+        ("t", "b", "gone.example", new, 89, None),
+        ("t", "c", "low.example", old, 10, None),
+        ("t", "d", "low.example", new, 88, None),
+        ("u", "e", "both.example", old, 87, None),
+        ("t", "f", "both.example", new, 86, None),
+        ("t", "g", "new.example", new, 85, None),
+        ("t", "h", "new.example", new, 95, Some(new)),
+        ("u", "i", "new.example", new, 10, None),
+    ] {
+        let fields = [
+            ("domain", json!(domain)),
+            ("first_seen_at", json!(at)),
+            ("relevance", json!(relevance)),
+            ("gone_at", json!(gone_at)),
+        ];
+        add(&bench, task, id, &fields).await;
+    }
+    let since = ["--since", "2026-01-15", "--min-relevance", "80"];
+    let distinct = [&since[..], &["--distinct"]].concat();
+    assert_eq!(ids(&bench, &distinct), ["g"]);
+    // Only the results of the named tasks count.
+    assert_eq!(ids(&bench, &[&["t"], &distinct[..]].concat()), ["f", "g"]);
+    assert_eq!(ids(&bench, &since), ["b", "d", "f", "g"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn listed_domains_are_left_out() {
     let bench = bench().await;
     for (id, domain) in [
@@ -140,6 +171,15 @@ async fn listed_domains_are_left_out() {
     ] {
         assert!(err.contains(part), "{err}");
     }
+    // A page that is no company's domain is no error.
+    fs::write(
+        &list,
+        "example.com\nhttps://www.linkedin.com/company/acme\n",
+    )
+    .unwrap();
+    let (out, err) = run(&bench, &["results", "--exclude-domains", name], 0);
+    assert_eq!(column(&out, "result_id"), ["b", "c", "d"]);
+    assert!(err.contains(name) && err.ends_with(": 2\n"), "{err}");
     let (_, err) = run(&bench, &["results", "--exclude-domains", "no-such-file"], 1);
     assert!(err.contains("no-such-file cannot be read"), "{err}");
 }

@@ -119,6 +119,30 @@ async fn keys_of_any_text_have_columns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn more_criteria_than_columns_are_refused_with_the_remedy() {
+    let bench = bench().await;
+    let scores = |keys: std::ops::Range<u32>| -> Value {
+        keys.map(|key| (key.to_string(), json!(3))).collect()
+    };
+    add(&bench, "t", "a", &[("scores", scores(0..600))]).await;
+    add(&bench, "u", "b", &[("scores", scores(600..986))]).await;
+    let (out, err) = run(&bench, &["results"], 0);
+    assert_eq!(csv(&out)[0].len(), 1_000);
+    assert!(err.contains("986 criteria"), "{err}");
+    let workbook = bench.dir.path().join("a.xlsx");
+    for options in [
+        &["--explain"][..],
+        &["--explain", "--output", workbook.to_str().unwrap()],
+    ] {
+        let (out, err) = run(&bench, &[&["results"], options].concat(), 1);
+        assert!(out.is_empty() && err.contains("--format jsonl"), "{err}");
+    }
+    assert!(!workbook.exists());
+    run(&bench, &["results", "u", "--explain"], 0);
+    run(&bench, &["results", "--explain", "--format", "jsonl"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn odd_values_cost_no_row() {
     let bench = bench().await;
     for (id, scores) in [

@@ -1,7 +1,7 @@
 //! The results queue without a database: failures, pauses, page sizes, and a new configuration.
 
 use super::*;
-use crate::core::policy::{Growth, Polling, Retry};
+use crate::core::policy::{Growth, Polling};
 
 fn policy() -> Policy {
     let day = Duration::from_hours(24);
@@ -104,4 +104,21 @@ fn a_page_from_before_a_new_configuration_changes_nothing_of_it() {
     assert!(queue.active.is_empty() && queue.given_up.is_empty());
     finished(&mut queue, 1, small());
     assert_eq!(queue.limit, 25);
+}
+
+#[test]
+fn a_429_pauses_all_readings_for_ever_longer_until_a_page_is_read() {
+    let mut queue = queue();
+    let asked = Duration::from_mins(10);
+    finished(&mut queue, 0, outcome(PageVerdict::RateLimited(asked)));
+    let pause = |queue: &ResultsQueue| queue.paused_until.unwrap() - Instant::now();
+    assert!(pause(&queue) > asked - Duration::from_mins(1));
+    for _ in 0..4 {
+        let asked = Duration::ZERO;
+        finished(&mut queue, 0, outcome(PageVerdict::RateLimited(asked)));
+    }
+    assert!(pause(&queue) > Duration::from_mins(15));
+    assert!(pause(&queue) < Duration::from_mins(17));
+    finished(&mut queue, 0, outcome(PageVerdict::Read));
+    assert!(!queue.is_paused());
 }

@@ -1,22 +1,23 @@
-//! How many results are kept, and which cannot be read.
+//! How many results were read, and which cannot be.
 
 use super::results::{counters, is_unread};
 use super::{StoreError, Text};
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 
-/// How many results are kept, as of the newest complete reading of each task.
+/// How many results the newest complete reading of each task contained. The table has more rows: those that are gone, and
+/// those of readings that are not complete.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, sqlx::FromRow)]
-pub struct KeptCounts {
+pub struct ReadCounts {
     /// The number of results.
-    pub kept: i64,
+    pub read: i64,
     /// The number of tasks whose results were read.
     pub tasks: i64,
     /// When the newest reading was complete.
     pub read_at: Option<Text>,
 }
 
-impl KeptCounts {
+impl ReadCounts {
     /// Counts the results of all tasks, from an index of `progress` alone.
     ///
     /// # Errors
@@ -28,7 +29,7 @@ impl KeptCounts {
 }
 
 pub(super) const COUNTS: &str =
-    "SELECT coalesce(sum(results_read), 0) AS kept, count(*) AS tasks, max(results_read_at) AS read_at
+    "SELECT coalesce(sum(results_read), 0) AS read, count(*) AS tasks, max(results_read_at) AS read_at
        FROM progress WHERE results_read_at IS NOT NULL";
 
 /// A task whose results cannot be read.
