@@ -252,13 +252,13 @@ impl Gate {
             // No request was sent, or its token is no longer in use.
             return;
         }
-        let is_of_results = request == Request::Results && self.kind == Kind::Open;
+        if !matches!(failure, Some(Failure::NotConnected { .. })) {
+            self.connect_failures = 0;
+        }
+        let is_of_results = request == Request::Results && !self.blocks_polls();
         if is_of_results && matches!(failure, Some(Failure::RateLimited { .. })) {
             // Results may have a limit of their own. Polls and resumes do not wait for it; they meet a limit of the account themselves.
             return;
-        }
-        if !matches!(failure, Some(Failure::NotConnected { .. })) {
-            self.connect_failures = 0;
         }
         let is_current = started_at >= self.since;
         if self.kind == Kind::Unauthorized && is_current {

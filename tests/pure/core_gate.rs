@@ -232,7 +232,10 @@ impl World {
             }
             self.forbidden = None;
         }
-        if let Some(Failure::RateLimited { retry_after, .. }) = failure {
+        let is_of_results = request == Request::Results && !holds_all(before);
+        if is_of_results && matches!(failure, Some(Failure::RateLimited { .. })) {
+            prop_assert_eq!(self.gate.kind, before, "results hold up nothing else");
+        } else if let Some(Failure::RateLimited { retry_after, .. }) = failure {
             let seconds = match retry_after {
                 Some(RetryAfter::Seconds(seconds)) => (*seconds).min(RETRY_AFTER_MAX.as_secs()),
                 _ => 60,
@@ -304,7 +307,7 @@ fn the_time_of_a_429_outlasts_the_answers_to_other_requests() {
     }
 }
 
-/// A refusal of the results concerns the results only. A token that is refused, and a 429, concern every request.
+/// A refusal of the results, and a 429 to them, concern the results only. A token that is refused concerns every request.
 #[test]
 fn only_what_concerns_every_request_closes_the_gate_by_an_answer_to_results() {
     for (failure, expected) in [
@@ -313,7 +316,7 @@ fn only_what_concerns_every_request_closes_the_gate_by_an_answer_to_results() {
         (refused(), Kind::Open),
         (unanswered(), Kind::Open),
         (unauthorized(), Kind::Unauthorized),
-        (rate_limited(None), Kind::RateLimited),
+        (rate_limited(None), Kind::Open),
     ] {
         let mut gate = Gate::open(start());
         let answer = Some(&failure);
@@ -331,7 +334,13 @@ fn only_what_concerns_every_request_closes_the_gate_by_an_answer_to_results() {
         0.0,
     );
     let owing = gate.clone();
-    for failure in [None, Some(payment()), Some(forbidden()), Some(refused())] {
+    for failure in [
+        None,
+        Some(payment()),
+        Some(forbidden()),
+        Some(refused()),
+        Some(rate_limited(None)),
+    ] {
         gate.learn(
             Request::Results,
             failure.as_ref(),
