@@ -12,6 +12,17 @@ async fn one_task() -> (Bench, TaskId) {
     (bench, id)
 }
 
+/// A task that has ended, and whose results are not read yet.
+async fn one_ended_task() -> (Bench, TaskId) {
+    let (mut bench, id) = one_task().await;
+    bench.settings.results.keep = false;
+    bench.start();
+    bench.until_all_ended().await;
+    bench.stop().await;
+    bench.settings.results.keep = true;
+    (bench, id)
+}
+
 fn status(code: u16, body: &Value) -> Fault {
     let fault = json!({"kind": "status", "code": code, "body": body});
     serde_json::from_value(fault).expect("a fault")
@@ -86,12 +97,7 @@ async fn results_that_alone_are_forbidden_close_no_gate() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_of_the_account_closes_the_gate_and_is_no_error_of_the_results() {
-    let (mut bench, id) = one_task().await;
-    bench.settings.results.keep = false;
-    bench.start();
-    bench.until_all_ended().await;
-    bench.stop().await;
-    bench.settings.results.keep = true;
+    let (mut bench, id) = one_ended_task().await;
     let fault = status(401, &json!({"detail": "no"}));
     bench.service.script(Rule {
         times: Some(2),
@@ -139,13 +145,8 @@ async fn a_429_to_results_holds_back_readings_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_that_do_not_fit_together_are_an_error_only_after_three_readings() {
-    let (mut bench, id) = one_task().await;
+    let (mut bench, id) = one_ended_task().await;
     bench.keep_results(25);
-    bench.settings.results.keep = false;
-    bench.start();
-    bench.until_all_ended().await;
-    bench.stop().await;
-    bench.settings.results.keep = true;
     // Every page is the same.
     let mut page = bench.service.task(id.as_str()).unwrap();
     let row =
@@ -187,12 +188,7 @@ async fn pages_that_do_not_fit_together_are_an_error_only_after_three_readings()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_cannot_be_kept_costs_no_other_row_and_is_named() {
-    let (mut bench, id) = one_task().await;
-    bench.settings.results.keep = false;
-    bench.start();
-    bench.until_all_ended().await;
-    bench.stop().await;
-    bench.settings.results.keep = true;
+    let (mut bench, id) = one_ended_task().await;
     let mut page = bench.service.task(id.as_str()).unwrap();
     page["num_results"] = json!(3);
     page["results"] = json!([

@@ -203,16 +203,13 @@ pub(super) async fn read_results(
         }
         Err(failure) => {
             let what_follows = reading.page_failed(&failure, now);
-            if let Failure::RateLimited { retry_after, .. } = &failure {
-                let asked = retry_after.map(|retry_after| retry_after.wait(now));
-                let asked = asked.unwrap_or_default().min(RETRY_AFTER_MAX);
-                outcome.verdict = PageVerdict::RateLimited(asked);
-            } else if matches!(
-                what_follows,
-                ReadingOutcome::Postponed(Setback::Failed(_), _)
-            ) {
-                outcome.verdict = PageVerdict::Failed;
-            }
+            outcome.verdict = match (&failure, &what_follows) {
+                (Failure::RateLimited { .. }, ReadingOutcome::Postponed(_, at_least)) => {
+                    PageVerdict::RateLimited(*at_least)
+                }
+                (_, ReadingOutcome::Postponed(Setback::Failed(_), _)) => PageVerdict::Failed,
+                _ => PageVerdict::Open,
+            };
             (what_follows, Vec::new(), Some(failure))
         }
     };
