@@ -5,9 +5,10 @@
 
 use super::gate::Admission;
 use super::observation::{Observation, Status};
+use super::paid_request::RequestState;
 use super::policy::Growth;
 use super::progress::State;
-use super::resume::{RESUME_MAX, Resume, ResumeState};
+use super::resume::{RESUME_MAX, Resume};
 use super::task::Wanted;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -339,12 +340,12 @@ fn exhausted(wanted: &Wanted, seen: &Observation) -> String {
 
 fn waiting_for(resume: &Resume, seen: &Observation) -> String {
     let brought = seen.results.saturating_sub(resume.baseline_results).max(0);
-    match (resume.state, resume.effect_at) {
-        (ResumeState::Accepted, Some(_)) => format!(
+    match (resume.request.state, resume.effect_at) {
+        (RequestState::Accepted, Some(_)) => format!(
             "a resume for {} brought {brought} so far; done may be premature, waiting until nothing changes any more",
-            resume.requested
+            resume.request.requested
         ),
-        (ResumeState::Accepted, None) => "a resume arrived; waiting for what it brings".to_owned(),
+        (RequestState::Accepted, None) => "a resume arrived; waiting for what it brings".to_owned(),
         _ => "a resume was not answered: looking whether it arrived".to_owned(),
     }
 }
@@ -359,7 +360,7 @@ fn wasted(waste: Waste, growth: &Growth) -> String {
 fn refused(ledger: &LedgerView<'_>) -> String {
     ledger
         .refusal
-        .and_then(|resume| resume.detail.clone())
+        .and_then(|resume| resume.request.detail.clone())
         .unwrap_or_else(|| "the service refused a resume".to_owned())
 }
 

@@ -2,8 +2,8 @@
 
 use super::Failure;
 use super::gate::{self, Request};
+use super::paid_request::RequestState;
 use super::progress::State;
-use super::resume::ResumeState;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use strum::IntoStaticStr;
@@ -31,7 +31,7 @@ pub enum Event {
         requested: i64,
         baseline_results: i64,
         /// The state of the task's resume before it.
-        previous: Option<ResumeState>,
+        previous: Option<RequestState>,
     },
     /// A resume arrived.
     ResumeAccepted(Resolution),

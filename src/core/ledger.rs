@@ -1,15 +1,17 @@
 //! The states of a paid request, and the only way from one to another.
 //!
+//! Resumes and creates share it: one concept, two kinds of request. [`Resume::apply`](super::resume::Resume::apply) and
+//! [`Create::apply`](super::search::create::Create::apply) add what is known of their kind only, and the event.
+//!
 //! # Guarantees
 //!
-//! [`apply`] is total: for every state and every transition it returns the new row with the event that
-//! records it, or a typed error. A row that was accepted, rejected or not sent keeps that state for good. Recovery after a
-//! crash goes the same way: a row that is still `intended` is settled by polls, through this function.
+//! [`apply`] is total: for every state and every transition it returns the new row and what happened, or a typed error. A row
+//! that was accepted, rejected or not sent keeps that state for good. Recovery after a crash goes the same way: a row that is
+//! still `intended` is settled by what the service shows later, through this function.
 
 use super::Failure;
-use super::event::{ErrorClass, Event, Resolution};
-use super::observation::Observation;
-use super::resume::{Resume, ResumeState};
+use super::event::ErrorClass;
+use super::paid_request::{PaidRequest, RequestState};
 use jiff::Timestamp;
 use strum::IntoStaticStr;
 
@@ -22,33 +24,50 @@ pub enum Transition {
         /// The status code.
         http_status: Option<u16>,
     },
-    /// A poll shows an effect of it.
+    /// The service shows an effect of it.
     Proven,
     /// The service answered, and did nothing.
     Rejected(Failure),
     /// The request never left.
     Unsent(Failure),
-    /// No answer, or one that was not understood: polls have to show what happened.
+    /// No answer, or one that was not understood: the service has to show what happened.
     Unanswered(Failure),
-    /// Polls showed nothing of it for as long as `growth.settle`.
+    /// The service showed nothing of it for as long as `growth.settle`.
     Lost,
-    /// The service has finished: so many results came of it.
-    Concluded {
-        /// New results, 0 or more.
-        brought: i64,
+}
+
+/// What a transition did, for the event that records it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The request arrived.
+    Accepted,
+    /// The service turned it down.
+    Rejected,
+    /// It was not sent.
+    Unsent,
+    /// It never arrived, as far as the service shows.
+    Lost,
+    /// It is still open.
+    Unanswered {
+        /// What happened.
+        error: String,
+        /// The kind of the error.
+        class: ErrorClass,
     },
 }
 
 /// A transition that the row's state does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("resume {resume} is {} in the ledger, and cannot become {}", state.as_str(), transition.name())]
+#[error("{kind} {id} is {} in the ledger, and cannot become {transition}", state.as_str())]
 pub struct IllegalTransition {
+    /// `resume` or `create`.
+    pub kind: &'static str,
     /// The row's id.
-    pub resume: i64,
+    pub id: i64,
     /// Its state.
-    pub state: ResumeState,
-    /// What was to be applied.
-    pub transition: Transition,
+    pub state: RequestState,
+    /// The name of what was to be applied.
+    pub transition: &'static str,
 }
 
 impl Transition {
@@ -60,7 +79,7 @@ impl Transition {
 
     /// Returns what the answer to a paid request means for its row.
     #[must_use]
-    pub fn of_answer(outcome: &Result<Observation, Failure>, http_status: Option<u16>) -> Self {
+    pub fn of_answer<T>(outcome: &Result<T, Failure>, http_status: Option<u16>) -> Self {
         match outcome {
             Ok(_) => Self::Accepted { http_status },
             Err(failure) => match failure {
@@ -83,120 +102,98 @@ impl Transition {
     }
 }
 
-/// Applies `transition` to a row at `at`. Returns the new row, and the event that records it.
+/// Applies `transition` to a row at `at`. Returns the new row, and what happened. `kind` is `resume` or `create`.
 ///
 /// # Errors
 ///
 /// [`IllegalTransition`] where the state of the row does not allow it.
 pub fn apply(
-    row: &Resume,
-    transition: Transition,
+    kind: &'static str,
+    row: &PaidRequest,
+    transition: &Transition,
     at: Timestamp,
-) -> Result<(Resume, Event), IllegalTransition> {
-    use ResumeState::{Accepted, Intended, Lost, Rejected, Unsent};
+) -> Result<(PaidRequest, Outcome), IllegalTransition> {
+    use RequestState::{Accepted, Intended, Lost, Rejected, Unsent};
     let mut new = row.clone();
-    let resume = row.id;
-    let resolve = |new: &mut Resume, state, failure: Option<&Failure>| {
+    let mut resolve = |state, failure: Option<&Failure>| {
         new.state = state;
         new.resolved_at = Some(at);
         if let Some(failure) = failure {
             new.http_status = failure.status();
             new.detail = Some(failure.detail().to_owned());
         }
-        Resolution {
-            resume,
-            requested: new.requested,
-            http_status: new.http_status,
-            detail: new.detail.clone(),
-        }
     };
-    let event = match (row.state, &transition) {
-        // An answer can come after the request was taken for lost. It is proof, where the polls only showed nothing.
+    let outcome = match (row.state, transition) {
+        // An answer can come after the request was taken for lost. It is proof, where the service only showed nothing.
         (Intended | Lost, Transition::Accepted { http_status }) => {
+            resolve(Accepted, None);
             new.http_status = *http_status;
-            new.brought = None;
-            Event::ResumeAccepted(resolve(&mut new, Accepted, None))
+            Outcome::Accepted
         }
         (Intended | Lost, Transition::Proven) => {
-            new.brought = None;
-            Event::ResumeAccepted(resolve(&mut new, Accepted, None))
+            resolve(Accepted, None);
+            Outcome::Accepted
         }
         (Intended | Lost, Transition::Rejected(failure)) => {
+            resolve(Rejected, Some(failure));
             new.refusal = matches!(failure, Failure::Refused { .. });
-            Event::ResumeRejected(resolve(&mut new, Rejected, Some(failure)))
+            Outcome::Rejected
         }
         (Intended | Lost, Transition::Unsent(failure)) => {
-            Event::ResumeUnsent(resolve(&mut new, Unsent, Some(failure)))
+            resolve(Unsent, Some(failure));
+            Outcome::Unsent
         }
         (Intended | Lost, Transition::Unanswered(failure)) => {
             new.http_status = failure.status();
             new.detail = Some(failure.to_string());
-            Event::ResumeUnanswered {
-                resume,
+            Outcome::Unanswered {
                 error: failure.to_string(),
                 class: ErrorClass::from(failure),
             }
         }
-        (Intended, Transition::Lost) => Event::ResumeLost(resolve(&mut new, Lost, None)),
-        (Accepted, Transition::Concluded { brought }) if row.brought.is_none() => {
-            new.brought = Some(*brought);
-            Event::ResumeDone {
-                resume,
-                requested: row.requested,
-                brought: *brought,
-            }
+        (Intended, Transition::Lost) => {
+            resolve(Lost, None);
+            Outcome::Lost
         }
-        (Lost, Transition::Lost)
-        | (Intended | Lost | Accepted, Transition::Concluded { .. })
-        | (
-            Accepted,
-            Transition::Accepted { .. }
-            | Transition::Proven
-            | Transition::Rejected(_)
-            | Transition::Unsent(_)
-            | Transition::Unanswered(_)
-            | Transition::Lost,
-        )
-        | (Rejected | Unsent, _) => {
-            return Err(IllegalTransition {
-                resume,
-                state: row.state,
-                transition,
-            });
+        (Lost, Transition::Lost) | (Accepted | Rejected | Unsent, _) => {
+            return Err(illegal(kind, row, transition.name()));
         }
     };
-    Ok((new, event))
+    Ok((new, outcome))
+}
+
+/// Returns the error of a transition that the state of `row` does not allow.
+pub(super) fn illegal(
+    kind: &'static str,
+    row: &PaidRequest,
+    transition: &'static str,
+) -> IllegalTransition {
+    IllegalTransition {
+        kind,
+        id: row.id,
+        state: row.state,
+        transition,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::observation::Status;
-    use ResumeState::{Accepted, Intended, Lost, Rejected, Unsent};
+    use RequestState::{Accepted, Intended, Lost, Rejected, Unsent};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("a time")
     }
 
-    fn row(state: ResumeState) -> Resume {
-        let seen = Observation {
-            status: Status::Done,
-            is_exhausted: false,
-            desired: 25,
-            discovered: 40,
-            enriched: 40,
-            evaluated: 40,
-            results: 25,
-            query: None,
-        };
-        Resume {
+    fn row(state: RequestState) -> PaidRequest {
+        PaidRequest {
             state,
             resolved_at: (state != Intended).then_some(at(1)),
-            ..Resume::intended(7, 20, &seen, 25, at(0))
+            ..PaidRequest::intended(7, 20, at(0))
         }
     }
 
-    fn transitions() -> [Transition; 7] {
+    fn transitions() -> [Transition; 6] {
         let detail = "x".to_owned();
         [
             Transition::Accepted {
@@ -216,13 +213,12 @@ mod tests {
                 retry_after: None,
             }),
             Transition::Lost,
-            Transition::Concluded { brought: 5 },
         ]
     }
 
     #[test]
     fn each_state_allows_these_transitions_and_no_others() {
-        // One row a state; a column each of accepted, proven, rejected, unsent, unanswered, lost, concluded.
+        // One row a state; a column each of accepted, proven, rejected, unsent, unanswered, lost.
         let (no, open) = (None, Some(Intended));
         let table = [
             (
@@ -234,7 +230,6 @@ mod tests {
                     Some(Unsent),
                     open,
                     Some(Lost),
-                    no,
                 ],
             ),
             (
@@ -246,21 +241,19 @@ mod tests {
                     Some(Unsent),
                     Some(Lost),
                     no,
-                    no,
                 ],
             ),
-            (Accepted, [no, no, no, no, no, no, Some(Accepted)]),
-            (Rejected, [no; 7]),
-            (Unsent, [no; 7]),
+            (Accepted, [no; 6]),
+            (Rejected, [no; 6]),
+            (Unsent, [no; 6]),
         ];
         for (state, allowed) in table {
             for (transition, expected) in transitions().into_iter().zip(allowed) {
                 let before = row(state);
                 let text = format!("{state:?}: {transition:?}");
-                match (apply(&before, transition.clone(), at(9)), expected) {
-                    (Ok((new, event)), Some(expected)) => {
+                match (apply("resume", &before, &transition, at(9)), expected) {
+                    (Ok((new, _)), Some(expected)) => {
                         assert_eq!(new.state, expected, "{text}");
-                        assert_eq!(event.resume(), Some(7), "{text}");
                         let resolved = if expected == state {
                             before.resolved_at
                         } else {
@@ -269,27 +262,13 @@ mod tests {
                         assert_eq!(new.resolved_at, resolved, "{text}");
                     }
                     (Err(error), None) => {
-                        assert_eq!((error.resume, error.state), (7, state), "{text}");
-                        assert_eq!(error.transition, transition, "{text}");
+                        assert_eq!((error.id, error.state), (7, state), "{text}");
+                        assert_eq!(error.transition, transition.name(), "{text}");
                     }
                     (outcome, _) => panic!("{text}: {outcome:?}"),
                 }
             }
         }
-    }
-
-    #[test]
-    fn what_a_resume_brought_is_concluded_once() {
-        let concluded = Transition::Concluded { brought: 5 };
-        let (row, _) = apply(&row(Accepted), concluded.clone(), at(2)).expect("legal");
-        assert_eq!(row.brought, Some(5));
-        let error = apply(&row, concluded, at(3)).expect_err("a second time");
-        assert!(
-            error
-                .to_string()
-                .starts_with("resume 7 is accepted in the ledger"),
-            "{error}"
-        );
     }
 
     #[test]
@@ -309,8 +288,13 @@ mod tests {
                 false,
             ),
         ] {
-            let (row, _) =
-                apply(&row(Intended), Transition::Rejected(failure), at(2)).expect("legal");
+            let (row, _) = apply(
+                "resume",
+                &row(Intended),
+                &Transition::Rejected(failure),
+                at(2),
+            )
+            .expect("legal");
             assert_eq!(row.refusal, refusal);
         }
     }

@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod list;
 pub mod observation;
 pub mod pace;
+pub mod paid_request;
 pub mod plan;
 pub mod policy;
 pub mod progress;

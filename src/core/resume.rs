@@ -1,43 +1,16 @@
 //! A row of the ledger: one resume, and what growd knows of it.
 
+use super::event::{Event, Resolution};
+use super::ledger::{self, IllegalTransition, Outcome, Transition};
 use super::observation::Observation;
+use super::paid_request::{PaidRequest, RequestState};
 use jiff::Timestamp;
-use serde::Serialize;
-use strum::{EnumString, IntoStaticStr};
 
 /// The most results one resume can ask for (docs.extruct.ai, "Resume discovery task").
 pub const RESUME_MAX: i64 = 250;
 
-/// `resumes.state`. [`ledger`](super::ledger) has the transitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, EnumString, IntoStaticStr)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum ResumeState {
-    /// The row is durable. The request is sent, or about to be; there is no answer yet.
-    Intended,
-    /// The service accepted it, or a poll showed an effect of it.
-    Accepted,
-    /// The service turned it down.
-    Rejected,
-    /// It was not sent: nothing was asked.
-    Unsent,
-    /// Polls showed no effect of it for `growth.settle`.
-    Lost,
-}
-
-impl ResumeState {
-    /// Returns the word in the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
-    /// Returns the state that the database's word stands for.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        word.parse().ok()
-    }
-}
+/// The kind of request, in errors.
+const KIND: &str = "resume";
 
 /// Polls in a row that show the task `done` while a resume of it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,34 +24,20 @@ pub struct Idle {
 /// A row of the ledger: one resume, sent or about to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resume {
-    /// `id`: later resumes have higher ones.
-    pub id: i64,
-    /// `desired_new_results` of the request.
-    pub requested: i64,
+    /// The request for `desired_new_results` more. Its `refusal` holds until a later poll lifts it.
+    pub request: PaidRequest,
     /// `desired_num_results` before it.
     pub baseline_desired: i64,
     /// `num_results` before it.
     pub baseline_results: i64,
     /// The highest `num_results` of the task that a poll showed before it.
     pub best_results: i64,
-    /// What is known of it.
-    pub state: ResumeState,
-    /// The status code of the answer, if there was one.
-    pub http_status: Option<u16>,
-    /// The service's words, or what went wrong.
-    pub detail: Option<String>,
-    /// When the row was written, just before the request was sent.
-    pub sent_at: Timestamp,
-    /// When it left `intended`.
-    pub resolved_at: Option<Timestamp>,
     /// When its own answer or a poll first showed any effect of it, such as a higher `desired_num_results`.
     pub effect_at: Option<Timestamp>,
     /// When a poll first showed the service at work on it, or results of it.
     pub shown_at: Option<Timestamp>,
     /// The newest polls in a row that show the task `done` while the resume is open.
     pub idle: Option<Idle>,
-    /// The service refused it because of the task, and no later poll has lifted that.
-    pub refusal: bool,
     /// The number of results it brought; none until that is known.
     pub brought: Option<i64>,
 }
@@ -94,20 +53,13 @@ impl Resume {
         now: Timestamp,
     ) -> Self {
         Self {
-            id,
-            requested,
+            request: PaidRequest::intended(id, requested, now),
             baseline_desired: seen.desired,
             baseline_results: seen.results,
             best_results,
-            state: ResumeState::Intended,
-            http_status: None,
-            detail: None,
-            sent_at: now,
-            resolved_at: None,
             effect_at: None,
             shown_at: None,
             idle: None,
-            refusal: false,
             brought: None,
         }
     }
@@ -115,41 +67,106 @@ impl Resume {
     /// Returns whether its outcome is still unknown: polls have to show it.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        match self.state {
-            ResumeState::Intended => true,
-            ResumeState::Accepted => self.brought.is_none(),
-            ResumeState::Rejected | ResumeState::Unsent | ResumeState::Lost => false,
+        match self.request.state {
+            RequestState::Intended => true,
+            RequestState::Accepted => self.brought.is_none(),
+            RequestState::Rejected | RequestState::Unsent | RequestState::Lost => false,
         }
     }
 
     /// Returns whether a poll can still show an effect of it. A resume that was taken for lost may only be late.
     #[must_use]
     pub fn may_take_effect(&self) -> bool {
-        self.is_open() || self.state == ResumeState::Lost
+        self.is_open() || self.request.state == RequestState::Lost
     }
 
-    /// Returns whether it is known to have had no effect.
-    #[must_use]
-    pub fn had_no_effect(&self) -> bool {
-        matches!(self.state, ResumeState::Unsent | ResumeState::Rejected)
+    /// Applies what became known of it at `at`. Returns the new row, and the event that records it.
+    ///
+    /// # Errors
+    ///
+    /// [`IllegalTransition`] where the state of the row does not allow it.
+    pub fn apply(
+        &self,
+        transition: &Transition,
+        at: Timestamp,
+    ) -> Result<(Self, Event), IllegalTransition> {
+        let (request, outcome) = ledger::apply(KIND, &self.request, transition, at)?;
+        let new = Self {
+            brought: self.brought.filter(|_| outcome != Outcome::Accepted),
+            request,
+            ..self.clone()
+        };
+        let resolution = || Resolution {
+            resume: new.request.id,
+            requested: new.request.requested,
+            http_status: new.request.http_status,
+            detail: new.request.detail.clone(),
+        };
+        let event = match outcome {
+            Outcome::Accepted => Event::ResumeAccepted(resolution()),
+            Outcome::Rejected => Event::ResumeRejected(resolution()),
+            Outcome::Unsent => Event::ResumeUnsent(resolution()),
+            Outcome::Lost => Event::ResumeLost(resolution()),
+            Outcome::Unanswered { error, class } => Event::ResumeUnanswered {
+                resume: new.request.id,
+                error,
+                class,
+            },
+        };
+        Ok((new, event))
     }
 
-    /// Returns whether it failed for a reason that says nothing about the task or the account. The next one may fail too.
-    #[must_use]
-    pub fn failed_by_chance(&self) -> bool {
-        match self.state {
-            ResumeState::Unsent => true,
-            ResumeState::Rejected => {
-                !matches!(self.http_status, Some(400 | 401 | 402 | 403 | 422 | 429))
-            }
-            ResumeState::Intended | ResumeState::Accepted | ResumeState::Lost => false,
+    /// Records that the service has finished, and that so many new results came of it, 0 or more.
+    ///
+    /// # Errors
+    ///
+    /// [`IllegalTransition`] unless it is accepted and was not concluded before.
+    pub fn conclude(&self, brought: i64) -> Result<(Self, Event), IllegalTransition> {
+        if self.request.state != RequestState::Accepted || self.brought.is_some() {
+            return Err(ledger::illegal(KIND, &self.request, "concluded"));
         }
+        let new = Self {
+            brought: Some(brought),
+            ..self.clone()
+        };
+        let event = Event::ResumeDone {
+            resume: self.request.id,
+            requested: self.request.requested,
+            brought,
+        };
+        Ok((new, event))
     }
+}
 
-    /// Returns whether it was answered 403 without a payment error. That concerns the account or this task only; the next
-    /// probe, by another task, shows which.
-    #[must_use]
-    pub fn is_forbidden(&self) -> bool {
-        self.state == ResumeState::Rejected && self.http_status == Some(403) && !self.refusal
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::observation::Status;
+
+    #[test]
+    fn what_a_resume_brought_is_concluded_once() {
+        let seen = Observation {
+            status: Status::Done,
+            is_exhausted: false,
+            desired: 25,
+            discovered: 40,
+            enriched: 40,
+            evaluated: 40,
+            results: 25,
+            query: None,
+        };
+        let resume = Resume::intended(7, 20, &seen, 25, Timestamp::UNIX_EPOCH);
+        assert!(resume.conclude(5).is_err());
+        let (accepted, event) = resume
+            .apply(&Transition::Proven, Timestamp::UNIX_EPOCH)
+            .expect("legal");
+        assert_eq!(event.resume(), Some(7));
+        let (concluded, _) = accepted.conclude(5).expect("legal");
+        assert_eq!(concluded.brought, Some(5));
+        let error = concluded.conclude(5).expect_err("a second time");
+        assert_eq!(
+            error.to_string(),
+            "resume 7 is accepted in the ledger, and cannot become concluded"
+        );
     }
 }

@@ -5,8 +5,9 @@
 //! done and unchanged for a settling time in which the service was reachable.
 
 use super::observation::{Observation, Status};
+use super::paid_request::RequestState;
 use super::policy::{Growth, Polling};
-use super::resume::{Idle, Resume, ResumeState};
+use super::resume::{Idle, Resume};
 use super::{after, since};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -71,7 +72,8 @@ pub fn settle(
 ) -> (Verdict, Option<Idle>) {
     let settle = growth.settle;
     let effect = effect(resume, poll.seen);
-    if !resume.may_take_effect() || (resume.state == ResumeState::Lost && effect == Effect::Nothing)
+    if !resume.may_take_effect()
+        || (resume.request.state == RequestState::Lost && effect == Effect::Nothing)
     {
         return (Verdict::Closed, resume.idle);
     }
@@ -80,8 +82,8 @@ pub fn settle(
     }
     let brought = brought(resume, poll.seen);
     let worked = resume.shown_at.is_some() || effect == Effect::Results;
-    let is_proven = resume.state != ResumeState::Intended || effect != Effect::Nothing;
-    let is_whole = worked && brought >= resume.requested;
+    let is_proven = resume.request.state != RequestState::Intended || effect != Effect::Nothing;
+    let is_whole = worked && brought >= resume.request.requested;
     // `failed` is final, and an empty pool brings nothing more.
     let is_final = poll.seen.status == Status::Failed || poll.seen.is_exhausted;
     if is_whole || (is_proven && is_final) {
@@ -93,12 +95,15 @@ pub fn settle(
         after(idle.since, settle)
     } else if resume.effect_at.is_none() && effect == Effect::Nothing {
         // Its own answer showed no effect either.
-        quiet.max(after(resume.resolved_at.unwrap_or(resume.sent_at), settle))
+        quiet.max(after(
+            resume.request.resolved_at.unwrap_or(resume.request.sent_at),
+            settle,
+        ))
     } else if worked && effect != Effect::Nothing {
         quiet
     } else {
         let stale = settle.saturating_mul(STALE_FACTOR);
-        quiet.max(after(resume.sent_at, stale))
+        quiet.max(after(resume.request.sent_at, stale))
     };
     let verdict = if poll.started_at < deadline {
         Verdict::Waiting(deadline)
@@ -163,7 +168,7 @@ pub fn shows_work(resume: &Resume, seen: &Observation) -> bool {
 pub fn held_until(resume: &Resume, lost: u32, settle: Duration) -> Timestamp {
     let doubled = 2_u32.saturating_pow(lost.saturating_sub(1));
     let wait = settle.saturating_mul(doubled).min(HELD_MAX.max(settle));
-    after(resume.sent_at, wait)
+    after(resume.request.sent_at, wait)
 }
 
 /// Returns when to poll a task with an open resume: at intervals that grow with the time since the resume, and at the
@@ -176,7 +181,7 @@ pub fn next_poll(
     min: Duration,
     max: Duration,
 ) -> Timestamp {
-    let gap = (since(resume.sent_at, now) / 2).clamp(min, max);
+    let gap = (since(resume.request.sent_at, now) / 2).clamp(min, max);
     let soonest = after(now, min);
     after(now, gap).min(deadline.max(soonest))
 }

@@ -2,7 +2,8 @@
 
 use super::{StoreError, Text, time};
 use crate::core::failure::PAYMENT_ERRORS;
-use crate::core::resume::{Idle, Resume, ResumeState};
+use crate::core::paid_request::{PaidRequest, RequestState};
+use crate::core::resume::{Idle, Resume};
 use crate::core::{TaskId, after};
 use jiff::Timestamp;
 use sqlx::Row as _;
@@ -38,14 +39,14 @@ pub async fn intend(
     resume: &Resume,
 ) -> Result<(), StoreError> {
     sqlx::query(INTEND)
-        .bind(resume.id)
+        .bind(resume.request.id)
         .bind(task_id.as_str())
-        .bind(resume.requested)
+        .bind(resume.request.requested)
         .bind(resume.baseline_desired)
         .bind(resume.baseline_results)
         .bind(resume.best_results)
-        .bind(resume.state.as_str())
-        .bind(time::to_text(resume.sent_at))
+        .bind(resume.request.state.as_str())
+        .bind(time::to_text(resume.request.sent_at))
         .execute(connection)
         .await?;
     Ok(())
@@ -64,17 +65,17 @@ pub(super) const UPDATE: &str = "UPDATE resumes
 /// What SQLite says.
 pub async fn update(connection: &mut SqliteConnection, resume: &Resume) -> Result<(), StoreError> {
     sqlx::query(UPDATE)
-        .bind(resume.id)
-        .bind(resume.state.as_str())
-        .bind(resume.http_status)
-        .bind(resume.detail.as_deref())
+        .bind(resume.request.id)
+        .bind(resume.request.state.as_str())
+        .bind(resume.request.http_status)
+        .bind(resume.request.detail.as_deref())
         .bind(resume.shown_at.map(time::to_text))
         .bind(resume.brought)
-        .bind(resume.resolved_at.map(time::to_text))
+        .bind(resume.request.resolved_at.map(time::to_text))
         .bind(resume.effect_at.map(time::to_text))
         .bind(resume.idle.map(|idle| time::to_text(idle.since)))
         .bind(resume.idle.map(|idle| time::to_text(idle.until)))
-        .bind(resume.refusal)
+        .bind(resume.request.refusal)
         .execute(connection)
         .await?;
     Ok(())
@@ -195,23 +196,25 @@ pub(super) fn resume(row: &SqliteRow) -> Result<Resume, StoreError> {
     };
     let state: Text = row.try_get("state")?;
     Ok(Resume {
-        id,
-        requested: row.try_get("requested")?,
+        request: PaidRequest {
+            id,
+            requested: row.try_get("requested")?,
+            state: RequestState::parse(&state)
+                .ok_or_else(|| unreadable("state", &state, "a known state"))?,
+            http_status: row.try_get("http_status")?,
+            detail: Text::nullable(row, "detail")?,
+            sent_at: time("sent_at")?.ok_or_else(|| unreadable("sent_at", "", "a time"))?,
+            resolved_at: time("resolved_at")?,
+            refusal: row.try_get::<Option<bool>, _>("refusal")? == Some(true),
+        },
         baseline_desired: row.try_get("baseline_desired")?,
         baseline_results: row.try_get("baseline_results")?,
         best_results: row.try_get("best_results")?,
-        state: ResumeState::parse(&state)
-            .ok_or_else(|| unreadable("state", &state, "a known state"))?,
-        http_status: row.try_get("http_status")?,
-        detail: Text::nullable(row, "detail")?,
-        sent_at: time("sent_at")?.ok_or_else(|| unreadable("sent_at", "", "a time"))?,
-        resolved_at: time("resolved_at")?,
         effect_at: time("effect_at")?,
         shown_at: time("shown_at")?,
         idle: time("idle_since")?
             .zip(time("idle_until")?)
             .map(|(since, until)| Idle { since, until }),
-        refusal: row.try_get::<Option<bool>, _>("refusal")? == Some(true),
         brought: row.try_get("brought")?,
     })
 }

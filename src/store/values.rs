@@ -3,8 +3,8 @@
 use super::{StoreError, time};
 use crate::core::TaskId;
 use crate::core::gate::Kind as Gate;
+use crate::core::paid_request::RequestState;
 use crate::core::progress::State;
-use crate::core::resume::ResumeState;
 use futures_util::TryStreamExt as _;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row as _};
@@ -76,7 +76,7 @@ struct Table {
 /// The present, in SQL.
 const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
 
-const RESUME_STATES: &str = "'intended', 'accepted', 'rejected', 'unsent', 'lost'";
+const REQUEST_STATES: &str = "'intended', 'accepted', 'rejected', 'unsent', 'lost'";
 const STATES: &str = "'pending', 'growing', 'reached', 'exhausted', 'capped', 'refused', 'stalled', 'failed', 'missing'";
 const GATES: &str = "'open', 'unauthorized', 'payment_required', 'rate_limited', 'unreachable'";
 
@@ -108,7 +108,7 @@ const TABLES: [Table; 4] = [
             // The newest resume is then looked for like any unanswered one; only the newest may be open.
             column(
                 "state",
-                Kind::Word(RESUME_STATES, |word| ResumeState::parse(word).is_some()),
+                Kind::Word(REQUEST_STATES, |word| RequestState::parse(word).is_some()),
                 "iif(id = (SELECT max(id) FROM resumes AS r WHERE r.task_id = resumes.task_id), 'intended', 'lost')",
             ),
             column("http_status", Kind::Count(u16::MAX as i64), "NULL"),

@@ -243,7 +243,7 @@ async fn every_table_column_trigger_and_state_is_named_and_nothing_else_is() {
         .map(|state| state.as_str().to_owned());
     assert_eq!(flat("States of a task"), states.collect());
     for state in flat("States of a resume") {
-        assert!(growd::core::resume::ResumeState::parse(&state).is_some());
+        assert!(growd::core::paid_request::RequestState::parse(&state).is_some());
     }
     assert_eq!(flat("States of a resume").len(), 5);
     for gate in flat("The gate") {

@@ -3,8 +3,9 @@
 use crate::cases::for_each;
 use crate::driver::service_model::{CapCounts, Desired, Excess, Semantics, WhileRunning};
 use crate::driver::{Action, Driver, Fault, Scenario};
+use growd::core::paid_request::RequestState;
 use growd::core::policy::Growth;
-use growd::core::resume::{Resume, ResumeState};
+use growd::core::resume::Resume;
 use growd::core::task::Wanted;
 use growd::core::{State, Status};
 use proptest::prelude::*;
@@ -197,7 +198,7 @@ fn every_run_ends_in_a_state_of_the_table_with_no_resume_left_open() {
                 i64::try_from(none).expect("few") >= growth.max_stalled
                     || wasted > growth.max_waste - growth.max_waste / 10
             }
-            (State::Refused, Some(_)) => end.ledger.last().is_some_and(|row| row.refusal),
+            (State::Refused, Some(_)) => end.ledger.last().is_some_and(|row| row.request.refusal),
         };
         prop_assert!(
             holds,
@@ -265,7 +266,7 @@ fn counters_that_fall_and_rise_for_ever_do_not_make_it_ask_for_ever() {
         |scenario| {
             let end = Driver::run(&scenario)?;
             let gained = end.task.progress.best_results;
-            let accepted = end.count(|row| row.state == ResumeState::Accepted);
+            let accepted = end.count(|row| row.request.state == RequestState::Accepted);
             let most = scenario.growth.max_stalled * (gained + 1);
             prop_assert!(i64::try_from(accepted).expect("few") <= most);
             let others = end.ledger.len() - accepted;
@@ -279,8 +280,8 @@ fn counters_that_fall_and_rise_for_ever_do_not_make_it_ask_for_ever() {
             let accepted = end
                 .ledger
                 .iter()
-                .filter(|row| row.state == ResumeState::Accepted);
-            let sum: i64 = accepted.map(|row| row.requested).sum();
+                .filter(|row| row.request.state == RequestState::Accepted);
+            let sum: i64 = accepted.map(|row| row.request.requested).sum();
             prop_assert!(sum <= most * scenario.growth.chunk);
             Ok(())
         },
@@ -298,7 +299,7 @@ fn each_repeated_resume_stands_in_the_ledger_as_lost_or_without_effect() {
     });
     for_each(300, &scenario_of(late, any_fault().boxed()), |scenario| {
         let end = Driver::run(&scenario)?;
-        let lost = end.count(|row| row.state == ResumeState::Lost);
+        let lost = end.count(|row| row.request.state == RequestState::Lost);
         let without_effect = end.count(|row| row.brought == Some(0));
         prop_assert!(
             end.service.most_unfinished() <= lost + without_effect,

@@ -2,11 +2,12 @@
 
 use crate::cases::for_each;
 use crate::pollers::account;
+use growd::core::paid_request::RequestState;
 use growd::core::plan::{Reliance, Shown, ToConfirm};
 use growd::core::policy::Policy;
 use growd::core::progress::Progress;
 use growd::core::queue::Queue;
-use growd::core::resume::{Resume, ResumeState};
+use growd::core::resume::Resume;
 use growd::core::step::listed::{Entry, listed};
 use growd::core::step::{PollAnswer, poll_answered};
 use growd::core::task::{Task, Wanted};
@@ -56,19 +57,18 @@ fn time() -> impl Strategy<Value = Option<Timestamp>> {
 
 fn resume() -> impl Strategy<Value = Resume> {
     let states = vec![
-        ResumeState::Intended,
-        ResumeState::Accepted,
-        ResumeState::Rejected,
-        ResumeState::Unsent,
-        ResumeState::Lost,
+        RequestState::Intended,
+        RequestState::Accepted,
+        RequestState::Rejected,
+        RequestState::Unsent,
+        RequestState::Lost,
     ];
     let state = prop::sample::select(states);
     (state, observation(), 0_u64..2_000, any::<bool>()).prop_map(|(state, seen, sent, refusal)| {
-        Resume {
-            state,
-            refusal,
-            ..Resume::intended(3, 25, &seen, 10, at(sent))
-        }
+        let mut resume = Resume::intended(3, 25, &seen, 10, at(sent));
+        resume.request.state = state;
+        resume.request.refusal = refusal;
+        resume
     })
 }
 

@@ -6,8 +6,8 @@ use crate::cases::for_each;
 use crate::driver::service_model::{CapCounts, Desired, Excess, Semantics, WhileRunning};
 use crate::driver::{Driver, Fault, Scenario};
 use growd::core::State;
+use growd::core::paid_request::RequestState;
 use growd::core::policy::Growth;
-use growd::core::resume::ResumeState;
 use growd::core::task::Wanted;
 use proptest::prelude::*;
 use std::time::Duration;
@@ -71,11 +71,11 @@ fn scenario(semantics: Semantics) -> Scenario {
 fn asked(end: &Driver) -> i64 {
     let asked = end.ledger.iter().filter(|row| {
         matches!(
-            row.state,
-            ResumeState::Intended | ResumeState::Accepted | ResumeState::Lost
+            row.request.state,
+            RequestState::Intended | RequestState::Accepted | RequestState::Lost
         )
     });
-    asked.map(|row| row.requested).sum()
+    asked.map(|row| row.request.requested).sum()
 }
 
 fn seconds(range: std::ops::RangeInclusive<u64>) -> impl Strategy<Value = Duration> {
@@ -254,8 +254,12 @@ fn a_resume_that_never_arrived_is_lost_after_two_polls_a_settling_time_apart() {
     let [lost, second] = end.ledger.as_slice() else {
         panic!("{:#?}", end.ledger);
     };
-    assert_eq!(lost.state, ResumeState::Lost);
-    let waited = second.sent_at.duration_since(lost.sent_at).unsigned_abs();
+    assert_eq!(lost.request.state, RequestState::Lost);
+    let waited = second
+        .request
+        .sent_at
+        .duration_since(lost.request.sent_at)
+        .unsigned_abs();
     // The first poll began after the request's timeout of 30 s.
     assert!(waited >= SETTLE + Duration::from_secs(30), "{waited:?}");
     assert!(waited <= SETTLE * 3, "{waited:?}");
@@ -271,9 +275,9 @@ fn a_refusal_is_lifted_by_a_poll_that_shows_the_task_at_work_or_with_more_result
     semantics.resume_while_running = WhileRunning::Refused;
     let end = Driver::run(&scenario(semantics)).unwrap();
     assert_eq!(end.state(), State::Reached, "{:?}", end.task.progress);
-    let rejected = end.count(|row| row.state == ResumeState::Rejected);
+    let rejected = end.count(|row| row.request.state == RequestState::Rejected);
     assert!(rejected >= 1, "{:#?}", end.ledger);
-    assert!(end.ledger.iter().all(|row| !row.refusal));
+    assert!(end.ledger.iter().all(|row| !row.request.refusal));
 }
 
 /// With `growth.settle` just above `api.timeout`: a commit that takes its time lets the request leave 10 s after
@@ -313,7 +317,7 @@ fn resumes_that_are_rejected_for_no_documented_reason_become_ever_rarer() {
     scenario.resume_faults = vec![Fault::Redirected; 10];
     let end = Driver::run(&scenario).unwrap();
     assert_eq!(end.state(), State::Reached);
-    let sent: Vec<_> = end.ledger.iter().map(|row| row.sent_at).collect();
+    let sent: Vec<_> = end.ledger.iter().map(|row| row.request.sent_at).collect();
     let gaps: Vec<u64> = sent
         .windows(2)
         .map(|pair| pair[1].duration_since(pair[0]).unsigned_abs().as_secs())

@@ -4,9 +4,10 @@
 use crate::pollers::account;
 use growd::core::event::Event;
 use growd::core::gate::{Admission, Gate, Kind, Request};
+use growd::core::paid_request::{PaidRequest, RequestState};
 use growd::core::policy::{Growth, Policy, Polling, Retry};
 use growd::core::progress::Progress;
-use growd::core::resume::{Resume, ResumeState};
+use growd::core::resume::Resume;
 use growd::core::step::{self, PollAnswer, ResumeAnswer, Step};
 use growd::core::task::{Task, Wanted};
 use growd::core::{Failure, Observation, RetryAfter, State, Status, after};
@@ -205,9 +206,11 @@ fn a_clock_that_went_back_does_not_hold_a_shortfall() {
     task.progress.seen = Some(done.clone());
     task.progress.best_results = 60;
     task.resume = Some(Resume {
-        state: ResumeState::Accepted,
-        sent_at: at(0),
-        resolved_at: Some(later(1)),
+        request: PaidRequest {
+            state: RequestState::Accepted,
+            resolved_at: Some(later(1)),
+            ..resume().request
+        },
         effect_at: Some(later(2)),
         shown_at: Some(later(2)),
         ..resume()
@@ -322,20 +325,13 @@ fn a_401_to_a_token_that_was_replaced_since_says_nothing_about_the_account() {
 
 fn resume() -> Resume {
     Resume {
-        id: 1,
-        requested: 80,
+        request: PaidRequest::intended(1, 80, at(0)),
         baseline_desired: 20,
         baseline_results: 20,
         best_results: 20,
-        state: ResumeState::Intended,
-        http_status: None,
-        detail: None,
-        sent_at: at(0),
-        resolved_at: None,
         effect_at: None,
         shown_at: None,
         idle: None,
-        refusal: false,
         brought: None,
     }
 }
@@ -358,7 +354,7 @@ fn answered(outcome: Result<Observation, Failure>) -> (Task, Step) {
 #[test]
 fn a_404_to_a_resume_is_rejected_and_ends_nothing_before_polls_confirm_it() {
     let (_, step) = answered(Err(not_found()));
-    assert_eq!(step.resume.unwrap().state, ResumeState::Rejected);
+    assert_eq!(step.resume.unwrap().request.state, RequestState::Rejected);
     assert_eq!(step.progress.state, State::Growing);
     assert!(step.progress.next_poll_at.is_some());
 }

@@ -6,8 +6,9 @@
 use crate::driver::service_model::{CapCounts, Desired, Excess, Semantics, WhileRunning};
 use crate::driver::{Driver, Fault, Scenario};
 use growd::core::State;
+use growd::core::paid_request::RequestState;
 use growd::core::policy::Growth;
-use growd::core::resume::{Resume, ResumeState};
+use growd::core::resume::Resume;
 use growd::core::task::Wanted;
 use std::time::Duration;
 
@@ -263,7 +264,7 @@ fn an_effect_that_shows_within_the_settling_time_is_paid_once_and_recorded_once(
                 .iter()
                 .filter(|effect| effect.n > 0)
                 .count();
-            let accepted = end.count(|row| row.state == ResumeState::Accepted);
+            let accepted = end.count(|row| row.request.state == RequestState::Accepted);
             let recorded = (effects..=end.service.effects.len()).contains(&accepted);
             case.expect(recorded, "the ledger and the service disagree", end);
             case.expect(end.count(Resume::is_open) == 0, "an open resume", end);
@@ -315,14 +316,14 @@ fn beyond_the_settling_time_each_late_resume_is_repeated_once_at_most_and_the_le
                 .iter()
                 .filter(|effect| effect.unfinished > 0)
                 .count();
-            let lost = end.count(|row| row.state == ResumeState::Lost);
+            let lost = end.count(|row| row.request.state == RequestState::Lost);
             let without_effect = end.count(|row| row.brought == Some(0));
             case.expect(
                 repeated <= lost + without_effect,
                 "a repetition that the ledger does not show",
                 end,
             );
-            let accepted = end.count(|row| row.state == ResumeState::Accepted);
+            let accepted = end.count(|row| row.request.state == RequestState::Accepted);
             case.expect(
                 end.service.effects.len() <= accepted + lost,
                 "an effect that no row accounts for",

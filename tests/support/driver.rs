@@ -11,9 +11,10 @@ pub mod service_model;
 
 use growd::core::decide::{Account, FRESH};
 use growd::core::gate::{Admission, Gate, Request};
+use growd::core::paid_request::RequestState;
 use growd::core::policy::{Growth, Policy, Polling, Retry};
 use growd::core::progress::Progress;
-use growd::core::resume::{RESUME_MAX, Resume, ResumeState};
+use growd::core::resume::{RESUME_MAX, Resume};
 use growd::core::step::{self, PollAnswer, ResumeAnswer, Step};
 use growd::core::task::{Task, Wanted};
 use growd::core::{Failure, Observation, RetryAfter, State, Status, after, since};
@@ -277,7 +278,7 @@ impl Driver {
     }
 
     fn is_out(&self) -> bool {
-        let first = self.ledger.first().map(|row| row.sent_at);
+        let first = self.ledger.first().map(|row| row.request.sent_at);
         let Some((first, (begin, length))) = first.zip(self.outage) else {
             return false;
         };
@@ -355,7 +356,7 @@ impl Driver {
         self.check()?;
         if let Some(row) = step.intended {
             prop_assert!(fault != Fault::TooLate, "asked after an old poll");
-            self.check_ask(row.requested, &poll, daily_left)?;
+            self.check_ask(row.request.requested, &poll, daily_left)?;
             self.resume(&row)?;
         }
         if self.draining {
@@ -366,13 +367,13 @@ impl Driver {
 
     fn resume(&mut self, row: &Resume) -> Checked {
         let seen = self.task.progress.seen.clone().expect("seen");
-        prop_assert_eq!(row.state, ResumeState::Intended);
+        prop_assert_eq!(row.request.state, RequestState::Intended);
         prop_assert_eq!(
             (row.baseline_desired, row.baseline_results),
             (seen.desired, seen.results)
         );
         prop_assert_eq!(row.best_results, self.task.progress.best_results);
-        prop_assert_eq!(row.sent_at, self.now);
+        prop_assert_eq!(row.request.sent_at, self.now);
         self.ledger.push(row.clone());
         self.task.resume = Some(row.clone());
         self.check()?;
@@ -387,7 +388,7 @@ impl Driver {
         let is_sent = fault.answer().is_none() && fault != Fault::TooLate;
         let reached = is_sent.then(|| {
             let arrives_at = after(started_at, QUICK / 2);
-            self.service.resume(arrives_at, row.requested)
+            self.service.resume(arrives_at, row.request.requested)
         });
         self.now = after(self.now, fault.takes());
         if fault == Fault::DiesAfter {
@@ -399,7 +400,7 @@ impl Driver {
         let outcome = outcome(&fault, reached);
         self.learn(Request::Resume, outcome.as_ref().err(), started_at);
         let answer = ResumeAnswer {
-            resume_id: row.id,
+            resume_id: row.request.id,
             started_at,
             answered_at: self.now,
             http_status: match &outcome {
@@ -419,11 +420,14 @@ impl Driver {
         self.task.progress = step.progress.clone();
         if let Some(row) = &step.resume {
             let stored = self.ledger.last_mut().expect("only a stored row changes");
-            assert_eq!(stored.id, row.id);
-            let unresolved = matches!(stored.state, ResumeState::Intended | ResumeState::Lost);
+            assert_eq!(stored.request.id, row.request.id);
+            let unresolved = matches!(
+                stored.request.state,
+                RequestState::Intended | RequestState::Lost
+            );
             assert_eq!(
-                row.resolved_at != stored.resolved_at,
-                unresolved && row.state != stored.state
+                row.request.resolved_at != stored.request.resolved_at,
+                unresolved && row.request.state != stored.request.state
             );
             *stored = row.clone();
             self.task.resume = Some(row.clone());
@@ -432,10 +436,10 @@ impl Driver {
             .ledger
             .iter()
             .rev()
-            .take_while(|row| row.state != ResumeState::Accepted);
+            .take_while(|row| row.request.state != RequestState::Accepted);
         let lost = since_arrival.filter(|row| {
-            row.state == ResumeState::Lost
-                || (row.state == ResumeState::Rejected && row.failed_by_chance())
+            row.request.state == RequestState::Lost
+                || (row.request.state == RequestState::Rejected && row.request.failed_by_chance())
         });
         self.task.lost = u32::try_from(lost.count()).expect("few");
     }
@@ -483,21 +487,21 @@ impl Driver {
     fn counted_today(&self) -> impl Iterator<Item = &Resume> {
         self.ledger.iter().filter(|row| {
             let counts = matches!(
-                row.state,
-                ResumeState::Intended | ResumeState::Accepted | ResumeState::Lost
+                row.request.state,
+                RequestState::Intended | RequestState::Accepted | RequestState::Lost
             );
-            counts && since(row.sent_at, self.now) < DAY
+            counts && since(row.request.sent_at, self.now) < DAY
         })
     }
 
     fn daily_left(&self) -> Option<i64> {
         let limit = self.policy.growth.daily_limit;
-        let used: i64 = self.counted_today().map(|row| row.requested).sum();
+        let used: i64 = self.counted_today().map(|row| row.request.requested).sum();
         (limit > 0).then_some(limit - used)
     }
 
     fn daily_frees_at(&self) -> Option<Timestamp> {
-        let oldest = self.counted_today().map(|row| row.sent_at).min();
+        let oldest = self.counted_today().map(|row| row.request.sent_at).min();
         oldest.map(|at| after(at, DAY))
     }
 

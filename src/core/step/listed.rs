@@ -62,7 +62,8 @@ pub fn listed(task: &Task, entry: &Entry<'_>, policy: &Policy) -> (Option<Step>,
     }
     step.store(seen, at);
     let refusal = task.resume.as_ref();
-    let is_refused = refusal.is_some_and(|resume| resume.refusal && resume.id > progress.forgiven);
+    let is_refused = refusal
+        .is_some_and(|resume| resume.request.refusal && resume.request.id > progress.forgiven);
     let (state, reason) = at_work(&task.wanted, seen, is_refused, &policy.growth);
     let stays = progress.state == state || state == State::Growing && !progress.state.is_end();
     // A list that never shows an end must not hide it for ever, nor must one entry that no longer changes.

@@ -17,7 +17,7 @@ use super::decide::fresh_for;
 use super::event::{ErrorClass, Event};
 use super::failure::Failure;
 use super::gate::{RETRY_AFTER_MAX, Request};
-use super::ledger::{self, IllegalTransition, Transition};
+use super::ledger::{IllegalTransition, Transition};
 use super::observation::{Observation, Status};
 use super::pace;
 use super::policy::Policy;
@@ -126,10 +126,10 @@ impl Step {
     fn transition(
         &mut self,
         row: &mut Resume,
-        transition: Transition,
+        transition: &Transition,
         at: Timestamp,
     ) -> Result<(), IllegalTransition> {
-        let (new, event) = ledger::apply(row, transition, at)?;
+        let (new, event) = row.apply(transition, at)?;
         *row = new;
         self.record(event);
         Ok(())

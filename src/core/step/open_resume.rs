@@ -4,8 +4,9 @@ use super::Step;
 use crate::core::event::Event;
 use crate::core::ledger::{IllegalTransition, Transition};
 use crate::core::observation::Observation;
+use crate::core::paid_request::RequestState;
 use crate::core::policy::Policy;
-use crate::core::resume::{Resume, ResumeState};
+use crate::core::resume::Resume;
 use crate::core::settle::{self, Evidence, Verdict};
 use crate::core::task::Task;
 use jiff::Timestamp;
@@ -23,34 +24,41 @@ pub(super) fn settle_open(
     };
     let mut row = resume.clone();
     // After the clock went back, this lies ahead; it is not waited for.
-    row.resolved_at = row.resolved_at.map(|resolved| resolved.min(at));
+    row.request.resolved_at = row.request.resolved_at.map(|resolved| resolved.min(at));
     let (verdict, idle) = settle::settle(&row, evidence, &policy.growth, &policy.polling);
     row.idle = idle;
     if resume.may_take_effect() {
         note_effect(&mut row, evidence.seen, evidence.started_at);
-        let unproven = matches!(row.state, ResumeState::Intended | ResumeState::Lost);
+        let unproven = matches!(
+            row.request.state,
+            RequestState::Intended | RequestState::Lost
+        );
         if unproven && settle::is_proof(resume, evidence.seen) {
-            step.transition(&mut row, Transition::Proven, at)?;
+            step.transition(&mut row, &Transition::Proven, at)?;
         }
         if row.shown_at.is_none() && settle::shows_work(resume, evidence.seen) {
             row.shown_at = Some(evidence.started_at);
         }
     }
-    if row.refusal && lifts_refusal(&row, evidence.seen) {
-        row.refusal = false;
-        step.record(Event::RefusalLifted { resume: row.id });
+    if row.request.refusal && lifts_refusal(&row, evidence.seen) {
+        row.request.refusal = false;
+        step.record(Event::RefusalLifted {
+            resume: row.request.id,
+        });
     }
     let open = match verdict {
         Verdict::Closed => None,
         Verdict::Waiting(until) => Some(until),
         Verdict::AtWork => Some(evidence.started_at),
         Verdict::Brought(brought) => {
-            step.transition(&mut row, Transition::Concluded { brought }, at)?;
+            let (concluded, event) = row.conclude(brought)?;
+            row = concluded;
+            step.record(event);
             count(step, &row, brought);
             None
         }
         Verdict::Lost => {
-            step.transition(&mut row, Transition::Lost, at)?;
+            step.transition(&mut row, &Transition::Lost, at)?;
             None
         }
     };
@@ -70,7 +78,9 @@ fn count(step: &mut Step, row: &Resume, brought: i64) {
     } else {
         progress.stalled.saturating_add(1)
     };
-    progress.waste_requested = progress.waste_requested.saturating_add(row.requested);
+    progress.waste_requested = progress
+        .waste_requested
+        .saturating_add(row.request.requested);
     progress.waste_brought = progress.waste_brought.saturating_add(brought);
 }
 

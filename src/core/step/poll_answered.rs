@@ -9,9 +9,10 @@ use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::ledger::IllegalTransition;
 use crate::core::observation::Observation;
+use crate::core::paid_request::RequestState;
 use crate::core::policy::Policy;
 use crate::core::queue::Queue;
-use crate::core::resume::{Resume, ResumeState};
+use crate::core::resume::Resume;
 use crate::core::settle;
 use crate::core::task::Task;
 use jiff::Timestamp;
@@ -61,7 +62,7 @@ fn seen_task(
     run::began(
         &mut step.progress,
         seen,
-        began.map_or(at, |resume| resume.sent_at),
+        began.map_or(at, |resume| resume.request.sent_at),
     );
     step.store(seen, at);
     if seen.status.is_running() {
@@ -85,7 +86,8 @@ fn seen_task(
     let open = settle_open(step, task, &evidence, at, policy)?;
     let newest = step.resume.clone().or_else(|| task.resume.clone());
     let newest = newest.as_ref();
-    let refusal = newest.filter(|resume| resume.refusal && resume.id > step.progress.forgiven);
+    let refusal = newest
+        .filter(|resume| resume.request.refusal && resume.request.id > step.progress.forgiven);
     let ledger = LedgerView {
         open: open.and_then(|until| newest.map(|resume| (resume, until))),
         refusal,
@@ -108,7 +110,7 @@ fn seen_task(
         next,
         Next::Resume(_) | Next::At(_) | Next::Limit(_) | Next::Due
     );
-    if !(asks && newest.is_some_and(Resume::failed_by_chance)) {
+    if !(asks && newest.is_some_and(|resume| resume.request.failed_by_chance())) {
         step.recover();
     }
     let polling = &policy.polling;
@@ -158,22 +160,22 @@ fn intend(
         account.now,
     );
     step.record(Event::ResumeIntended {
-        resume: resume.id,
+        resume: resume.request.id,
         requested,
         baseline_results: resume.baseline_results,
-        previous: previous.map(|resume| resume.state),
+        previous: previous.map(|resume| resume.request.state),
     });
     step.intended = Some(resume);
 }
 
 /// Returns until when nothing is asked, because resumes in a row were taken for lost or rejected for no documented reason.
 fn held_until(resume: &Resume, task: &Task, at: Timestamp, policy: &Policy) -> Option<Timestamp> {
-    if resume.state != ResumeState::Lost && !resume.had_no_effect() {
+    if resume.request.state != RequestState::Lost && !resume.request.had_no_effect() {
         return None;
     }
     // The one that this poll has taken for lost is not counted yet.
-    let before = task.resume.as_ref().map(|before| before.state);
-    let is_new = resume.state == ResumeState::Lost && before != Some(resume.state);
+    let before = task.resume.as_ref().map(|before| before.request.state);
+    let is_new = resume.request.state == RequestState::Lost && before != Some(resume.request.state);
     let lost = task.lost.saturating_add(u32::from(is_new));
     let until = (lost > 0).then(|| settle::held_until(resume, lost, policy.growth.settle));
     until.filter(|until| *until > at)
@@ -182,6 +184,6 @@ fn held_until(resume: &Resume, task: &Task, at: Timestamp, policy: &Policy) -> O
 /// Returns when to poll a refused task once more, if that is still ahead. The polls before and after the refusal may have
 /// been stale, or another client may have resumed the task.
 fn recheck_at(resume: &Resume, at: Timestamp, policy: &Policy) -> Option<Timestamp> {
-    let recheck_at = after(resume.resolved_at?, policy.growth.settle);
+    let recheck_at = after(resume.request.resolved_at?, policy.growth.settle);
     (recheck_at > at).then_some(recheck_at)
 }

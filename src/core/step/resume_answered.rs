@@ -6,7 +6,7 @@ use crate::core::after;
 use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::gate::{RETRY_AFTER_MAX, Request};
-use crate::core::ledger::{self, IllegalTransition, Transition};
+use crate::core::ledger::{IllegalTransition, Transition};
 use crate::core::policy::Policy;
 use crate::core::progress::State;
 use crate::core::resume::Resume;
@@ -27,14 +27,14 @@ pub fn resume_answered(
     let mut step = Step::of(task);
     let at = answer.answered_at;
     let mut row = resume.clone();
-    step.transition(&mut row, transition(answer), at)?;
+    step.transition(&mut row, &transition(answer), at)?;
     match &answer.outcome {
         Ok(seen) => {
             note_effect(&mut row, seen, at);
             step.recover();
-            run::began(&mut step.progress, seen, resume.sent_at);
+            run::began(&mut step.progress, seen, resume.request.sent_at);
             step.store(seen, at);
-            let reason = format!("{} more were granted", row.requested);
+            let reason = format!("{} more were granted", row.request.requested);
             step.enter(State::Growing, Some(reason));
             // The next poll decides; this answer only proves that the request arrived.
             step.progress.next_poll_at = Some(if seen.status.is_running() {
@@ -61,7 +61,7 @@ pub fn removed_task_answered(
     answer: &ResumeAnswer,
 ) -> Result<(Resume, Event), IllegalTransition> {
     let at = answer.answered_at;
-    let (mut row, event) = ledger::apply(resume, transition(answer), at)?;
+    let (mut row, event) = resume.apply(&transition(answer), at)?;
     if let Ok(seen) = &answer.outcome {
         note_effect(&mut row, seen, at);
     }

@@ -2,9 +2,10 @@
 
 use crate::core::observation::Observation;
 use crate::core::pace::{self, Run};
+use crate::core::paid_request::RequestState;
 use crate::core::policy::Policy;
 use crate::core::progress::Progress;
-use crate::core::resume::{Resume, ResumeState};
+use crate::core::resume::Resume;
 use jiff::Timestamp;
 
 /// Notes the start of a run when a task is first seen at work.
@@ -33,9 +34,11 @@ pub(super) fn next_poll(
 ) -> Timestamp {
     // `desired_num_results` need not rise with a resume; the sum that was asked for is then the better guess.
     let asked = resume
-        .filter(|resume| resume.state == ResumeState::Accepted && resume.is_open())
+        .filter(|resume| resume.request.state == RequestState::Accepted && resume.is_open())
         .map_or(0, |resume| {
-            resume.baseline_results.saturating_add(resume.requested)
+            resume
+                .baseline_results
+                .saturating_add(resume.request.requested)
         });
     let run = Run {
         goal: seen.desired.max(asked),

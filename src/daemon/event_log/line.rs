@@ -2,8 +2,8 @@
 
 use crate::core::event::{ErrorClass, Event, Resolution};
 use crate::core::gate::{self, Request};
+use crate::core::paid_request::RequestState;
 use crate::core::progress::State;
-use crate::core::resume::ResumeState;
 use crate::core::time;
 use tracing::Level;
 
@@ -242,7 +242,7 @@ pub(super) fn repetition(event: &Event, probing: bool) -> Option<ThrottleKind> {
         Event::ResumeIntended { previous, .. } => {
             let has_failed = matches!(
                 previous,
-                Some(ResumeState::Lost | ResumeState::Rejected | ResumeState::Unsent)
+                Some(RequestState::Lost | RequestState::Rejected | RequestState::Unsent)
             );
             (probing || has_failed).then_some(ThrottleKind::Repeated)
         }
@@ -257,7 +257,7 @@ pub(super) fn repetition(event: &Event, probing: bool) -> Option<ThrottleKind> {
 mod tests {
     use super::*;
 
-    fn intended(previous: Option<ResumeState>) -> Event {
+    fn intended(previous: Option<RequestState>) -> Event {
         Event::ResumeIntended {
             resume: 7,
             requested: 20,
@@ -323,15 +323,15 @@ mod tests {
     fn a_resume_after_a_failed_one_belongs_to_the_kind_of() {
         let kind_of = |previous, probing| repetition(&intended(previous), probing);
         assert_eq!(kind_of(None, false), None);
-        assert_eq!(kind_of(Some(ResumeState::Accepted), false), None);
+        assert_eq!(kind_of(Some(RequestState::Accepted), false), None);
         let repeated = Some(ThrottleKind::Repeated);
         for previous in [
-            ResumeState::Lost,
-            ResumeState::Rejected,
-            ResumeState::Unsent,
+            RequestState::Lost,
+            RequestState::Rejected,
+            RequestState::Unsent,
         ] {
             assert_eq!(kind_of(Some(previous), false), repeated);
         }
-        assert_eq!(kind_of(Some(ResumeState::Accepted), true), repeated);
+        assert_eq!(kind_of(Some(RequestState::Accepted), true), repeated);
     }
 }

@@ -318,7 +318,11 @@ impl<'a> Batch<'a> {
     /// Returns whether the gate lets a resume of this task through.
     fn admission(&self, task: &Task) -> Admission {
         let BatchContext { policy, now, .. } = self.context;
-        if task.resume.as_ref().is_some_and(Resume::is_forbidden) {
+        if task
+            .resume
+            .as_ref()
+            .is_some_and(|resume| resume.request.is_forbidden())
+        {
             self.gate
                 .admits_forbidden(*now, policy.polling.min_interval)
         } else {
@@ -339,13 +343,13 @@ impl<'a> Batch<'a> {
         ledger::intend(self.connection, id, resume).await?;
         self.next_resume_id += 1;
         if let Some((asked, frees_at)) = &mut self.day {
-            *asked = asked.saturating_add(resume.requested);
+            *asked = asked.saturating_add(resume.request.requested);
             frees_at.get_or_insert(after(*now, ledger::DAY));
         }
         let left = poll.fresh_left(*now).unwrap_or_default();
         Ok(ResumePermit {
-            resume_id: resume.id,
-            desired_new_results: resume.requested,
+            resume_id: resume.request.id,
+            desired_new_results: resume.request.requested,
             send_before: Instant::now() + left.min(*send_within),
         })
     }
