@@ -21,6 +21,7 @@ pub mod reading;
 pub mod results;
 pub mod resume;
 pub mod settle;
+pub mod spending;
 pub mod step;
 pub mod task;
 pub mod task_id;

@@ -4,7 +4,7 @@ use super::open_resume::settle_open;
 use super::poll_failed::failed_poll;
 use super::{PollAnswer, Step, run};
 use crate::core::after;
-use crate::core::decide::{Account, Decision, LedgerView, Next, Waste, decide};
+use crate::core::decide::{Decision, LedgerView, Next, Waste, decide};
 use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::ledger::IllegalTransition;
@@ -13,6 +13,7 @@ use crate::core::policy::Policy;
 use crate::core::queue::Queue;
 use crate::core::resume::{Resume, ResumeState};
 use crate::core::settle;
+use crate::core::spending::Account;
 use crate::core::task::Task;
 use jiff::Timestamp;
 
@@ -106,7 +107,7 @@ fn seen_task(
     // Polls that succeed are no reason to ask sooner again for what keeps failing.
     let asks = matches!(
         next,
-        Next::Resume(_) | Next::At(_) | Next::Limit(_) | Next::Due
+        Next::Resume(_) | Next::At(_) | Next::Limit(_) | Next::AskCredits | Next::Due
     );
     if !(asks && newest.is_some_and(Resume::failed_by_chance)) {
         step.recover();
@@ -114,7 +115,7 @@ fn seen_task(
     let polling = &policy.polling;
     step.progress.next_poll_at = match next {
         // If the process dies before the answer is stored, the poll that settles the resume is due soon.
-        Next::Resume(_) | Next::Due => Some(at),
+        Next::Resume(_) | Next::AskCredits | Next::Due => Some(at),
         Next::Pace => Some(run::next_poll(&mut step.progress, newest, seen, at, policy)),
         Next::Settle(until) => newest.map(|resume| {
             settle::next_poll(
@@ -151,7 +152,7 @@ fn intend(
     account: &Account<'_>,
 ) {
     let resume = Resume::intended(
-        account.next_resume_id,
+        account.next_id,
         requested,
         seen,
         step.progress.best_results,
