@@ -79,6 +79,12 @@ keys! {
         "largest number of results of one task that were requested but not delivered, summed over its accepted resumes since the task was added, retried or given a higher target; beyond it the task becomes stalled";
     DAILY_LIMIT: Integer = "growth.daily_limit", Some("0"), Integer { min: 0, max: i64::MAX },
         "largest number of new results requested in any 24 h over all tasks, which bounds the cost of a day; 0 means no limit";
+    MONTHLY_LIMIT: Integer = "growth.monthly_limit", Some("0"), Integer { min: 0, max: i64::MAX },
+        "largest number of new results requested in any 30 days over all tasks; 0 means no limit";
+    RESERVE_CREDITS: Integer = "growth.reserve_credits", Some("0"), Integer { min: 0, max: i64::MAX },
+        "while the account has fewer credits than this, no paid request is sent; growd asks for them at most every 5 minutes, and only when a paid request is due; 0 turns the check off";
+    EXCLUDE_CAP: Integer = "growth.exclude_cap", Some("1000"), Integer { min: 1, max: 100_000 },
+        "the service's cap on the domains that a new task can exclude; a search that would need more ends as capped";
     SETTLE: DurationRange = "growth.settle", Some("60s"), TIME,
         "how long growd polls for the effect of an unanswered resume before that resume counts as lost; must be above api.timeout";
     MIN_INTERVAL: DurationRange = "polling.min_interval", Some("5s"), TIME,

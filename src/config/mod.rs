@@ -124,6 +124,9 @@ impl Settings {
         let max_stalled = layers.read(&keys::MAX_STALLED);
         let max_waste = layers.read(&keys::MAX_WASTE);
         let daily_limit = layers.read(&keys::DAILY_LIMIT);
+        let monthly_limit = layers.read(&keys::MONTHLY_LIMIT);
+        let reserve_credits = layers.read(&keys::RESERVE_CREDITS);
+        let exclude_cap = layers.read(&keys::EXCLUDE_CAP);
         let times = layers.read_above(
             &keys::SETTLE,
             &keys::TIMEOUT,
@@ -163,6 +166,9 @@ impl Settings {
                     max_stalled: max_stalled?,
                     max_waste: max_waste?,
                     daily_limit: daily_limit?,
+                    monthly_limit: monthly_limit?,
+                    reserve_credits: reserve_credits?,
+                    exclude_cap: exclude_cap?,
                     settle,
                 },
                 polling: Polling {

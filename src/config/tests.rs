@@ -39,6 +39,9 @@ fn an_empty_config_gives_the_defaults() {
         ),
         (250, 250, 2, 0, Duration::from_mins(1))
     );
+    assert_eq!(growth.monthly_limit, 0);
+    assert_eq!(growth.reserve_credits, 0);
+    assert_eq!(growth.exclude_cap, 1_000);
     let polling = settings.policy.polling;
     assert_eq!(polling.min_interval, Duration::from_secs(5));
     assert_eq!(polling.max_interval, Duration::from_mins(1));

@@ -3,12 +3,13 @@
 //! It is level-triggered: neither the reason for the poll nor earlier decisions matter. Each arm of [`decide`] is a row of
 //! the tables of states in the documentation, in order of precedence.
 
-use super::gate::Admission;
+use super::gate::Request;
 use super::observation::{Observation, Status};
 use super::paid_request::RequestState;
 use super::policy::Growth;
 use super::progress::State;
 use super::resume::{RESUME_MAX, Resume};
+use super::spending::{Account, Wait, may_spend};
 use super::task::Wanted;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -59,27 +60,6 @@ impl Waste {
     }
 }
 
-/// What a decision depends on besides the task: the account, the time, and the next id.
-#[derive(Debug, Clone, Copy)]
-pub struct Account<'a> {
-    /// Whether the gate admits a resume.
-    pub resumes: Admission,
-    /// The gate's reason, if it does not.
-    pub gate_reason: &'a str,
-    /// What is left of `growth.daily_limit`; `None` means no limit.
-    pub daily_left: Option<i64>,
-    /// When the daily limit next has room.
-    pub daily_frees_at: Option<Timestamp>,
-    /// When the last outage ended, as far as the gate knows.
-    pub reachable_since: Timestamp,
-    /// Whether the daemon is stopping, so that nothing new is begun.
-    pub draining: bool,
-    /// The time.
-    pub now: Timestamp,
-    /// The id of the next row of the ledger.
-    pub next_resume_id: i64,
-}
-
 /// The longest age of a poll, from its start, that a resume is based on, unless the poll itself took long.
 pub const FRESH: Duration = Duration::from_secs(10);
 
@@ -101,8 +81,10 @@ pub enum Next {
     Settle(Timestamp),
     /// Poll again at this time.
     At(Timestamp),
-    /// The daily limit is used up: poll again when it has room, which is expected at this time.
+    /// A limit is used up: poll again when it has room, which is expected at this time.
     Limit(Timestamp),
+    /// Ask for the account's credits, and then poll and decide again.
+    AskCredits,
     /// Poll again as soon as anything may be begun.
     Due,
     /// Poll no more.
@@ -222,14 +204,14 @@ pub fn at_work(
 /// Returns how many new results to request; `None` if a limit leaves nothing.
 ///
 /// The result is in `1..=250`, and at most what is missing to the target and to the cap, the task's and the general chunk,
-/// and what is left of the daily limit and of `growth.max_waste`.
+/// and what is left of the limits and of `growth.max_waste`.
 #[must_use]
 pub fn amount(
     wanted: &Wanted,
     seen: &Observation,
     growth: &Growth,
     waste: Waste,
-    daily_left: Option<i64>,
+    limit_left: Option<i64>,
 ) -> Option<i64> {
     let amount = (wanted.target.saturating_sub(seen.results))
         .min(wanted.chunk.unwrap_or(RESUME_MAX))
@@ -237,7 +219,7 @@ pub fn amount(
         .min(RESUME_MAX)
         .min(growth.task_cap.saturating_sub(seen.results))
         .min(waste.left(growth).unwrap_or(RESUME_MAX))
-        .min(daily_left.unwrap_or(RESUME_MAX));
+        .min(limit_left.unwrap_or(RESUME_MAX));
     (amount >= 1).then_some(amount)
 }
 
@@ -252,32 +234,16 @@ fn resume(
     if wanted.paused {
         return wait("paused".to_owned(), Next::Due);
     }
-    if account.draining {
-        return wait(
-            "a resume is due; the daemon is stopping".to_owned(),
-            Next::Due,
-        );
-    }
-    if let Some(until) = ledger.held_until {
-        let why = "a resume is due; the last ones did not arrive as far as can be seen: waiting longer each time";
-        return wait(why.to_owned(), Next::At(until));
-    }
     if ledger.stale {
         let why = "a resume is due; polling again, since the last poll is too old to go by";
         return wait(why.to_owned(), Next::Due);
     }
-    if let Admission::Wait(until) = account.resumes {
-        let why = format!(
-            "a resume is due; the account is refused: {}",
-            account.gate_reason
-        );
-        return wait(why, Next::At(until));
-    }
-    match (
-        amount(wanted, seen, growth, ledger.waste, account.daily_left),
-        account.daily_frees_at,
-    ) {
-        (Some(n), _) => (
+    let left = match may_spend(Request::Resume, ledger.held_until, account, growth) {
+        Ok(left) => left,
+        Err(Wait { reason, next }) => return wait(reason, next),
+    };
+    match amount(wanted, seen, growth, ledger.waste, left) {
+        Some(n) => (
             State::Growing,
             format!(
                 "asked for {n} more, at {} of {} results",
@@ -285,9 +251,8 @@ fn resume(
             ),
             Next::Resume(n),
         ),
-        // Only the daily limit can leave nothing here: the arms of `decide` cover the other limits.
-        (None, Some(frees_at)) => wait(daily_limit(growth), Next::Limit(frees_at)),
-        (None, None) => wait(daily_limit(growth), Next::Pace),
+        // The arms of `decide` leave at least one.
+        None => wait("nothing is left to ask for".to_owned(), Next::Pace),
     }
 }
 
@@ -362,11 +327,4 @@ fn refused(ledger: &LedgerView<'_>) -> String {
         .refusal
         .and_then(|resume| resume.request.detail.clone())
         .unwrap_or_else(|| "the service refused a resume".to_owned())
-}
-
-fn daily_limit(growth: &Growth) -> String {
-    format!(
-        "a resume is due; growth.daily_limit ({}) is used up for now",
-        growth.daily_limit
-    )
 }

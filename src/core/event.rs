@@ -4,6 +4,7 @@ use super::Failure;
 use super::gate::{self, Request};
 use super::paid_request::RequestState;
 use super::progress::State;
+use super::search::event::SearchEvent;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use strum::IntoStaticStr;
@@ -54,6 +55,8 @@ pub enum Event {
         requested: i64,
         brought: i64,
     },
+    /// An event of a search or of a create.
+    Search(SearchEvent),
     /// A poll shows a refused task at work, or with more results.
     RefusalLifted { resume: i64 },
     /// A request failed. Recorded once, until the error changes.
@@ -181,7 +184,10 @@ impl Event {
     /// Returns `events.kind`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        self.into()
+        match self {
+            Self::Search(event) => event.kind(),
+            event => event.into(),
+        }
     }
 
     /// Returns `events.detail`, a JSON object.

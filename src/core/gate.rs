@@ -37,7 +37,7 @@ pub enum Kind {
     Open,
     /// 401, or 403 for the whole account: only probes go through.
     Unauthorized,
-    /// 402 or 403 to a resume: polls and probing resumes go through.
+    /// 402 or 403 to a paid request: polls and paid probes go through.
     PaymentRequired,
     /// 429: nothing goes through before the time that it named.
     RateLimited,
@@ -73,6 +73,8 @@ pub enum Request {
     Results,
     /// `POST /v1/discovery_tasks/{id}/resume`.
     Resume,
+    /// `POST /v1/discovery_tasks`.
+    Create,
 }
 
 impl Request {
@@ -80,6 +82,15 @@ impl Request {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+
+    /// Whether the service charges for it.
+    #[must_use]
+    pub fn is_paid(self) -> bool {
+        match self {
+            Self::Resume | Self::Create => true,
+            Self::Poll | Self::List | Self::Results => false,
+        }
     }
 }
 
@@ -161,11 +172,10 @@ impl Gate {
     /// Returns whether a request may be sent now.
     #[must_use]
     pub fn admits(&self, request: Request, now: Timestamp) -> Admission {
-        let free = match (self.kind, request) {
-            (Kind::Open, _)
-            | (Kind::PaymentRequired, Request::Poll | Request::List | Request::Results) => true,
-            (Kind::Unauthorized | Kind::RateLimited | Kind::Unreachable, _)
-            | (Kind::PaymentRequired, Request::Resume) => false,
+        let free = match self.kind {
+            Kind::Open => true,
+            Kind::PaymentRequired => !request.is_paid(),
+            Kind::Unauthorized | Kind::RateLimited | Kind::Unreachable => false,
         };
         match self.until {
             _ if free => Admission::Free,
@@ -274,9 +284,10 @@ impl Gate {
             Some(Failure::PaymentRequired { .. } | Failure::Forbidden { .. })
                 if request != Request::Results =>
             {
-                let kind = match request {
-                    Request::Poll | Request::List | Request::Results => Kind::Unauthorized,
-                    Request::Resume => Kind::PaymentRequired,
+                let kind = if request.is_paid() {
+                    Kind::PaymentRequired
+                } else {
+                    Kind::Unauthorized
                 };
                 self.close(kind, failure, is_current, now, policy.probe_interval);
             }
@@ -320,10 +331,10 @@ impl Gate {
             | (Kind::Open, _, _)
             | (Kind::PaymentRequired, Request::Poll | Request::List | Request::Results, _)
             // The service rejected the task before it checked the payment.
-            | (Kind::PaymentRequired, Request::Resume, Some(_)) => {}
+            | (Kind::PaymentRequired, Request::Resume | Request::Create, Some(_)) => {}
             (
                 Kind::PaymentRequired | Kind::Unauthorized | Kind::RateLimited | Kind::Unreachable,
-                Request::Resume,
+                Request::Resume | Request::Create,
                 None,
             ) => *self = Self::open(now),
             (Kind::Unauthorized | Kind::RateLimited | Kind::Unreachable, _, _) => self.reopen(now),

@@ -15,6 +15,12 @@ pub struct Growth {
     pub max_waste: i64,
     /// Upper bound on new results requested in any 24 h; 0 means no limit.
     pub daily_limit: i64,
+    /// Upper bound on new results requested in any 30 days; 0 means no limit.
+    pub monthly_limit: i64,
+    /// Paid requests wait while the account has fewer credits; 0 turns the check off.
+    pub reserve_credits: i64,
+    /// The service's cap on the domains that a new task can exclude.
+    pub exclude_cap: i64,
     /// The settling time: how long polls look for the effect of an unanswered resume.
     pub settle: Duration,
 }

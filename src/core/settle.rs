@@ -5,7 +5,7 @@
 //! done and unchanged for a settling time in which the service was reachable.
 
 use super::observation::{Observation, Status};
-use super::paid_request::RequestState;
+use super::paid_request::{PaidRequest, RequestState};
 use super::policy::{Growth, Polling};
 use super::resume::{Idle, Resume};
 use super::{after, since};
@@ -159,29 +159,29 @@ pub fn shows_work(resume: &Resume, seen: &Observation) -> bool {
     matches!(effect(resume, seen), Effect::Results | Effect::Working)
 }
 
-/// Returns when a task may be resumed again after `lost` lost resumes in a row, of which `resume` is the newest.
+/// Returns when the next paid request may follow after `lost` lost ones in a row, of which `request` is the newest.
 ///
 /// After the first, that is its settling time. The wait then doubles each time, up to [`HELD_MAX`]. Otherwise a service that
 /// accepts resumes without an answer, and shows their effect only after `settle`, would be asked for the same results once in
 /// each `settle`.
 #[must_use]
-pub fn held_until(resume: &Resume, lost: u32, settle: Duration) -> Timestamp {
+pub fn held_until(request: &PaidRequest, lost: u32, settle: Duration) -> Timestamp {
     let doubled = 2_u32.saturating_pow(lost.saturating_sub(1));
     let wait = settle.saturating_mul(doubled).min(HELD_MAX.max(settle));
-    after(resume.request.sent_at, wait)
+    after(request.sent_at, wait)
 }
 
-/// Returns when to poll a task with an open resume: at intervals that grow with the time since the resume, and at the
+/// Returns when to look again for an open request: at intervals that grow with the time since it was sent, and at the
 /// deadline.
 #[must_use]
 pub fn next_poll(
-    resume: &Resume,
+    request: &PaidRequest,
     now: Timestamp,
     deadline: Timestamp,
     min: Duration,
     max: Duration,
 ) -> Timestamp {
-    let gap = (since(resume.request.sent_at, now) / 2).clamp(min, max);
+    let gap = (since(request.sent_at, now) / 2).clamp(min, max);
     let soonest = after(now, min);
     after(now, gap).min(deadline.max(soonest))
 }

@@ -71,11 +71,15 @@ fn impossible(key: &str) -> &'static [&'static str] {
         "history.keep" => &["0s", "90", "-1d", "3651d", "for ever", ""],
         "growth.chunk" => &["0", "-1", "251", "9223372036854775808"],
         "growth.task_cap" | "growth.max_stalled" => &["0", "-1", "9223372036854775808"],
+        "growth.exclude_cap" => &["0", "-1", "100001", "9223372036854775808"],
         "polling.list_page" => &["-1", "1001", "9223372036854775808"],
         "results.keep" => &["1", "yes", "on", ""],
         "results.page" => &["0", "-1", "1001", "9223372036854775808"],
         "polling.quiet_after" | "results.live" => &["5", "-5s", "soon", "367d", "never", ""],
-        "growth.daily_limit" | "growth.max_waste" => &["-1", "9223372036854775808"],
+        "growth.daily_limit"
+        | "growth.monthly_limit"
+        | "growth.reserve_credits"
+        | "growth.max_waste" => &["-1", "9223372036854775808"],
         "limits.concurrency" => &["0", "-1", "1025"],
         "limits.requests_per_second" => &["-1", "0.0001", "100001", "nan", "inf"],
         "log.level" => &["loud", " INFO", "", "info,sqlx=trace"],

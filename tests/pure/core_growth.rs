@@ -142,6 +142,9 @@ fn scenario_of(
                 max_stalled,
                 max_waste: 250,
                 daily_limit,
+                monthly_limit: 0,
+                reserve_credits: 0,
+                exclude_cap: 1_000,
                 settle: SETTLE,
             },
             wanted: Wanted {

@@ -9,12 +9,13 @@
 #[path = "service_model.rs"]
 pub mod service_model;
 
-use growd::core::decide::{Account, FRESH};
+use growd::core::decide::FRESH;
 use growd::core::gate::{Admission, Gate, Request};
 use growd::core::paid_request::RequestState;
 use growd::core::policy::{Growth, Policy, Polling, Retry};
 use growd::core::progress::Progress;
 use growd::core::resume::{RESUME_MAX, Resume};
+use growd::core::spending::{Account, Allowance, Credits, Limit};
 use growd::core::step::{self, PollAnswer, ResumeAnswer, Step};
 use growd::core::task::{Task, Wanted};
 use growd::core::{Failure, Observation, RetryAfter, State, Status, after, since};
@@ -331,10 +332,14 @@ impl Driver {
         let daily_left = self.daily_left();
         let gate = self.gate.clone();
         let account = Account {
-            resumes: gate.admits(Request::Resume, self.now),
+            admission: gate.admits(Request::Resume, self.now),
             gate_reason: gate.reason.as_deref().unwrap_or("?"),
-            daily_left,
-            daily_frees_at: self.daily_frees_at(),
+            allowance: Allowance {
+                left: daily_left,
+                frees_at: self.daily_frees_at(),
+                limit: Limit::Daily,
+            },
+            credits: Credits::Off,
             reachable_since: gate.reachable_since,
             draining: self.draining,
             now: if fault == Fault::TooLate {
@@ -342,7 +347,7 @@ impl Driver {
             } else {
                 self.now
             },
-            next_resume_id: i64::try_from(self.ledger.len()).expect("few") + 1,
+            next_id: i64::try_from(self.ledger.len()).expect("few") + 1,
         };
         let poll = PollAnswer {
             started_at,

@@ -364,6 +364,9 @@ pub fn settings(url: &str, dir: &TempDir) -> Settings {
                 max_stalled: 2,
                 max_waste: 250,
                 daily_limit: 0,
+                monthly_limit: 0,
+                reserve_credits: 0,
+                exclude_cap: 1_000,
                 settle: Duration::from_millis(500),
             },
             polling: Polling {

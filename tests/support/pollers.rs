@@ -3,11 +3,11 @@
 #![allow(dead_code, reason = "each user takes a part of it")]
 
 use super::runs::{Draws, Kind, Watched};
-use growd::core::decide::Account;
 use growd::core::gate::Admission;
 use growd::core::observation::Observation;
 use growd::core::pace::{Memory, RULE, Rule, Run};
 use growd::core::policy::Polling;
+use growd::core::spending::{Account, Allowance, Credits};
 use growd::core::{after, since};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -101,14 +101,14 @@ pub fn start() -> Timestamp {
 /// Returns an account that admits everything.
 pub fn account(now: Timestamp) -> Account<'static> {
     Account {
-        resumes: Admission::Free,
+        admission: Admission::Free,
         gate_reason: "",
-        daily_left: None,
-        daily_frees_at: None,
+        allowance: Allowance::UNLIMITED,
+        credits: Credits::Off,
         reachable_since: start(),
         draining: false,
         now,
-        next_resume_id: 1,
+        next_id: 1,
     }
 }
 

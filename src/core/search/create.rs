@@ -1,7 +1,7 @@
 //! A row of the ledger of creates: one task that was asked for, and what growd knows of it.
 
+use super::event::{CreateResolution, SearchEvent};
 use crate::core::TaskId;
-use crate::core::event::{CreateResolution, Event};
 use crate::core::ledger::{self, IllegalTransition, Outcome, Transition};
 use crate::core::paid_request::{PaidRequest, RequestState};
 use jiff::Timestamp;
@@ -58,7 +58,7 @@ impl Create {
         transition: &Transition,
         task: Option<TaskId>,
         at: Timestamp,
-    ) -> Result<(Self, Event), IllegalTransition> {
+    ) -> Result<(Self, SearchEvent), IllegalTransition> {
         let (request, outcome) = ledger::apply(KIND, &self.request, transition, at)?;
         let new = Self {
             request,
@@ -74,11 +74,11 @@ impl Create {
             detail: new.request.detail.clone(),
         };
         let event = match outcome {
-            Outcome::Accepted => Event::CreateAccepted(resolution()),
-            Outcome::Rejected => Event::CreateRejected(resolution()),
-            Outcome::Unsent => Event::CreateUnsent(resolution()),
-            Outcome::Lost => Event::CreateLost(resolution()),
-            Outcome::Unanswered { error, class } => Event::CreateUnanswered {
+            Outcome::Accepted => SearchEvent::CreateAccepted(resolution()),
+            Outcome::Rejected => SearchEvent::CreateRejected(resolution()),
+            Outcome::Unsent => SearchEvent::CreateUnsent(resolution()),
+            Outcome::Lost => SearchEvent::CreateLost(resolution()),
+            Outcome::Unanswered { error, class } => SearchEvent::CreateUnanswered {
                 create: new.request.id,
                 part: new.part,
                 error,

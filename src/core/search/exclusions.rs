@@ -31,7 +31,10 @@ impl Exclusions {
         let mut all = named.clone();
         let mut tasks = Vec::new();
         for part in &search.parts {
-            let found = part.companies.iter().filter_map(|found| found.domain.as_ref());
+            let found = part
+                .companies
+                .iter()
+                .filter_map(|found| found.domain.as_ref());
             all.extend(found.clone().cloned());
             if part.status == Some(Status::Done) {
                 tasks.push(part.task.clone());

@@ -7,6 +7,7 @@
 pub mod answered;
 pub mod create;
 pub mod decide;
+pub mod event;
 pub mod exclusions;
 pub mod list_reading;
 pub mod settle;
@@ -174,6 +175,8 @@ impl Search {
     /// Returns the number of the next part.
     #[must_use]
     pub fn next_part(&self) -> i64 {
-        self.newest().map_or(0, |part| part.number).saturating_add(1)
+        self.newest()
+            .map_or(0, |part| part.number)
+            .saturating_add(1)
     }
 }

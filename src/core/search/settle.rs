@@ -133,7 +133,11 @@ pub fn is_made_by(create: &Create, task: &ListedTask, skew: SignedDuration) -> b
 }
 
 fn same_text(ours: Option<&str>, theirs: Option<&str>) -> bool {
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let words = |text: &str| {
+        text.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     ours.map(words) == theirs.map(words)
 }
 

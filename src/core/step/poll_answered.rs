@@ -4,7 +4,7 @@ use super::open_resume::settle_open;
 use super::poll_failed::failed_poll;
 use super::{PollAnswer, Step, run};
 use crate::core::after;
-use crate::core::decide::{Account, Decision, LedgerView, Next, Waste, decide};
+use crate::core::decide::{Decision, LedgerView, Next, Waste, decide};
 use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::ledger::IllegalTransition;
@@ -14,6 +14,7 @@ use crate::core::policy::Policy;
 use crate::core::queue::Queue;
 use crate::core::resume::Resume;
 use crate::core::settle;
+use crate::core::spending::Account;
 use crate::core::task::Task;
 use jiff::Timestamp;
 
@@ -108,7 +109,7 @@ fn seen_task(
     // Polls that succeed are no reason to ask sooner again for what keeps failing.
     let asks = matches!(
         next,
-        Next::Resume(_) | Next::At(_) | Next::Limit(_) | Next::Due
+        Next::Resume(_) | Next::At(_) | Next::Limit(_) | Next::AskCredits | Next::Due
     );
     if !(asks && newest.is_some_and(|resume| resume.request.failed_by_chance())) {
         step.recover();
@@ -116,11 +117,11 @@ fn seen_task(
     let polling = &policy.polling;
     step.progress.next_poll_at = match next {
         // If the process dies before the answer is stored, the poll that settles the resume is due soon.
-        Next::Resume(_) | Next::Due => Some(at),
+        Next::Resume(_) | Next::AskCredits | Next::Due => Some(at),
         Next::Pace => Some(run::next_poll(&mut step.progress, newest, seen, at, policy)),
         Next::Settle(until) => newest.map(|resume| {
             settle::next_poll(
-                resume,
+                &resume.request,
                 at,
                 until,
                 polling.min_interval,
@@ -153,7 +154,7 @@ fn intend(
     account: &Account<'_>,
 ) {
     let resume = Resume::intended(
-        account.next_resume_id,
+        account.next_id,
         requested,
         seen,
         step.progress.best_results,
@@ -177,7 +178,7 @@ fn held_until(resume: &Resume, task: &Task, at: Timestamp, policy: &Policy) -> O
     let before = task.resume.as_ref().map(|before| before.request.state);
     let is_new = resume.request.state == RequestState::Lost && before != Some(resume.request.state);
     let lost = task.lost.saturating_add(u32::from(is_new));
-    let until = (lost > 0).then(|| settle::held_until(resume, lost, policy.growth.settle));
+    let until = (lost > 0).then(|| settle::held_until(&resume.request, lost, policy.growth.settle));
     until.filter(|until| *until > at)
 }
 

@@ -1,5 +1,6 @@
 //! The line of each event: its level, its text, and how it is throttled.
 
+use super::search_line::search_line;
 use crate::core::event::{ErrorClass, Event, Resolution};
 use crate::core::gate::{self, Request};
 use crate::core::paid_request::RequestState;
@@ -18,6 +19,8 @@ pub(super) enum ThrottleKind {
     Rejected(Option<u16>),
     ResumeUnsent,
     ResumeLost,
+    CreateUnsent,
+    CreateLost,
     /// A resume follows one that failed, or probes a closed gate.
     Repeated,
     WaitsForAccount,
@@ -42,24 +45,37 @@ pub(super) struct Line {
     pub throttled_as: Option<ThrottleKind>,
 }
 
-/// Returns the line of an event.
-#[allow(clippy::too_many_lines, reason = "one arm for each kind of event")]
-pub(super) fn line(event: &Event) -> Line {
-    let debug = |text| Line {
+/// Returns a line at the level debug.
+pub(super) fn debug(text: String) -> Line {
+    Line {
         level: Level::DEBUG,
         text,
         throttled_as: None,
-    };
-    let info = |text| Line {
+    }
+}
+
+/// Returns a line at the level info.
+pub(super) fn info(text: String) -> Line {
+    Line {
         level: Level::INFO,
         ..debug(text)
-    };
-    let warn = |text, kind| Line {
+    }
+}
+
+/// Returns a line at the level warn, throttled as `kind`.
+pub(super) fn warn(text: String, kind: ThrottleKind) -> Line {
+    Line {
         level: Level::WARN,
         text,
         throttled_as: Some(kind),
-    };
+    }
+}
+
+/// Returns the line of an event.
+#[allow(clippy::too_many_lines, reason = "one arm for each kind of event")]
+pub(super) fn line(event: &Event) -> Line {
     match event {
+        Event::Search(event) => search_line(event),
         Event::State { from, to, reason } => state_line(*from, *to, reason.as_deref()),
         Event::ResumeIntended {
             resume,
@@ -193,7 +209,7 @@ pub(super) fn line(event: &Event) -> Line {
     }
 }
 
-fn state_line(from: State, to: State, reason: Option<&str>) -> Line {
+pub(super) fn state_line(from: State, to: State, reason: Option<&str>) -> Line {
     let ended_short = matches!(
         to,
         State::Refused | State::Stalled | State::Failed | State::Missing

@@ -2,12 +2,14 @@
 //! lines of one kind are throttled.
 
 mod line;
+mod search_line;
 mod throttle;
 
 use crate::core::TaskId;
 use crate::core::event::Event;
 use crate::core::gate::Request;
 use crate::core::progress::State;
+use crate::core::search::event::SearchEvent;
 use crate::logging::clean;
 use line::{Line, ThrottleKind, line, repetition};
 use std::collections::HashSet;
@@ -54,6 +56,17 @@ impl EventLog {
     /// Logs one event.
     pub fn event(&mut self, id: Option<&TaskId>, event: &Event) {
         self.log(id, event, &line(event));
+    }
+
+    /// Logs the events of a search.
+    pub fn of_search(&mut self, name: &str, events: &[SearchEvent]) {
+        for event in events {
+            let event = Event::Search(event.clone());
+            let event = &event;
+            let mut line = line(event);
+            line.text = format!("search {name}: {}", line.text);
+            self.log(None, event, &line);
+        }
     }
 
     /// Logs that the database refused something for good: an error, throttled.

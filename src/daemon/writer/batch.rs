@@ -2,7 +2,6 @@
 
 use super::listed::{ListedTask, PageAnswer};
 use super::maintenance::store_gate;
-use crate::core::decide::Account;
 use crate::core::event::Event;
 use crate::core::gate::{Admission, Gate, Request};
 use crate::core::ledger::Transition;
@@ -10,6 +9,7 @@ use crate::core::plan::{Shown, wanted_at};
 use crate::core::policy::Policy;
 use crate::core::progress::Progress;
 use crate::core::resume::Resume;
+use crate::core::spending::{Account, Allowance, Credits, Limit, Used};
 use crate::core::step::{self, PollAnswer, ResumeAnswer, Step};
 use crate::core::task::Task;
 use crate::core::{Failure, TaskId, after};
@@ -229,22 +229,32 @@ impl<'a> Batch<'a> {
     ) -> Result<((Timestamp, Step), Option<ResumePermit>), StoreError> {
         let BatchContext { policy, now, .. } = self.context;
         self.learn(Request::Poll, poll.outcome.as_ref().err(), poll.started_at);
-        let resumes = self.admission(task);
+        let admission = self.admission(task);
+        let allowance = self
+            .day
+            .map_or(Allowance::UNLIMITED, |(requested, frees_at)| {
+                let used = Used {
+                    limit: Limit::Daily,
+                    requested,
+                    frees_at,
+                };
+                Allowance::of(&[used], &policy.growth)
+            });
         let account = Account {
-            resumes,
+            admission,
             gate_reason: self.gate.reason.as_deref().unwrap_or_default(),
-            daily_left: self.day.map(|(asked, _)| policy.growth.daily_limit - asked),
-            daily_frees_at: self.day.and_then(|(_, frees_at)| frees_at),
+            allowance,
+            credits: Credits::Off,
             reachable_since: self.gate.reachable_since,
             draining: self.context.draining,
             now: *now,
-            next_resume_id: self.next_resume_id,
+            next_id: self.next_resume_id,
         };
         let step = step::poll_answered(task, poll, policy, &account, rand::random())?;
         self.update_ledger(&step).await?;
         let permit = match &step.intended {
             Some(resume) => {
-                if resumes == Admission::Probe {
+                if admission == Admission::Probe {
                     self.gate.probe_sent(*now, policy);
                 }
                 Some(self.intend(&task.id, resume, poll).await?)

@@ -12,6 +12,9 @@ fn policy() -> Policy {
             max_stalled: 2,
             max_waste: 250,
             daily_limit: 0,
+            monthly_limit: 0,
+            reserve_credits: 0,
+            exclude_cap: 1_000,
             settle: day,
         },
         polling: Polling {
