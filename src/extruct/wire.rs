@@ -24,7 +24,7 @@ pub(super) struct WireTask {
 
 /// A whole number. Also accepts `25.0`, `"25"` and `"25.0"`.
 #[derive(Clone, Copy)]
-struct Count(i64);
+pub(super) struct Count(pub(super) i64);
 
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

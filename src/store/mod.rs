@@ -11,6 +11,7 @@
 //! another process wrote in between, however long the busy timeout is.
 
 pub mod companies;
+pub mod creates;
 pub mod daemon;
 pub mod disk;
 pub mod history;
@@ -26,6 +27,7 @@ pub mod results;
 mod rows;
 mod save;
 pub mod schema;
+pub mod search_progress;
 pub mod state_counts;
 pub mod statements;
 pub mod tasks;

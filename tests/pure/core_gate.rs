@@ -35,6 +35,7 @@ fn policy() -> Policy {
             max: Duration::from_mins(5),
         },
         probe_interval: PROBE,
+        keeps_results: true,
     }
 }
 

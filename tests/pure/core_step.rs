@@ -41,6 +41,7 @@ fn policy() -> Policy {
             max: Duration::from_mins(5),
         },
         probe_interval: Duration::from_mins(5),
+        keeps_results: true,
     }
 }
 

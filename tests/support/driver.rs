@@ -166,6 +166,7 @@ impl Scenario {
                 max: Duration::from_mins(5),
             },
             probe_interval: Duration::from_mins(5),
+            keeps_results: true,
         }
     }
 }

@@ -380,6 +380,7 @@ pub fn settings(url: &str, dir: &TempDir) -> Settings {
                 max: Duration::from_millis(200),
             },
             probe_interval: Duration::from_millis(100),
+            keeps_results: true,
         },
         // Tests that read results say so.
         results: Results {

@@ -97,20 +97,15 @@ impl Step {
     }
 }
 
-/// Returns what the rule decides about a search, as a step. `keeps_results` is `results.keep`.
+/// Returns what the rule decides about a search, as a step.
 #[must_use]
-pub fn next_step(
-    search: &Search,
-    account: &Account<'_>,
-    policy: &Policy,
-    keeps_results: bool,
-) -> Step {
+pub fn next_step(search: &Search, account: &Account<'_>, policy: &Policy) -> Step {
     let Decision {
         state,
         reason,
         part_target,
         next,
-    } = decide(search, account, policy, keeps_results);
+    } = decide(search, account, policy);
     let now = account.now;
     let mut step = Step::of(search);
     step.count(search, now);

@@ -9,6 +9,8 @@ mod reconcile;
 mod results;
 mod results_queue;
 mod scheduler;
+mod search;
+mod search_queue;
 
 pub use rate_limiter::RateLimiter;
 pub use reconcile::{Context, reconcile};

@@ -7,6 +7,8 @@ use super::ready_queue::{Excluded, ReadyQueue};
 use super::reconcile::{Context, Polled};
 use super::results::PageOutcome;
 use super::results_queue::ResultsQueue;
+use super::search::Searched;
+use super::search_queue::SearchQueue;
 use crate::config;
 use crate::core::TaskId;
 use crate::core::event::Event;
@@ -41,6 +43,9 @@ const IDLE_MAX: Duration = Duration::from_mins(1);
 /// The most tasks that wait for a page for which others are read.
 const AWAITING_MAX: usize = 4096;
 
+/// The most searches whose next step is being taken at once, or that wait for the list.
+const SEARCHES_MAX: usize = 64;
+
 /// Pages take at most one in so many of the requests in flight: each costs as much of this machine as many polls.
 const PAGE_SHARE: usize = 4;
 
@@ -54,6 +59,7 @@ pub struct Scheduler {
     ready: ReadyQueue,
     plan: Plan,
     results: ResultsQueue,
+    searches: SearchQueue,
     /// The newest request was for a page: tasks go first now.
     page_was_last: bool,
     list_usability: Usability,
@@ -89,6 +95,7 @@ impl Scheduler {
             ready: ReadyQueue::default(),
             plan: Plan::new(&policy.polling),
             results: ResultsQueue::new(results),
+            searches: SearchQueue::new(),
             page_was_last: false,
             list_usability: Usability::default(),
             event_log: EventLog::default(),
@@ -197,6 +204,9 @@ impl Scheduler {
                 Admission::Probe => true,
                 Admission::Wait(until) => return Ok(idle.min(instant(now, until))),
             };
+            if self.begin_search(now).await? {
+                continue;
+            }
             if probing && self.in_flight() > 0 {
                 // Their answers may open the gate, so that no probe is needed.
                 return Ok(idle);
@@ -226,7 +236,10 @@ impl Scheduler {
                 let released = self.suspended.values().min().copied();
                 let may_read = self.may_read_results();
                 let results = may_read.then(|| self.results.wake()).flatten();
-                let wakes = next_due.chain(released).chain(results);
+                let wakes = next_due
+                    .chain(released)
+                    .chain(results)
+                    .chain(self.searches.wake(now));
                 return Ok(wakes.fold(idle, Instant::min));
             };
             // A slot is free.
@@ -245,6 +258,35 @@ impl Scheduler {
             }
         }
         Ok(idle)
+    }
+
+    /// Starts a pass for a search that is due, or the reading of the list that settles open creates.
+    async fn begin_search(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        if let Some(searches) = self.searches.take_list() {
+            let (page, context) = (self.policy.polling.list_page, self.context.clone());
+            self.in_flight.start_list(searches, page, context);
+            return Ok(true);
+        }
+        if self.searches.in_flight() >= SEARCHES_MAX {
+            return Ok(false);
+        }
+        let Some(name) = self.searches.take(&mut self.reader, now).await? else {
+            return Ok(false);
+        };
+        self.in_flight.start_search(name, self.context.clone());
+        Ok(true)
+    }
+
+    fn search_finished(&mut self, name: String, outcome: Result<Searched, String>) {
+        match outcome {
+            Ok(Searched::Done) => self.searches.finished(&name, None),
+            Ok(Searched::WantsList(create)) => self.searches.wants_list(name, *create),
+            Err(error) => {
+                tracing::debug!("search {name}: left alone for a minute: {error}");
+                let until = Instant::now() + SUSPENSION;
+                self.searches.finished(&name, Some(until));
+            }
+        }
     }
 
     /// Asks for a page of results, if there is one to read. A slot is free, and nothing else is due. Such a page can be a probe: it
@@ -365,9 +407,18 @@ impl Scheduler {
                 Finished::Task(id, outcome) => self.task_finished(id, outcome),
                 Finished::Page(request, outcome) => self.page_finished(&request, outcome),
                 Finished::Results(id, outcome) => self.results_finished(&id, outcome),
+                Finished::Search(name, outcome) => self.search_finished(name, outcome),
+                Finished::List(searches, outcome) => {
+                    if let Err(error) = outcome {
+                        tracing::debug!("the list was not read for searches: {error}");
+                    }
+                    let rest = self.policy.polling.min_interval;
+                    self.searches.list_finished(&searches, rest);
+                }
             }
         }
         self.ready.expect_more();
+        self.searches.expect_more(false);
     }
 
     fn task_finished(&mut self, id: TaskId, outcome: Result<Option<Polled>, String>) {
@@ -428,6 +479,7 @@ impl Scheduler {
             Ok(version) => {
                 self.data_version = version;
                 self.results.expect_more();
+                self.searches.expect_more(true);
                 self.ready.clear();
                 self.marked.clear();
             }

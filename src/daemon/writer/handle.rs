@@ -7,6 +7,7 @@ use super::maintenance::Maintenance;
 use super::message::{Message, Reply, Shared};
 use super::request_count::RequestCount;
 use super::results::ResultsAnswer;
+use super::search::{Decided, SearchUpdate};
 use super::task::WriterTask;
 use super::wal_monitor::WalMonitor;
 use crate::core::TaskId;
@@ -148,6 +149,20 @@ impl Writer {
     pub async fn store_results(&self, answer: ResultsAnswer) -> Result<(), WriteError> {
         let answer = Box::new(answer);
         self.ask(|reply| Message::Results(answer, reply)).await
+    }
+
+    /// Stores what is known anew of a search. Returns what follows, among others the permit for a create.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] if it is not stored. A create then stays `intended` until the list settles it.
+    pub async fn store_search(
+        &self,
+        name: String,
+        update: SearchUpdate,
+    ) -> Result<Decided, WriteError> {
+        let update = Box::new(update);
+        self.ask(|reply| Message::Search(name, update, reply)).await
     }
 
     /// Returns whether a task is still to be polled: it exists, is not paused, and the daemon is not stopping.

@@ -5,7 +5,9 @@ use crate::core::gate::{Gate, Kind};
 use crate::core::policy::Policy;
 use crate::core::{TaskId, after};
 use crate::crash::{self, Point};
-use crate::store::{StoreError, daemon, history, ledger, progress, reschedule, results};
+use crate::store::{
+    StoreError, creates, daemon, history, ledger, progress, reschedule, results, search_progress,
+};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use std::time::Duration;
@@ -73,6 +75,7 @@ pub async fn perform(
                 tracing::warn!("{astray} tasks were scheduled too far ahead: polling them now");
             }
             results::read_postponed_too_long(&mut *connection, now).await?;
+            search_progress::wake_too_late(&mut *connection, now, horizon).await?;
             0
         }
         Maintenance::Prune(before) => {
@@ -85,6 +88,7 @@ pub async fn perform(
             store_gate(&mut *connection, &before, gate, min_interval, now).await?;
             reschedule::wake_capped(&mut *connection, policy.growth.task_cap, min_interval, now)
                 .await?;
+            search_progress::wake(&mut *connection, now).await?;
             let horizon = after(now, policy.polling.max_interval);
             reschedule::poll_sooner(&mut *connection, horizon).await?;
             let idle = reschedule::wake_unscheduled(&mut *connection, min_interval, now).await?;
@@ -96,15 +100,17 @@ pub async fn perform(
             idle
         }
         Maintenance::Reschedule => {
-            let restarted = ledger::restart_settling(&mut *connection, now).await?;
+            let restarted = restart_settling(&mut *connection, now).await?;
             let horizon = after(now, horizon(policy));
+            search_progress::wake_too_late(&mut *connection, now, horizon).await?;
             results::read_postponed_too_long(&mut *connection, now).await?;
             restarted + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?
         }
         Maintenance::ClockWentBack(by) => {
             gate.clock_went_back(*by);
             store_gate(&mut *connection, &before, gate, min_interval, now).await?;
-            let restarted = ledger::restart_settling(&mut *connection, now).await?;
+            let restarted = restart_settling(&mut *connection, now).await?;
+            search_progress::wake(&mut *connection, now).await?;
             // Running tasks least of all may be left unseen; the others are polled once more.
             results::read_postponed_too_long(&mut *connection, now).await?;
             let horizon = after(now, policy.polling.max_interval);
@@ -119,6 +125,15 @@ pub async fn perform(
             0
         }
     })
+}
+
+/// Restarts the settling time of open paid requests that were sent after `now`. Returns their number.
+async fn restart_settling(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let creates = creates::restart_settling(&mut *connection, now).await?;
+    Ok(creates + ledger::restart_settling(connection, now).await?)
 }
 
 /// Writes the gate if it changed, and makes due what waited for it if it opened. Returns the event of that.
@@ -143,6 +158,7 @@ pub async fn store_gate(
     if after.until.is_none() {
         let backing_off = before.kind == Kind::Unreachable;
         reschedule::wake_gated(connection, backing_off, min_interval, now).await?;
+        search_progress::wake(connection, now).await?;
     }
     let event = Event::Gate {
         from: before.kind,

@@ -4,6 +4,7 @@ use super::batch::{Stored, Update};
 use super::listed::PageAnswer;
 use super::maintenance::Maintenance;
 use super::results::ResultsAnswer;
+use super::search::{Decided, SearchUpdate};
 use crate::core::TaskId;
 use crate::store::StoreError;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub(super) enum Message {
     Page(Arc<PageAnswer>, Vec<Update>, Reply<Vec<Stored>>),
     /// Store a page of a task's results.
     Results(Box<ResultsAnswer>, Reply<()>),
+    /// Store what is known anew of a search, and decide what follows.
+    Search(String, Box<SearchUpdate>, Reply<Decided>),
     /// Do this, and answer if there is somewhere to answer to.
     Maintain(Maintenance, Option<Reply<u64>>),
     /// Answer whether a task is still to be polled.

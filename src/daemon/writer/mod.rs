@@ -8,6 +8,7 @@
 //! | `batch` | one transaction: load, judge, store |
 //! | `listed` | a page of the list, and what its entries do to their tasks |
 //! | `results` | the same for a page of results |
+//! | `search` | the same for a step of a search |
 //! | `maintenance` | heartbeat, pruning, a new config, a clock that changed |
 //! | `retry` | waiting while the database is locked or the disk is full |
 //! | `clock` | leaps of the system clock |
@@ -22,6 +23,7 @@ mod message;
 mod request_count;
 mod results;
 mod retry;
+mod search;
 mod task;
 mod wal_monitor;
 
@@ -30,3 +32,4 @@ pub use handle::{StartedWriter, WriteError, Writer};
 pub use listed::PageAnswer;
 pub use maintenance::Maintenance;
 pub use results::{ReadingOutcome, ResultsAnswer};
+pub use search::{CreatePermit, Decided, SearchUpdate};

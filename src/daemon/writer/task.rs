@@ -99,6 +99,10 @@ impl WriterTask {
                     let outcome = self.store_results(&answer).await;
                     let _ = reply.send(outcome.map_err(Arc::new));
                 }
+                Message::Search(name, update, reply) => {
+                    let outcome = self.store_search(&name, &update).await;
+                    let _ = reply.send(outcome.map_err(Arc::new));
+                }
                 Message::Maintain(maintenance, reply) => {
                     if matches!(maintenance, Maintenance::Heartbeat) {
                         self.shared.heartbeat_waits.store(false, Ordering::Relaxed);
