@@ -40,8 +40,9 @@ mod world;
 pub use self::{
     faults::{Chaos, Fault, Odds, On, Rule},
     options::{
-        CapCounts, Desired, Excess, FailAt, Falls, Flags, ListOrder, ListShows, Options,
-        RefusalBody, ResultsOrder, Scenario, Scores, Semantics, Settings, Shape, WhileRunning,
+        CapCounts, Creates, Desired, Excess, Exclusions, FailAt, Falls, Flags, ListOrder,
+        ListShows, Options, RefusalBody, ResultsOrder, Scenario, Scores, Semantics, Settings,
+        Shape, WhileRunning,
     },
     simulator::{Simulator, start},
     state::{PageRequest, RequestEntry, RequestLog},

@@ -2,7 +2,9 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use growd_simulator::{CreateEntry, Fault, On, Options, Rule, Scenario, Simulator, start};
+use growd_simulator::{
+    CreateEntry, Creates, Fault, On, Options, RefusalBody, Rule, Scenario, Simulator, start,
+};
 use reqwest::{Client, Error, Method, RequestBuilder, Response, redirect::Policy};
 use serde_json::{Value, json};
 
@@ -296,4 +298,119 @@ async fn a_fault_of_creates_leaves_resumes_alone() {
     assert_eq!(api.create(&search()).send().await.unwrap().status(), 503);
     assert_eq!(api.simulator.ledger().len(), 1);
     assert_eq!(api.simulator.creates(), []);
+}
+
+#[tokio::test]
+async fn fields_that_the_service_does_not_know_are_ignored() {
+    let api = api(|_| {}).await;
+    let mut body = search();
+    body["table"] = json!({ "id": "t", "run": true });
+    body["effort"] = json!({ "level": [1, 2] });
+    body["limit"] = Value::Null;
+    let response = api.create(&body).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let task: Value = response.json().await.unwrap();
+    assert_eq!(task["query"], "cargo bikes");
+    assert_eq!(task["table_id"], Value::Null);
+    assert!(task.get("effort").is_none() && task.get("limit").is_none());
+    // An error names the place and the input, as FastAPI does.
+    body["desired_num_results"] = json!("many");
+    let refused = api.create(&body).send().await.unwrap();
+    assert_eq!(refused.status(), 422);
+    let error: Value = refused.json().await.unwrap();
+    let first = &error["detail"][0];
+    assert_eq!(first["loc"], json!(["body", "desired_num_results"]));
+    assert_eq!(
+        (&first["type"], &first["input"]),
+        (&json!("int_parsing"), &json!("many"))
+    );
+    assert!(first["msg"].is_string());
+    assert_eq!(api.effects().await, 1);
+}
+
+#[tokio::test]
+async fn a_plan_can_refuse_creates_with_402_or_403() {
+    let api = api(|_| {}).await;
+    for (creates, status) in [(Creates::PaymentRequired, 402), (Creates::Forbidden, 403)] {
+        api.simulator
+            .settings(|settings| settings.semantics.creates = creates);
+        let response = api.create(&search()).send().await.unwrap();
+        assert_eq!(response.status(), status);
+        let error: Value = response.json().await.unwrap();
+        assert_eq!(error["detail"]["error"], "plan_required");
+        let entry = api.simulator.creates().pop().unwrap();
+        assert!(!entry.took_effect && entry.task_id.is_none());
+        assert_eq!(entry.answered_status, Some(status));
+    }
+    assert_eq!(api.effects().await, 0);
+}
+
+#[tokio::test]
+async fn a_refused_create_has_each_form_of_detail() {
+    let api = api(|_| {}).await;
+    let mut body = search();
+    body["exclude_task_ids"] = json!(["none"]);
+    for form in [RefusalBody::String, RefusalBody::Object, RefusalBody::List] {
+        api.simulator
+            .settings(|settings| settings.semantics.refusal_body = form);
+        let response = api.create(&body).send().await.unwrap();
+        assert_eq!(response.status(), 400);
+        let error: Value = response.json().await.unwrap();
+        let detail = &error["detail"];
+        assert_eq!(detail.is_string(), form == RefusalBody::String);
+        assert_eq!(
+            detail["error"] == "task_not_done",
+            form == RefusalBody::Object
+        );
+        let place = json!(["body", "exclude_task_ids"]);
+        assert_eq!(detail[0]["loc"] == place, form == RefusalBody::List);
+    }
+}
+
+#[tokio::test]
+async fn a_new_task_can_be_missing_from_the_list_and_from_polls() {
+    let api = api(|options| {
+        options.settings.semantics.create_delay_ms = 3_600_000;
+        options.settings.semantics.create_get_delay_ms = 3_600_000;
+    })
+    .await;
+    let response = api.create(&search()).send().await.unwrap();
+    let task: Value = response.json().await.unwrap();
+    let id = task["id"].as_str().unwrap();
+    let path = format!("{TASKS}/{id}");
+    assert_eq!(api.get(&path).await.0, 404);
+    assert_eq!(api.listed().await, Vec::<String>::new());
+    assert_eq!(api.simulator.task(id), Some(task.clone()), "it exists");
+    api.simulator
+        .settings(|settings| settings.semantics.create_get_delay_ms = 0);
+    assert_eq!(api.get(&path).await, (200, task.clone()));
+    assert_eq!(api.listed().await, Vec::<String>::new());
+    api.simulator
+        .settings(|settings| settings.semantics.create_delay_ms = 0);
+    assert_eq!(api.listed().await, [id]);
+}
+
+#[tokio::test]
+async fn the_user_shows_the_credits_that_results_of_created_tasks_leave() {
+    let api = api(|options| {
+        options.settings.credits = Some(130);
+        options.tasks.push(Scenario::done(40).with_id("t"));
+    })
+    .await;
+    let credits = async || api.get("/v1/user").await.1["available_credits"].clone();
+    assert_eq!(credits().await, 130, "the initial results are free");
+    api.create(&search()).send().await.unwrap();
+    assert_eq!(credits().await, 130);
+    api.simulator.advance(Duration::from_hours(1));
+    assert_eq!(credits().await, 80);
+    let resume = api.request(Method::POST, &format!("{TASKS}/t/resume"));
+    let resume = resume.json(&json!({ "desired_new_results": 80 }));
+    assert_eq!(resume.send().await.unwrap().status(), 200);
+    api.simulator.advance(Duration::from_hours(1));
+    assert_eq!(credits().await, 0);
+    let refused = api.create(&search()).send().await.unwrap();
+    assert_eq!(refused.status(), 402);
+    let error: Value = refused.json().await.unwrap();
+    assert_eq!(error["detail"]["error"], "insufficient_credits");
+    assert!(!api.simulator.creates()[1].took_effect);
 }

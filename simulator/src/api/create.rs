@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{bad_request, fields::Fields, no_credits, response::ApiResponse},
-    options::RefusalBody,
+    options::{Creates, Semantics},
     state::State,
     world::{
         CreateRefusal, CreateRequest, Now,
@@ -25,7 +25,7 @@ pub(super) fn create(state: &mut State, now: Now, body: &[u8]) -> Result<ApiResp
         .create(now, request, &state.created, semantics, credits);
     match task {
         Ok(task) => Ok(ApiResponse::ok(task).recorded_as(Some(recorded))),
-        Err(refusal) => Err(refused(refusal, semantics.refusal_body).recorded_as(Some(recorded))),
+        Err(refusal) => Err(refused(refusal, semantics).recorded_as(Some(recorded))),
     }
 }
 
@@ -39,8 +39,17 @@ pub(crate) fn colleague_creates(state: &mut State, body: &[u8]) {
     }
 }
 
-fn refused(refusal: CreateRefusal, form: RefusalBody) -> ApiResponse {
+fn refused(refusal: CreateRefusal, semantics: &Semantics) -> ApiResponse {
+    let mut field = "exclude_task_ids";
     let (error, message) = match refusal {
+        CreateRefusal::Plan => return no_plan(semantics.creates),
+        CreateRefusal::OverCap { cap } => {
+            field = "desired_num_results";
+            (
+                "task_cap_reached",
+                format!("Task is limited to {cap} results"),
+            )
+        }
         CreateRefusal::NoCredits => return no_credits(),
         CreateRefusal::NotDone { id } => (
             "task_not_done",
@@ -55,7 +64,17 @@ fn refused(refusal: CreateRefusal, form: RefusalBody) -> ApiResponse {
             return ApiResponse::error(status, "Internal Server Error");
         }
     };
-    bad_request((error, message), "exclude_task_ids", form)
+    bad_request((error, message), field, semantics.refusal_body)
+}
+
+fn no_plan(creates: Creates) -> ApiResponse {
+    let status = match creates {
+        Creates::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
+        Creates::Accepted | Creates::Forbidden => StatusCode::FORBIDDEN,
+    };
+    let message = "The plan of this account does not include Deep Search";
+    let detail = json!({ "error": "plan_required", "message": message });
+    ApiResponse::error(status, detail)
 }
 
 /// Reads the body of a create.

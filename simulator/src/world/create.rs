@@ -3,10 +3,12 @@
 use serde_json::Value;
 
 use crate::{
-    options::{Excess, Scenario, Semantics},
+    options::{Creates, Excess, FailAt, Scenario, Semantics},
+    random::{HashRng, derive_seed},
     world::{
         Now, World, domains,
         ledger::{CreateEntry, Recorded},
+        share::scaled,
         task_input::TaskInput,
     },
 };
@@ -23,7 +25,12 @@ pub(crate) struct CreateRequest {
 /// Why a create was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CreateRefusal {
+    /// The plan of the account does not allow it.
+    Plan,
     NoCredits,
+    OverCap {
+        cap: u32,
+    },
     /// A task in `exclude_task_ids` is not done, or does not exist.
     NotDone {
         id: String,
@@ -95,9 +102,17 @@ impl World {
         semantics: &Semantics,
         credits: Option<u64>,
     ) -> Result<String, CreateRefusal> {
+        if semantics.creates != Creates::Accepted {
+            return Err(CreateRefusal::Plan);
+        }
         if credits.is_some() && self.credits_left(now, semantics, credits) == 0 {
             return Err(CreateRefusal::NoCredits);
         }
+        let cap = semantics.cap;
+        if request.desired > cap && semantics.cap_excess == Excess::Refused {
+            return Err(CreateRefusal::OverCap { cap });
+        }
+        let desired = request.desired.min(cap);
         let mut input = request.input;
         for id in &request.exclude_task_ids {
             let domains = self.result_domains(now, id, semantics);
@@ -107,11 +122,36 @@ impl World {
                 return Err(CreateRefusal::TooManyExclusions);
             }
         }
-        let scenario = Scenario {
-            desired_num_results: Some(request.desired),
-            ..scenario.clone()
-        };
+        let number = self.list.created_count();
+        let scenario = with_end(scenario, (self.seed, number as u64), desired, semantics);
+        let nth = self.tasks.len();
         let added = self.add(now, &scenario, Some(input), semantics);
-        added.map_err(|_| CreateRefusal::Scenario)
+        let id = added.map_err(|_| CreateRefusal::Scenario)?;
+        self.list.record_created(nth);
+        Ok(id)
     }
+}
+
+/// Returns the scenario of create number `number` (from 0) in a world: whether the task fails, is exhausted, or neither.
+fn with_end(
+    scenario: &Scenario,
+    (world, number): (u64, u64),
+    desired: u32,
+    semantics: &Semantics,
+) -> Scenario {
+    let mut scenario = Scenario {
+        desired_num_results: Some(desired),
+        ..scenario.clone()
+    };
+    let mut rng = HashRng::new(derive_seed(world, "create"), number);
+    let fails = semantics.create_fails_percent as usize;
+    let exhausts = semantics.create_exhausts_percent as usize;
+    let draw = rng.below(100);
+    let share = *rng.choose(&[0.2, 0.4, 0.6, 0.8]);
+    if draw < fails {
+        scenario.fail_at = Some(FailAt::Fraction(share));
+    } else if draw < fails + exhausts {
+        scenario.exhausted_at = Some(scaled(desired, share));
+    }
+    scenario
 }

@@ -151,12 +151,12 @@ impl World {
 
     /// Returns the task as a GET shows it.
     pub fn poll(&mut self, now: Now, id: &str, semantics: &Semantics) -> Option<Value> {
-        let nth = *self.by_id.get(id)?;
+        let nth = self.find(now, id, semantics)?;
         let snapshot = self.polled(now, nth, semantics);
         Some(self.render(nth, snapshot, ListShows::Task))
     }
 
-    /// Returns the task as a GET would show it, without the effects of a GET.
+    /// Returns the task as a GET would show it that finds it, without the effects of a GET.
     pub fn inspect(&mut self, now: Now, id: &str, semantics: &Semantics) -> Option<Value> {
         let nth = *self.by_id.get(id)?;
         self.advanced(now, nth, semantics);
@@ -174,7 +174,7 @@ impl World {
         (offset, limit): (usize, usize),
         semantics: &Semantics,
     ) -> Option<Value> {
-        let nth = *self.by_id.get(id)?;
+        let nth = self.find(now, id, semantics)?;
         self.results_requests += 1;
         let (task, snapshot) = if semantics.results_lag().is_zero() {
             let snapshot = self.polled(now, nth, semantics);
@@ -200,21 +200,21 @@ impl World {
         Some(response)
     }
 
-    /// Returns the domains of a task's delivered results; `None` unless the task exists and is done.
+    /// Returns the domains of the websites in a task's delivered results; `None` unless the task exists and is done.
     pub fn result_domains(
         &mut self,
         now: Now,
         id: &str,
         semantics: &Semantics,
     ) -> Option<Vec<String>> {
-        let nth = *self.by_id.get(id)?;
+        let nth = self.find(now, id, semantics)?;
         self.advanced(now, nth, semantics);
         let task = &self.tasks[nth];
         let snapshot = task.visible(now);
         (snapshot.status == Status::Done).then(|| {
             results::ranked(task, snapshot.num_results, semantics.undelivered_percent)
                 .into_iter()
-                .map(|result| task.discovery.company(result).domain())
+                .filter_map(|result| task.discovery.company(result).website_domain())
                 .collect()
         })
     }
@@ -244,6 +244,12 @@ impl World {
             Timestamp::MAX
         };
         self.epoch.checked_add(time).unwrap_or(limit)
+    }
+
+    /// Returns the index of the task that a request names, if it is found (yet).
+    fn find(&self, now: Now, id: &str, semantics: &Semantics) -> Option<usize> {
+        let nth = *self.by_id.get(id)?;
+        self.list.is_found(nth, now, semantics).then_some(nth)
     }
 
     /// The task, advanced to `now`.

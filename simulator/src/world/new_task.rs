@@ -5,10 +5,10 @@ use std::time::Duration;
 use rand::RngExt as _;
 
 use crate::{
-    options::{FailAt, MAX_CANDIDATES, Scenario, Semantics},
+    options::{Exclusions, FailAt, MAX_CANDIDATES, Scenario, Semantics},
     random::{seeded_rng, uuid},
     world::{
-        discovery::{DiscoveryOrder, Market},
+        discovery::{DiscoveryOrder, Market, Unusual},
         match_rate::MatchRate,
         share::{percent, scaled},
         task::{START_DELAY, Status, Task},
@@ -61,20 +61,34 @@ pub(crate) fn task(
             TaskInput::from_query(query.unwrap_or_else(|| task_input::random_query(seed)))
         })
         .inferred(world_seed);
-    let market = Market::of(world_seed, &input.query);
+    let unusual = Unusual {
+        aliases: semantics.aliases_percent,
+        without_website: semantics.without_website_percent,
+    };
+    let market = Market::of(world_seed, &input.query, unusual);
     let size = semantics.market.unwrap_or_else(|| match scenario.pool {
         Some(pool) => match_rate.matches_among(pool),
         None => market.default_size().max(free_results),
     });
-    let discovery = DiscoveryOrder::new(market, seed, size, &input.exclude_domains);
+    let excluded = match semantics.exclusions {
+        Exclusions::Applied => input.exclude_domains.as_slice(),
+        Exclusions::Ignored => &[],
+    };
+    let discovery = DiscoveryOrder::new(market, seed, size, excluded);
     if discovery.len() < free_results {
         return Err(format!(
             "results: {free_results} is more than the market has: {size} companies"
         ));
     }
+    let exhausted_at = scenario.exhausted_at.unwrap_or(u32::MAX);
+    if exhausted_at < free_results {
+        return Err(format!(
+            "exhausted_at: {exhausted_at} is less than the {free_results} results"
+        ));
+    }
     // Each match needs a company, so the pool ends before the first match without one.
     let max_pool = match_rate
-        .candidates_for(discovery.len().saturating_add(1))
+        .candidates_for(discovery.len().min(exhausted_at).saturating_add(1))
         .map_or(u32::MAX, |beyond| beyond - 1);
     let pool = scenario.pool.unwrap_or(DEFAULT_CANDIDATES.max(needed));
     let desired = scenario.desired_num_results.or(scenario.results);

@@ -52,7 +52,8 @@ impl World {
         semantics: &Semantics,
         credits: Option<u64>,
     ) -> Result<Resumed, (Refusal, Option<u64>)> {
-        let nth = *self.by_id.get(id).ok_or((Refusal::NotFound, None))?;
+        let found = self.find(now, id, semantics);
+        let nth = found.ok_or((Refusal::NotFound, None))?;
         let no_credits = credits.is_some() && self.credits_left(now, semantics, credits) == 0;
         let before = self.advanced(now, nth, semantics).snapshot(now.time);
         let visible = self.tasks[nth].visible(now);
