@@ -26,6 +26,7 @@ mod results_priority;
 mod results_reading;
 mod semantics_service;
 mod simulator;
+mod simulator_creates;
 mod simulator_faults;
 mod simulator_list;
 mod simulator_result_faults;

@@ -54,8 +54,8 @@ impl TryFrom<Flags> for Options {
 mod tests {
     use super::*;
     use crate::{
-        CapCounts, Desired, Excess, Falls, Fault, ListOrder, ListShows, On, RefusalBody,
-        ResultsOrder, Scores, Semantics, WhileRunning,
+        CapCounts, Creates, Desired, Excess, Exclusions, Falls, Fault, ListOrder, ListShows, On,
+        RefusalBody, ResultsOrder, Scores, Semantics, WhileRunning,
     };
     use clap::Parser;
 
@@ -108,6 +108,14 @@ mod tests {
             "--reopens-after=2m",
             "--work-delay=90s",
             "--undelivered=5",
+            "--creates=forbidden",
+            "--create-delay=3s",
+            "--create-get-delay=4s",
+            "--create-fails=60",
+            "--create-exhausts=40",
+            "--aliases=11",
+            "--without-website=12",
+            "--exclusions=ignored",
             "--market=700",
             "--exclusions-excess=refused",
             "--scores=number",
@@ -153,6 +161,14 @@ mod tests {
             reopens_after_s: 120,
             work_delay_s: 90,
             undelivered_percent: 5,
+            creates: Creates::Forbidden,
+            create_delay_ms: 3_000,
+            create_get_delay_ms: 4_000,
+            create_fails_percent: 60,
+            create_exhausts_percent: 40,
+            aliases_percent: 11,
+            without_website_percent: 12,
+            exclusions: Exclusions::Ignored,
             market: Some(700),
             exclusions_excess: Excess::Refused,
             scores: Scores::Number,
@@ -197,6 +213,9 @@ mod tests {
             ),
             ("--fault=403_no_reason=1", "plan_required"),
             ("--yield=101", "more than 100"),
+            ("--aliases=51", "more than 50"),
+            ("--create-fails=101", "more than 100"),
+            ("--create-exhausts=101", "more than 100"),
             ("--list-limit=0", "at least 1"),
             ("--strangers=1000001", "more than 1000000"),
             ("--fault=get:list_empty=0.1", "only for the list"),
