@@ -24,6 +24,7 @@ mod results_lies;
 mod results_page;
 mod results_priority;
 mod results_reading;
+mod search_growth;
 mod semantics_service;
 mod simulator;
 mod simulator_creates;
