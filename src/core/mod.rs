@@ -15,6 +15,7 @@ pub mod observation;
 pub mod pace;
 pub mod plan;
 pub mod policy;
+pub mod priority;
 pub mod progress;
 pub mod queue;
 pub mod reading;
