@@ -5,6 +5,7 @@ use super::listed::PageAnswer;
 use super::maintenance::Maintenance;
 use super::results::ResultsAnswer;
 use crate::core::TaskId;
+use crate::core::spending::Limit;
 use crate::store::StoreError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -43,6 +44,6 @@ pub(super) struct Shared {
     pub pulse: AtomicU64,
     /// The database cannot be written for the time being.
     pub is_stuck: AtomicBool,
-    /// By how much the clock leapt ahead within a day, in milliseconds.
-    pub clock_ahead: AtomicU64,
+    /// By how much the clock leapt ahead within the window of each limit, in milliseconds.
+    pub clock_ahead: [AtomicU64; Limit::ALL.len()],
 }

@@ -7,6 +7,7 @@
 //! | `task` | the loop: batches, retries, errors |
 //! | `batch` | one transaction: load, judge, store |
 //! | `listed` | a page of the list, and what its entries do to their tasks |
+//! | `spending` | what the limits and the credits leave to the paid requests of a transaction |
 //! | `results` | the same for a page of results |
 //! | `maintenance` | heartbeat, pruning, a new config, a clock that changed |
 //! | `retry` | waiting while the database is locked or the disk is full |
@@ -22,6 +23,7 @@ mod message;
 mod request_count;
 mod results;
 mod retry;
+mod spending;
 mod task;
 mod wal_monitor;
 
