@@ -88,3 +88,45 @@ impl Spent {
         lines
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_that_is_set_has_a_line_and_the_credits_have_one_with_a_reserve() {
+        let now: Timestamp = "2026-11-24T12:00:00Z".parse().expect("a time");
+        let mut growth = crate::config::Settings::default().policy.growth;
+        let used = [(Limit::Daily, 30), (Limit::Monthly, 70)].map(|(limit, requested)| Used {
+            limit,
+            requested,
+            frees_at: None,
+        });
+        let mut spent = Spent {
+            growth,
+            used: used.to_vec(),
+            row: SpendingRow::default(),
+        };
+        spent.row.credits = Some((Some(99), now));
+        assert_eq!(
+            spent.lines(now),
+            ["requested in the last 24 h: 30 (no limit)"]
+        );
+        growth.daily_limit = 100;
+        growth.monthly_limit = 60;
+        growth.reserve_credits = 50;
+        spent.growth = growth;
+        let lines = spent.lines(now);
+        assert_eq!(
+            lines[..2],
+            [
+                "requested in the last 24 h: 30 of 100, 70 left",
+                "requested in the last 30 days: 70 of 60, 0 left"
+            ]
+        );
+        assert!(lines[2].starts_with("credits: 99, asked "), "{lines:?}");
+        assert!(lines[2].ends_with("; 50 are reserved"), "{lines:?}");
+        spent.row.credits = Some((None, now));
+        assert!(spent.lines(now)[2].starts_with("credits: unknown, "));
+    }
+}

@@ -202,16 +202,30 @@ async fn credits_that_the_service_does_not_show_are_waited_for_and_asked_for_onl
     bench.start();
     bench.until_all_ended().await;
     assert_eq!(asked_for_account(&bench), 0);
+    bench.stop().await;
+    // As a crash leaves it while the service is asked: the answer is lost, and it is not asked again at once.
+    for sql in [
+        "UPDATE daemon SET credits_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+        "UPDATE tasks SET target = 60",
+    ] {
+        bench.execute(sql).await;
+    }
+    bench.start();
+    let waits = "SELECT state = 'growing' AND reason LIKE '%credits are not known%'
+                    AND next_poll_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+3 minutes') FROM progress";
+    bench.until(waits).await;
+    assert_eq!((asked_for_account(&bench), requested(&bench).await), (0, 0));
+    // Five minutes later the service fails.
     bench
         .service
         .script(Rule::once(On::User, Fault::status(500)));
-    bench.execute("UPDATE tasks SET target = 60").await;
-    bench
-        .until(
-            "SELECT state = 'growing' AND reason LIKE '%credits are not known%'
-                AND next_poll_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+3 minutes') FROM progress",
-        )
-        .await;
+    for sql in [
+        "UPDATE daemon SET credits_at = strftime('%Y-%m-%dT%H:%M:%fZ', credits_at, '-5 minutes')",
+        "UPDATE progress SET reason = NULL, next_poll_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+    ] {
+        bench.execute(sql).await;
+    }
+    bench.until(waits).await;
     assert_eq!((asked_for_account(&bench), requested(&bench).await), (1, 0));
     bench.stop().await;
 }

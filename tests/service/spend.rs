@@ -142,6 +142,12 @@ async fn a_budget_holds_over_kills_and_restarts() {
         "{}",
         bench.dump().await
     );
+    let id: String = bench
+        .value("SELECT task_id FROM tasks ORDER BY task_id LIMIT 1")
+        .await;
+    let show = output(&bench, &["show", &id]);
+    let show = String::from_utf8(show.stdout).unwrap();
+    assert!(show.contains("budget     30 of 30 requested"), "{show}");
     let budgets = i64::try_from(TASKS).unwrap() * BUDGET;
     assert!(requested_with_effect(&bench) <= budgets);
     bench.assert_ledgers_agree().await;
