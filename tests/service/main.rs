@@ -11,6 +11,7 @@ mod client;
 mod concurrency;
 mod growth;
 mod hostile_service;
+mod limits;
 mod list_fuzz;
 mod list_lies;
 mod list_orders;
