@@ -13,6 +13,7 @@
 
 mod client;
 mod error;
+mod input;
 mod list;
 pub mod network;
 mod results;
@@ -21,6 +22,7 @@ mod transport;
 mod wire;
 
 pub use client::{Client, ClientError, TaskAnswer};
+pub use input::{TaskInput, read_input};
 pub use list::read_list;
 pub use results::read_results;
 pub use wire::{User, read_task};

@@ -26,6 +26,7 @@ pub mod results;
 mod rows;
 mod save;
 pub mod schema;
+pub mod searches;
 pub mod state_counts;
 pub mod statements;
 pub mod tasks;

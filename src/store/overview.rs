@@ -28,14 +28,16 @@ pub struct OverviewRow {
     pub polled_at: Option<Text>,
     pub next_poll_at: Option<Text>,
     pub last_error: Option<Text>,
+    pub search: Option<Text>,
+    pub part: Option<i64>,
 }
 
-/// The number of tasks in a state.
+/// The number of tasks, or of searches, in a state.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct StateCount {
     /// The state, or `paused`.
     pub state: String,
-    /// The number of tasks.
+    /// The number of tasks or searches.
     pub tasks: i64,
 }
 
@@ -182,7 +184,8 @@ pub async fn counts(connection: &mut SqliteConnection) -> Result<Vec<StateCount>
 }
 
 pub(super) const SHOW: &str = "SELECT json_object(
-            'task_id', t.task_id, 'note', t.note, 'target', t.target, 'chunk', t.chunk,
+            'task_id', t.task_id, 'note', t.note, 'target', t.target, 'chunk', t.chunk, 'budget', t.budget,
+            'search', t.search, 'part', t.part,
             'paused', json(iif(t.paused, 'true', 'false')),
             'created_at', t.created_at, 'updated_at', t.updated_at,
             'state', o.state, 'reason', o.reason, 'percent', o.percent, 'requested', o.requested,

@@ -3,7 +3,7 @@
 use super::rows::ROWS;
 use super::{
     companies, daemon, history, ledger, load, overview, progress, readings, reschedule, results,
-    save, tasks, values,
+    save, searches, tasks, values,
 };
 
 /// Returns each statement with its name.
@@ -63,6 +63,8 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("daemon::SAVE_GATE", daemon::SAVE_GATE),
         ("tasks::UPSERT", tasks::UPSERT),
         ("tasks::COUNT_KNOWN", tasks::COUNT_KNOWN),
+        ("tasks::MOST_ASKED", tasks::MOST_ASKED),
+        ("tasks::OTHER_TARGETS", tasks::OTHER_TARGETS),
         ("tasks::KNOWN", tasks::KNOWN),
         ("tasks::OTHER_FORMS", tasks::OTHER_FORMS),
         ("tasks::SET_PAUSED_IN", tasks::SET_PAUSED_IN),
@@ -97,6 +99,31 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("readings::UNREADABLE", readings::UNREADABLE),
         ("readings::IS_UNREAD", readings::IS_UNREAD),
         ("readings::COMPANIES", readings::COMPANIES),
+        ("searches::FIND", searches::FIND),
+        ("searches::NAMES", searches::NAMES),
+        ("searches::PARTS", searches::PARTS),
+        ("searches::OF_TASK", searches::OF_TASK),
+        ("searches::HAS_OPEN_CREATE", searches::HAS_OPEN_CREATE),
+        ("searches::edit::INSERT", searches::edit::INSERT),
+        ("searches::edit::CHANGE", searches::edit::CHANGE),
+        ("searches::edit::ADOPT", searches::edit::ADOPT),
+        ("searches::edit::SET_PAUSED", searches::edit::SET_PAUSED),
+        ("searches::edit::IN_STATE", searches::edit::IN_STATE),
+        ("searches::edit::PAUSED", searches::edit::PAUSED),
+        ("searches::edit::RETRY", searches::edit::RETRY),
+        ("searches::edit::REMOVE", searches::edit::REMOVE),
+        ("searches::overview::ROWS", searches::overview::ROWS),
+        ("searches::overview::COUNTS", searches::overview::COUNTS),
+        (
+            "searches::overview::HAS_PARTS",
+            searches::overview::HAS_PARTS,
+        ),
+        ("searches::overview::STOPPED", searches::overview::STOPPED),
+        (
+            "searches::overview::OPEN_CREATES",
+            searches::overview::OPEN_CREATES,
+        ),
+        ("searches::overview::SHOW", searches::overview::SHOW),
     ];
     all.extend(save::statements());
     all.extend(

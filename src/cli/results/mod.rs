@@ -4,7 +4,7 @@ mod cell;
 mod columns;
 mod csv;
 mod destination;
-mod filters;
+pub(super) mod filters;
 mod jsonl;
 mod scores;
 mod table;
