@@ -3,9 +3,12 @@
 use super::output;
 use super::tasks::{self, Hosts, Selection, StateFilter};
 use super::{Context, Exit};
+use crate::core::TaskId;
 use crate::store::tasks::{set_paused, set_paused_in, unpause_all};
-use crate::store::{self, Mode};
+use crate::store::{self, Mode, searches};
+use anyhow::bail;
 use clap::Args;
+use sqlx::sqlite::SqliteConnection;
 use std::io::{self, Write};
 
 /// Stop growing tasks for now
@@ -22,6 +25,8 @@ pub struct Pause {
 }
 
 /// Continue growing paused tasks
+///
+/// The tasks of a paused search stay paused: `growd search unpause` continues them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -65,6 +70,9 @@ async fn set(context: &Context, selection: &Selection, paused: bool) -> anyhow::
     } else {
         let hosts = Hosts::of(&context.settings);
         for id in tasks::find(&mut transaction, &hosts, &selection.tasks).await? {
+            if !paused {
+                reject_part_of_paused(&mut transaction, &id).await?;
+            }
             let words = match (paused, set_paused(&mut transaction, &id, paused).await?) {
                 (true, true) => "paused",
                 (true, false) => "already paused",
@@ -79,4 +87,20 @@ async fn set(context: &Context, selection: &Selection, paused: bool) -> anyhow::
     stdout.write_all(&out)?;
     stdout.flush()?;
     Ok(())
+}
+
+/// Returns an error if the task is a part of a paused search.
+async fn reject_part_of_paused(
+    connection: &mut SqliteConnection,
+    id: &TaskId,
+) -> anyhow::Result<()> {
+    match searches::of_task(connection, id).await? {
+        Some(of) if of.paused => bail!(
+            "{id} is part {part} of the search {search}, which is paused: `growd search unpause {search}` continues all of its \
+             tasks; nothing was changed",
+            part = of.part,
+            search = of.search
+        ),
+        Some(_) | None => Ok(()),
+    }
 }

@@ -32,6 +32,15 @@ pub struct OverviewRow {
     pub part: Option<i64>,
 }
 
+impl OverviewRow {
+    /// Returns the search and the number of the part, such as `bakeries/2`, if the task is a part of a search.
+    #[must_use]
+    pub fn part_of(&self) -> Option<String> {
+        let (search, part) = (self.search.as_ref()?, self.part?);
+        Some(format!("{search}/{part}"))
+    }
+}
+
 /// The number of tasks, or of searches, in a state.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct StateCount {

@@ -288,9 +288,10 @@ pub async fn set_paused(
 }
 
 pub(super) const SET_PAUSED_IN: &str = "UPDATE tasks SET paused = ?2
-      WHERE paused <> ?2 AND task_id IN (SELECT task_id FROM progress WHERE state = ?1)";
+      WHERE paused <> ?2 AND task_id IN (SELECT task_id FROM progress WHERE state = ?1)
+        AND (?2 OR NOT EXISTS (SELECT 1 FROM searches s WHERE s.search = tasks.search AND s.paused))";
 
-/// Pauses or unpauses all tasks in a state; returns the number of changed tasks.
+/// Pauses or unpauses all tasks in a state; returns the number of changed tasks. The tasks of a paused search stay paused.
 ///
 /// # Errors
 ///
@@ -308,9 +309,10 @@ pub async fn set_paused_in(
         .rows_affected())
 }
 
-pub(super) const UNPAUSE_ALL: &str = "UPDATE tasks SET paused = 0 WHERE paused";
+pub(super) const UNPAUSE_ALL: &str = "UPDATE tasks SET paused = 0 WHERE paused
+        AND NOT EXISTS (SELECT 1 FROM searches s WHERE s.search = tasks.search AND s.paused)";
 
-/// Unpauses all paused tasks; returns their number.
+/// Unpauses all paused tasks, except those of paused searches; returns their number.
 ///
 /// # Errors
 ///

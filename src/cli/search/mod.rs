@@ -2,6 +2,7 @@
 
 mod add;
 mod adopt;
+pub mod attention;
 mod criteria;
 mod list;
 pub mod names;
@@ -10,7 +11,8 @@ mod plan;
 mod remove;
 mod retry;
 mod show;
-pub mod table;
+pub mod status;
+mod table;
 
 use super::{Context, Exit};
 use clap::{Args, Subcommand};
