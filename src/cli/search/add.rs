@@ -34,6 +34,7 @@ const QUERY_MAX: usize = 64 * 1024;
 /// chunk, the budget and the note can change at any time. An option that is left out keeps its value. Messages say what the search can
 /// cost at most.
 #[derive(Debug, Args)]
+#[allow(clippy::doc_markdown, reason = "the text of --help")]
 #[command(after_help = "\
 Examples:
   growd search add freight-saas --query 'vertical SaaS companies serving freight forwarding' --target 600
@@ -58,7 +59,7 @@ pub(super) struct Add {
     /// Search only these: web_search, linkedin, maps, extruct_db; without it, the service chooses
     #[arg(long, value_name = "SOURCE", num_args = 1.., value_delimiter = ',')]
     source: Vec<String>,
-    /// Leave out these domains: a file such as --exclude-domains of growd-results(1) reads, - for stdin
+    /// Leave out these domains: a file as for `growd results --exclude-domains`, - for stdin
     #[arg(long, value_name = "FILE", value_parser = crate::cli::path)]
     exclude_domains: Option<PathBuf>,
     /// The largest number of results to request at a time from a task, 1 to 250 [default: growth.chunk of the config]

@@ -22,6 +22,7 @@ const FIELDS: [(&str, usize, usize, &str); 3] = [
 
 /// What a company must meet.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[allow(clippy::struct_field_names, reason = "the fields of the service")]
 struct Criterion<'a> {
     key: &'a str,
     name: &'a str,

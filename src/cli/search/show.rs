@@ -95,6 +95,11 @@ fn text(out: &mut impl Write, search: &Value) -> io::Result<()> {
     };
     writeln!(out, "requested  {}{budget}", field("requested"))?;
     writeln!(out, "next step  {}", time("next_at"))?;
+    tables(out, search, now)
+}
+
+/// Writes the tasks, the creates and the events.
+fn tables(out: &mut impl Write, search: &Value, now: Timestamp) -> io::Result<()> {
     section(
         out,
         "tasks",

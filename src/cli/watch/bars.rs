@@ -15,7 +15,7 @@ const BARS_MAX: usize = 40;
 /// Bars on a terminal.
 pub(super) struct Bars {
     all: MultiProgress,
-    bars: HashMap<String, (ProgressBar, GrowthRate)>,
+    items: HashMap<String, (ProgressBar, GrowthRate)>,
     summary: Option<ProgressBar>,
     capacity: usize,
     layout: Layout,
@@ -26,7 +26,7 @@ impl Bars {
         let (rows, columns) = Term::stderr().size();
         Self {
             all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
-            bars: HashMap::new(),
+            items: HashMap::new(),
             summary: None,
             capacity: usize::from(rows).saturating_sub(2).clamp(1, BARS_MAX),
             layout: Layout::of(columns),
@@ -39,7 +39,7 @@ impl View for Bars {
         let layout = Layout::of(Term::stderr().size().1);
         if layout != self.layout {
             self.layout = layout;
-            for (bar, _) in self.bars.values() {
+            for (bar, _) in self.items.values() {
                 bar.set_style(layout.style());
             }
         }
@@ -47,8 +47,8 @@ impl View for Bars {
 
     fn item(&mut self, item: &Item<'_>, now: Timestamp) -> io::Result<()> {
         let length = u64::try_from(item.target).unwrap_or(0);
-        if !self.bars.contains_key(&item.key) {
-            if self.bars.len() >= self.capacity {
+        if !self.items.contains_key(&item.key) {
+            if self.items.len() >= self.capacity {
                 return Ok(());
             }
             let bar = ProgressBar::new(length).with_style(self.layout.style());
@@ -56,10 +56,10 @@ impl View for Bars {
                 Some(summary) => self.all.insert_before(summary, bar),
                 None => self.all.add(bar),
             };
-            self.bars
+            self.items
                 .insert(item.key.clone(), (bar, GrowthRate::default()));
         }
-        let Some((bar, rate)) = self.bars.get_mut(&item.key) else {
+        let Some((bar, rate)) = self.items.get_mut(&item.key) else {
             return Ok(());
         };
         rate.add(now, item.results);
@@ -88,7 +88,7 @@ impl View for Bars {
     }
 
     fn shown(&self) -> Vec<String> {
-        self.bars.keys().cloned().collect()
+        self.items.keys().cloned().collect()
     }
 
     fn capacity(&self) -> usize {
@@ -96,13 +96,13 @@ impl View for Bars {
     }
 
     fn remove(&mut self, key: &str) {
-        if let Some((bar, _)) = self.bars.remove(key) {
+        if let Some((bar, _)) = self.items.remove(key) {
             self.all.remove(&bar);
         }
     }
 
     fn finish(&mut self, _totals: &Totals) -> io::Result<()> {
-        for (bar, _) in self.bars.values() {
+        for (bar, _) in self.items.values() {
             bar.abandon();
         }
         if let Some(bar) = &self.summary {
