@@ -30,14 +30,6 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// Starts the search `freight` with a target of 600.
-fn start(bench: &Bench) {
-    let add = [
-        "search", "add", "freight", "--query", QUERY, "--target", "600",
-    ];
-    run(bench, &add, 0);
-}
-
 /// Writes a file beside the config; returns its path.
 fn file(bench: &Bench, name: &str, text: &str) -> String {
     let path = bench.dir.path().join(name);

@@ -90,10 +90,10 @@ impl Add {
         if self.dry_run {
             return self.estimate(context, subject).await;
         }
-        let mut connection = match subject.query {
-            Some(_) => context.open_to_write(Mode::Write).await?,
-            None => context.open_to_write(Mode::WriteExisting).await?,
-        };
+        if subject.query.is_none() && !context.database().exists() {
+            bail!(self.needs_query());
+        }
+        let mut connection = context.open_to_write(Mode::Write).await?;
         let mut transaction = store::begin(&mut connection).await?;
         let known = searches::find(&mut transaction, &self.name).await?;
         let subject = self.without_unchanged(subject, known.as_ref())?;
@@ -232,6 +232,13 @@ impl Add {
         Ok((!sources.is_empty()).then(|| json!(sources).to_string()))
     }
 
+    fn needs_query(&self) -> Usage {
+        Usage(format!(
+            "there is no search {:?}: give a --query to start it",
+            self.name
+        ))
+    }
+
     /// Returns the subject without what the search has already.
     ///
     /// # Errors
@@ -245,9 +252,7 @@ impl Add {
         let name = &self.name;
         let Some(known) = known else {
             if subject.query.is_none() {
-                bail!(Usage(format!(
-                    "there is no search {name:?}: give a --query to start it"
-                )));
+                bail!(self.needs_query());
             }
             return Ok(subject);
         };
