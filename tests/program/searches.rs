@@ -237,8 +237,8 @@ async fn wrong_arguments_and_files_are_refused_and_start_nothing() {
             "{err}"
         );
     }
-    let many: String = (0..1001).map(|n| format!("x{n}.example\n")).collect();
-    let domains = file(&bench, "domains.txt", &many);
+    let many: Vec<String> = (0..1001).map(|n| format!("x{n}.example")).collect();
+    let domains = file(&bench, "domains.txt", &many.join("\n"));
     let (_, err) = run(
         &bench,
         &[&add[..], &["--exclude-domains", &domains]].concat(),
@@ -441,7 +441,7 @@ async fn status_and_show_name_searches_and_what_needs_attention() {
 #[tokio::test(flavor = "multi_thread")]
 async fn watch_shows_searches_and_ends_when_they_have_ended() {
     let bench = grown().await;
-    let watch = std::process::Command::from(growd(&bench, &["watch"]))
+    let watch = growd(&bench, &["watch"])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
