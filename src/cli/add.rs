@@ -8,6 +8,7 @@ use super::{Context, Exit};
 use crate::core::TaskId;
 use crate::core::resume::RESUME_MAX;
 use crate::crash::{self, Point};
+use crate::store::searches::overview::has_parts;
 use crate::store::tasks::{Added, NewTask, most_asked, other_targets, upsert, upsert_all};
 use crate::store::{self, Mode, schema};
 use anyhow::bail;
@@ -196,6 +197,10 @@ async fn reject_parts(
     entries: &[Entry],
     tasks: &[(TaskId, NewTask<'_>)],
 ) -> anyhow::Result<()> {
+    // Without searches, a long list is not looked up.
+    if !has_parts(connection).await? {
+        return Ok(());
+    }
     let found = other_targets(connection, tasks).await?;
     let mut problems = 0;
     for (position, search, part) in found {

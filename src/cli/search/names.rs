@@ -145,7 +145,10 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_similar_ones() {
         let known = ["freight-saas", "freight-2", "bakeries"];
-        assert_eq!(similar("frieght-saas", known), ["freight-saas"]);
+        assert_eq!(
+            similar("frieght-saas", known),
+            ["freight-saas", "freight-2"]
+        );
         assert_eq!(similar("Freight", known), ["freight-2", "freight-saas"]);
         assert!(similar("zzz", known).is_empty());
         assert!(similar("", known).is_empty());
