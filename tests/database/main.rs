@@ -18,6 +18,7 @@ mod queues;
 mod read_only;
 mod results_store;
 mod schema_doc;
+mod searches;
 mod second_daemon;
 mod task_ids;
 mod unreadable_values;

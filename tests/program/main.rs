@@ -16,5 +16,6 @@ mod notify;
 mod owner;
 mod program;
 mod results;
+mod searches;
 mod secrets;
 mod watch_width;
