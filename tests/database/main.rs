@@ -8,7 +8,7 @@ mod company_queries;
 mod database_trouble;
 mod hostile_database;
 mod hostile_sql;
-mod limits;
+mod limit_sums;
 mod log_size;
 mod migrations;
 mod pace_memory;
