@@ -1,18 +1,21 @@
 //! `growd demo`: stand-in, daemon and live progress in one process, without an account.
 
 use super::output::{self, print_message};
+use super::search::table::of as table_of_searches;
 use super::{Exit, interrupted, watch};
 use crate::config::{Settings, Source};
 use crate::daemon::supervision::signals::Signal;
 use crate::daemon::{self, ReloadError};
+use crate::store::searches::edit::{self, NewSearch};
 use crate::store::tasks::{self, NewTask};
-use crate::store::{self, Mode, StoreError, overview, readings};
+use crate::store::{self, Mode, StoreError, overview, readings, searches};
 use crate::token::{Token, TokenError};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use comfy_table::Cell;
 use futures_util::TryStreamExt;
 use growd_simulator::{FailAt, Options, Scenario, Simulator};
+use jiff::Timestamp;
 use std::fs::DirBuilder;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
@@ -27,6 +30,16 @@ const TOKEN: &str = "a-token-that-only-the-stand-in-takes";
 /// Speed of the stand-in relative to the real service.
 const SPEED: f64 = 12.0;
 
+/// Companies that match each query: enough for the search of several tasks.
+const MARKET: u32 = 3_000;
+
+/// The search of several tasks: its name, its query, and the number of companies wanted.
+const WHOLE_SEARCH: (&str, &str, i64) = (
+    "freight-saas",
+    "Vertical software companies serving freight forwarders",
+    600,
+);
+
 /// The longest time in which the results of all searches are read, so that the demo takes less than a minute.
 const READING_MAX: Duration = Duration::from_secs(30);
 
@@ -35,8 +48,9 @@ const READING_CHECK: Duration = Duration::from_millis(250);
 
 /// Show growd at work, without an account
 ///
-/// Starts a local stand-in for the service, grows a handful of searches to their targets in under a minute with live
-/// progress, keeps the companies that they find, and prints the path of the database.
+/// Starts a local stand-in for the service, grows a handful of tasks to their targets in under a minute with live
+/// progress, and one search of 600 companies over three tasks. Keeps the companies that they find, and prints the path of
+/// the database.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -50,12 +64,22 @@ impl Demo {
         let service = growd_simulator::start(options()).await?;
         let settings = settings(&service, &database)?;
         let token = Token::for_stand_in(TOKEN)?;
-        for search in SEARCHES {
-            search.begin(&service, &database).await?;
+        for task in TASKS {
+            task.begin(&service, &database).await?;
         }
+        let (name, query, target) = WHOLE_SEARCH;
+        let mut connection = store::open(&database, Mode::Write).await?;
+        let search = NewSearch {
+            query: Some(query),
+            target,
+            note: Some("600 companies over three tasks"),
+            ..NewSearch::default()
+        };
+        edit::insert(&mut connection, name, &search, false).await?;
+        drop(connection);
         print_message(format_args!(
-            "the daemon grows {} searches at a stand-in for the service, {SPEED} times as fast as the real one:",
-            SEARCHES.len()
+            "the daemon grows {} tasks and a search of {target} companies at a stand-in for the service, {SPEED} times as fast as the real one:",
+            TASKS.len()
         ));
 
         let (signals, inbox) = mpsc::channel(1);
@@ -83,8 +107,8 @@ impl Demo {
     }
 }
 
-/// One of the demo's searches.
-struct Search {
+/// One of the demo's tasks.
+struct DemoTask {
     /// What it demonstrates.
     note: &'static str,
     query: &'static str,
@@ -95,9 +119,9 @@ struct Search {
     fail_at: Option<u32>,
 }
 
-/// Five searches with five different ends. Each starts as done with 25 results, like a search of the service.
-const SEARCHES: [Search; 5] = [
-    Search {
+/// Five tasks with five different ends. Each starts as done with 25 results, like a task of the service.
+const TASKS: [DemoTask; 5] = [
+    DemoTask {
         note: "one resume is enough",
         query: "Dutch logistics software companies with a public API",
         target: 100,
@@ -105,7 +129,7 @@ const SEARCHES: [Search; 5] = [
         pool: 5_000,
         fail_at: None,
     },
-    Search {
+    DemoTask {
         note: "in chunks of 40",
         query: "German mid-market machine builders that sell spare parts online",
         target: 150,
@@ -113,7 +137,7 @@ const SEARCHES: [Search; 5] = [
         pool: 5_000,
         fail_at: None,
     },
-    Search {
+    DemoTask {
         note: "the service runs out",
         query: "Family-owned cheese dairies in Wallonia that export",
         target: 200,
@@ -121,7 +145,7 @@ const SEARCHES: [Search; 5] = [
         pool: 180,
         fail_at: None,
     },
-    Search {
+    DemoTask {
         note: "more than the service's cap",
         query: "Series B fintech companies in Europe",
         target: 400,
@@ -129,7 +153,7 @@ const SEARCHES: [Search; 5] = [
         pool: 5_000,
         fail_at: None,
     },
-    Search {
+    DemoTask {
         note: "the service gives up",
         query: "Battery recycling start-ups founded after 2020",
         target: 120,
@@ -139,7 +163,7 @@ const SEARCHES: [Search; 5] = [
     },
 ];
 
-impl Search {
+impl DemoTask {
     async fn begin(&self, service: &Simulator, database: &Path) -> anyhow::Result<()> {
         let scenario = Scenario {
             query: Some(self.query.to_owned()),
@@ -165,6 +189,7 @@ impl Search {
 fn options() -> Options {
     let mut options = Options::default();
     options.settings.speed = SPEED;
+    options.settings.semantics.market = Some(MARKET);
     // New ids in each run, as with the real service.
     options.seed = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -233,11 +258,13 @@ async fn wait_for_results(database: &Path) -> anyhow::Result<()> {
 /// Prints the final table, the way to the companies, and example queries.
 async fn print_summary(database: &Path) -> anyhow::Result<()> {
     let mut connection = store::open(database, Mode::Read).await?;
-    let mut table = output::table(&["search", "state", "results", "requested", "why"]);
+    let mut table = output::table(&["task", "state", "results", "requested", "why"]);
     let mut rows = overview::rows(&mut connection, None, overview::RowOrder::Added);
     while let Some(row) = rows.try_next().await? {
+        let part = row.search.as_ref().zip(row.part);
+        let part = part.map(|(search, part)| format!("part {part} of {search}"));
         let cells = vec![
-            Cell::new(row.note.unwrap_or_default()),
+            Cell::new(row.note.map_or_else(|| part.unwrap_or_default(), |note| note.to_string())),
             output::state(&row.state),
             output::number(format!(
                 "{} of {}",
@@ -250,11 +277,15 @@ async fn print_summary(database: &Path) -> anyhow::Result<()> {
         output::add_row(&mut table, cells);
     }
     drop(rows);
+    let searches = searches::overview::rows(&mut connection, None, None).await?;
+    let searches = table_of_searches(&searches, Timestamp::now());
     let companies = readings::companies(&mut connection).await?;
     let path = database.display();
     let mut out = std::io::stdout().lock();
     writeln!(out)?;
     output::write(&mut out, &table)?;
+    writeln!(out)?;
+    output::write(&mut out, &searches)?;
     writeln!(
         out,
         "\n{companies} companies were found. Export them with:\n"
@@ -262,6 +293,11 @@ async fn print_summary(database: &Path) -> anyhow::Result<()> {
     writeln!(
         out,
         "  growd --database {path} results --distinct --output companies.csv"
+    )?;
+    let (name, ..) = WHOLE_SEARCH;
+    writeln!(
+        out,
+        "  growd --database {path} results --search {name} --distinct --output {name}.csv"
     )?;
     writeln!(out, "\nThe database is {path}. Query it with:\n")?;
     writeln!(

@@ -12,7 +12,7 @@ mod remove;
 mod retry;
 mod show;
 pub mod status;
-mod table;
+pub(super) mod table;
 
 use super::{Context, Exit};
 use clap::{Args, Subcommand};
