@@ -1,0 +1,239 @@
+//! Creates and readings of the list.
+
+use super::driver::Driver;
+use super::{CreateFault, Differs, ListFault};
+use crate::cases::Checked;
+use growd::core::gate::{Admission, Request};
+use growd::core::paid_request::RequestState;
+use growd::core::search::answered::{CreateAnswer, create_answered, list_read};
+use growd::core::search::create::Create;
+use growd::core::search::list_reading::{ListReading, NextPage, WholeList};
+use growd::core::search::settle::{Verdict, settle};
+use growd::core::{Failure, RetryAfter, TaskId, after};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const QUICK: Duration = Duration::from_millis(200);
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Driver {
+    pub(super) fn send(&mut self, create: &Create) {
+        let fault = self.create_faults.pop_front().unwrap_or(CreateFault::Fine);
+        let (started_at, body) = (self.now, &create.body);
+        self.expected.push(self.service.exclusions(body, self.now));
+        self.colleague(create);
+        if fault == CreateFault::DiesBefore {
+            return self.restart();
+        }
+        let detail = || "injected".to_owned();
+        let unanswered = |status, retry_after| Failure::Unanswered {
+            status,
+            detail: detail(),
+            retry_after,
+        };
+        let failure = match fault {
+            CreateFault::Fine
+            | CreateFault::Late(_)
+            | CreateFault::DiesBefore
+            | CreateFault::DiesAfter => None,
+            CreateFault::LostBefore | CreateFault::LostAfter => Some(unanswered(None, None)),
+            CreateFault::NotUnderstood => Some(Failure::NotUnderstood {
+                status: 200,
+                detail: detail(),
+            }),
+            CreateFault::Unavailable(seconds) => {
+                Some(unanswered(Some(503), Some(RetryAfter::Seconds(seconds))))
+            }
+            CreateFault::NotConnected => Some(Failure::NotConnected { detail: detail() }),
+            CreateFault::Refused(status) => Some(Failure::Refused {
+                status,
+                detail: detail(),
+            }),
+            CreateFault::Payment => Some(Failure::PaymentRequired {
+                status: 402,
+                detail: detail(),
+            }),
+            CreateFault::Forbidden => Some(Failure::Forbidden { detail: detail() }),
+            CreateFault::RateLimited(seconds) => Some(Failure::RateLimited {
+                detail: detail(),
+                retry_after: Some(RetryAfter::Seconds(seconds)),
+            }),
+            CreateFault::Unexpected => Some(Failure::Unexpected {
+                status: 405,
+                detail: detail(),
+            }),
+        };
+        let arrives = failure.is_none()
+            || matches!(fault, CreateFault::LostAfter | CreateFault::NotUnderstood);
+        let task = arrives.then(|| {
+            self.service
+                .create(body, Some(create.request.id), started_at)
+        });
+        if let Some(Ok(task)) = &task {
+            self.effects.push((create.part, task.clone()));
+        }
+        if fault == CreateFault::DiesAfter {
+            return self.restart();
+        }
+        let outcome = match (failure, task) {
+            (Some(failure), _) => Err(failure),
+            (None, task) => task.expect("it arrived"),
+        };
+        let takes = match fault {
+            CreateFault::LostBefore | CreateFault::LostAfter => TIMEOUT,
+            CreateFault::Late(seconds) => Duration::from_secs(seconds),
+            _ => QUICK,
+        };
+        let answered_at = after(started_at, takes);
+        let answer = CreateAnswer {
+            create_id: create.request.id,
+            started_at,
+            answered_at,
+            http_status: match &outcome {
+                Ok(_) => Some(200),
+                Err(failure) => failure.status(),
+            },
+            outcome,
+        };
+        self.answers.push((answered_at, answer));
+    }
+
+    /// A colleague searches for the same.
+    fn colleague(&mut self, create: &Create) {
+        let Some(Some((differs, seconds))) = self.colleagues.pop_front() else {
+            return;
+        };
+        let mut body = create.body.clone();
+        let mut exclusions = self.expected.last().expect("of this create").clone();
+        match differs {
+            Differs::Nothing => {}
+            Differs::Query => body["query"] = "makers of other things".into(),
+            Differs::Desired => body["desired_num_results"] = (create.request.requested + 1).into(),
+            Differs::Criteria => {
+                body["criteria"] =
+                    serde_json::json!([{"key": "other", "criterion": "another criterion"}])
+            }
+            Differs::NoExclusions => exclusions.clear(),
+            Differs::OtherExclusions => {
+                exclusions = BTreeSet::from(["elsewhere.example".to_owned()])
+            }
+        }
+        let at = self.now + jiff::SignedDuration::from_secs(seconds);
+        self.service.add(&body, exclusions, None, at);
+    }
+
+    fn learn(&mut self, request: Request, failure: Option<&Failure>, started_at: Timestamp) {
+        let (now, policy) = (self.now, self.scenario.policy);
+        self.gate
+            .learn(request, failure, started_at, now, &policy, 0.5);
+    }
+
+    /// Stores the answer that is due.
+    pub(super) fn answer(&mut self) -> Checked {
+        let first = self
+            .answers
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, (at, _))| *at)
+            .map(|(i, _)| i);
+        let (_, answer) = self.answers.remove(first.expect("an answer"));
+        self.learn(
+            Request::Create,
+            answer.outcome.as_ref().err(),
+            answer.started_at,
+        );
+        let row = self
+            .creates
+            .iter()
+            .find(|row| row.request.id == answer.create_id)
+            .expect("a row")
+            .clone();
+        match create_answered(&self.search(), &row, &answer, &self.scenario.policy) {
+            Ok(step) => {
+                prop_assert_eq!(&step.intended, &None);
+                self.store(&step)?;
+            }
+            // The list has shown it meanwhile.
+            Err(_) => prop_assert_eq!(row.request.state, RequestState::Accepted),
+        }
+        Ok(())
+    }
+
+    /// Reads the list, and settles the open create by it.
+    pub(super) fn read_list(&mut self) -> Checked {
+        prop_assert!(!self.wanted.paused, "the list is read for a paused search");
+        if let Admission::Wait(until) = self.gate.admits(Request::List, self.now) {
+            self.progress.next_at = Some(until);
+            return Ok(());
+        }
+        let Some(list) = self.whole_list() else {
+            return Ok(());
+        };
+        while self.answers.iter().any(|(at, _)| *at <= self.now) {
+            self.answer()?;
+        }
+        let search = self.search();
+        let Some(create) = search.create.clone().filter(Create::is_open) else {
+            return Ok(());
+        };
+        let is_known = |task: &TaskId| {
+            self.parts.iter().any(|row| row.part.task == *task)
+                || self
+                    .creates
+                    .iter()
+                    .any(|row| row.task.as_ref() == Some(task))
+        };
+        let settle_after = self.scenario.policy.growth.settle;
+        let verdict = settle(
+            &search,
+            &create,
+            &list,
+            is_known,
+            self.gate.reachable_since,
+            settle_after,
+        );
+        self.readings[self.creates.len() - 1] += 1;
+        if let Verdict::Arrived { task, .. } = &verdict {
+            self.check_taken(&create, task, &list)?;
+        }
+        let step = list_read(&search, &create, &verdict, &self.scenario.policy, self.now)
+            .expect("it is open");
+        self.store(&step)
+    }
+
+    /// Reads the list page by page; `None` if a page fails.
+    fn whole_list(&mut self) -> Option<WholeList> {
+        let mut reading = ListReading::begin(self.creates.last(), self.now);
+        let mut offset = 0;
+        loop {
+            let fault = self.list_faults.pop_front().unwrap_or(ListFault::Fine);
+            let started_at = self.now;
+            let page = self.service.list(offset, self.scenario.page, started_at);
+            self.now = after(self.now, QUICK);
+            let detail = || "injected".to_owned();
+            let failure = match fault {
+                ListFault::Fine => None,
+                ListFault::Dies => {
+                    self.restart();
+                    return None;
+                }
+                ListFault::NotConnected => Some(Failure::NotConnected { detail: detail() }),
+                ListFault::Unavailable => Some(Failure::Unanswered {
+                    status: Some(500),
+                    detail: detail(),
+                    retry_after: None,
+                }),
+            };
+            self.learn(Request::List, failure.as_ref(), started_at);
+            if failure.is_some() {
+                return None;
+            }
+            match reading.add(page, self.service.skew()) {
+                NextPage::At(next) => offset = next,
+                NextPage::End => return Some(reading.finish()),
+            }
+        }
+    }
+}
