@@ -1,11 +1,13 @@
 //! What the answer to a create, or a reading of the list, does to a search.
 
-use crate::search::builders::{asked, at, create, id, part, search, three_at_most};
+use crate::search::builders::{account, asked, at, create, id, part, search, three_at_most};
 use growd::core::ledger::Transition;
 use growd::core::search::Search;
 use growd::core::search::answered::{CreateAnswer, create_answered, list_read};
 use growd::core::search::create::Create;
 use growd::core::search::settle::Verdict;
+use growd::core::search::step::{Asks, next_step};
+use growd::core::spending::Account;
 use growd::core::{State, TaskId};
 use jiff::Timestamp;
 
@@ -26,12 +28,15 @@ fn answer(task: &str) -> CreateAnswer {
     }
 }
 
+/// A part that is added: its task, its number and its target.
+type AddedPart = (TaskId, i64, i64);
+
 /// Returns the part, its number and its target that an answer leads to, and the target of the part before.
 fn answered(
     search: &Search,
     create: &Create,
     task: &str,
-) -> (Option<(TaskId, i64, i64)>, Option<(TaskId, i64)>) {
+) -> (Option<AddedPart>, Option<(TaskId, i64)>) {
     let step =
         create_answered(search, create, &answer(task), &three_at_most()).expect("a transition");
     assert_eq!(
@@ -94,4 +99,22 @@ fn an_open_create_is_looked_for_at_growing_intervals_and_at_its_deadline() {
     assert_eq!(next(50, Some(1)), at(61));
     assert_eq!(next(60, Some(1)), at(65));
     assert_eq!(next(600, Some(590)), at(650));
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_asked_for_again_ever_more_rarely() {
+    let mut search = search(Vec::new());
+    search.create = Some(create(asked(), None));
+    let next = |now: i64| {
+        let account = Account {
+            now: at(now),
+            ..account()
+        };
+        let step = next_step(&search, &account, &three_at_most(), true);
+        assert_eq!(step.asks, Asks::List);
+        step.progress.next_at.expect("it is due")
+    };
+    assert_eq!(next(1), at(6));
+    assert_eq!(next(40), at(60));
+    assert_eq!(next(1_000), at(1_060));
 }

@@ -13,6 +13,7 @@ use growd::core::{State, Status};
 use serde_json::json;
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn each_limit_of_a_create_has_its_reason_and_its_next_step() {
     let rows: Vec<Row> = vec![
         (
@@ -90,7 +91,7 @@ fn each_limit_of_a_create_has_its_reason_and_its_next_step() {
         (
             "refused, and forgiven",
             |s, _, _| {
-                (s.create, s.progress.forgiven) = (Some(create(asked(), Some(&rejected(422)))), 1)
+                (s.create, s.progress.forgiven) = (Some(create(asked(), Some(&rejected(422)))), 1);
             },
             State::Growing,
             "asked for part 3",
@@ -100,7 +101,7 @@ fn each_limit_of_a_create_has_its_reason_and_its_next_step() {
         (
             "refused, and reached",
             |s, _, _| {
-                (s.create, s.wanted.target) = (Some(create(asked(), Some(&rejected(422)))), 5)
+                (s.create, s.wanted.target) = (Some(create(asked(), Some(&rejected(422)))), 5);
             },
             State::Reached,
             "5 of 5",
@@ -113,7 +114,7 @@ fn each_limit_of_a_create_has_its_reason_and_its_next_step() {
                 s.create = Some(Create {
                     task: Some(id("other")),
                     ..create(asked(), Some(&Transition::Proven))
-                })
+                });
             },
             State::Refused,
             "with task other, which is not a part",
@@ -135,7 +136,7 @@ fn each_limit_of_a_create_has_its_reason_and_its_next_step() {
                     left: Some(0),
                     frees_at: Some(at(140)),
                     limit: Limit::Daily,
-                }
+                };
             },
             State::Growing,
             "growth.daily_limit",
@@ -156,7 +157,7 @@ fn each_limit_of_a_create_has_its_reason_and_its_next_step() {
                 a.credits = Credits::Short {
                     available: Some(1),
                     ask_again_at: at(150),
-                }
+                };
             },
             State::Growing,
             "the account has 1 credits",
@@ -175,7 +176,7 @@ fn each_limit_of_a_create_has_its_reason_and_its_next_step() {
             "lost once",
             |s, a, _| {
                 (s.create, s.failures, a.now) =
-                    (Some(create(asked(), Some(&Transition::Lost))), 1, at(59))
+                    (Some(create(asked(), Some(&Transition::Lost))), 1, at(59));
             },
             State::Growing,
             "waiting longer each time",
@@ -194,7 +195,7 @@ fn each_limit_of_a_create_has_its_reason_and_its_next_step() {
             "lost twice, long ago",
             |s, a, _| {
                 (s.create, s.failures, a.now) =
-                    (Some(create(asked(), Some(&Transition::Lost))), 2, at(120))
+                    (Some(create(asked(), Some(&Transition::Lost))), 2, at(120));
             },
             State::Growing,
             "asked for part 3",
@@ -204,7 +205,7 @@ fn each_limit_of_a_create_has_its_reason_and_its_next_step() {
         (
             "not sent",
             |s, a, _| {
-                (s.create, s.failures, a.now) = (Some(create(asked(), Some(&unsent()))), 3, at(51))
+                (s.create, s.failures, a.now) = (Some(create(asked(), Some(&unsent()))), 3, at(51));
             },
             State::Growing,
             "waiting longer each time",

@@ -7,6 +7,7 @@ use growd::core::search::decide::{Next, decide};
 use growd::core::{State, Status};
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn each_state_of_a_search_has_its_reason_and_its_next_step() {
     let rows: Vec<Row> = vec![
         (
@@ -45,7 +46,7 @@ fn each_state_of_a_search_has_its_reason_and_its_next_step() {
             "paused",
             |s, _, _| {
                 (s.wanted.paused, s.create, s.progress.state) =
-                    (true, Some(create(asked(), None)), State::Stalled)
+                    (true, Some(create(asked(), None)), State::Stalled);
             },
             State::Stalled,
             "paused",
@@ -67,6 +68,17 @@ fn each_state_of_a_search_has_its_reason_and_its_next_step() {
             "part 2: as polled",
             "change",
             Some(3),
+        ),
+        (
+            "at work on what it was asked for",
+            |s, _, p| {
+                (p.growth.task_cap, s.parts[1].results) = (20, 5);
+                s.parts[1].status = Some(Status::InProgress);
+            },
+            State::Growing,
+            "part 2: as polled",
+            "change",
+            Some(8),
         ),
         (
             "never polled",
@@ -95,7 +107,7 @@ fn each_state_of_a_search_has_its_reason_and_its_next_step() {
         (
             "unreadable",
             |s, _, _| {
-                (s.parts[1].is_read, s.parts[1].results_error) = (false, Some("503".to_owned()))
+                (s.parts[1].is_read, s.parts[1].results_error) = (false, Some("503".to_owned()));
             },
             State::Growing,
             "part 2 are to be read: 503",
@@ -177,7 +189,7 @@ fn each_state_of_a_search_has_its_reason_and_its_next_step() {
         (
             "barren, and forgiven",
             |s, _, _| {
-                (s.parts[1].companies, s.progress.forgiven_part) = (vec![company("a.example")], 2)
+                (s.parts[1].companies, s.progress.forgiven_part) = (vec![company("a.example")], 2);
             },
             State::Growing,
             "asked for part 3",
@@ -187,7 +199,7 @@ fn each_state_of_a_search_has_its_reason_and_its_next_step() {
         (
             "barren before, and forgiven",
             |s, _, _| {
-                (s.parts[1].companies, s.progress.forgiven_part) = (vec![company("a.example")], 1)
+                (s.parts[1].companies, s.progress.forgiven_part) = (vec![company("a.example")], 1);
             },
             State::Stalled,
             "brought no company",

@@ -117,7 +117,7 @@ fn the_criteria_are_the_same_in_any_order() {
         (None, Same),
     ] {
         let likeness = compare(&[("criteria", ours.clone())], 0, |task| {
-            task.criteria.clone_from(&theirs)
+            task.criteria.clone_from(&theirs);
         });
         assert_eq!(likeness, expected, "{theirs:?}");
     }
@@ -128,13 +128,21 @@ fn the_criteria_are_the_same_in_any_order() {
     );
 }
 
+/// The domains and the tasks that a create excludes, and what the list shows.
+type ExclusionsRow<'a> = (
+    &'a [&'a str],
+    &'a [&'a str],
+    Option<&'a [&'a str]>,
+    Likeness,
+);
+
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn the_exclusions_are_the_same() {
     use Likeness::{Different, Same};
     let many: Vec<String> = (0..1_000).map(|i| format!("m{i}.example")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    // What the create excludes: domains, tasks; what the list shows.
-    let table: &[(&[&str], &[&str], Option<&[&str]>, Likeness)] = &[
+    let table: &[ExclusionsRow<'_>] = &[
         (&[], &[], None, Same),
         (&[], &[], Some(&[]), Same),
         (&[], &[], Some(&["x.example"]), Different),
@@ -233,7 +241,7 @@ fn the_exclusions_are_the_same() {
             likeness,
             *expected,
             "{domains:?} {tasks:?} {:?}",
-            shown.map(|shown| shown.len())
+            shown.map(<[_]>::len)
         );
     }
 }

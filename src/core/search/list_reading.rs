@@ -8,6 +8,7 @@ use super::create::Create;
 use super::settle::{ListedTask, same_text};
 use crate::core::TaskId;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::HashSet;
 
 /// A page of the list, for a reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub struct ListReading {
     pages: usize,
     unreadable: usize,
     found: Vec<ListedTask>,
+    found_ids: HashSet<TaskId>,
     /// The service's clock minus this machine's, at the newest page.
     skew: SignedDuration,
 }
@@ -75,6 +77,7 @@ impl ListReading {
             pages: 0,
             unreadable: 0,
             found: Vec::new(),
+            found_ids: HashSet::new(),
             skew: SignedDuration::ZERO,
         }
     }
@@ -102,7 +105,7 @@ impl ListReading {
             })
         };
         for task in page.tasks {
-            if is_wanted(&task) && !self.found.iter().any(|known| known.id == task.id) {
+            if is_wanted(&task) && self.found_ids.insert(task.id.clone()) {
                 self.found.push(task);
             }
         }

@@ -88,11 +88,10 @@ pub fn settle(
     reachable_since: Timestamp,
     settle: Duration,
 ) -> Verdict {
-    let unknown = list.tasks.iter().filter(|task| !is_known(&task.id));
     let alike = |wanted| {
-        let is_wanted =
-            move |task: &&ListedTask| likeness(search, create, task, list.skew) == wanted;
-        unknown.clone().filter(is_wanted)
+        let tasks = list.tasks.iter();
+        let alike = tasks.filter(move |task| likeness(search, create, task, list.skew) == wanted);
+        alike.filter(|task| !is_known(&task.id))
     };
     let candidates = alike(Likeness::Same);
     // One without a time is the last choice; the id decides between equal times.

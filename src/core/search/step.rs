@@ -7,7 +7,7 @@ use super::{Part, Search, SearchProgress};
 use crate::core::policy::Policy;
 use crate::core::progress::State;
 use crate::core::spending::Account;
-use crate::core::{TaskId, after};
+use crate::core::{TaskId, after, settle};
 use jiff::Timestamp;
 
 /// What is to be stored, and what is to be done once it is.
@@ -146,7 +146,11 @@ pub fn next_step(
         }
         Next::ReadList => {
             step.asks = Asks::List;
-            Some(after(now, policy.polling.min_interval))
+            // Of the next reading, if this one fails; [`list_read`](super::answered::list_read) sets it otherwise.
+            let (min, max) = (policy.polling.min_interval, policy.polling.max_interval);
+            let request = search.create.as_ref().map(|create| &create.request);
+            let next = |request| settle::next_poll(request, now, after(now, max), min, max);
+            Some(request.map_or(after(now, min), next))
         }
         Next::AskCredits => {
             step.asks = Asks::Credits;

@@ -160,7 +160,6 @@ impl Driver {
         let newest = self.parts.len().checked_sub(1);
         let has_earlier = newest.is_some_and(|newest| newest > 0);
         match action {
-            Action::Nothing => {}
             Action::Pause(seconds) => {
                 self.wanted.paused = true;
                 self.progress.next_at = None;
@@ -204,7 +203,10 @@ impl Driver {
                     self.poll_soon(newest);
                 }
             }
-            Action::EarlierFails | Action::EarlierGone | Action::EarlierRetried => {}
+            Action::Nothing
+            | Action::EarlierFails
+            | Action::EarlierGone
+            | Action::EarlierRetried => {}
         }
     }
 

@@ -27,6 +27,7 @@ pub enum Order {
 
 /// The behaviour of the service.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Semantics {
     /// The number of the domain of each company. Several names can share one; `None`: the company has none.
     pub market: Vec<Option<usize>>,
@@ -56,6 +57,7 @@ pub struct Semantics {
 
 /// A task at the service.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct ServiceTask {
     pub id: TaskId,
     /// What it was created with.
@@ -295,15 +297,8 @@ impl Service {
             .div_ceil(100)
             .min(pool.len());
         let run = self.semantics.run;
-        let at = |i: usize| {
-            after(
-                now,
-                run.mul_f64(
-                    f64::from(u32::try_from(i + 1).expect("few"))
-                        / f64::from(u32::try_from(gain).expect("few")),
-                ),
-            )
-        };
+        let part = |i: usize| u32::try_from(i).expect("few");
+        let at = |i: usize| after(now, run * part(i + 1) / part(gain));
         let found = pool
             .iter()
             .take(gain)

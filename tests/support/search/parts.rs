@@ -175,18 +175,16 @@ impl Driver {
         part.state = State::Growing;
         let id = part.task.clone();
         row.baseline = part.results;
-        match self.service.resume(&id, n, self.now) {
-            Ok(()) => {
-                self.parts[i].is_asked = true;
-                self.parts[i].resumes.push((self.now, n));
-                self.check_resume()?;
-                self.parts[i].next_poll_at = Some(after(self.now, QUICK));
-            }
-            Err(_) => {
-                self.parts[i].is_refused = true;
-                self.parts[i].next_poll_at = Some(after(self.now, POLL_EVERY));
-            }
+        let row = &mut self.parts[i];
+        if self.service.resume(&id, n, self.now).is_ok() {
+            row.is_asked = true;
+            row.resumes.push((self.now, n));
+            row.next_poll_at = Some(after(self.now, QUICK));
+        } else {
+            row.is_refused = true;
+            row.next_poll_at = Some(after(self.now, POLL_EVERY));
         }
+        self.check_resume()?;
         Ok(())
     }
 
