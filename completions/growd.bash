@@ -623,7 +623,7 @@ _growd() {
             return 0
             ;;
         growd__subcmd__simulate)
-            opts="-h --listen --seed --tasks --task-results --pool --fit-rate --rate --shape --speed --accepted-token --credits --cap --cap-counts --cap-excess --desired --resume-while-running --visibility-delay --stale-resume-answer --falling --falling-by --refusal-body --yield --early-done --rises-after-done --reopens --reopens-after --work-delay --undelivered --market --exclusions-excess --scores --list-limit --list-default-limit --results-limit --results-default-limit --results-order --results-lag --limit-excess --list-excess --list-order --list-shows --list-delay --list-lag --strangers --fault --chaos --chaos-account --config --database --help"
+            opts="-h --listen --seed --tasks --task-results --pool --fit-rate --rate --shape --speed --accepted-token --credits --cap --cap-counts --cap-excess --desired --resume-while-running --visibility-delay --stale-resume-answer --falling --falling-by --refusal-body --yield --early-done --rises-after-done --reopens --reopens-after --work-delay --undelivered --creates --create-delay --create-get-delay --create-fails --create-exhausts --market --aliases --without-website --exclusions --exclusions-excess --scores --list-limit --list-default-limit --results-limit --results-default-limit --results-order --results-lag --limit-excess --list-excess --list-order --list-shows --list-delay --list-lag --strangers --fault --chaos --chaos-account --config --database --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -737,8 +737,40 @@ _growd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --creates)
+                    COMPREPLY=($(compgen -W "accepted payment-required forbidden" -- "${cur}"))
+                    return 0
+                    ;;
+                --create-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --create-get-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --create-fails)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --create-exhausts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --market)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --aliases)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --without-website)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclusions)
+                    COMPREPLY=($(compgen -W "applied ignored" -- "${cur}"))
                     return 0
                     ;;
                 --exclusions-excess)

@@ -83,10 +83,10 @@ complete -c growd -n "__fish_growd_using_subcommand results" -l format -d 'The f
 csv\t''
 jsonl\t''
 xlsx\t''"
-complete -c growd -n "__fish_growd_using_subcommand results" -l output -d 'The file to write, instead of stdout; it is there in full or not at all' -r -F
+complete -c growd -n "__fish_growd_using_subcommand results" -l output -d 'The file to write, - for stdout (the default); a file is there in full or not at all' -r -F
 complete -c growd -n "__fish_growd_using_subcommand results" -l min-relevance -d 'Only companies of this relevance or a higher one' -r
 complete -c growd -n "__fish_growd_using_subcommand results" -l since -d 'Only results first seen since then: a time such as 2026-11-24T02:22:00Z, a date (UTC), or a span such as 24h. With --distinct, only companies of which none of these tasks has an earlier result, whatever --min-relevance leaves out, and whether it is gone by now' -r
-complete -c growd -n "__fish_growd_using_subcommand results" -l exclude-domains -d 'Leave out these domains: a file with a domain or URL a line, - for stdin. # begins a comment. A page on a site of many companies, such as Facebook, is no company\'s domain: a warning names its line' -r -F
+complete -c growd -n "__fish_growd_using_subcommand results" -l exclude-domains -d 'Leave out these domains: a file with a domain or URL a line, or a CSV file such as an export, with the first column domain; - for stdin. # begins a comment. A page on a site of many companies, such as Facebook, is no company\'s domain: a warning names its line' -r -F
 complete -c growd -n "__fish_growd_using_subcommand results" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand results" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand results" -l force -d 'Replace FILE if it exists'
@@ -121,7 +121,7 @@ complete -c growd -n "__fish_growd_using_subcommand simulate" -l credits -d 'Cre
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l cap -d 'The largest number of results of one task' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l cap-counts -d 'Which number counts towards the cap' -r -f -a "results\t'`num_results`: the delivered results'
 desired\t'`desired_num_results`: the requested results'"
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l cap-excess -d 'What happens to a resume that asks for more than the cap allows. Clamped, it can grant 0' -r -f -a "clamped\t'It is reduced to what is allowed'
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l cap-excess -d 'What happens to a resume or create that asks for more than the cap allows. Clamped, a resume can grant 0' -r -f -a "clamped\t'It is reduced to what is allowed'
 refused\t'The request is refused: with 422, or with 400 if the body alone does not show the excess'"
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l desired -d 'What a resume does to `desired_num_results`' -r -f -a "rises\t'It rises by what is granted'
 set\t'It becomes `num_results` plus what is granted'
@@ -144,7 +144,18 @@ complete -c growd -n "__fish_growd_using_subcommand simulate" -l reopens -d 'The
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l reopens-after -d 'With --reopens: how long (simulated time) `status` is `done` before the second run' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l work-delay -d 'Time (simulated) from the response to a resume until its work starts; until then only `desired_num_results` changes' -r
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l undelivered -d 'Results that `num_results` counts but `/results` does not contain, in percent' -r
-complete -c growd -n "__fish_growd_using_subcommand simulate" -l market -d 'Companies that match each query [default: 300 to 1500, by the query; with a pool: its matches]' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l creates -d 'Whether creates are accepted, or refused with `plan_required`' -r -f -a "accepted\t'They are'
+payment-required\t'They are answered 402'
+forbidden\t'They are answered 403'"
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l create-delay -d 'How long (real time) the list lacks a task that a client created, and all later tasks, such as 5s' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l create-get-delay -d 'How long (real time) requests for a task that a client created are answered 404, such as 5s' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l create-fails -d 'The share of the tasks that clients create that fail part-way, in percent' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l create-exhausts -d 'The share of the tasks that clients create that are exhausted part-way, in percent' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l market -d 'Companies that match each query, each alias included [default: 300 to 1500, by the query; with a pool: its matches]' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l aliases -d 'The share of a market, in percent, that is a company under a second name or with a second website; at most 50. Applies to tasks that are created from now on' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l without-website -d 'The share of companies without a website, in percent: exclusions do not apply to them. Applies to tasks that are created from now on' -r
+complete -c growd -n "__fish_growd_using_subcommand simulate" -l exclusions -d 'Whether a task leaves out the companies that it excludes' -r -f -a "applied\t'It does'
+ignored\t'It finds them again, and shows its exclusions nevertheless'"
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l exclusions-excess -d 'What happens to domains to exclude beyond the 1000 that a task can have' -r -f -a "clamped\t'It is reduced to what is allowed'
 refused\t'The request is refused: with 422, or with 400 if the body alone does not show the excess'"
 complete -c growd -n "__fish_growd_using_subcommand simulate" -l scores -d 'The form of each score of a result' -r -f -a "graded\t'An object with `grade`, `explanation` and `sources`'

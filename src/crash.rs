@@ -47,6 +47,22 @@ pub enum Point {
     AnswerWritten,
     /// The same, committed.
     AnswerCommitted,
+    /// A create is written as `intended`; not committed.
+    CreateIntentWritten,
+    /// The same, committed; the create is not on its way.
+    CreateIntentCommitted,
+    /// A create is about to be sent.
+    CreateBegins,
+    /// A create was answered; the writer does not have the answer.
+    CreateAnswered,
+    /// The answer to a create is written; not committed.
+    CreateAnswerWritten,
+    /// The same, committed.
+    CreateAnswerCommitted,
+    /// What a reading of the list says of an open create is written; not committed.
+    ListWritten,
+    /// The same, committed.
+    ListCommitted,
     /// A page of results is about to be asked for.
     ResultsBegins,
     /// It was answered; the writer does not have the answer.

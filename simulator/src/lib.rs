@@ -6,7 +6,8 @@
 //! # Guarantees
 //!
 //! The same seed and the same requests at the same virtual times give the same responses. The
-//! [ledger](Simulator::ledger) holds every resume that reached the world, answered or not.
+//! [ledger](Simulator::ledger) holds every resume that reached the world, answered or not, and
+//! [another one](Simulator::creates) every create.
 //!
 //! # Caveats
 //!
@@ -21,7 +22,7 @@
 //! - `server/`: sockets and HTTP. It applies the faults, and serves the control endpoints under `/_simulator`.
 //! - `api/`: the endpoints of the service as a function of state and request, without I/O.
 //! - `state/`: the shared state: clock, settings, world, fault plan and request log.
-//! - `world/`: the tasks, the account and the ledger, pure and without a clock.
+//! - `world/`: the tasks, the account and the ledgers, pure and without a clock.
 //! - `options/`: scenario, semantics, settings, and their command line flags.
 //! - `faults/`: the kinds of faults, and the plan that selects the fault of a request.
 //! - `endpoint`, `random`: the endpoints and their paths; seeded random numbers.
@@ -39,10 +40,11 @@ mod world;
 pub use self::{
     faults::{Chaos, Fault, Odds, On, Rule},
     options::{
-        CapCounts, Desired, Excess, FailAt, Falls, Flags, ListOrder, ListShows, Options,
-        RefusalBody, ResultsOrder, Scenario, Scores, Semantics, Settings, Shape, WhileRunning,
+        CapCounts, Creates, Desired, Excess, Exclusions, FailAt, Falls, Flags, ListOrder,
+        ListShows, Options, RefusalBody, ResultsOrder, Scenario, Scores, Semantics, Settings,
+        Shape, WhileRunning,
     },
     simulator::{Simulator, start},
     state::{PageRequest, RequestEntry, RequestLog},
-    world::{LedgerEntry, RunEntry},
+    world::{CreateEntry, LedgerEntry, RunEntry},
 };

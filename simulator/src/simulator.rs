@@ -19,7 +19,7 @@ use crate::{
         connection::{ConnectionHandle, ConnectionListener, Connections},
     },
     state::{Clock, RequestLog, Shared, State},
-    world::{LedgerEntry, RunEntry, World},
+    world::{CreateEntry, LedgerEntry, RunEntry, World},
 };
 
 /// Starts the simulator. It serves until the [`Simulator`] is shut down or dropped.
@@ -148,6 +148,12 @@ impl Simulator {
     #[must_use]
     pub fn ledger(&self) -> Vec<LedgerEntry> {
         self.state().world.ledger().to_vec()
+    }
+
+    /// Returns every create that reached the world.
+    #[must_use]
+    pub fn creates(&self) -> Vec<CreateEntry> {
+        self.state().world.creates().to_vec()
     }
 
     /// Returns every finished run, with the time of its end and of the first poll and the first page that showed it.

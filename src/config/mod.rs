@@ -179,6 +179,7 @@ impl Settings {
                 },
                 retry: Retry { initial, max },
                 probe_interval: probe_interval?,
+                keeps_results: results_keep?,
             },
             results: Results {
                 keep: results_keep?,

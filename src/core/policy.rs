@@ -58,4 +58,6 @@ pub struct Policy {
     pub retry: Retry,
     /// `gate.probe_interval`.
     pub probe_interval: Duration,
+    /// `results.keep`: searches tell companies apart by their results.
+    pub keeps_results: bool,
 }

@@ -1,17 +1,20 @@
 //! The HTTP client: one pool of connections, one token, and every limit that an answer is held to.
 
 use super::error::{self, Request};
+use super::retry_after::answered_at;
 use super::wire::{self, User};
-use super::{list, network, results, transport};
+use super::{creates, list, network, results, transport};
 use crate::config::Api;
 use crate::core::list::ListPage;
 use crate::core::results::ResultsPage;
+use crate::core::search::list_reading::ListedPage;
 use crate::core::{Failure, Observation, TaskId};
 use crate::token::{Token, TokenError};
+use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use reqwest::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode, redirect, retry};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -220,6 +223,49 @@ impl Client {
         self.task(Request::Resume, request, id).await
     }
 
+    /// Creates a task: `POST /v1/discovery_tasks`. Sent at most once, on a new connection. Returns the status code, where there
+    /// was an answer, and the new task.
+    pub async fn create(&self, body: &Value) -> (Option<u16>, Result<TaskId, Failure>) {
+        let url = self.url(format_args!("discovery_tasks"));
+        match self
+            .send(Request::Create, self.fresh.post(url).json(body))
+            .await
+        {
+            Ok(answer) => {
+                let created = creates::read_created(&answer.body);
+                let outcome = created.map_err(|error| self.sanitized(answer.not_understood(error)));
+                (Some(answer.status.as_u16()), outcome)
+            }
+            Err(failure) => (failure.status(), Err(self.sanitized(failure))),
+        }
+    }
+
+    /// Reads a page of the list of tasks as far as its tasks can be compared with creates. Returns the service's clock minus this
+    /// machine's too, if the answer shows it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`list`](Self::list).
+    pub async fn listed(
+        &self,
+        offset: usize,
+        limit: u32,
+    ) -> Result<(ListedPage, Option<SignedDuration>), Failure> {
+        let mut url = self.url(format_args!("discovery_tasks"));
+        url.set_query(Some(&format!("offset={offset}&limit={limit}")));
+        let request = self.http.get(url).header(CACHE_CONTROL, NO_CACHE);
+        let answer = self.send(Request::List, request).await;
+        let page = answer.and_then(|answer| {
+            let by_service =
+                answered_at(&answer.headers).and_then(|at| Timestamp::try_from(at).ok());
+            let skew = by_service.map(|at| at.duration_since(Timestamp::now()));
+            let page = creates::read_listed(&answer.body);
+            page.map(|page| (page, skew))
+                .map_err(|error| answer.not_understood(error))
+        });
+        page.map_err(|failure| self.sanitized(failure))
+    }
+
     /// Fetches the account of the token: `GET /v1/user`.
     ///
     /// # Errors
@@ -280,7 +326,7 @@ impl Client {
         if status.is_success() {
             let body_max = match request {
                 Request::List | Request::Results => PAGE_BODY_MAX,
-                Request::Poll | Request::Resume | Request::User => BODY_MAX,
+                Request::Poll | Request::Resume | Request::Create | Request::User => BODY_MAX,
             };
             return match read(&mut response, body_max).await {
                 Ok(body) if body.len() <= body_max => Ok(Success {

@@ -20,6 +20,8 @@ pub(super) enum Request {
     Poll,
     /// `POST /v1/discovery_tasks/{id}/resume`.
     Resume,
+    /// `POST /v1/discovery_tasks`.
+    Create,
     /// `GET /v1/user`.
     User,
     /// `GET /v1/discovery_tasks`.
@@ -58,7 +60,17 @@ pub(super) fn from_answer(
             detail,
         },
         (402..=404 | 410, _) | (422, Request::Poll) if own.is_none() => unanswered(&detail, None),
-        (400, _) | (422, Request::Resume | Request::User | Request::List | Request::Results) => {
+        (400, _)
+        | (
+            422,
+            Request::Resume
+            | Request::Create
+            | Request::User
+            | Request::List
+            | Request::Results,
+        )
+        // There is nothing to be found: the service, or the account, has no searches.
+        | (404 | 410, Request::Create) => {
             Failure::Refused {
                 status: code,
                 detail,

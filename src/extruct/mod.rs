@@ -12,6 +12,7 @@
 //! (and a 422 to a poll) with another body comes from a proxy, and says nothing about the task or the account.
 
 mod client;
+mod creates;
 mod error;
 mod list;
 pub mod network;

@@ -3,7 +3,7 @@
 use crate::core::RetryAfter;
 use jiff::Timestamp;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Parses `Retry-After`: seconds, with a fraction rounded up, or an HTTP date (RFC 9110, section 10.2.3). The first of
 /// several values counts. Returns `None` if it is missing, negative, infinite or unreadable.
@@ -24,8 +24,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
 fn date(headers: &HeaderMap, text: &str) -> Option<RetryAfter> {
     let read = |text| httpdate::parse_http_date(text).ok();
     let at = read(text)?;
-    let answered_at = headers.get(DATE).and_then(|date| read(date.to_str().ok()?));
-    Some(match answered_at {
+    Some(match answered_at(headers) {
         Some(answered_at) => {
             let wait = at.duration_since(answered_at).unwrap_or(Duration::ZERO);
             RetryAfter::Seconds(wait.as_secs())
@@ -33,6 +32,12 @@ fn date(headers: &HeaderMap, text: &str) -> Option<RetryAfter> {
         // `httpdate` returns no date before 1970, so what is out of range is far in the future.
         None => RetryAfter::At(Timestamp::try_from(at).unwrap_or(Timestamp::MAX)),
     })
+}
+
+/// Returns the time of an answer by the service's clock.
+pub(super) fn answered_at(headers: &HeaderMap) -> Option<SystemTime> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    httpdate::parse_http_date(date).ok()
 }
 
 /// Parses decimal seconds, rounded up. A number too large for `u64` saturates; the gate bounds it.

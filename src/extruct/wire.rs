@@ -24,7 +24,7 @@ pub(super) struct WireTask {
 
 /// A whole number. Also accepts `25.0`, `"25"` and `"25.0"`.
 #[derive(Clone, Copy)]
-struct Count(i64);
+pub(super) struct Count(pub(super) i64);
 
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -112,6 +112,20 @@ pub struct User {
     pub email: Option<String>,
     /// The credits left; a match costs about one.
     pub available_credits: Option<Number>,
+}
+
+impl User {
+    /// Returns the credits left, without a fraction; `None` if the service shows none.
+    #[must_use]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a number beyond the range becomes its end"
+    )]
+    pub fn whole_credits(&self) -> Option<i64> {
+        let credits = self.available_credits.as_ref()?;
+        let floor = || Some(credits.as_f64()?.floor() as i64);
+        credits.as_i64().or_else(floor)
+    }
 }
 
 /// Reads the account from the body of an answer. Treats a field of an undocumented type as missing.

@@ -5,6 +5,7 @@ use super::{StoreError, time};
 use crate::core::TaskId;
 use crate::core::event::Event;
 use crate::core::observation::Observation;
+use crate::core::search::event::SearchEvent;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
@@ -71,6 +72,32 @@ pub async fn add_events(
         sqlx::query(ADD_EVENT)
             .bind(time::to_text(*at))
             .bind(id.map(TaskId::as_str))
+            .bind(event.kind())
+            .bind(event.detail())
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+pub(super) const ADD_SEARCH_EVENT: &str =
+    "INSERT INTO events (at, search, kind, detail) VALUES (?, ?, ?, ?)";
+
+/// Writes the events of a search.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn add_search_events(
+    connection: &mut SqliteConnection,
+    search: &str,
+    events: &[SearchEvent],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    for event in events {
+        sqlx::query(ADD_SEARCH_EVENT)
+            .bind(time::to_text(at))
+            .bind(search)
             .bind(event.kind())
             .bind(event.detail())
             .execute(&mut *connection)

@@ -10,7 +10,9 @@
 //! Writers must begin with `BEGIN IMMEDIATE` ([`begin`]). A deferred transaction that reads first fails at once if
 //! another process wrote in between, however long the busy timeout is.
 
+pub mod bounds;
 pub mod companies;
+pub mod creates;
 pub mod daemon;
 pub mod disk;
 pub mod history;
@@ -26,6 +28,7 @@ pub mod results;
 mod rows;
 mod save;
 pub mod schema;
+pub mod search_progress;
 pub mod state_counts;
 pub mod statements;
 pub mod tasks;

@@ -70,6 +70,15 @@ impl Case {
                 at(2, Some(Fault::LostAfter)),
                 at(2, Some(Fault::LostBefore)),
             ],
+            // `crash_points_of_searches` has these.
+            Point::CreateIntentWritten
+            | Point::CreateIntentCommitted
+            | Point::CreateBegins
+            | Point::CreateAnswered
+            | Point::CreateAnswerWritten
+            | Point::CreateAnswerCommitted
+            | Point::ListWritten
+            | Point::ListCommitted => Vec::new(),
             // The first page, and a later one: the end of a reading.
             Point::ResultsBegins
             | Point::ResultsAnswered

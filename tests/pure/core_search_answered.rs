@@ -1,14 +1,12 @@
 //! What the answer to a create, or a reading of the list, does to a search.
 
-use crate::search::builders::{account, asked, at, create, id, part, search, three_at_most};
+use crate::search::builders::{asked, at, create, id, part, search, three_at_most};
 use growd::core::ledger::Transition;
 use growd::core::search::Search;
-use growd::core::search::answered::{CreateAnswer, create_answered, list_read};
+use growd::core::search::answered::{CreateAnswer, create_answered, list_failed, list_read};
 use growd::core::search::create::Create;
 use growd::core::search::settle::Verdict;
-use growd::core::search::step::{Asks, next_step};
-use growd::core::spending::Account;
-use growd::core::{State, TaskId};
+use growd::core::{Failure, State, TaskId};
 use jiff::Timestamp;
 
 fn open(since: Option<i64>, doubts: i64) -> Verdict {
@@ -103,15 +101,19 @@ fn an_open_create_is_looked_for_at_growing_intervals_and_at_its_deadline() {
 
 #[test]
 fn a_list_that_cannot_be_read_is_asked_for_again_ever_more_rarely() {
-    let mut search = search(Vec::new());
-    search.create = Some(create(asked(), None));
+    let search = search(Vec::new());
+    let sent = create(asked(), None);
     let next = |now: i64| {
-        let account = Account {
-            now: at(now),
-            ..account()
+        let failure = Failure::NotConnected {
+            detail: "no route".to_owned(),
         };
-        let step = next_step(&search, &account, &three_at_most(), true);
-        assert_eq!(step.asks, Asks::List);
+        let step = list_failed(&search, &sent, &failure, &three_at_most(), at(now));
+        assert_eq!((step.progress.state, step.create), (State::Growing, None));
+        let reason = step.progress.reason.expect("a reason");
+        assert!(
+            reason.contains("part 2 was asked for") && reason.contains("no route"),
+            "{reason}"
+        );
         step.progress.next_at.expect("it is due")
     };
     assert_eq!(next(1), at(6));

@@ -3,6 +3,7 @@
 use crate::search::builders::{
     Row, account, asked, at, check_rows, company, create, part, search, three_at_most,
 };
+use growd::core::policy::Policy;
 use growd::core::search::decide::{Next, decide};
 use growd::core::{State, Status};
 
@@ -216,7 +217,11 @@ fn without_kept_results_a_search_waits() {
         (vec![], State::Pending),
         (vec![part(1, &["a.example"])], State::Growing),
     ] {
-        let decision = decide(&search(parts), &account(), &three_at_most(), false);
+        let policy = Policy {
+            keeps_results: false,
+            ..three_at_most()
+        };
+        let decision = decide(&search(parts), &account(), &policy);
         assert_eq!((decision.state, decision.next), (state, Next::At(at(160))));
         assert!(decision.reason.contains("results.keep is off"));
     }

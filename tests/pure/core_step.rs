@@ -41,6 +41,7 @@ fn policy() -> Policy {
             max: Duration::from_mins(5),
         },
         probe_interval: Duration::from_mins(5),
+        keeps_results: true,
     }
 }
 
@@ -59,10 +60,13 @@ fn task() -> Task {
             target: 100,
             chunk: None,
             paused: false,
+            budget: None,
+            is_superseded: false,
         },
         edited_at: Some(start()),
         progress: Progress::new(start()),
         resume: None,
+        is_bounded: false,
         lost: 0,
     }
 }

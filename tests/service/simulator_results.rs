@@ -21,6 +21,7 @@ async fn api(change: impl FnOnce(&mut Semantics)) -> Api {
     let mut options = Options::default();
     options.settings.speed = 0.0;
     options.settings.semantics.market = Some(2_000);
+    options.settings.semantics.without_website_percent = 0;
     change(&mut options.settings.semantics);
     Api {
         simulator: start(options).await.unwrap(),

@@ -166,6 +166,7 @@ impl Scenario {
                 max: Duration::from_mins(5),
             },
             probe_interval: Duration::from_mins(5),
+            keeps_results: true,
         }
     }
 }
@@ -214,6 +215,7 @@ impl Driver {
                 edited_at: Some(now),
                 progress: Progress::new(now),
                 resume: None,
+                is_bounded: false,
                 lost: 0,
             },
             ledger: Vec::new(),

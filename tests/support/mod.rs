@@ -7,6 +7,7 @@ pub mod mounts;
 pub mod program;
 pub mod proxy;
 pub mod results;
+pub mod searches;
 
 use growd::config::{Api, Limits, Log, LogFormat, Results, Settings};
 use growd::core::TaskId;
@@ -380,6 +381,7 @@ pub fn settings(url: &str, dir: &TempDir) -> Settings {
                 max: Duration::from_millis(200),
             },
             probe_interval: Duration::from_millis(100),
+            keeps_results: false,
         },
         // Tests that read results say so.
         results: Results {

@@ -20,6 +20,7 @@ impl Bench {
     /// Turns the reading of results on, with pages of this size.
     pub fn keep_results(&mut self, page: u32) {
         self.settings.results.keep = true;
+        self.settings.policy.keeps_results = true;
         self.settings.results.page = page;
     }
 

@@ -1,26 +1,22 @@
 //! The endpoints of the API as a function of state and request, without I/O.
 
+mod create;
 mod fields;
 pub(crate) mod response;
-
-use std::collections::HashSet;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+pub(crate) use self::create::colleague_creates;
 use self::{
     fields::Fields,
     response::{ApiResponse, ValidationError},
 };
 use crate::{
     endpoint::{Endpoint, Route},
-    options::{Excess, RefusalBody, Scenario},
+    options::{Excess, RefusalBody},
     state::State,
-    world::{
-        Now, Refusal,
-        domains::{self, MAX_EXCLUDED_DOMAINS},
-        task_input::{SOURCES, TaskInput},
-    },
+    world::{Now, Recorded, Refusal},
 };
 
 /// The parts of a request that the endpoints use.
@@ -59,7 +55,7 @@ fn dispatch(state: &mut State, request: &ApiRequest, now: Now) -> Result<ApiResp
     let id = task.as_deref().unwrap_or_default();
     let semantics = &state.settings.semantics;
     match endpoint {
-        Endpoint::Create => create(state, now, &request.body),
+        Endpoint::Create => create::create(state, now, &request.body),
         Endpoint::List => {
             let limits = (semantics.list_default_limit, semantics.list_limit);
             let page = page(&request.query, limits, semantics.excess_of_list())?;
@@ -120,89 +116,6 @@ fn page(query: &str, limits: (u32, u32), excess: Excess) -> Result<(usize, usize
     Ok((offset as usize, limit as usize))
 }
 
-fn create(state: &mut State, now: Now, body: &[u8]) -> Result<ApiResponse, ApiResponse> {
-    let (desired, mut input, excluded_tasks) = read_create(body)?;
-    let semantics = &state.settings.semantics;
-    let credits = state.settings.credits;
-    if credits.is_some() && state.world.credits_left(now, semantics, credits) == 0 {
-        return Err(no_credits());
-    }
-    let bad_request = |detail: String| ApiResponse::error(StatusCode::BAD_REQUEST, detail);
-    for id in &excluded_tasks {
-        let domains = state.world.result_domains(now, id, semantics);
-        let domains = domains.ok_or_else(|| {
-            bad_request(format!("exclude_task_ids: {id} is not a task that is done"))
-        })?;
-        let all = domains::exclude(&mut input.exclude_domains, domains);
-        if !all && semantics.exclusions_excess == Excess::Refused {
-            return Err(bad_request(format!(
-                "At most {MAX_EXCLUDED_DOMAINS} domains can be excluded in total"
-            )));
-        }
-    }
-    let scenario = Scenario {
-        desired_num_results: Some(desired),
-        ..state.created.clone()
-    };
-    state
-        .world
-        .add(now, &scenario, Some(input), semantics)
-        .ok()
-        .and_then(|id| state.world.poll(now, &id, semantics))
-        .map(ApiResponse::ok)
-        .ok_or_else(|| {
-            ApiResponse::error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
-        })
-}
-
-/// Reads the number of desired results, the input and the tasks to exclude.
-fn read_create(body: &[u8]) -> Result<(u32, TaskInput, Vec<String>), ApiResponse> {
-    let mut fields = Fields::of_body(body).map_err(ApiResponse::invalid)?;
-    let query = fields.text("query");
-    let desired = fields.integer("desired_num_results", 100, 1, 250);
-    let auto_data_sources = fields.flag("auto_data_sources", true);
-    let data_sources = fields.texts("data_sources", SOURCES.len(), &SOURCES);
-    if !auto_data_sources && data_sources.is_empty() {
-        let message = "data_sources are required if auto_data_sources is false";
-        fields.reject("data_sources", message);
-    }
-    let criteria = fields.list("criteria", 5, criterion);
-    let keys = criteria.iter().map(|criterion| &criterion["key"]);
-    let distinct = keys.map(Value::to_string).collect::<HashSet<_>>().len();
-    if distinct < criteria.len() {
-        fields.reject("criteria", "Keys of criteria must differ");
-    }
-    let domains = fields.list("exclude_domains", MAX_EXCLUDED_DOMAINS, |item| {
-        item.as_str().and_then(domains::registrable)
-    });
-    let excluded_tasks = fields.texts("exclude_task_ids", 100, &[]);
-    fields.finish().map_err(ApiResponse::invalid)?;
-    let mut exclude_domains = Vec::new();
-    domains::exclude(&mut exclude_domains, domains);
-    let input = TaskInput {
-        query,
-        auto_data_sources,
-        data_sources,
-        criteria,
-        exclude_domains,
-    };
-    Ok((desired, input, excluded_tasks))
-}
-
-/// Reads the three texts of a criterion and ignores its other fields.
-fn criterion(item: &Value) -> Option<Value> {
-    let text = |name: &str, min: usize, max: usize| {
-        let text = item[name].as_str()?;
-        (min..=max).contains(&text.chars().count()).then_some(text)
-    };
-    let key = text("key", 1, 100).filter(|key| {
-        key.chars()
-            .all(|char| char.is_ascii_alphanumeric() || char == '_')
-    })?;
-    let (name, criterion) = (text("name", 1, 100)?, text("criterion", 10, 500)?);
-    Some(json!({ "key": key, "name": name, "criterion": criterion }))
-}
-
 fn resume(state: &mut State, now: Now, id: &str, body: &[u8]) -> Result<ApiResponse, ApiResponse> {
     let mut fields = Fields::of_body(body).map_err(ApiResponse::invalid)?;
     let requested = fields.integer("desired_new_results", 25, 0, 250);
@@ -210,8 +123,14 @@ fn resume(state: &mut State, now: Now, id: &str, body: &[u8]) -> Result<ApiRespo
     let semantics = &state.settings.semantics;
     let credits = state.settings.credits;
     match state.world.resume(now, id, requested, semantics, credits) {
-        Ok(resumed) => Ok(ApiResponse::ok(resumed.task).for_resume(Some(resumed.seq))),
-        Err((refusal, seq)) => Err(refused(refusal, semantics.refusal_body).for_resume(seq)),
+        Ok(resumed) => {
+            let recorded = Some(Recorded::Resume(resumed.seq));
+            Ok(ApiResponse::ok(resumed.task).recorded_as(recorded))
+        }
+        Err((refusal, seq)) => {
+            let recorded = seq.map(Recorded::Resume);
+            Err(refused(refusal, semantics.refusal_body).recorded_as(recorded))
+        }
     }
 }
 
@@ -232,11 +151,16 @@ fn refused(refusal: Refusal, form: RefusalBody) -> ApiResponse {
             "Task is exhausted and cannot be resumed".to_owned(),
         ),
     };
+    bad_request((error, message), "desired_new_results", form)
+}
+
+/// Returns a 400 with an error and its message; `field` is the one that is refused.
+fn bad_request((error, message): (&str, String), field: &str, form: RefusalBody) -> ApiResponse {
     let detail = match form {
         RefusalBody::String => json!(message),
         RefusalBody::Object => json!({ "error": error, "message": message }),
         RefusalBody::List => {
-            let location = [json!("body"), json!("desired_new_results")];
+            let location = [json!("body"), json!(field)];
             let error = ValidationError::new(error, &location, message, Value::Null);
             let mut response = ApiResponse::invalid(vec![error]);
             response.status = StatusCode::BAD_REQUEST;

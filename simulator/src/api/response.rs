@@ -3,14 +3,16 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::world::Recorded;
+
 /// A response before it is sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ApiResponse {
     pub status: StatusCode,
     pub headers: Vec<(String, String)>,
     pub body: Value,
-    /// The resume that this answers: its number in the ledger.
-    pub resume: Option<u64>,
+    /// The resume or create that this answers.
+    pub recorded: Option<Recorded>,
 }
 
 impl ApiResponse {
@@ -19,7 +21,7 @@ impl ApiResponse {
             status,
             headers: Vec::new(),
             body,
-            resume: None,
+            recorded: None,
         }
     }
 
@@ -41,8 +43,8 @@ impl ApiResponse {
         self
     }
 
-    pub fn for_resume(mut self, seq: Option<u64>) -> Self {
-        self.resume = seq;
+    pub fn recorded_as(mut self, recorded: Option<Recorded>) -> Self {
+        self.recorded = recorded;
         self
     }
 }

@@ -84,9 +84,10 @@ pub enum Fault {
     RawControls,
     /// Takes effect; the response starts with a byte order mark.
     ByteOrderMark,
-    /// Takes effect, after another client of the account has resumed the same task.
+    /// Takes effect, after another client of the account has resumed the same task, or sent the same create.
     ColleagueFirst {
-        /// How many results that client requests; also more than the cap, as in any resume.
+        /// How many results that client requests in a resume; also more than the cap, as in any resume. A create of that
+        /// client is the same in everything.
         new: u32,
     },
     /// Takes effect; the response is very long.

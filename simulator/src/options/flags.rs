@@ -54,8 +54,8 @@ impl TryFrom<Flags> for Options {
 mod tests {
     use super::*;
     use crate::{
-        CapCounts, Desired, Excess, Falls, Fault, ListOrder, ListShows, On, RefusalBody,
-        ResultsOrder, Scores, Semantics, WhileRunning,
+        CapCounts, Creates, Desired, Excess, Exclusions, Falls, Fault, ListOrder, ListShows, On,
+        RefusalBody, ResultsOrder, Scores, Semantics, WhileRunning,
     };
     use clap::Parser;
 
@@ -78,6 +78,53 @@ mod tests {
             ..Options::default()
         };
         assert_eq!(options(&[]).unwrap(), expected);
+    }
+
+    /// The semantics of the flags in `flags_reach_the_options`.
+    fn changed_semantics() -> Semantics {
+        Semantics {
+            cap: 40,
+            cap_counts: CapCounts::Desired,
+            cap_excess: Excess::Refused,
+            desired: Desired::Set,
+            resume_while_running: WhileRunning::Queued,
+            visibility_delay_ms: 250,
+            resume_answer_shows: false,
+            falls: Falls::AtLooks,
+            falls_by: 1,
+            refusal_body: RefusalBody::String,
+            yield_percent: 10,
+            early_done_percent: 20,
+            rises_after_done: 30,
+            reopens_percent: 40,
+            reopens_after_s: 120,
+            work_delay_s: 90,
+            undelivered_percent: 5,
+            creates: Creates::Forbidden,
+            create_delay_ms: 3_000,
+            create_get_delay_ms: 4_000,
+            create_fails_percent: 60,
+            create_exhausts_percent: 40,
+            aliases_percent: 11,
+            without_website_percent: 12,
+            exclusions: Exclusions::Ignored,
+            market: Some(700),
+            exclusions_excess: Excess::Refused,
+            scores: Scores::Number,
+            list_limit: 30,
+            list_default_limit: 10,
+            results_limit: 200,
+            results_default_limit: 25,
+            results_order: ResultsOrder::Shuffled,
+            results_lag_ms: 3_000,
+            limit_excess: Excess::Clamped,
+            list_order: ListOrder::Shuffled,
+            list_shows: ListShows::Progress,
+            list_delay_ms: 1_500,
+            list_excess: Some(Excess::Refused),
+            list_lag_ms: 2_000,
+            strangers: 7,
+        }
     }
 
     #[test]
@@ -108,6 +155,14 @@ mod tests {
             "--reopens-after=2m",
             "--work-delay=90s",
             "--undelivered=5",
+            "--creates=forbidden",
+            "--create-delay=3s",
+            "--create-get-delay=4s",
+            "--create-fails=60",
+            "--create-exhausts=40",
+            "--aliases=11",
+            "--without-website=12",
+            "--exclusions=ignored",
             "--market=700",
             "--exclusions-excess=refused",
             "--scores=number",
@@ -135,42 +190,7 @@ mod tests {
         assert_eq!(semantics.desired, Desired::Set);
         assert_eq!(semantics.visibility_delay_ms, 250);
         assert!(!semantics.resume_answer_shows);
-        let expected = Semantics {
-            cap: 40,
-            cap_counts: CapCounts::Desired,
-            cap_excess: Excess::Refused,
-            desired: Desired::Set,
-            resume_while_running: WhileRunning::Queued,
-            visibility_delay_ms: 250,
-            resume_answer_shows: false,
-            falls: Falls::AtLooks,
-            falls_by: 1,
-            refusal_body: RefusalBody::String,
-            yield_percent: 10,
-            early_done_percent: 20,
-            rises_after_done: 30,
-            reopens_percent: 40,
-            reopens_after_s: 120,
-            work_delay_s: 90,
-            undelivered_percent: 5,
-            market: Some(700),
-            exclusions_excess: Excess::Refused,
-            scores: Scores::Number,
-            list_limit: 30,
-            list_default_limit: 10,
-            results_limit: 200,
-            results_default_limit: 25,
-            results_order: ResultsOrder::Shuffled,
-            results_lag_ms: 3_000,
-            limit_excess: Excess::Clamped,
-            list_order: ListOrder::Shuffled,
-            list_shows: ListShows::Progress,
-            list_delay_ms: 1_500,
-            list_excess: Some(Excess::Refused),
-            list_lag_ms: 2_000,
-            strangers: 7,
-        };
-        assert_eq!(*semantics, expected);
+        assert_eq!(*semantics, changed_semantics());
         let odds = &options.settings.odds;
         assert_eq!(odds.len(), 5);
         assert_eq!(odds[0].on, On::Resume);
@@ -197,6 +217,9 @@ mod tests {
             ),
             ("--fault=403_no_reason=1", "plan_required"),
             ("--yield=101", "more than 100"),
+            ("--aliases=51", "more than 50"),
+            ("--create-fails=101", "more than 100"),
+            ("--create-exhausts=101", "more than 100"),
             ("--list-limit=0", "at least 1"),
             ("--strangers=1000001", "more than 1000000"),
             ("--fault=get:list_empty=0.1", "only for the list"),

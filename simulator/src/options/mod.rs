@@ -14,8 +14,8 @@ pub use self::{
     flags::Flags,
     scenario::{FailAt, Scenario, Shape},
     semantics::{
-        CapCounts, Desired, Excess, Falls, ListOrder, ListShows, RefusalBody, ResultsOrder, Scores,
-        Semantics, WhileRunning,
+        CapCounts, Creates, Desired, Excess, Exclusions, Falls, ListOrder, ListShows, RefusalBody,
+        ResultsOrder, Scores, Semantics, WhileRunning,
     },
     settings::Settings,
 };

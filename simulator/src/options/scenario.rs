@@ -43,6 +43,9 @@ pub struct Scenario {
     /// Where the task fails; by default never. A resume continues it past this point.
     #[arg(skip)]
     pub fail_at: Option<FailAt>,
+    /// The number of results with which the task has no candidates left; by default it depends on pool and market.
+    #[arg(skip)]
+    pub exhausted_at: Option<u32>,
     /// How the work of a run is distributed over its time.
     #[arg(long, value_enum, default_value_t)]
     pub shape: Shape,

@@ -20,7 +20,7 @@ pub struct Semantics {
     /// Which number counts towards the cap.
     #[arg(long, value_enum, default_value_t)]
     pub cap_counts: CapCounts,
-    /// What happens to a resume that asks for more than the cap allows. Clamped, it can grant 0.
+    /// What happens to a resume or create that asks for more than the cap allows. Clamped, a resume can grant 0.
     #[arg(long, value_enum, default_value_t = Excess::Clamped)]
     pub cap_excess: Excess,
     /// What a resume does to `desired_num_results`.
@@ -71,9 +71,36 @@ pub struct Semantics {
     /// Results that `num_results` counts but `/results` does not contain, in percent.
     #[arg(long = "undelivered", value_name = "PERCENT", default_value_t = 0)]
     pub undelivered_percent: u32,
-    /// Companies that match each query [default: 300 to 1500, by the query; with a pool: its matches].
+    /// Whether creates are accepted, or refused with `plan_required`.
+    #[arg(long, value_enum, default_value_t)]
+    pub creates: Creates,
+    /// How long (real time) the list lacks a task that a client created, and all later tasks, such as 5s.
+    #[arg(long = "create-delay", value_name = "DURATION", default_value = "0s", value_parser = milliseconds)]
+    pub create_delay_ms: u64,
+    /// How long (real time) requests for a task that a client created are answered 404, such as 5s.
+    #[arg(long = "create-get-delay", value_name = "DURATION", default_value = "0s", value_parser = milliseconds)]
+    pub create_get_delay_ms: u64,
+    /// The share of the tasks that clients create that fail part-way, in percent.
+    #[arg(long = "create-fails", value_name = "PERCENT", default_value_t = 0)]
+    pub create_fails_percent: u32,
+    /// The share of the tasks that clients create that are exhausted part-way, in percent.
+    #[arg(long = "create-exhausts", value_name = "PERCENT", default_value_t = 0)]
+    pub create_exhausts_percent: u32,
+    /// Companies that match each query, each alias included [default: 300 to 1500, by the query; with a pool: its
+    /// matches].
     #[arg(long, value_name = "N")]
     pub market: Option<u32>,
+    /// The share of a market, in percent, that is a company under a second name or with a second website; at most 50.
+    /// Applies to tasks that are created from now on.
+    #[arg(long = "aliases", value_name = "PERCENT", default_value_t = 0)]
+    pub aliases_percent: u32,
+    /// The share of companies without a website, in percent: exclusions do not apply to them. Applies to tasks that
+    /// are created from now on.
+    #[arg(long = "without-website", value_name = "PERCENT", default_value_t = 2)]
+    pub without_website_percent: u32,
+    /// Whether a task leaves out the companies that it excludes.
+    #[arg(long, value_enum, default_value_t)]
+    pub exclusions: Exclusions,
     /// What happens to domains to exclude beyond the 1000 that a task can have.
     #[arg(long, value_enum, default_value_t = Excess::Clamped)]
     pub exclusions_excess: Excess,
@@ -157,6 +184,16 @@ impl Semantics {
         Duration::from_millis(self.results_lag_ms)
     }
 
+    /// How long the list lacks a created task, in real time.
+    pub(crate) fn create_delay(&self) -> Duration {
+        Duration::from_millis(self.create_delay_ms)
+    }
+
+    /// How long requests for a created task are answered 404, in real time.
+    pub(crate) fn create_get_delay(&self) -> Duration {
+        Duration::from_millis(self.create_get_delay_ms)
+    }
+
     /// The age of the oldest state that a request can show.
     pub(crate) fn longest_lag(&self) -> Duration {
         self.list_lag().max(self.results_lag())
@@ -181,14 +218,20 @@ impl Semantics {
                 "semantics.strangers: {strangers} is more than {MAX_STRANGERS}"
             ));
         }
-        for (name, percent) in [
-            ("yield_percent", self.yield_percent),
-            ("early_done_percent", self.early_done_percent),
-            ("reopens_percent", self.reopens_percent),
-            ("undelivered_percent", self.undelivered_percent),
+        let (fails, exhausts) = (self.create_fails_percent, self.create_exhausts_percent);
+        for (name, percent, max) in [
+            ("yield_percent", self.yield_percent, 100),
+            ("early_done_percent", self.early_done_percent, 100),
+            ("reopens_percent", self.reopens_percent, 100),
+            ("undelivered_percent", self.undelivered_percent, 100),
+            ("create_fails_percent", fails, 100),
+            // No task fails and is exhausted.
+            ("create_exhausts_percent", exhausts, 100 - fails.min(100)),
+            ("aliases_percent", self.aliases_percent, 50),
+            ("without_website_percent", self.without_website_percent, 100),
         ] {
-            if percent > 100 {
-                return Err(format!("semantics.{name}: {percent} is more than 100"));
+            if percent > max {
+                return Err(format!("semantics.{name}: {percent} is more than {max}"));
             }
         }
         Ok(())
@@ -256,6 +299,30 @@ pub enum RefusalBody {
     Object,
     /// A list of objects, as in a 422.
     List,
+}
+
+/// Whether creates are accepted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Creates {
+    /// They are.
+    #[default]
+    Accepted,
+    /// They are answered 402.
+    PaymentRequired,
+    /// They are answered 403.
+    Forbidden,
+}
+
+/// Whether a task leaves out the companies that it excludes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Exclusions {
+    /// It does.
+    #[default]
+    Applied,
+    /// It finds them again, and shows its exclusions nevertheless.
+    Ignored,
 }
 
 /// What happens to a number or a list that is larger than the service allows.

@@ -37,7 +37,8 @@ KIND is one of
   403_plan_required, 402_payment_failed, 402_insufficient_credits
                  no effect; the status with this reason in detail.error
   colleague_first
-                 takes effect, after another client has requested 25 results
+                 takes effect, after another client has requested 25 results, or created
+                 the same task
   list_all_done, list_all_running, list_all_failed, list_full, list_fallen, list_risen,
   list_twice, list_others, list_empty, list_bad_entry, list_object
                  for the list only; the page is wrong: each task is done, running, failed,

@@ -19,11 +19,12 @@ use crate::{
     state::Shared,
 };
 
-const ENDPOINTS: [&str; 9] = [
+const ENDPOINTS: [&str; 10] = [
     "GET /_simulator: this overview",
     "PATCH /_simulator/settings: changes the given settings; null restores a default",
     "POST /_simulator/tasks: adds a task, e.g. {\"results\": 40, \"pool\": 300, \"fit_rate\": 0.5}",
     "GET /_simulator/ledger: each resume that reached the world",
+    "GET /_simulator/creates: each create that reached the world",
     "GET /_simulator/requests: counts, and the last 1,000 requests",
     "GET /_simulator/script: the pending faults",
     "POST /_simulator/script: appends faults, e.g. {\"on\": \"resume\", \"fault\": \"lost_after\"}",
@@ -38,6 +39,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/_simulator/settings", patch(settings))
         .route("/_simulator/tasks", post(add_task))
         .route("/_simulator/ledger", get(ledger))
+        .route("/_simulator/creates", get(creates))
         .route("/_simulator/requests", get(requests))
         .route(
             "/_simulator/script",
@@ -138,6 +140,10 @@ async fn add_task(Extract(shared): State, body: Bytes) -> Result<Response, Contr
 
 async fn ledger(Extract(shared): State) -> Json<Value> {
     Json(json!(shared.lock().world.ledger()))
+}
+
+async fn creates(Extract(shared): State) -> Json<Value> {
+    Json(json!(shared.lock().world.creates()))
 }
 
 async fn requests(Extract(shared): State) -> Json<Value> {

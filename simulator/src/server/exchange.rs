@@ -11,6 +11,7 @@ use axum::{
 use crate::{
     api::{self, ApiRequest, response::ApiResponse},
     state::Shared,
+    world::Recorded,
 };
 
 /// A received request; it counts as in flight until this is dropped.
@@ -26,12 +27,12 @@ impl Exchange {
         api::handle(&mut self.shared.lock(), request)
     }
 
-    /// Records the status of the response, in the request log and for a resume in the ledger.
-    pub fn record(&self, status: StatusCode, resume: Option<u64>) {
+    /// Records the status of the response, in the request log and, for a resume or create, in its ledger.
+    pub fn record(&self, status: StatusCode, recorded: Option<Recorded>) {
         let mut state = self.shared.lock();
         state.requests.answered(self.seq, status.as_u16());
-        if let Some(seq) = resume {
-            state.world.record_status(seq, status.as_u16());
+        if let Some(request) = recorded {
+            state.world.record_status(request, status.as_u16());
         }
     }
 
@@ -43,6 +44,11 @@ impl Exchange {
         state.world.colleague_resumes(now, task, new, semantics);
     }
 
+    /// Creates a task as another client of the account.
+    pub fn colleague_creates(&self, body: &[u8]) {
+        api::colleague_creates(&mut self.shared.lock(), body);
+    }
+
     /// Sends the response.
     pub fn respond(self, response: &ApiResponse) -> Response {
         let body = response.body.to_string();
@@ -51,7 +57,7 @@ impl Exchange {
 
     /// Sends the response with another body.
     pub fn respond_with(self, response: &ApiResponse, body: String) -> Response {
-        self.record(response.status, response.resume);
+        self.record(response.status, response.recorded);
         let mut built = Response::builder().status(response.status);
         let is_type = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
         if !response.headers.iter().any(is_type) {

@@ -13,6 +13,7 @@ use tokio::{task::yield_now, time::sleep};
 
 use crate::{
     api::{ApiRequest, response::ApiResponse},
+    endpoint::Endpoint,
     faults::{Fault, PAGE},
     server::{connection::ConnectionHandle, corrupt, exchange::Exchange},
 };
@@ -33,7 +34,9 @@ pub(crate) async fn inject(
             exchange.execute(&request)
         }
         Fault::ColleagueFirst { new } => {
-            if let Some(task) = &request.route.task {
+            if request.route.endpoint == Endpoint::Create {
+                exchange.colleague_creates(&request.body);
+            } else if let Some(task) = &request.route.task {
                 exchange.colleague_resumes(task, *new);
             }
             exchange.execute(&request)
@@ -74,7 +77,7 @@ pub(crate) async fn inject(
         } => {
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let body = body.unwrap_or_else(|| json!({ "detail": detail(status) }));
-            let mut replaced = ApiResponse::new(status, body).for_resume(response.resume);
+            let mut replaced = ApiResponse::new(status, body).recorded_as(response.recorded);
             replaced.headers.extend(headers);
             match text {
                 Some(text) => exchange.respond_with(&replaced, text),
@@ -130,7 +133,7 @@ fn with_body(
     content_type: &'static str,
     body: Body,
 ) -> Response {
-    exchange.record(response.status, response.resume);
+    exchange.record(response.status, response.recorded);
     let content_type = [(header::CONTENT_TYPE, content_type)];
     (response.status, content_type, body).into_response()
 }

@@ -1,121 +1,157 @@
-//! Creates a task from a scenario.
+//! The creation of a task by a client of the service.
 
-use std::time::Duration;
-
-use rand::RngExt as _;
+use serde_json::Value;
 
 use crate::{
-    options::{FailAt, MAX_CANDIDATES, Scenario, Semantics},
-    random::{seeded_rng, uuid},
+    options::{Creates, Excess, FailAt, Scenario, Semantics},
+    random::{HashRng, derive_seed},
     world::{
-        discovery::{DiscoveryOrder, Market},
-        match_rate::MatchRate,
-        share::{percent, scaled},
-        task::{START_DELAY, Status, Task},
-        task_input::{self, TaskInput},
+        Now, World, domains,
+        ledger::{CreateEntry, Recorded},
+        share::scaled,
+        task_input::TaskInput,
     },
 };
 
-/// The largest number of candidates of a task, unless the scenario sets it.
-const DEFAULT_CANDIDATES: u32 = 10_000;
+/// What a client asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CreateRequest {
+    /// The requested `desired_num_results`.
+    pub desired: u32,
+    pub input: TaskInput,
+    pub exclude_task_ids: Vec<String>,
+}
 
-/// Returns task number `nth` of a world, created at the virtual time `now`.
-///
-/// `input` is what a client sent; without one the task has the scenario's query and nothing else.
-///
-/// # Errors
-///
-/// Names the invalid field of the scenario, its value and the allowed values.
-pub(crate) fn task(
-    (world_seed, nth): (u64, u64),
-    now: Duration,
-    scenario: &Scenario,
-    input: Option<TaskInput>,
-    semantics: &Semantics,
-) -> Result<Task, String> {
-    // Every task draws the same values in the same order, so that one option does not change the others.
-    let mut rng = seeded_rng(world_seed, nth);
-    let seed = rng.random();
-    let id = uuid(&mut rng);
-    let fit_rate = rng.random_range(0.3..0.8);
-    let phase = rng.random();
-    scenario.check()?;
-    let match_rate = MatchRate::new(scenario.fit_rate.unwrap_or(fit_rate), phase);
-    let free_results = scenario.results.unwrap_or(0);
-    let needed = match_rate
-        .candidates_for(free_results)
-        .ok_or("results: a fit_rate of 0 never produces results")?;
-    if needed > MAX_CANDIDATES {
-        return Err(format!(
-            "results: {free_results} results at this fit_rate need more than {MAX_CANDIDATES} candidates"
-        ));
+/// Why a create was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CreateRefusal {
+    /// The plan of the account does not allow it.
+    Plan,
+    NoCredits,
+    OverCap {
+        cap: u32,
+    },
+    /// A task in `exclude_task_ids` is not done, or does not exist.
+    NotDone {
+        id: String,
+    },
+    TooManyExclusions,
+    /// The scenario of the simulator is invalid.
+    Scenario,
+}
+
+impl World {
+    /// Creates a task and records the request in the ledger. `scenario` is that of all tasks that clients create.
+    pub fn create(
+        &mut self,
+        now: Now,
+        request: CreateRequest,
+        scenario: &Scenario,
+        semantics: &Semantics,
+        credits: Option<u64>,
+    ) -> (Recorded, Result<Value, CreateRefusal>) {
+        let index = self.creates.len();
+        let seq = index as u64 + 1;
+        self.creates.push(CreateEntry {
+            seq,
+            at: self.timestamp(now.time),
+            task_id: None,
+            query: request.input.query.clone(),
+            desired: request.desired,
+            exclude_domains: request.input.exclude_domains.len(),
+            exclude_task_ids: request.exclude_task_ids.clone(),
+            answered_status: None,
+            took_effect: false,
+            by_colleague: false,
+        });
+        let created = self.add_requested(now, request, scenario, semantics, credits);
+        if let Ok(id) = &created {
+            let entry = &mut self.creates[index];
+            entry.task_id = Some(id.clone());
+            entry.took_effect = true;
+        }
+        let task = created.and_then(|id| {
+            let task = self.inspect(now, &id, semantics);
+            task.ok_or(CreateRefusal::Scenario)
+        });
+        (Recorded::Create(seq), task)
     }
-    if let Some(pool) = scenario.pool.filter(|pool| *pool < needed) {
-        return Err(format!(
-            "pool: {pool} candidates are too few for {free_results} results; at least {needed} are needed"
-        ));
-    }
-    let input = input
-        .unwrap_or_else(|| {
-            let query = scenario.query.as_deref();
-            TaskInput::from_query(query.unwrap_or_else(|| task_input::random_query(seed)))
-        })
-        .inferred(world_seed);
-    let market = Market::of(world_seed, &input.query);
-    let size = semantics.market.unwrap_or_else(|| match scenario.pool {
-        Some(pool) => match_rate.matches_among(pool),
-        None => market.default_size().max(free_results),
-    });
-    let discovery = DiscoveryOrder::new(market, seed, size, &input.exclude_domains);
-    if discovery.len() < free_results {
-        return Err(format!(
-            "results: {free_results} is more than the market has: {size} companies"
-        ));
-    }
-    // Each match needs a company, so the pool ends before the first match without one.
-    let max_pool = match_rate
-        .candidates_for(discovery.len().saturating_add(1))
-        .map_or(u32::MAX, |beyond| beyond - 1);
-    let pool = scenario.pool.unwrap_or(DEFAULT_CANDIDATES.max(needed));
-    let desired = scenario.desired_num_results.or(scenario.results);
-    let desired = desired.unwrap_or(100);
-    let mut task = Task {
-        id: scenario.id.clone().unwrap_or(id),
-        seed,
-        created: now,
-        input,
-        discovery,
-        pool: pool.min(max_pool),
-        match_rate,
-        rate_per_minute: scenario.rate_per_minute.unwrap_or(100.0),
-        backlog: scenario.backlog.unwrap_or(15),
-        shape: scenario.shape,
-        fail_at: scenario.fail_at.map(|at| match at {
-            FailAt::Results(results) => results,
-            FailAt::Fraction(share) => scaled(desired, share),
-        }),
-        desired,
-        goal: percent(desired, semantics.yield_percent).min(semantics.cap),
-        intake: 0,
-        run: None,
-        trailing: None,
-        finished_runs: Vec::new(),
-        work_starts: Vec::new(),
-        failed: false,
-        withdrawn: 0,
-        polls: 0,
-        queued: [].into(),
-        stale: None,
-        free_results,
-    };
-    if scenario.results.is_none() {
-        task.start_run(now + START_DELAY, Status::Created, semantics);
-    } else {
-        task.intake = task.intake_for(needed);
-        task.failed = task.fail_at.is_some_and(|limit| free_results >= limit);
-        if !task.failed {
-            task.start_trailing_work(now, semantics);
+
+    /// Creates a task as another client of the same account.
+    pub fn colleague_creates(
+        &mut self,
+        now: Now,
+        request: CreateRequest,
+        scenario: &Scenario,
+        semantics: &Semantics,
+    ) {
+        let before = self.creates.len();
+        // The ledger records whether it was accepted.
+        let _ = self.create(now, request, scenario, semantics, None);
+        for entry in &mut self.creates[before..] {
+            entry.by_colleague = true;
         }
     }
-    Ok(task)
+
+    /// Adds the requested task and returns its id.
+    fn add_requested(
+        &mut self,
+        now: Now,
+        request: CreateRequest,
+        scenario: &Scenario,
+        semantics: &Semantics,
+        credits: Option<u64>,
+    ) -> Result<String, CreateRefusal> {
+        if semantics.creates != Creates::Accepted {
+            return Err(CreateRefusal::Plan);
+        }
+        if credits.is_some() && self.credits_left(now, semantics, credits) == 0 {
+            return Err(CreateRefusal::NoCredits);
+        }
+        let cap = semantics.cap;
+        if request.desired > cap && semantics.cap_excess == Excess::Refused {
+            return Err(CreateRefusal::OverCap { cap });
+        }
+        let desired = request.desired.min(cap);
+        let mut input = request.input;
+        for id in &request.exclude_task_ids {
+            let domains = self.result_domains(now, id, semantics);
+            let domains = domains.ok_or_else(|| CreateRefusal::NotDone { id: id.clone() })?;
+            let all = domains::exclude(&mut input.exclude_domains, domains);
+            if !all && semantics.exclusions_excess == Excess::Refused {
+                return Err(CreateRefusal::TooManyExclusions);
+            }
+        }
+        let number = self.list.created_count();
+        let scenario = with_end(scenario, (self.seed, number as u64), desired, semantics);
+        let nth = self.tasks.len();
+        let added = self.add(now, &scenario, Some(input), semantics);
+        let id = added.map_err(|_| CreateRefusal::Scenario)?;
+        self.list.record_created(nth);
+        Ok(id)
+    }
+}
+
+/// Returns the scenario of create number `number` (from 0) in a world: whether the task fails, is exhausted, or neither.
+fn with_end(
+    scenario: &Scenario,
+    (world, number): (u64, u64),
+    desired: u32,
+    semantics: &Semantics,
+) -> Scenario {
+    let mut scenario = Scenario {
+        desired_num_results: Some(desired),
+        ..scenario.clone()
+    };
+    let mut rng = HashRng::new(derive_seed(world, "create"), number);
+    let fails = semantics.create_fails_percent as usize;
+    let exhausts = semantics.create_exhausts_percent as usize;
+    let draw = rng.below(100);
+    let share = *rng.choose(&[0.2, 0.4, 0.6, 0.8]);
+    if draw < fails {
+        scenario.fail_at = Some(FailAt::Fraction(share));
+    } else if draw < fails + exhausts {
+        scenario.exhausted_at = Some(scaled(desired, share));
+    }
+    scenario
 }

@@ -1,4 +1,4 @@
-//! The ledger of resumes and of finished runs, to which tests compare a client's records.
+//! The ledgers of resumes and creates, and finished runs, to which tests compare a client's records.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -28,6 +28,40 @@ pub struct LedgerEntry {
     pub took_effect: bool,
     /// Whether another client of the account sent it ([`crate::Fault::ColleagueFirst`]).
     pub by_colleague: bool,
+}
+
+/// One create that reached the world.
+///
+/// Requests that did not reach it (a wrong token, a body that is answered 422, a scripted 503) are not in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CreateEntry {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// When it was received, in virtual time.
+    pub at: Timestamp,
+    /// The new task; `None` if the create was refused.
+    pub task_id: Option<String>,
+    /// The query.
+    pub query: String,
+    /// The requested `desired_num_results`.
+    pub desired: u32,
+    /// The number of different domains in the `exclude_domains` of the request.
+    pub exclude_domains: usize,
+    /// The `exclude_task_ids` of the request.
+    pub exclude_task_ids: Vec<String>,
+    /// The HTTP status of the response; `None` if no response was sent (yet).
+    pub answered_status: Option<u16>,
+    /// Whether it was accepted.
+    pub took_effect: bool,
+    /// Whether another client of the account sent it ([`crate::Fault::ColleagueFirst`]).
+    pub by_colleague: bool,
+}
+
+/// A request that a ledger has, by its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    Resume(u64),
+    Create(u64),
 }
 
 /// One finished run.

@@ -1,4 +1,4 @@
-//! The world: all tasks, the account and the ledger. It is pure and has no clock: every call takes `now`.
+//! The world: all tasks, the account and the ledgers. It is pure and has no clock: every call takes `now`.
 
 mod company;
 mod create;
@@ -7,8 +7,10 @@ pub(crate) mod domains;
 mod ledger;
 mod list;
 mod match_rate;
+mod new_task;
 mod permutation;
 mod results;
+mod resume;
 mod share;
 mod task;
 pub(crate) mod task_input;
@@ -20,16 +22,19 @@ use std::{borrow::Cow, collections::HashMap, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-pub use self::ledger::{LedgerEntry, RunEntry};
+pub use self::ledger::{CreateEntry, LedgerEntry, RunEntry};
+pub(crate) use self::{
+    create::{CreateRefusal, CreateRequest},
+    ledger::Recorded,
+    resume::Refusal,
+};
 use self::{
     list::List,
-    task::{Snapshot, StaleSnapshot, Status, Task},
+    task::{Snapshot, Status, Task},
     task_input::TaskInput,
 };
 use crate::{
-    options::{
-        CapCounts, Excess, Falls, ListShows, ResultsOrder, Scenario, Semantics, WhileRunning,
-    },
+    options::{Falls, ListShows, ResultsOrder, Scenario, Semantics},
     random::splitmix64,
 };
 
@@ -50,27 +55,12 @@ pub(crate) struct World {
     epoch: Timestamp,
     tasks: Vec<Task>,
     by_id: HashMap<String, usize>,
+    /// The resumes.
     ledger: Vec<LedgerEntry>,
+    creates: Vec<CreateEntry>,
     list: List,
     /// The number of requests for results.
     results_requests: u64,
-}
-
-/// Why a resume was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    NotFound,
-    NoCredits,
-    Exhausted,
-    OverCap { cap: u32, room: u32 },
-    Running,
-}
-
-/// An accepted resume: its number in the ledger, and the task as the response shows it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Resumed {
-    pub seq: u64,
-    pub task: Value,
 }
 
 impl World {
@@ -82,6 +72,7 @@ impl World {
             tasks: Vec::new(),
             by_id: HashMap::new(),
             ledger: Vec::new(),
+            creates: Vec::new(),
             list: List::default(),
             results_requests: 0,
         }
@@ -97,7 +88,7 @@ impl World {
     ) -> Result<String, String> {
         let nth = self.tasks.len();
         let place = (self.seed, nth as u64);
-        let task = create::task(place, now.time, scenario, input, semantics)?;
+        let task = new_task::task(place, now.time, scenario, input, semantics)?;
         let id = task.id.clone();
         if self.by_id.contains_key(&id) {
             return Err(format!("id: a task {id:?} already exists"));
@@ -135,22 +126,37 @@ impl World {
         .collect()
     }
 
-    /// Records the status of the response to resume number `seq`.
-    pub fn record_status(&mut self, seq: u64, status: u16) {
-        let index = usize::try_from(seq).unwrap_or(0).wrapping_sub(1);
-        if let Some(entry) = self.ledger.get_mut(index) {
-            entry.answered_status = Some(status);
+    /// All creates that reached the world.
+    pub fn creates(&self) -> &[CreateEntry] {
+        &self.creates
+    }
+
+    /// Records the status of the response to a request that a ledger has.
+    pub fn record_status(&mut self, request: Recorded, status: u16) {
+        let index = |seq: u64| usize::try_from(seq).unwrap_or(0).wrapping_sub(1);
+        let answered = match request {
+            Recorded::Resume(seq) => {
+                let entry = self.ledger.get_mut(index(seq));
+                entry.map(|entry| &mut entry.answered_status)
+            }
+            Recorded::Create(seq) => {
+                let entry = self.creates.get_mut(index(seq));
+                entry.map(|entry| &mut entry.answered_status)
+            }
+        };
+        if let Some(answered) = answered {
+            *answered = Some(status);
         }
     }
 
     /// Returns the task as a GET shows it.
     pub fn poll(&mut self, now: Now, id: &str, semantics: &Semantics) -> Option<Value> {
-        let nth = *self.by_id.get(id)?;
+        let nth = self.find(now, id, semantics)?;
         let snapshot = self.polled(now, nth, semantics);
         Some(self.render(nth, snapshot, ListShows::Task))
     }
 
-    /// Returns the task as a GET would show it, without the effects of a GET.
+    /// Returns the task as a GET would show it that finds it, without the effects of a GET.
     pub fn inspect(&mut self, now: Now, id: &str, semantics: &Semantics) -> Option<Value> {
         let nth = *self.by_id.get(id)?;
         self.advanced(now, nth, semantics);
@@ -168,7 +174,7 @@ impl World {
         (offset, limit): (usize, usize),
         semantics: &Semantics,
     ) -> Option<Value> {
-        let nth = *self.by_id.get(id)?;
+        let nth = self.find(now, id, semantics)?;
         self.results_requests += 1;
         let (task, snapshot) = if semantics.results_lag().is_zero() {
             let snapshot = self.polled(now, nth, semantics);
@@ -194,90 +200,23 @@ impl World {
         Some(response)
     }
 
-    /// Returns the domains of a task's delivered results; `None` unless the task exists and is done.
+    /// Returns the domains of the websites in a task's delivered results; `None` unless the task exists and is done.
     pub fn result_domains(
         &mut self,
         now: Now,
         id: &str,
         semantics: &Semantics,
     ) -> Option<Vec<String>> {
-        let nth = *self.by_id.get(id)?;
+        let nth = self.find(now, id, semantics)?;
         self.advanced(now, nth, semantics);
         let task = &self.tasks[nth];
         let snapshot = task.visible(now);
         (snapshot.status == Status::Done).then(|| {
             results::ranked(task, snapshot.num_results, semantics.undelivered_percent)
                 .into_iter()
-                .map(|result| task.discovery.company(result).domain())
+                .filter_map(|result| task.discovery.company(result).website_domain())
                 .collect()
         })
-    }
-
-    /// Resumes a task as another client of the same account.
-    pub fn colleague_resumes(&mut self, now: Now, id: &str, new: u32, semantics: &Semantics) {
-        let before = self.ledger.len();
-        // The ledger records whether it was granted.
-        let _ = self.resume(now, id, new, semantics, None);
-        for entry in &mut self.ledger[before..] {
-            entry.by_colleague = true;
-        }
-    }
-
-    /// Requests `requested` more results and records the request in the ledger.
-    ///
-    /// An error carries the number of the ledger entry, if the task exists.
-    pub fn resume(
-        &mut self,
-        now: Now,
-        id: &str,
-        requested: u32,
-        semantics: &Semantics,
-        credits: Option<u64>,
-    ) -> Result<Resumed, (Refusal, Option<u64>)> {
-        let nth = *self.by_id.get(id).ok_or((Refusal::NotFound, None))?;
-        let no_credits = credits.is_some() && self.credits_left(now, semantics, credits) == 0;
-        let before = self.advanced(now, nth, semantics).snapshot(now.time);
-        let visible = self.tasks[nth].visible(now);
-        let grant = if no_credits {
-            Err(Refusal::NoCredits)
-        } else {
-            grant(&self.tasks[nth], before, requested, semantics)
-        };
-        let seq = self.ledger.len() as u64 + 1;
-        self.ledger.push(LedgerEntry {
-            seq,
-            at: self.timestamp(now.time),
-            task_id: id.to_owned(),
-            requested,
-            granted: grant.unwrap_or(0),
-            baseline_desired: before.desired_num_results,
-            baseline_results: before.num_results,
-            answered_status: None,
-            took_effect: grant.is_ok(),
-            by_colleague: false,
-        });
-        let granted = grant.map_err(|refusal| (refusal, Some(seq)))?;
-        self.before_change(nth, semantics);
-        let task = &mut self.tasks[nth];
-        if before.is_running() && semantics.resume_while_running == WhileRunning::Queued {
-            task.queued.push_back(granted);
-        } else {
-            task.extend(granted, now.time, semantics);
-        }
-        if semantics.visibility_delay_ms > 0 {
-            task.stale = Some(StaleSnapshot {
-                until: now.real + Duration::from_millis(semantics.visibility_delay_ms),
-                snapshot: visible,
-            });
-        }
-        let snapshot = if semantics.resume_answer_shows {
-            task.snapshot(now.time)
-        } else {
-            visible
-        };
-        self.record_change(now, nth, semantics);
-        let task = self.render(nth, snapshot, ListShows::Task);
-        Ok(Resumed { seq, task })
     }
 
     /// Returns the credits left of `credits`, or of [`DEFAULT_CREDITS`]. Each result costs one.
@@ -305,6 +244,12 @@ impl World {
             Timestamp::MAX
         };
         self.epoch.checked_add(time).unwrap_or(limit)
+    }
+
+    /// Returns the index of the task that a request names, if it is found (yet).
+    fn find(&self, now: Now, id: &str, semantics: &Semantics) -> Option<usize> {
+        let nth = *self.by_id.get(id)?;
+        self.list.is_found(nth, now, semantics).then_some(nth)
     }
 
     /// The task, advanced to `now`.
@@ -375,30 +320,4 @@ fn render(
         task["exclude_domains"] = texts(&input.exclude_domains);
     }
     task
-}
-
-/// Returns how many of the `requested` results a resume of the task is granted.
-fn grant(
-    task: &Task,
-    now: Snapshot,
-    requested: u32,
-    semantics: &Semantics,
-) -> Result<u32, Refusal> {
-    if now.is_exhausted {
-        return Err(Refusal::Exhausted);
-    }
-    if now.is_running() && semantics.resume_while_running == WhileRunning::Refused {
-        return Err(Refusal::Running);
-    }
-    let counted = match semantics.cap_counts {
-        CapCounts::Results => now.num_results,
-        CapCounts::Desired => now.desired_num_results,
-    };
-    let cap = semantics.cap;
-    let queued = task.queued.iter().sum();
-    let room = cap.saturating_sub(counted).saturating_sub(queued);
-    match semantics.cap_excess {
-        Excess::Refused if requested > room => Err(Refusal::OverCap { cap, room }),
-        _ => Ok(requested.min(room)),
-    }
 }

@@ -42,7 +42,7 @@ pub(crate) fn shuffle(ranked: &mut Vec<u32>, key: u64) {
 /// Returns result number `nth` of a task, as the service shows it.
 pub(crate) fn render(task: &Task, nth: u32, found: Timestamp, scores: Scores) -> Value {
     let company = task.discovery.company(nth);
-    let mut rng = HashRng::new(task.seed, company.number);
+    let mut rng = HashRng::new(task.seed, company.key());
     let sources = &task.input.data_sources;
     let source = (!sources.is_empty()).then(|| rng.choose(sources));
     let mut result = company.profile();

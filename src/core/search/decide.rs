@@ -93,14 +93,9 @@ impl Standing {
     }
 }
 
-/// Decides the next step of a search. `keeps_results` is `results.keep`.
+/// Decides the next step of a search.
 #[must_use]
-pub fn decide(
-    search: &Search,
-    account: &Account<'_>,
-    policy: &Policy,
-    keeps_results: bool,
-) -> Decision {
+pub fn decide(search: &Search, account: &Account<'_>, policy: &Policy) -> Decision {
     let companies = search.companies();
     let target = search.wanted.target;
     let so_far = format!("{companies} of {target} companies");
@@ -142,7 +137,7 @@ pub fn decide(
     if let Some(why) = refusal(search) {
         return ended(State::Refused, why);
     }
-    if !keeps_results {
+    if !policy.keeps_results {
         let reason = "waiting: results.keep is off, so companies cannot be told apart".to_owned();
         let state = if search.parts.is_empty() {
             State::Pending

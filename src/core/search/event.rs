@@ -56,6 +56,9 @@ pub enum SearchEvent {
         task_id: String,
         candidates: usize,
     },
+    /// What was learnt of a create cannot be stored.
+    #[strum(serialize = "search_not_stored")]
+    NotStored { error: String },
 }
 
 impl SearchEvent {
@@ -63,6 +66,13 @@ impl SearchEvent {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.into()
+    }
+
+    /// Returns `events.detail`, a JSON object.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        // The fields are text, numbers and words: nothing of them can fail to be JSON.
+        serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
     }
 }
 

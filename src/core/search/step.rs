@@ -7,7 +7,7 @@ use super::{Part, Search, SearchProgress};
 use crate::core::policy::Policy;
 use crate::core::progress::State;
 use crate::core::spending::Account;
-use crate::core::{TaskId, after, settle};
+use crate::core::{TaskId, after};
 use jiff::Timestamp;
 
 /// What is to be stored, and what is to be done once it is.
@@ -108,20 +108,15 @@ impl Step {
     }
 }
 
-/// Returns what the rule decides about a search, as a step. `keeps_results` is `results.keep`.
+/// Returns what the rule decides about a search, as a step.
 #[must_use]
-pub fn next_step(
-    search: &Search,
-    account: &Account<'_>,
-    policy: &Policy,
-    keeps_results: bool,
-) -> Step {
+pub fn next_step(search: &Search, account: &Account<'_>, policy: &Policy) -> Step {
     let Decision {
         state,
         reason,
         part_target,
         next,
-    } = decide(search, account, policy, keeps_results);
+    } = decide(search, account, policy);
     let now = account.now;
     let mut step = Step::of(search);
     step.count(search, now);
@@ -146,15 +141,12 @@ pub fn next_step(
         }
         Next::ReadList => {
             step.asks = Asks::List;
-            // Of the next reading, if this one fails; [`list_read`](super::answered::list_read) sets it otherwise.
-            let (min, max) = (policy.polling.min_interval, policy.polling.max_interval);
-            let request = search.create.as_ref().map(|create| &create.request);
-            let next = |request| settle::next_poll(request, now, after(now, max), min, max);
-            Some(request.map_or(after(now, min), next))
+            Some(after(now, policy.polling.min_interval))
         }
         Next::AskCredits => {
             step.asks = Asks::Credits;
-            Some(now)
+            // Another pass may be asking already.
+            Some(after(now, policy.polling.min_interval))
         }
         Next::At(at) => Some(at),
         Next::Change => None,

@@ -50,6 +50,9 @@ pub(super) fn search_line(event: &SearchEvent) -> Line {
         } => info(format!(
             "the list shows task {task_id}, which create {create} made; {candidates} tasks are as it asked for"
         )),
+        SearchEvent::NotStored { error } => {
+            warn(format!("not stored: {error}"), ThrottleKind::NotStored)
+        }
     }
 }
 

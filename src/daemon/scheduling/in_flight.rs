@@ -3,9 +3,11 @@
 use super::page::{PageRead, read_page};
 use super::reconcile::{Context, Polled, reconcile};
 use super::results::{ActiveReading, PageOutcome, read_results};
+use super::search::{Searched, advance, settle_by_list};
 use crate::core::TaskId;
 use crate::core::plan::PageRequest;
 use crate::core::queue::Queue;
+use crate::core::search::create::Create;
 use crate::daemon::error::panic_message;
 use crate::daemon::writer::WriteError;
 use futures_util::FutureExt as _;
@@ -22,6 +24,8 @@ pub(super) struct InFlight {
     tasks: HashMap<TaskId, Queue>,
     pages: usize,
     results: usize,
+    /// Passes for searches, and readings of the list for them.
+    searches: usize,
 }
 
 /// What has finished, and how.
@@ -33,12 +37,16 @@ pub(super) enum Finished {
     Page(PageRequest, Result<PageRead, String>),
     /// A request for a page of a task's results.
     Results(TaskId, Result<PageOutcome, String>),
+    /// A pass for a search.
+    Search(String, Result<Searched, String>),
+    /// A reading of the list for these searches.
+    List(Vec<(String, Create)>, Result<(), String>),
 }
 
 impl InFlight {
-    /// Returns the number of tasks, pages and pages of results.
+    /// Returns the number of tasks, pages, pages of results and searches.
     pub fn len(&self) -> usize {
-        self.tasks.len() + self.pages + self.results
+        self.tasks.len() + self.pages + self.results + self.searches
     }
 
     /// Returns the number of pages.
@@ -74,6 +82,23 @@ impl InFlight {
         self.running.spawn(results_pass(reading, context));
     }
 
+    /// Starts a pass for a search.
+    pub fn start_search(&mut self, name: String, context: Arc<Context>) {
+        self.searches += 1;
+        self.running.spawn(search_pass(name, context));
+    }
+
+    /// Reads the list for searches with an open create; `page` is `polling.list_page`.
+    pub fn start_list(
+        &mut self,
+        searches: Vec<(String, Create)>,
+        page: u32,
+        context: Arc<Context>,
+    ) {
+        self.searches += 1;
+        self.running.spawn(list_pass(searches, page, context));
+    }
+
     /// Waits until something has finished, and returns all that has; waits for ever while nothing is in flight.
     pub async fn finished(&mut self) -> Vec<Finished> {
         let Some(first) = self.running.join_next().await else {
@@ -94,6 +119,7 @@ impl InFlight {
             }
             Ok(Finished::Page(..)) => self.pages -= 1,
             Ok(Finished::Results(..)) => self.results -= 1,
+            Ok(Finished::Search(..) | Finished::List(..)) => self.searches -= 1,
             // It was aborted, and the daemon ends: a pass catches its panics.
             Err(error) => tracing::debug!("{error}"),
         }
@@ -138,6 +164,25 @@ async fn results_pass(reading: Box<ActiveReading>, context: Arc<Context>) -> Fin
         Err(text)
     });
     Finished::Results(id, outcome)
+}
+
+async fn search_pass(name: String, context: Arc<Context>) -> Finished {
+    let outcome = caught(advance(&name, &context))
+        .await
+        .unwrap_or_else(|text| {
+            tracing::error!("search {name}: a bug: {text}; left alone for a minute");
+            Err(text)
+        });
+    Finished::Search(name, outcome)
+}
+
+async fn list_pass(searches: Vec<(String, Create)>, page: u32, context: Arc<Context>) -> Finished {
+    let reading = settle_by_list(&searches, page, &context);
+    let outcome = caught(reading).await.unwrap_or_else(|text| {
+        tracing::error!("a bug in reading the list for searches: {text}");
+        Err(text)
+    });
+    Finished::List(searches, outcome)
 }
 
 /// Awaits a request. Returns the text of a panic as the outer error: a bug in one request does not affect others.

@@ -3,9 +3,12 @@
 use crate::core::event::Event;
 use crate::core::gate::{Gate, Kind};
 use crate::core::policy::Policy;
+use crate::core::spending::{CREDITS_INTERVAL, Limit};
 use crate::core::{TaskId, after};
 use crate::crash::{self, Point};
-use crate::store::{StoreError, daemon, history, ledger, progress, reschedule, results};
+use crate::store::{
+    StoreError, creates, daemon, history, ledger, progress, reschedule, results, search_progress,
+};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use std::time::Duration;
@@ -27,6 +30,8 @@ pub enum Maintenance {
     MarkUnusable(Vec<u8>),
     /// Note at a task why what was learnt of it cannot be stored.
     RecordNotStored(TaskId, String),
+    /// Store the account's credits as the service showed them, none if it did not.
+    StoreCredits(Option<i64>),
     /// Record an event that concerns no task.
     Record(Event),
 }
@@ -42,6 +47,7 @@ impl Maintenance {
             Self::Reschedule | Self::ClockWentBack(_) => "rescheduling after a change of the clock",
             Self::MarkUnusable(_) => "marking a task whose id is not UTF-8",
             Self::RecordNotStored(..) => "noting an error at its task",
+            Self::StoreCredits(_) => "storing the account's credits",
             Self::Record(_) => "recording an event",
         }
     }
@@ -62,17 +68,20 @@ pub async fn perform(
 ) -> Result<u64, StoreError> {
     let before = gate.clone();
     let min_interval = policy.polling.min_interval;
+    let limit_horizon = after(now, Limit::longest_wait(&policy.growth));
     Ok(match maintenance {
         Maintenance::Heartbeat => {
             daemon::heartbeat(&mut *connection, gate, now).await?;
             // No poll is scheduled further ahead than a day.
             let horizon = after(now, horizon(policy).max(Duration::from_hours(25)));
             let astray =
-                reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?;
+                reschedule::wake_scheduled_too_late(&mut *connection, now, horizon, limit_horizon)
+                    .await?;
             if astray > 0 {
                 tracing::warn!("{astray} tasks were scheduled too far ahead: polling them now");
             }
             results::read_postponed_too_long(&mut *connection, now).await?;
+            search_progress::wake_too_late(&mut *connection, now, horizon).await?;
             0
         }
         Maintenance::Prune(before) => {
@@ -85,6 +94,7 @@ pub async fn perform(
             store_gate(&mut *connection, &before, gate, min_interval, now).await?;
             reschedule::wake_capped(&mut *connection, policy.growth.task_cap, min_interval, now)
                 .await?;
+            search_progress::wake(&mut *connection, now).await?;
             let horizon = after(now, policy.polling.max_interval);
             reschedule::poll_sooner(&mut *connection, horizon).await?;
             let idle = reschedule::wake_unscheduled(&mut *connection, min_interval, now).await?;
@@ -96,29 +106,48 @@ pub async fn perform(
             idle
         }
         Maintenance::Reschedule => {
-            let restarted = ledger::restart_settling(&mut *connection, now).await?;
+            let restarted = restart_settling(&mut *connection, now).await?;
             let horizon = after(now, horizon(policy));
+            search_progress::wake_too_late(&mut *connection, now, horizon).await?;
             results::read_postponed_too_long(&mut *connection, now).await?;
-            restarted + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?
+            restarted
+                + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon, limit_horizon)
+                    .await?
         }
         Maintenance::ClockWentBack(by) => {
             gate.clock_went_back(*by);
             store_gate(&mut *connection, &before, gate, min_interval, now).await?;
-            let restarted = ledger::restart_settling(&mut *connection, now).await?;
+            let restarted = restart_settling(&mut *connection, now).await?;
+            search_progress::wake(&mut *connection, now).await?;
             // Running tasks least of all may be left unseen; the others are polled once more.
             results::read_postponed_too_long(&mut *connection, now).await?;
             let horizon = after(now, policy.polling.max_interval);
-            restarted + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?
+            restarted
+                + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon, limit_horizon)
+                    .await?
         }
         Maintenance::MarkUnusable(id) => progress::mark_unusable(&mut *connection, id, now).await?,
         Maintenance::RecordNotStored(id, error) => {
             progress::record_not_stored(&mut *connection, id, error, now).await?
+        }
+        Maintenance::StoreCredits(available) => {
+            daemon::save_credits(&mut *connection, *available, None).await?;
+            0
         }
         Maintenance::Record(event) => {
             history::add_events(&mut *connection, &[(now, None, event)]).await?;
             0
         }
     })
+}
+
+/// Restarts the settling time of open paid requests that were sent after `now`. Returns their number.
+async fn restart_settling(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let creates = creates::restart_settling(&mut *connection, now).await?;
+    Ok(creates + ledger::restart_settling(connection, now).await?)
 }
 
 /// Writes the gate if it changed, and makes due what waited for it if it opened. Returns the event of that.
@@ -143,6 +172,7 @@ pub async fn store_gate(
     if after.until.is_none() {
         let backing_off = before.kind == Kind::Unreachable;
         reschedule::wake_gated(connection, backing_off, min_interval, now).await?;
+        search_progress::wake(connection, now).await?;
     }
     let event = Event::Gate {
         from: before.kind,
@@ -154,7 +184,7 @@ pub async fn store_gate(
     Ok(Some(event))
 }
 
-/// Returns how far ahead the daemon schedules a poll, except for a daily limit.
+/// Returns how far ahead the daemon schedules a poll, except for a limit on spending.
 fn horizon(policy: &Policy) -> Duration {
     policy
         .polling
@@ -162,4 +192,5 @@ fn horizon(policy: &Policy) -> Duration {
         .max(policy.retry.max)
         .max(policy.probe_interval)
         .max(policy.growth.settle)
+        .max(CREDITS_INTERVAL)
 }

@@ -4,7 +4,9 @@ use super::batch::{Stored, Update};
 use super::listed::PageAnswer;
 use super::maintenance::Maintenance;
 use super::results::ResultsAnswer;
+use super::search::{Decided, SearchUpdate};
 use crate::core::TaskId;
+use crate::core::spending::Limit;
 use crate::store::StoreError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -22,6 +24,8 @@ pub(super) enum Message {
     Page(Arc<PageAnswer>, Vec<Update>, Reply<Vec<Stored>>),
     /// Store a page of a task's results.
     Results(Box<ResultsAnswer>, Reply<()>),
+    /// Store what is known anew of a search, and decide what follows.
+    Search(String, Box<SearchUpdate>, Reply<Decided>),
     /// Do this, and answer if there is somewhere to answer to.
     Maintain(Maintenance, Option<Reply<u64>>),
     /// Answer whether a task is still to be polled.
@@ -43,6 +47,6 @@ pub(super) struct Shared {
     pub pulse: AtomicU64,
     /// The database cannot be written for the time being.
     pub is_stuck: AtomicBool,
-    /// By how much the clock leapt ahead within a day, in milliseconds.
-    pub clock_ahead: AtomicU64,
+    /// By how much the clock leapt ahead within the window of each limit, in milliseconds.
+    pub clock_ahead: [AtomicU64; Limit::ALL.len()],
 }

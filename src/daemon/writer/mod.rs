@@ -7,7 +7,9 @@
 //! | `task` | the loop: batches, retries, errors |
 //! | `batch` | one transaction: load, judge, store |
 //! | `listed` | a page of the list, and what its entries do to their tasks |
+//! | `spending` | what the limits and the credits leave to the paid requests of a transaction |
 //! | `results` | the same for a page of results |
+//! | `search` | the same for a step of a search |
 //! | `maintenance` | heartbeat, pruning, a new config, a clock that changed |
 //! | `retry` | waiting while the database is locked or the disk is full |
 //! | `clock` | leaps of the system clock |
@@ -22,6 +24,8 @@ mod message;
 mod request_count;
 mod results;
 mod retry;
+mod search;
+mod spending;
 mod task;
 mod wal_monitor;
 
@@ -30,3 +34,4 @@ pub use handle::{StartedWriter, WriteError, Writer};
 pub use listed::PageAnswer;
 pub use maintenance::Maintenance;
 pub use results::{ReadingOutcome, ResultsAnswer};
+pub use search::{CreatePermit, Decided, SearchUpdate};

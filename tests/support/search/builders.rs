@@ -159,7 +159,7 @@ pub fn check_rows(rows: Vec<Row>) {
         search.requested = 6;
         let (mut account, mut policy) = (account(), three_at_most());
         change(&mut search, &mut account, &mut policy);
-        let decision = decide(&search, &account, &policy, true);
+        let decision = decide(&search, &account, &policy);
         let step = match &decision.next {
             Next::Create(desired, _) => format!("create {desired}"),
             Next::ReadList => "list".to_owned(),

@@ -84,7 +84,7 @@ impl Driver {
         if let (Some((_, target)), Some(newest)) = (&step.part_target, again.parts.last_mut()) {
             newest.target = *target;
         }
-        let second = next_step(&again, account, &self.scenario.policy, true);
+        let second = next_step(&again, account, &self.scenario.policy);
         prop_assert_eq!(second.progress.state, step.progress.state);
         prop_assert_eq!((second.part_target, second.intended), (None, None));
         prop_assert_eq!(second.events, Vec::new());

@@ -321,7 +321,7 @@ impl Driver {
         let search = self.search();
         let gate = self.gate.clone();
         let account = self.account(&gate);
-        let step = next_step(&search, &account, &self.scenario.policy, true);
+        let step = next_step(&search, &account, &self.scenario.policy);
         self.check_step(&search, &step, &account)?;
         if step.intended.is_some() && account.admission == Admission::Probe {
             self.gate.probe_sent(self.now, &self.scenario.policy);

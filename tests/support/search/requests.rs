@@ -5,7 +5,7 @@ use super::{CreateFault, Differs, ListFault};
 use crate::cases::Checked;
 use growd::core::gate::{Admission, Request};
 use growd::core::paid_request::RequestState;
-use growd::core::search::answered::{CreateAnswer, create_answered, list_read};
+use growd::core::search::answered::{CreateAnswer, create_answered, list_failed, list_read};
 use growd::core::search::create::Create;
 use growd::core::search::list_reading::{ListReading, NextPage, WholeList};
 use growd::core::search::settle::{Verdict, settle};
@@ -172,8 +172,16 @@ impl Driver {
             self.progress.next_at = Some(until);
             return Ok(());
         }
-        let Some(list) = self.whole_list() else {
-            return Ok(());
+        let list = match self.whole_list() {
+            Ok(list) => list,
+            // The process crashed.
+            Err(None) => return Ok(()),
+            Err(Some(failure)) => {
+                let search = self.search();
+                let create = search.create.as_ref().expect("an open create");
+                let step = list_failed(&search, create, &failure, &self.scenario.policy, self.now);
+                return self.store(&step);
+            }
         };
         while self.answers.iter().any(|(at, _)| *at <= self.now) {
             self.answer()?;
@@ -207,8 +215,8 @@ impl Driver {
         self.store(&step)
     }
 
-    /// Reads the list page by page; `None` if a page fails.
-    fn whole_list(&mut self) -> Option<WholeList> {
+    /// Reads the list page by page.
+    fn whole_list(&mut self) -> Result<WholeList, Option<Failure>> {
         let mut reading = ListReading::begin(self.creates.last(), self.now);
         let mut offset = 0;
         loop {
@@ -221,7 +229,7 @@ impl Driver {
                 ListFault::Fine => None,
                 ListFault::Dies => {
                     self.restart();
-                    return None;
+                    return Err(None);
                 }
                 ListFault::NotConnected => Some(Failure::NotConnected { detail: detail() }),
                 ListFault::Unavailable => Some(Failure::Unanswered {
@@ -232,11 +240,11 @@ impl Driver {
             };
             self.learn(Request::List, failure.as_ref(), started_at);
             if failure.is_some() {
-                return None;
+                return Err(failure);
             }
             match reading.add(page, self.service.skew()) {
                 NextPage::At(next) => offset = next,
-                NextPage::End => return Some(reading.finish()),
+                NextPage::End => return Ok(reading.finish()),
             }
         }
     }

@@ -232,6 +232,7 @@ pub fn policy(task_cap: i64, daily_limit: i64, exclude_cap: i64) -> Policy {
             max: Duration::from_mins(5),
         },
         probe_interval: Duration::from_mins(5),
+        keeps_results: true,
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct List {
     requests: u64,
     /// When each own task was added, in real time.
     added: Vec<Duration>,
+    /// The own tasks that clients created, in ascending order.
+    created: Vec<usize>,
     cached: Option<CachedList>,
     random: RandomOrder,
     strangers: Strangers,
@@ -52,6 +54,36 @@ struct Shown {
     runs: usize,
 }
 
+impl List {
+    /// The number of tasks that clients created.
+    pub fn created_count(&self) -> usize {
+        self.created.len()
+    }
+
+    /// Records that a client created a task, the newest one.
+    pub fn record_created(&mut self, nth: usize) {
+        self.created.push(nth);
+    }
+
+    /// Whether requests that name a task find it: not those for a created task, while `create_get_delay_ms` lasts.
+    pub fn is_found(&self, nth: usize, now: Now, semantics: &Semantics) -> bool {
+        let delay = semantics.create_get_delay();
+        delay.is_zero()
+            || self.created.binary_search(&nth).is_err()
+            || self.added[nth] + delay <= now.real
+    }
+
+    /// Returns how many own tasks the list has: those before the first one that it lacks.
+    fn shown_count(&self, now: Now, semantics: &Semantics) -> usize {
+        let lag = semantics.list_lag();
+        let own = self.added.partition_point(|at| *at + lag <= now.real);
+        let delay = lag + semantics.create_delay();
+        let created = &self.created;
+        let shown = created.partition_point(|nth| self.added[*nth] + delay <= now.real);
+        created.get(shown).map_or(own, |first| own.min(*first))
+    }
+}
+
 impl World {
     /// Returns a page (offset and limit) of the list of tasks.
     ///
@@ -64,7 +96,6 @@ impl World {
         semantics: &Semantics,
     ) -> Value {
         self.list.requests += 1;
-        let lag = semantics.list_lag();
         if semantics.longest_lag().is_zero() {
             self.list.history.clear();
         }
@@ -72,7 +103,7 @@ impl World {
             let (count, own) = (semantics.strangers, self.tasks.len());
             self.list.strangers = Strangers::new(self.seed, count, own, now.time);
         }
-        let own = self.list.added.partition_point(|at| *at + lag <= now.real);
+        let own = self.list.shown_count(now, semantics);
         let delay = Duration::from_millis(semantics.list_delay_ms);
         let cached = self.list.cached.take();
         self.list.cached = cached.filter(|list| now.real < list.at + delay);

@@ -1,6 +1,8 @@
 //! Tests of the world. This file has their fixtures.
 
 mod assumptions;
+mod companies;
+mod creates;
 mod list;
 mod properties;
 mod result_pages;
@@ -12,7 +14,7 @@ use std::{collections::HashSet, time::Duration};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Now, Refusal, World, task_input::TaskInput};
+use super::{CreateRefusal, CreateRequest, Now, Refusal, World, task_input::TaskInput};
 use crate::options::{Scenario, Semantics};
 
 fn at(seconds: u64) -> Now {
@@ -102,7 +104,10 @@ impl Client {
     fn new(market: u32) -> Self {
         Self {
             world: World::new(1, Timestamp::UNIX_EPOCH),
-            semantics: changed(|semantics| semantics.market = Some(market)),
+            semantics: changed(|semantics| {
+                semantics.market = Some(market);
+                semantics.without_website_percent = 0;
+            }),
         }
     }
 
@@ -119,6 +124,21 @@ impl Client {
         self.world
             .add(at(second), &scenario, Some(input), &self.semantics)
             .unwrap()
+    }
+
+    /// Sends a create and returns the new task, or why it was refused.
+    fn request(
+        &mut self,
+        second: u64,
+        request: CreateRequest,
+        credits: Option<u64>,
+    ) -> Result<Value, CreateRefusal> {
+        let semantics = &self.semantics;
+        let scenario = Scenario::default();
+        let created = self
+            .world
+            .create(at(second), request, &scenario, semantics, credits);
+        created.1
     }
 
     fn page(&mut self, second: u64, id: &str) -> Value {

@@ -34,6 +34,7 @@ const FIELDS: [&str; 16] = [
 #[test]
 fn a_result_has_the_documented_fields_and_sometimes_lacks_a_value() {
     let mut client = Client::new(1_000);
+    client.semantics = changed(|semantics| semantics.market = Some(1_000));
     let id = client.create(0, "q", 250, Vec::new());
     let page = client.page(LONG, &id);
     let keys = |value: &Value| -> BTreeSet<String> {

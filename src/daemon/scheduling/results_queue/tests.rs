@@ -28,6 +28,7 @@ fn policy() -> Policy {
             max: day,
         },
         probe_interval: day,
+        keeps_results: true,
     }
 }
 

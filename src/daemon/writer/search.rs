@@ -1,0 +1,411 @@
+//! Searches: one transaction for each decision, answer to a create, or reading of the list.
+//!
+//! # Guarantees
+//!
+//! As for resumes: a permit to send a create is given only once its `intended` row is durable, and a decision is made on rows
+//! read in the transaction that stores it.
+
+use super::batch::BatchContext;
+use super::maintenance::store_gate;
+use super::retry::WriteRetry;
+use super::spending::Spending;
+use super::task::{WriterTask, add_requests};
+use crate::core::Failure;
+use crate::core::event::Event;
+use crate::core::gate::{Admission, Gate, Kind, Request};
+use crate::core::paid_request::PaidRequest;
+use crate::core::search::Search;
+use crate::core::search::answered::{CreateAnswer, create_answered, list_failed, list_read};
+use crate::core::search::create::Create;
+use crate::core::search::event::SearchEvent;
+use crate::core::search::list_reading::WholeList;
+use crate::core::search::settle::{Verdict, settle};
+use crate::core::search::step::{Asks, Step, next_step};
+use crate::core::spending::Account;
+use crate::crash::{self, Point};
+use crate::daemon::error::panic_message;
+use crate::store::search_progress::{self, add_orphan, add_part, set_target};
+use crate::store::{self, StoreError, creates, history};
+use futures_util::FutureExt as _;
+use jiff::Timestamp;
+use serde_json::Value;
+use sqlx::sqlite::SqliteConnection;
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use tokio::time::Instant;
+
+/// The permit to send one create, given once its row is durable. Sending the create uses it up.
+#[derive(Debug)]
+pub struct CreatePermit {
+    /// The ledger's row.
+    pub create_id: i64,
+    /// The body to send.
+    pub body: Value,
+    /// The permit expires then. The settling time of an unanswered create counts from when it was written down.
+    pub send_before: Instant,
+}
+
+/// What is known anew of a search.
+#[derive(Debug, Clone)]
+pub enum SearchUpdate {
+    /// It is due: decide.
+    Due,
+    /// A create was answered.
+    Answered(CreateAnswer),
+    /// The list was read.
+    Listed(WholeList),
+    /// The list could not be read, by a request that was begun at this time.
+    ListFailed(Failure, Timestamp),
+}
+
+/// What follows from an update.
+#[derive(Debug)]
+pub struct Decided {
+    /// The permit for the create that follows.
+    pub permit: Option<CreatePermit>,
+    /// What to ask the service for first.
+    pub asks: Asks,
+    /// The creates that the list is to be searched for.
+    pub open: Option<Create>,
+}
+
+/// What a transaction did, once it is committed.
+struct Stored {
+    decided: Decided,
+    events: Vec<SearchEvent>,
+    /// Events of the gate and the limits.
+    account_events: Vec<Event>,
+    gate: Gate,
+}
+
+impl WriterTask {
+    /// Stores what is known anew of a search, and decides what follows.
+    pub(super) async fn store_search(
+        &mut self,
+        name: &str,
+        update: &SearchUpdate,
+    ) -> Result<Decided, StoreError> {
+        let mut retry = WriteRetry::new();
+        loop {
+            let outcome = self.try_store_search(name, update).await;
+            if let Some(outcome) = self.final_outcome(&mut retry, outcome).await {
+                return outcome.inspect_err(|error| {
+                    let text = format!("search {name}: the next step is not stored: {error}");
+                    self.event_log.refused(None, &text);
+                });
+            }
+        }
+    }
+
+    async fn try_store_search(
+        &mut self,
+        name: &str,
+        update: &SearchUpdate,
+    ) -> Result<Decided, StoreError> {
+        let mut context = self.batch_context();
+        let mut tx = store::begin(&mut self.connection).await?;
+        // Beginning may have taken a while.
+        context.now = Timestamp::now();
+        let writing = write(&mut tx, name, update, &self.gate, &context);
+        let written = AssertUnwindSafe(writing).catch_unwind().await;
+        let stored = written
+            .map_err(|panic| StoreError::Panicked(panic_message(panic.as_ref()).to_owned()))??;
+        let [written, committed] = points(update, &stored.decided);
+        written.into_iter().for_each(crash::at);
+        let requests = add_requests(&mut tx, self.requests.due()).await?;
+        tx.commit().await?;
+        self.requests.wrote(requests);
+        committed.into_iter().for_each(crash::at);
+        let probing = self.gate.kind != Kind::Open;
+        self.publish(stored.gate);
+        self.event_log.of_search(name, &stored.events);
+        let of_account = stored.account_events.into_iter();
+        let of_account: Vec<_> = of_account.map(|event| (None, event)).collect();
+        self.event_log.transaction(&of_account, probing);
+        if stored.decided.asks == Asks::Credits {
+            self.credits_asked = Some(Instant::now());
+        }
+        Ok(stored.decided)
+    }
+}
+
+/// Returns the crash points before and after the commit.
+fn points(update: &SearchUpdate, decided: &Decided) -> [Option<Point>; 2] {
+    match update {
+        SearchUpdate::Due if decided.permit.is_some() => [
+            Some(Point::CreateIntentWritten),
+            Some(Point::CreateIntentCommitted),
+        ],
+        SearchUpdate::Due => [None, None],
+        SearchUpdate::Answered(_) => [
+            Some(Point::CreateAnswerWritten),
+            Some(Point::CreateAnswerCommitted),
+        ],
+        SearchUpdate::Listed(_) => [Some(Point::ListWritten), Some(Point::ListCommitted)],
+        SearchUpdate::ListFailed(..) => [None, None],
+    }
+}
+
+/// Decides and stores in the transaction that `connection` has begun.
+async fn write(
+    connection: &mut SqliteConnection,
+    name: &str,
+    update: &SearchUpdate,
+    gate: &Gate,
+    context: &BatchContext,
+) -> Result<Stored, StoreError> {
+    let BatchContext { policy, now, .. } = context;
+    let mut gate_after = gate.clone();
+    let learnt = match update {
+        SearchUpdate::Due => None,
+        SearchUpdate::Answered(answer) => {
+            let failure = answer.outcome.as_ref().err();
+            Some((Request::Create, failure, answer.started_at))
+        }
+        SearchUpdate::Listed(list) => Some((Request::List, None, list.began_at)),
+        SearchUpdate::ListFailed(failure, began_at) => {
+            Some((Request::List, Some(failure), *began_at))
+        }
+    };
+    if let Some((request, failure, began_at)) = learnt {
+        let began_at = began_at.min(*now);
+        gate_after.learn(request, failure, began_at, *now, policy, rand::random());
+    }
+    let search = search_progress::load(connection, name).await?;
+    let (mut decided, mut events) = (Decided::nothing(), Vec::new());
+    let mut account_events = Vec::new();
+    match (update, &search) {
+        (SearchUpdate::Due, Some(search)) => {
+            let mut spending = Spending::load(connection, context).await?;
+            let step = decide(connection, search, &spending, &mut gate_after, context).await?;
+            if let Some(create) = &step.intended {
+                let requested = create.request.requested;
+                account_events = spending.spend(connection, requested).await?;
+                decided.permit = Some(CreatePermit {
+                    create_id: create.request.id,
+                    body: create.body.clone(),
+                    send_before: Instant::now() + context.send_within,
+                });
+            }
+            decided.asks = match step.asks {
+                Asks::Credits if !spending.begin_asking(connection).await? => Asks::Nothing,
+                asks => asks,
+            };
+            decided.open = search.create.clone().filter(Create::is_open);
+            save(connection, name, &step, *now).await?;
+            events = step.events;
+        }
+        (SearchUpdate::Answered(answer), search) => {
+            events = answered(connection, name, search.as_ref(), answer, context).await?;
+        }
+        (SearchUpdate::Listed(list), Some(search)) => {
+            events = listed(connection, name, search, list, gate, context).await?;
+        }
+        (SearchUpdate::ListFailed(failure, _), Some(search)) => {
+            if let Some(create) = search.create.as_ref().filter(|create| create.is_open()) {
+                let step = list_failed(search, create, failure, policy, *now);
+                save(connection, name, &step, *now).await?;
+                events = step.events;
+            }
+        }
+        // The search was removed meanwhile. Its open create is settled when a search of this name is added again.
+        (SearchUpdate::Due | SearchUpdate::Listed(_) | SearchUpdate::ListFailed(..), None) => {}
+    }
+    let min_interval = policy.polling.min_interval;
+    let gate_event = store_gate(connection, gate, &gate_after, min_interval, *now).await?;
+    account_events.extend(gate_event);
+    Ok(Stored {
+        decided,
+        events,
+        account_events,
+        gate: gate_after,
+    })
+}
+
+impl Decided {
+    fn nothing() -> Self {
+        Self {
+            permit: None,
+            asks: Asks::Nothing,
+            open: None,
+        }
+    }
+}
+
+async fn decide(
+    connection: &mut SqliteConnection,
+    search: &Search,
+    spending: &Spending,
+    gate: &mut Gate,
+    context: &BatchContext,
+) -> Result<Step, StoreError> {
+    let BatchContext { policy, now, .. } = context;
+    let is_forbidden = |create: &Create| create.request.is_forbidden();
+    let admission = if search.create.as_ref().is_some_and(is_forbidden) {
+        gate.admits_forbidden(*now, policy.polling.min_interval)
+    } else {
+        gate.admits(Request::Create, *now)
+    };
+    let account = Account {
+        admission,
+        gate_reason: gate.reason.as_deref().unwrap_or_default(),
+        allowance: spending.allowance(),
+        credits: spending.credits(),
+        reachable_since: gate.reachable_since,
+        draining: context.draining,
+        now: *now,
+        next_id: creates::next_id(connection).await?,
+    };
+    let step = next_step(search, &account, policy);
+    if step.intended.is_some() && admission == Admission::Probe {
+        gate.probe_sent(*now, policy);
+    }
+    Ok(step)
+}
+
+/// Stores the answer to a create, whatever became of its search meanwhile.
+async fn answered(
+    connection: &mut SqliteConnection,
+    name: &str,
+    search: Option<&Search>,
+    answer: &CreateAnswer,
+    context: &BatchContext,
+) -> Result<Vec<SearchEvent>, StoreError> {
+    let BatchContext { policy, now, .. } = context;
+    let answer = attributed(connection, name, search, answer, *now).await?;
+    let Some(create) = creates::find(connection, answer.create_id).await? else {
+        let outcome = answer.transition();
+        let error = format!(
+            "create {} was {}, but its row was deleted from the ledger",
+            answer.create_id,
+            outcome.name()
+        );
+        return note(connection, name, error, *now).await;
+    };
+    // A search that was removed and added again is another one.
+    let search = search.filter(|search| create.request.id > search.progress.begun_after);
+    let Some(search) = search else {
+        let transition = answer.transition();
+        let (create, event) = match create.apply(&transition, answer.task(), answer.answered_at) {
+            Ok(applied) => applied,
+            Err(illegal) => return note(connection, name, illegal.to_string(), *now).await,
+        };
+        creates::update(connection, &create).await?;
+        if let Some(task) = &create.task {
+            let PaidRequest { requested, .. } = create.request;
+            add_orphan(connection, name, task, requested).await?;
+        }
+        let events = vec![event];
+        history::add_search_events(connection, name, &events, *now).await?;
+        return Ok(events);
+    };
+    match create_answered(search, &create, &answer, policy) {
+        Ok(step) => {
+            save(connection, name, &step, *now).await?;
+            Ok(step.events)
+        }
+        Err(illegal) => note(connection, name, illegal.to_string(), *now).await,
+    }
+}
+
+/// Records why the answer to a create is not in the ledger: the row was settled or deleted meanwhile, by hand or by another
+/// daemon.
+async fn note(
+    connection: &mut SqliteConnection,
+    name: &str,
+    error: String,
+    now: Timestamp,
+) -> Result<Vec<SearchEvent>, StoreError> {
+    let events = vec![SearchEvent::NotStored { error }];
+    history::add_search_events(connection, name, &events, now).await?;
+    Ok(events)
+}
+
+/// Returns the answer to a create with no time after now, and as a refusal of its search if a 403 has turned out to concern
+/// no other: the same search was answered so before, and another paid request was accepted in between.
+async fn attributed(
+    connection: &mut SqliteConnection,
+    name: &str,
+    search: Option<&Search>,
+    answer: &CreateAnswer,
+    now: Timestamp,
+) -> Result<CreateAnswer, StoreError> {
+    let mut answer = answer.clone();
+    answer.started_at = answer.started_at.min(now);
+    answer.answered_at = answer.answered_at.min(now);
+    if let Err(Failure::Forbidden { detail }) = &answer.outcome {
+        let forgiven = search.map_or(0, |search| search.progress.forgiven);
+        if creates::was_forbidden_alone(connection, name, answer.create_id, forgiven).await? {
+            answer.outcome = Err(Failure::Refused {
+                status: 403,
+                detail: detail.clone(),
+            });
+        }
+    }
+    Ok(answer)
+}
+
+/// Settles the open create of a search by a reading of the list.
+async fn listed(
+    connection: &mut SqliteConnection,
+    name: &str,
+    search: &Search,
+    list: &WholeList,
+    gate: &Gate,
+    context: &BatchContext,
+) -> Result<Vec<SearchEvent>, StoreError> {
+    let BatchContext { policy, now, .. } = context;
+    let Some(create) = search.create.as_ref().filter(|create| create.is_open()) else {
+        return Ok(Vec::new());
+    };
+    let mut known = HashSet::new();
+    for task in &list.tasks {
+        if creates::is_known(connection, &task.id).await? {
+            known.insert(&task.id);
+        }
+    }
+    let verdict = settle(
+        search,
+        create,
+        list,
+        |task| known.contains(task),
+        gate.reachable_since,
+        policy.growth.settle,
+    );
+    let is_of_search = create.request.id > search.progress.begun_after;
+    match list_read(search, create, &verdict, policy, *now) {
+        Ok(mut step) => {
+            if let (false, Verdict::Arrived { task, .. }) = (is_of_search, &verdict) {
+                // It is of an earlier search of this name, which was removed.
+                step.part = None;
+                add_orphan(connection, name, task, create.request.requested).await?;
+            }
+            save(connection, name, &step, *now).await?;
+            Ok(step.events)
+        }
+        Err(illegal) => note(connection, name, illegal.to_string(), *now).await,
+    }
+}
+
+async fn save(
+    connection: &mut SqliteConnection,
+    name: &str,
+    step: &Step,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if let Some(create) = &step.create {
+        creates::update(connection, create).await?;
+    }
+    if let Some(create) = &step.intended {
+        creates::intend(connection, name, create).await?;
+    }
+    if let Some(part) = &step.part {
+        add_part(connection, name, part).await?;
+    }
+    if let Some((part, target)) = &step.part_target {
+        set_target(connection, part, *target).await?;
+    }
+    // Last: the triggers make a search due whose parts change.
+    search_progress::save(connection, name, &step.progress).await?;
+    history::add_search_events(connection, name, &step.events, now).await
+}
