@@ -12,6 +12,8 @@ mod pollers;
 mod rules;
 #[path = "../support/runs.rs"]
 mod runs;
+#[path = "../support/search/mod.rs"]
+mod search;
 #[path = "../../benches/pace/standin.rs"]
 #[allow(dead_code, reason = "the bench uses more of it")]
 mod standin;
@@ -27,6 +29,12 @@ mod core_plan;
 mod core_priority;
 mod core_queue;
 mod core_reading;
+mod core_search;
+mod core_search_answered;
+mod core_search_create;
+mod core_search_decide;
+mod core_search_list;
+mod core_search_settle;
 mod core_spending;
 mod core_step;
 mod guarantees_doc;

@@ -365,6 +365,7 @@ async fn listed(
         }
     }
     let verdict = settle(
+        search,
         create,
         list,
         |task| known.contains(task),
