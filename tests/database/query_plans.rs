@@ -47,20 +47,19 @@ const MAY_SCAN: [(&str, &str); 21] = [
         "SCAN r USING COVERING INDEX results_gone",
     ),
     ("companies::ROWS", "SCAN chosen"),
-    ("companies::KEYS", "SCAN chosen"),
-    ("companies::KEYS", "SCAN score VIRTUAL TABLE"),
+    ("companies::ROWS_WITH_REST", "SCAN chosen"),
+    ("companies::SCORES", "SCAN chosen"),
     // They end at the first row; without one, `growd results` has nothing else to do.
     ("companies::ANY", "SCAN results"),
     ("companies::ANY_READ", "SCAN progress"),
 ];
 
 /// Statements that may sort: a few rows, or rows that an operator asked for.
-const MAY_SORT: [&str; 6] = [
+const MAY_SORT: [&str; 5] = [
     "overview::ROWS_ADDED",
     "overview::COUNTS",
     "overview::SHOW",
     "companies::CHOOSE",
-    "companies::KEYS",
     "readings::COMPANIES",
 ];
 
