@@ -392,7 +392,8 @@ fn segment(id: &TaskId) -> PercentEncode<'_> {
 
 /// Reads a body until it ends or exceeds `max` bytes.
 async fn read(response: &mut Response, max: usize) -> Result<Vec<u8>, reqwest::Error> {
-    let mut body = Vec::new();
+    let len = response.content_length().unwrap_or_default();
+    let mut body = Vec::with_capacity(usize::try_from(len).map_or(max, |len| len.min(max)));
     while let Some(chunk) = response.chunk().await? {
         body.extend_from_slice(&chunk);
         if body.len() > max {

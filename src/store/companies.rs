@@ -223,7 +223,8 @@ pub fn rows(
     connection: &mut SqliteConnection,
     all: bool,
 ) -> BoxStream<'_, Result<Company, StoreError>> {
-    sqlx::query_as(if all { ROWS_WITH_REST } else { ROWS })
+    let sql = if all { ROWS_WITH_REST } else { ROWS };
+    sqlx::query_as(sql)
         .fetch(connection)
         .map_err(StoreError::from)
         .boxed()
@@ -244,7 +245,7 @@ pub async fn keys(
     max: usize,
 ) -> Result<Option<Vec<String>>, StoreError> {
     let mut keys = BTreeSet::new();
-    let mut scores = sqlx::query_scalar::<_, Text>(SCORES).fetch(connection);
+    let mut scores: BoxStream<'_, Result<Text, _>> = sqlx::query_scalar(SCORES).fetch(connection);
     while let Some(scores) = scores.try_next().await? {
         // What is no object has no keys.
         let Ok(object) = serde_json::from_str::<HashMap<String, IgnoredAny>>(&scores) else {

@@ -1,6 +1,6 @@
 //! The statements of the daemon and the commands, so that a test can check the query plan of each.
 
-use super::rows::ROWS;
+use super::rows::{FEW, ROWS};
 use super::{
     companies, daemon, history, ledger, load, overview, progress, readings, reschedule, results,
     save, tasks, values,
@@ -43,7 +43,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("results::RUNNING", results::RUNNING),
         ("results::NEXT_UNREAD", results::NEXT_UNREAD),
         ("results::UPSERT", results::UPSERT.sql(1)),
-        ("results::UPSERT, many", results::UPSERT.sql(ROWS)),
+        ("results::UPSERT, many", results::UPSERT.sql(FEW)),
         ("results::MARK_GONE", results::MARK_GONE),
         ("results::COMPLETE", results::COMPLETE),
         ("results::ATTEMPTS", results::ATTEMPTS),
