@@ -248,6 +248,10 @@ pub async fn keys(
     let mut scores: BoxStream<'_, Result<Text, _>> = sqlx::query_scalar(SCORES).fetch(connection);
     while let Some(scores) = scores.try_next().await? {
         // What is no object has no keys.
+        #[allow(
+            clippy::zero_sized_map_values,
+            reason = "a set is not read from an object"
+        )]
         let Ok(object) = serde_json::from_str::<HashMap<String, IgnoredAny>>(&scores) else {
             continue;
         };
