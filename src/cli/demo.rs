@@ -264,7 +264,10 @@ async fn print_summary(database: &Path) -> anyhow::Result<()> {
         let part = row.search.as_ref().zip(row.part);
         let part = part.map(|(search, part)| format!("part {part} of {search}"));
         let cells = vec![
-            Cell::new(row.note.map_or_else(|| part.unwrap_or_default(), |note| note.to_string())),
+            Cell::new(
+                row.note
+                    .map_or_else(|| part.unwrap_or_default(), |note| note.to_string()),
+            ),
             output::state(&row.state),
             output::number(format!(
                 "{} of {}",

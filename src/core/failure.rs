@@ -111,6 +111,8 @@ pub enum Failure {
         status: u16,
         /// What is wrong with the body.
         detail: String,
+        /// The body is longer than growd reads.
+        is_too_long: bool,
     },
     /// Connection refused, DNS, TLS: nothing was sent.
     #[error("not connected: {detail}")]

@@ -22,6 +22,9 @@ pub const ROWS_MAX: u64 = 100_000;
 /// The most pages of one reading. The service may return as few as one row a page.
 pub const PAGES_MAX: u32 = 10_000;
 
+/// The most rows of one reading that are passed over because each alone makes a page too long to be read.
+pub const PASSED_OVER_MAX: u32 = 10;
+
 /// The longest delay before the next reading, whatever a setting or `Retry-After` says. A later time in the database is from before
 /// the clock went back.
 pub const DELAY_MAX: Duration = RETRY_AFTER_MAX;
@@ -43,6 +46,8 @@ pub struct Reading {
     shifted: Option<&'static str>,
     /// Why rows are not kept.
     left_out: Option<String>,
+    /// The rows that were passed over.
+    passed_over: u32,
 }
 
 /// What follows from a page.
@@ -106,11 +111,29 @@ impl Reading {
         if self.left_out.is_none() {
             self.left_out.clone_from(&page.left_out);
         }
-        self.offset += page.len as u64;
+        self.advance(page.len as u64, *results, expected)
+    }
+
+    /// Passes over the row at [`offset`](Self::offset), whose page cannot be read for the reason `why`. Returns what follows from
+    /// that; none if too many rows were passed over.
+    pub fn pass_over(&mut self, why: String, expected: Expected) -> Option<NextPage> {
+        if self.passed_over == PASSED_OVER_MAX {
+            return None;
+        }
+        self.passed_over += 1;
+        self.left_out.get_or_insert(why);
+        let first = self.first.as_ref();
+        let results = first.map_or(expected.results, |(results, _)| *results);
+        Some(self.advance(1, results, expected))
+    }
+
+    /// Goes on by this number of rows. `results` is the number that the service counts.
+    fn advance(&mut self, rows: u64, results: i64, expected: Expected) -> NextPage {
+        self.offset += rows;
         self.pages += 1;
         let shown = i64::try_from(self.offset).unwrap_or(i64::MAX);
         // A page can be shorter than asked for: the service may clamp the limit.
-        let mut is_whole = page.len == 0 || shown >= *results;
+        let mut is_whole = rows == 0 || shown >= results;
         if !is_whole && (self.offset >= ROWS_MAX || self.pages >= PAGES_MAX) {
             self.shifted("the service shows more results than a task can have");
             is_whole = true;
@@ -119,7 +142,7 @@ impl Reading {
         if !is_over {
             return NextPage::Read;
         }
-        let counted = expected.results.max(*results);
+        let counted = expected.results.max(results);
         let is_short = shown < counted;
         let (kind, why) = if let Some(why) = self.shifted {
             (Kind::Shifted, why.to_owned())
@@ -138,7 +161,7 @@ impl Reading {
             why,
             rows: self.ids.len() as u64,
             is_whole,
-            list: self.list(*results),
+            list: self.list(results),
         })
     }
 

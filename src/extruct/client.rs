@@ -28,6 +28,9 @@ const BODY_MAX: usize = 1024 * 1024;
 /// The longest page of the list, or of a task's results, that is read, in bytes.
 const PAGE_BODY_MAX: usize = 16 * 1024 * 1024;
 
+/// A longer page is parsed on another thread, so that the daemon's only one goes on with other requests meanwhile. In bytes.
+const PARSED_AT_ONCE_MAX: usize = 1024 * 1024;
+
 /// Asks caches for a current answer.
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
@@ -77,6 +80,7 @@ impl Success {
         Failure::NotUnderstood {
             status: self.status.as_u16(),
             detail: error::not_json(&self.headers, &self.body, error),
+            is_too_long: false,
         }
     }
 }
@@ -204,12 +208,9 @@ impl Client {
         let mut url = self.url(format_args!("discovery_tasks"));
         url.set_query(Some(&format!("offset={offset}&limit={limit}")));
         let request = self.http.get(url).header(CACHE_CONTROL, NO_CACHE);
-        let answer = self.send(Request::List, request).await;
-        let page = answer.and_then(|answer| {
-            let page = list::read_clean_list(&answer.body, |text| self.redact(text));
-            page.map_err(|error| answer.not_understood(error))
-        });
-        page.map_err(|failure| self.sanitized(failure))
+        let read =
+            |client: &Self, body: &[u8]| list::read_clean_list(body, |text| client.redact(text));
+        self.page(Request::List, request, read).await
     }
 
     /// Reads a page of a task's results: `GET /v1/discovery_tasks/{id}/results`. Leaves out rows that cannot be kept. The page
@@ -229,13 +230,11 @@ impl Client {
         let mut url = self.url(format_args!("discovery_tasks/{segment}/results"));
         url.set_query(Some(&format!("offset={offset}&limit={limit}")));
         let request = self.http.get(url).header(CACHE_CONTROL, NO_CACHE);
-        let answer = self.send(Request::Results, request).await;
-        let page = answer.and_then(|answer| {
-            let clean = |text| self.redact(text);
-            let page = results::read_clean_results(&answer.body, id.as_str(), clean);
-            page.map_err(|error| answer.not_understood(error))
-        });
-        page.map_err(|failure| self.sanitized(failure))
+        let id = id.clone();
+        let read = move |client: &Self, body: &[u8]| {
+            results::read_clean_results(body, id.as_str(), |text| client.redact(text))
+        };
+        self.page(Request::Results, request, read).await
     }
 
     /// Asks for more results: `POST /v1/discovery_tasks/{id}/resume`. Sent at most once, on a new connection.
@@ -318,6 +317,34 @@ impl Client {
         url
     }
 
+    /// Asks for a page, and reads its body with `read`.
+    async fn page<T: Send + 'static>(
+        &self,
+        request: Request,
+        builder: RequestBuilder,
+        read: impl FnOnce(&Self, &[u8]) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let answer = self.send(request, builder).await;
+        let answer = answer.map_err(|failure| self.sanitized(failure))?;
+        let is_long = answer.body.len() > PARSED_AT_ONCE_MAX;
+        let client = self.clone();
+        let parse = move || {
+            let page = read(&client, &answer.body);
+            page.map_err(|error| client.sanitized(answer.not_understood(error)))
+        };
+        if !is_long {
+            return parse();
+        }
+        match tokio::task::spawn_blocking(parse).await {
+            Ok(page) => page,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is shutting down.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
     async fn task(&self, request: Request, builder: RequestBuilder, id: &TaskId) -> TaskAnswer {
         match self.send(request, builder).await {
             Ok(answer) => TaskAnswer {
@@ -361,6 +388,7 @@ impl Client {
                 Ok(_) => Err(Failure::NotUnderstood {
                     status: status.as_u16(),
                     detail: format!("the answer is over {body_max} bytes"),
+                    is_too_long: true,
                 }),
                 Err(error) => Err(transport::failure(error, self.proxy.as_deref())),
             };
@@ -434,7 +462,8 @@ fn segment(id: &TaskId) -> PercentEncode<'_> {
 
 /// Reads a body until it ends or exceeds `max` bytes.
 async fn read(response: &mut Response, max: usize) -> Result<Vec<u8>, reqwest::Error> {
-    let mut body = Vec::new();
+    let len = response.content_length().unwrap_or_default();
+    let mut body = Vec::with_capacity(usize::try_from(len).map_or(max, |len| len.min(max)));
     while let Some(chunk) = response.chunk().await? {
         body.extend_from_slice(&chunk);
         if body.len() > max {

@@ -4,9 +4,11 @@ use super::{StoreError, Text, schema};
 use crate::core::TaskId;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
+use serde::de::IgnoredAny;
 use serde_json::json;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{FromRow, Row as _};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 /// The results that a command is about. Those that are gone from the service are never among them.
@@ -88,6 +90,24 @@ pub struct Rest {
     pub extra: Option<Text>,
 }
 
+impl Rest {
+    /// The position of its first column in a row that has them.
+    const FIRST: usize = 15;
+
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        if row.len() == Self::FIRST {
+            return Ok(Self::default());
+        }
+        Ok(Self {
+            company_full_description: row.try_get(Self::FIRST)?,
+            company_profile_id: row.try_get(Self::FIRST + 1)?,
+            created_at: row.try_get(Self::FIRST + 2)?,
+            seen_at: row.try_get(Self::FIRST + 3)?,
+            extra: row.try_get(Self::FIRST + 4)?,
+        })
+    }
+}
+
 /// By position: there can be a million rows, and a look-up by name costs more than the value.
 impl FromRow<'_, SqliteRow> for Company {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
@@ -108,13 +128,7 @@ impl FromRow<'_, SqliteRow> for Company {
             hq_city: row.try_get(12)?,
             scores: row.try_get(13)?,
             first_seen_at: row.try_get(14)?,
-            rest: Rest {
-                company_full_description: row.try_get(15)?,
-                company_profile_id: row.try_get(16)?,
-                created_at: row.try_get(17)?,
-                seen_at: row.try_get(18)?,
-                extra: row.try_get(19)?,
-            },
+            rest: Rest::from_row(row)?,
         })
     }
 }
@@ -187,31 +201,41 @@ pub async fn choose(connection: &mut SqliteConnection, filter: &Filter) -> Resul
     Ok(chosen)
 }
 
-pub(super) const ROWS: &str = "SELECT r.task_id, r.result_id, r.company_name, r.company_website, r.domain, r.company_description,
+/// Reads the chosen rows. SQLite's thread copies each value, also a null, so columns that are not needed are not read.
+macro_rules! rows {
+    ($rest:literal) => {
+        concat!(
+            "SELECT r.task_id, r.result_id, r.company_name, r.company_website, r.domain, r.company_description,
             r.relevance, r.source, r.founding_year, r.employee_count, r.hq_country, r.hq_state_province,
-            r.hq_city, r.scores, r.first_seen_at,
-            iif(?1, r.company_full_description, NULL), iif(?1, r.company_profile_id, NULL),
-            iif(?1, r.created_at, NULL), iif(?1, r.seen_at, NULL), iif(?1, r.extra, NULL)
-       FROM chosen CROSS JOIN results AS r ON r.rowid = chosen.id ORDER BY chosen.place";
+            r.hq_city, r.scores, r.first_seen_at",
+            $rest,
+            " FROM chosen CROSS JOIN results AS r ON r.rowid = chosen.id ORDER BY chosen.place"
+        )
+    };
+}
+
+pub(super) const ROWS: &str = rows!("");
+pub(super) const ROWS_WITH_REST: &str =
+    rows!(", r.company_full_description, r.company_profile_id, r.created_at, r.seen_at, r.extra");
 
 /// Returns the chosen rows, the most relevant first. `all` also reads the columns of [`Rest`].
 pub fn rows(
     connection: &mut SqliteConnection,
     all: bool,
 ) -> BoxStream<'_, Result<Company, StoreError>> {
-    sqlx::query_as(ROWS)
-        .bind(all)
+    let sql = if all { ROWS_WITH_REST } else { ROWS };
+    sqlx::query_as(sql)
         .fetch(connection)
         .map_err(StoreError::from)
         .boxed()
 }
 
 // `IN` reads the rows in the order of the table, which is faster than in that of the relevance.
-pub(super) const KEYS: &str = "SELECT DISTINCT score.key
-       FROM results AS r CROSS JOIN json_each(r.scores) AS score
-      WHERE r.rowid IN (SELECT id FROM chosen) AND typeof(score.key) = 'text' LIMIT ?1 + 1";
+pub(super) const SCORES: &str =
+    "SELECT scores FROM results WHERE rowid IN (SELECT id FROM chosen) AND scores IS NOT NULL";
 
-/// Returns the keys of the criteria in the scores of the chosen rows, sorted; `None` if there are more than `max`.
+/// Returns the keys of the criteria in the scores of the chosen rows, sorted; `None` if there are more than `max`. They are found
+/// here rather than by SQLite, whose thread reads the next rows meanwhile.
 ///
 /// # Errors
 ///
@@ -220,17 +244,23 @@ pub async fn keys(
     connection: &mut SqliteConnection,
     max: usize,
 ) -> Result<Option<Vec<String>>, StoreError> {
-    let keys: Vec<Text> = sqlx::query_scalar(KEYS)
-        .bind(i64::try_from(max).unwrap_or(i64::MAX - 1))
-        .fetch_all(connection)
-        .await?;
-    if keys.len() > max {
-        return Ok(None);
+    let mut keys = BTreeSet::new();
+    let mut scores: BoxStream<'_, Result<Text, _>> = sqlx::query_scalar(SCORES).fetch(connection);
+    while let Some(scores) = scores.try_next().await? {
+        // What is no object has no keys.
+        #[allow(
+            clippy::zero_sized_map_values,
+            reason = "a set is not read from an object"
+        )]
+        let Ok(object) = serde_json::from_str::<HashMap<String, IgnoredAny>>(&scores) else {
+            continue;
+        };
+        keys.extend(object.into_keys());
+        if keys.len() > max {
+            return Ok(None);
+        }
     }
-    let mut keys: Vec<String> = keys.into_iter().map(String::from).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    Ok(Some(keys))
+    Ok(Some(keys.into_iter().collect()))
 }
 
 pub(super) const EXIST: &str = "SELECT EXISTS (SELECT 1 FROM results WHERE task_id = ?)";

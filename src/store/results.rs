@@ -308,7 +308,8 @@ pub async fn upsert(
     seen_at: Timestamp,
 ) -> Result<(), StoreError> {
     let seen_at = time::to_text(seen_at);
-    for results in results.chunks(rows::ROWS) {
+    // Results are long, and each is copied twice on its way into the statement.
+    for results in results.chunks(rows::FEW) {
         let sql = UPSERT.sql(results.len());
         let query = sqlx::query(sql);
         let query = results

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 pub(super) const ROWS: usize = 100;
 
 /// The rows of the statement for the usual number of polls that are answered together.
-const FEW: usize = 16;
+pub(super) const FEW: usize = 16;
 
 /// A statement for one row, and the same for more. Where fewer rows are to be written than it has, the parameters of the
 /// last rows are not bound, and null.

@@ -1,6 +1,6 @@
 //! The statements of the daemon and the commands, so that a test can check the query plan of each.
 
-use super::rows::ROWS;
+use super::rows::{FEW, ROWS};
 use super::{
     bounds, companies, creates, daemon, history, ledger, load, overview, progress, readings,
     reschedule, results, save, search_progress, searches, tasks, values,
@@ -43,7 +43,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("results::RUNNING", results::RUNNING),
         ("results::NEXT_UNREAD", results::NEXT_UNREAD),
         ("results::UPSERT", results::UPSERT.sql(1)),
-        ("results::UPSERT, many", results::UPSERT.sql(ROWS)),
+        ("results::UPSERT, many", results::UPSERT.sql(FEW)),
         ("results::MARK_GONE", results::MARK_GONE),
         ("results::COMPLETE", results::COMPLETE),
         ("results::ATTEMPTS", results::ATTEMPTS),
@@ -117,7 +117,8 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("overview::SHOW", overview::SHOW),
         ("companies::CREATE", companies::CREATE),
         ("companies::ROWS", companies::ROWS),
-        ("companies::KEYS", companies::KEYS),
+        ("companies::ROWS_WITH_REST", companies::ROWS_WITH_REST),
+        ("companies::SCORES", companies::SCORES),
         ("companies::EXIST", companies::EXIST),
         ("companies::ANY", companies::ANY),
         ("companies::ANY_OF", companies::ANY_OF),

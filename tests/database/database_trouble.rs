@@ -38,7 +38,7 @@ async fn on_a_very_small_disk_the_log_does_not_take_all_the_space() {
         return;
     }
     let mut bench = Bench::new().await;
-    mounts::disk(&mut bench, "900k");
+    mounts::disk(&mut bench, "1m");
     searches(&bench, 12).await;
     let mut daemon = Daemon::start(&bench);
     bench

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
 /// Statements that may scan, and the table: an operator asked for all rows, or they seldom read a small index.
-const MAY_SCAN: [(&str, &str); 27] = [
+const MAY_SCAN: [(&str, &str); 30] = [
     ("overview::ROWS_ADDED", "SCAN t"),
     ("overview::ROWS", "SCAN t"),
     (
@@ -47,12 +47,15 @@ const MAY_SCAN: [(&str, &str); 27] = [
         "SCAN r USING COVERING INDEX results_gone",
     ),
     ("companies::ROWS", "SCAN chosen"),
-    ("companies::KEYS", "SCAN chosen"),
-    ("companies::KEYS", "SCAN score VIRTUAL TABLE"),
+    ("companies::ROWS_WITH_REST", "SCAN chosen"),
+    ("companies::SCORES", "SCAN chosen"),
     // They end at the first row; without one, `growd results` has nothing else to do.
     ("companies::ANY", "SCAN results"),
     ("companies::ANY_READ", "SCAN progress"),
     // There are few searches, each with many tasks at the service.
+    ("search_progress::ANY_GROWS", "SCAN search_progress"),
+    ("search_progress::WAKE", "SCAN search_progress"),
+    ("search_progress::WAKE_TOO_LATE", "SCAN search_progress"),
     ("searches::NAMES", "SCAN searches"),
     ("searches::edit::IN_STATE", "SCAN search_progress"),
     ("searches::edit::PAUSED", "SCAN searches"),
@@ -62,12 +65,11 @@ const MAY_SCAN: [(&str, &str); 27] = [
 ];
 
 /// Statements that may sort: a few rows, or rows that an operator asked for.
-const MAY_SORT: [&str; 8] = [
+const MAY_SORT: [&str; 7] = [
     "overview::ROWS_ADDED",
     "overview::COUNTS",
     "overview::SHOW",
     "companies::CHOOSE",
-    "companies::KEYS",
     "readings::COMPANIES",
     "searches::overview::COUNTS",
     "searches::overview::SHOW",

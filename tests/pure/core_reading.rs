@@ -4,8 +4,8 @@ use crate::cases;
 use growd::core::doubt::{DOUBTS_MAX, Doubt, Doubts, Kind, REPEATS_MAX, SHIFTS_MAX, Verdict};
 use growd::core::policy::Retry;
 use growd::core::reading::{
-    Circumstances, DELAY_MAX, Expected, NextPage, NextReading, PAGES_MAX, ROWS_MAX, Reading,
-    Setback, is_same_kind,
+    Circumstances, DELAY_MAX, Expected, NextPage, NextReading, PAGES_MAX, PASSED_OVER_MAX,
+    ROWS_MAX, Reading, Setback, is_same_kind,
 };
 use growd::core::results::{ResultRow, ResultsPage};
 use growd::core::{Observation, Status, after, since};
@@ -312,6 +312,35 @@ fn a_reading_with_rows_that_cannot_be_kept_or_come_twice_on_a_page_is_not_comple
             assert!(is_in_doubt(&end, Kind::Shifted), "{end:?}");
         }
     });
+}
+
+#[test]
+fn a_row_whose_page_cannot_be_read_is_passed_over_and_leaves_a_doubt() {
+    let why = || "too long".to_owned();
+    let expected = Expected {
+        results: 3,
+        is_recent: false,
+    };
+    let mut reading = Reading::default();
+    assert_eq!(reading.pass_over(why(), expected), Some(NextPage::Read));
+    let rest = page(Status::Done, 3, ["b".to_owned()], 1);
+    assert_eq!(reading.read(&rest, expected), NextPage::Read);
+    let Some(NextPage::Doubtful(doubt)) = reading.pass_over(why(), expected) else {
+        panic!("it goes on");
+    };
+    assert_eq!((doubt.kind, doubt.rows), (Kind::LeftOut, 1));
+    assert_eq!((&*doubt.why, doubt.is_whole), ("too long", true));
+
+    // A service that ignores the limit would be asked for each row.
+    let many = Expected {
+        results: 1_000,
+        is_recent: false,
+    };
+    let mut reading = Reading::default();
+    for _ in 0..PASSED_OVER_MAX {
+        assert_eq!(reading.pass_over(why(), many), Some(NextPage::Read));
+    }
+    assert_eq!(reading.pass_over(why(), many), None);
 }
 
 #[test]

@@ -163,6 +163,7 @@ fn a_running_task_without_any_change_is_reported_as_quiet_once_and_when_it_moves
     let not_understood = || Failure::NotUnderstood {
         status: 200,
         detail: "an HTML page".to_owned(),
+        is_too_long: false,
     };
     let unknown = || Observation {
         status: Status::Unknown("cancelled".to_owned()),

@@ -228,6 +228,39 @@ async fn a_row_that_cannot_be_kept_costs_no_other_row_and_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_alone_is_too_long_costs_no_other_row_and_is_named() {
+    let (mut bench, id) = one_ended_task().await;
+    let results: i64 = bench.value("SELECT num_results FROM progress").await;
+    let too_long = Fault::Huge {
+        bytes: (16 << 20) + 1,
+    };
+    // Pages of 100, 50, 25, 12, 6, 3 and 1 with the first row, and one with the others. The fault might pass, so there are three
+    // readings.
+    for _ in 0..3 {
+        let of_first = Rule::once(On::Results, too_long.clone()).times(7);
+        bench.service.script(of_first);
+        let of_others = Rule::once(On::Results, Fault::Delay { ms: 0 });
+        bench.service.script(of_others);
+    }
+    bench
+        .execute("UPDATE progress SET changed_at = '2020-01-01T00:00:00.000Z'")
+        .await;
+    bench.start();
+    bench.until_all_read().await;
+    assert_eq!(bench.result_requests(), 3 * 8);
+    let kept: i64 = bench.value("SELECT count(*) FROM results").await;
+    assert_eq!(kept, results - 1);
+    let recorded: String = bench.value("SELECT results_error FROM progress").await;
+    assert_eq!(
+        recorded,
+        "the result in place 1: 200: not understood: the answer is over 16777216 bytes"
+    );
+    assert_eq!(errors(&bench).await, [recorded]);
+    assert_eq!(bench.state(&id).await, "reached");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn results_that_the_service_refuses_for_all_tasks_are_asked_for_ever_more_rarely() {
     let mut bench = Bench::new().await;
     bench.keep_results(100);

@@ -529,6 +529,7 @@ fn outcome(
         (Fault::NotUnderstood, Some(Ok(_))) => Err(Failure::NotUnderstood {
             status: 200,
             detail: "injected".to_owned(),
+            is_too_long: false,
         }),
         (Fault::LostAfter, Some(_)) => Err(unanswered(None)),
         (Fault::RejectedAfter, Some(_)) => Err(Failure::Unexpected {

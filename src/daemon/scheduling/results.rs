@@ -12,7 +12,8 @@ use crate::store::results::{CompleteReading, UnreadTask};
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// The smallest page that a refused limit leads to.
+/// The smallest page that is asked for after a refused limit, or an answer that is not understood. After one that is too long it
+/// is a single row.
 const PAGE_MIN: u32 = 10;
 
 /// A reading in progress.
@@ -23,6 +24,8 @@ pub(super) struct ActiveReading {
     began_at: Timestamp,
     /// The number of rows to ask for.
     limit: u32,
+    /// The limit of the newest page that was read; before that, the usual one.
+    read_limit: u32,
     /// The service has refused a larger page than that.
     was_refused: bool,
     /// `growth.settle`.
@@ -77,6 +80,7 @@ impl ActiveReading {
             task,
             began_at: Timestamp::now(),
             limit,
+            read_limit: limit,
             was_refused: false,
             settle,
             live,
@@ -90,11 +94,19 @@ impl ActiveReading {
 
     /// Takes the page that was read.
     fn page_read(&mut self, page: &ResultsPage, now: Timestamp) -> ReadingOutcome {
-        let settles_at = self.task.settles_at(self.settle, now);
-        let expected = Expected {
+        self.read_limit = self.limit;
+        let next = self.reading.read(page, self.expected(now));
+        self.outcome(next, now)
+    }
+
+    fn expected(&self, now: Timestamp) -> Expected {
+        Expected {
             results: self.task.results,
-            is_recent: settles_at.is_some(),
-        };
+            is_recent: self.task.settles_at(self.settle, now).is_some(),
+        }
+    }
+
+    fn outcome(&self, next: NextPage, now: Timestamp) -> ReadingOutcome {
         let read = |rows| CompleteReading {
             began_at: self.began_at,
             rows,
@@ -102,7 +114,7 @@ impl ActiveReading {
             marks_gone: true,
             error: None,
         };
-        match self.reading.read(page, expected) {
+        match next {
             NextPage::Read => ReadingOutcome::Continues,
             NextPage::Complete(rows) => ReadingOutcome::Complete(read(rows)),
             NextPage::Doubtful(doubt) => {
@@ -110,22 +122,42 @@ impl ActiveReading {
                 ReadingOutcome::Doubtful(doubt, reading)
             }
             NextPage::NotYet => {
+                let settles_at = self.task.settles_at(self.settle, now);
                 let settled = settles_at.map(|at| since(now, at)).unwrap_or_default();
                 ReadingOutcome::Postponed(Setback::Passing, settled)
             }
         }
     }
 
-    /// Takes a failure. A refused page may have been too large: then a smaller one is asked for.
+    /// Takes a failure. A refused page may have been too large: then a smaller one is asked for. A row that alone is too long is passed
+    /// over.
     fn page_failed(&mut self, failure: &Failure, now: Timestamp) -> ReadingOutcome {
         let may_be_too_large = matches!(
             failure,
             Failure::Refused { status: 422, .. } | Failure::NotUnderstood { .. }
         );
-        if may_be_too_large && self.limit > PAGE_MIN {
-            self.limit = (self.limit / 2).max(PAGE_MIN);
+        let is_too_long = matches!(
+            failure,
+            Failure::NotUnderstood {
+                is_too_long: true,
+                ..
+            }
+        );
+        let smallest = if is_too_long { 1 } else { PAGE_MIN };
+        if may_be_too_large && self.limit > smallest {
+            self.limit = (self.limit / 2).max(smallest);
             self.was_refused |= failure.status() == Some(422);
             return ReadingOutcome::Continues;
+        }
+        if is_too_long {
+            let why = format!(
+                "the result in place {}: {failure}",
+                self.reading.offset() + 1
+            );
+            if let Some(next) = self.reading.pass_over(why, self.expected(now)) {
+                self.limit = self.read_limit;
+                return self.outcome(next, now);
+            }
         }
         let (setback, at_least) = match failure {
             // The gate holds all requests.
