@@ -33,6 +33,7 @@ impl CreateFault {
             Self::NotUnderstood => Some(Failure::NotUnderstood {
                 status: 200,
                 detail: detail(),
+                is_too_long: false,
             }),
             Self::Unavailable(seconds) => {
                 Some(unanswered(Some(503), Some(RetryAfter::Seconds(seconds))))
