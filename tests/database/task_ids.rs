@@ -246,11 +246,8 @@ async fn rows_of_an_earlier_version_stay_are_polled_and_can_be_named() {
             "{form}"
         );
         let said = run(&bench, &["add", form, "--target", "20"], 0);
-        assert_eq!(
-            said,
-            format!("unchanged {OLD_UPPER} (target 20)\n"),
-            "{form}"
-        );
+        let unchanged = format!("unchanged {OLD_UPPER} (target 20)\n");
+        assert!(said.starts_with(&unchanged), "{form}: {said}");
         if form != OLD_UPPER {
             let refusal = insert(&bench, "INSERT OR REPLACE", form).await;
             assert!(refusal.unwrap_err().contains(UUID), "{form}");
