@@ -6,6 +6,7 @@ mod support;
 mod clock;
 mod commands;
 mod crash_points;
+mod crash_points_of_searches;
 mod hostile_config;
 mod kept_results;
 mod kill;

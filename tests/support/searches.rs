@@ -68,11 +68,16 @@ impl Bench {
 
     /// Waits until every search has ended.
     pub async fn until_searches_end(&self) {
+        self.until_searches_end_within(TIMEOUT).await;
+    }
+
+    /// Waits until every search has ended, at most so long.
+    pub async fn until_searches_end_within(&self, most: Duration) {
         const ENDED: &str = "SELECT NOT EXISTS (
             SELECT 1 FROM search_progress WHERE state IN ('pending', 'growing'))";
         let begin = Instant::now();
         while !self.value::<bool>(ENDED).await {
-            if begin.elapsed() > TIMEOUT {
+            if begin.elapsed() > most {
                 panic!("searches do not end: {}", self.dump_searches().await);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
