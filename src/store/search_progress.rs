@@ -32,6 +32,18 @@ pub async fn due(
     due.collect()
 }
 
+pub(super) const ANY_GROWS: &str =
+    "SELECT EXISTS (SELECT 1 FROM search_progress WHERE state IN ('pending', 'growing'))";
+
+/// Returns whether a search has not ended.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn any_grows(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(ANY_GROWS).fetch_one(connection).await?)
+}
+
 pub(super) const SEARCH: &str = "SELECT s.query, s.target, s.criteria, s.data_sources, s.exclude_domains, s.chunk,
             s.budget, s.paused, p.state, p.reason, p.results, p.parts, p.requested, p.next_at, p.changed_at,
             p.begun_after, p.forgiven, p.forgiven_part

@@ -137,6 +137,27 @@ pub fn list_read(
     Ok(step)
 }
 
+/// Returns what a failed reading of the list does to the search of an open create.
+#[must_use]
+pub fn list_failed(
+    search: &Search,
+    create: &Create,
+    failure: &Failure,
+    policy: &Policy,
+    now: Timestamp,
+) -> Step {
+    let mut step = Step::of(search);
+    let part = create.part;
+    let reason = format!(
+        "part {part} was asked for without an answer, and the list to look for it cannot be read: {failure}"
+    );
+    step.enter(State::Growing, reason, now);
+    let (min, max) = (policy.polling.min_interval, policy.polling.max_interval);
+    let deadline = after(now, max);
+    step.progress.next_at = Some(settle::next_poll(&create.request, now, deadline, min, max));
+    step
+}
+
 /// Makes the task that `create` made a part of the search.
 fn arrived(
     step: &mut Step,

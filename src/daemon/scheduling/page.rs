@@ -23,16 +23,10 @@ pub enum PageRead {
 /// [`WriteError`] if what was learnt could not be stored.
 pub async fn read_page(request: &PageRequest, context: &Context) -> Result<PageRead, WriteError> {
     let started_at = Timestamp::now();
-    let mut outcome = context.client.list(request.offset, request.limit).await;
-    // The list alone may be refused. It must not close the gate again and again for the polls, which are not.
-    if let Err(
-        failure @ (Failure::Unauthorized { .. }
-        | Failure::Forbidden { .. }
-        | Failure::PaymentRequired { .. }),
-    ) = outcome
-    {
-        outcome = Err(explained_by_account(failure, context).await);
-    }
+    let outcome = match context.client.list(request.offset, request.limit).await {
+        Ok(page) => Ok(page),
+        Err(failure) => Err(explained_list(failure, context).await),
+    };
     let answered_at = Timestamp::now();
     let (failure, page) = match outcome {
         Ok(page) => (None, Some(page)),
@@ -71,6 +65,17 @@ pub async fn read_page(request: &PageRequest, context: &Context) -> Result<PageR
         len,
         tasks,
     })))
+}
+
+/// Asks the service for the account, if a refusal can concern the account. The list alone may be refused: that must not close
+/// the gate again and again for the polls, which are not.
+pub(super) async fn explained_list(failure: Failure, context: &Context) -> Failure {
+    match failure {
+        Failure::Unauthorized { .. }
+        | Failure::Forbidden { .. }
+        | Failure::PaymentRequired { .. } => explained_by_account(failure, context).await,
+        other => other,
+    }
 }
 
 /// Returns what a failed request says of the list. A 401, 402 or 403 that concerns the list alone, because `GET /v1/user` accepts

@@ -204,7 +204,7 @@ impl Scheduler {
                 Admission::Probe => true,
                 Admission::Wait(until) => return Ok(idle.min(instant(now, until))),
             };
-            if self.begin_search(now).await? {
+            if self.begin_search(probing, now).await? {
                 continue;
             }
             if probing && self.in_flight() > 0 {
@@ -261,8 +261,14 @@ impl Scheduler {
     }
 
     /// Starts a pass for a search that is due, or the reading of the list that settles open creates.
-    async fn begin_search(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+    async fn begin_search(&mut self, probing: bool, now: Timestamp) -> Result<bool, StoreError> {
+        if probing && self.in_flight() > 0 {
+            return Ok(false);
+        }
         if let Some(searches) = self.searches.take_list() {
+            if probing {
+                self.renew_client();
+            }
             let (page, context) = (self.policy.polling.list_page, self.context.clone());
             self.in_flight.start_list(searches, page, context);
             return Ok(true);
@@ -273,6 +279,9 @@ impl Scheduler {
         let Some(name) = self.searches.take(&mut self.reader, now).await? else {
             return Ok(false);
         };
+        if probing {
+            self.renew_client();
+        }
         self.in_flight.start_search(name, self.context.clone());
         Ok(true)
     }

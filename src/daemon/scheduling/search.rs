@@ -6,7 +6,8 @@
 //! A create is sent only on a [`CreatePermit`], which the writer gives once the intention is durable. Sending uses the permit
 //! up, and an expired permit is not used. Dropping this future at any point is safe: the list settles what was under way.
 
-use super::reconcile::{Context, explained};
+use super::page::explained_list;
+use super::reconcile::Context;
 use crate::core::Failure;
 use crate::core::gate::{Admission, Request};
 use crate::core::search::answered::CreateAnswer;
@@ -94,28 +95,37 @@ pub async fn settle_by_list(
     context: &Context,
 ) -> Result<(), WriteError> {
     let creates = searches.iter().map(|(_, create)| create);
-    let Some(list) = read_list(creates, page, context).await else {
-        return Ok(());
+    let update = match read_list(creates, page, context).await {
+        Some(Ok(list)) => {
+            tracing::debug!(
+                "the list was read for {} creates: {} tasks with their queries, complete: {}",
+                searches.len(),
+                list.tasks.len(),
+                list.is_complete
+            );
+            SearchUpdate::Listed(list)
+        }
+        Some(Err((failure, began_at))) => {
+            tracing::debug!("the list cannot be read, to look for a created task: {failure}");
+            SearchUpdate::ListFailed(failure, began_at)
+        }
+        None => return Ok(()),
     };
-    tracing::debug!(
-        "the list was read for {} creates: {} tasks with their queries, complete: {}",
-        searches.len(),
-        list.tasks.len(),
-        list.is_complete
-    );
     for (name, _) in searches {
-        let update = SearchUpdate::Listed(list.clone());
-        context.writer.store_search(name.clone(), update).await?;
+        context
+            .writer
+            .store_search(name.clone(), update.clone())
+            .await?;
     }
     Ok(())
 }
 
-/// Reads the whole list; `None` if it cannot be read now.
+/// Reads the whole list; `None` if nothing may be asked now. A failure comes with when its request was begun.
 async fn read_list<'a>(
     creates: impl Iterator<Item = &'a Create>,
     page: u32,
     context: &Context,
-) -> Option<WholeList> {
+) -> Option<Result<WholeList, (Failure, Timestamp)>> {
     let page = if page == 0 { PAGE } else { page };
     let mut draining = context.draining.clone();
     let mut reading = ListReading::begin(creates, Timestamp::now());
@@ -129,21 +139,18 @@ async fn read_list<'a>(
             .gate
             .borrow()
             .admits(Request::List, Timestamp::now());
-        if admission != Admission::Free {
+        if let Admission::Wait(_) = admission {
             return None;
         }
         slot.spend();
+        let began_at = Timestamp::now();
         let (listed, skew) = match context.client.listed(offset, page).await {
             Ok(listed) => listed,
-            Err(failure) => {
-                let failure = explained(failure, context).await;
-                tracing::warn!("the list cannot be read, to look for a created task: {failure}");
-                return None;
-            }
+            Err(failure) => return Some(Err((explained_list(failure, context).await, began_at))),
         };
         match reading.add(listed, skew) {
             NextPage::At(next) => offset = next,
-            NextPage::End => return Some(reading.finish()),
+            NextPage::End => return Some(Ok(reading.finish())),
         }
     }
 }

@@ -15,7 +15,7 @@ const AHEAD: u32 = 16;
 /// The searches that are due.
 #[derive(Debug, Default)]
 pub(super) struct SearchQueue {
-    /// Whether there is any search that can become due.
+    /// Whether what this daemon writes can make a search due.
     exists: bool,
     /// Whether what is known of the times may be out of date.
     is_outdated: bool,
@@ -42,7 +42,7 @@ impl SearchQueue {
         }
     }
 
-    /// Something was written to the database: `is_by_others` if another process may have added a search.
+    /// Something was written to the database; `is_by_others` if another process may have done so, and have added a search.
     pub fn expect_more(&mut self, is_by_others: bool) {
         self.exists |= is_by_others;
         self.is_outdated |= self.exists;
@@ -81,7 +81,8 @@ impl SearchQueue {
         let passed_over = self.in_flight.len() + self.suspended.len();
         let limit = AHEAD.saturating_add(u32::try_from(passed_over).unwrap_or(u32::MAX));
         let due = search_progress::due(reader, limit).await?;
-        self.exists = !due.is_empty();
+        // A search that waits for its newest part is due when that part changes.
+        self.exists = !due.is_empty() || search_progress::any_grows(reader).await?;
         self.next = due
             .into_iter()
             .find(|(name, _)| !self.in_flight.contains(name) && !self.suspended.contains_key(name));

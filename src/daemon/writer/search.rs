@@ -14,7 +14,7 @@ use crate::core::gate::{Admission, Gate, Kind, Request};
 use crate::core::paid_request::PaidRequest;
 use crate::core::policy::Policy;
 use crate::core::search::Search;
-use crate::core::search::answered::{CreateAnswer, create_answered, list_read};
+use crate::core::search::answered::{CreateAnswer, create_answered, list_failed, list_read};
 use crate::core::search::create::Create;
 use crate::core::search::event::SearchEvent;
 use crate::core::search::list_reading::WholeList;
@@ -54,6 +54,8 @@ pub enum SearchUpdate {
     Answered(CreateAnswer),
     /// The list was read.
     Listed(WholeList),
+    /// The list could not be read, by a request that was begun at this time.
+    ListFailed(Failure, Timestamp),
 }
 
 /// What follows from an update.
@@ -152,6 +154,7 @@ fn points(update: &SearchUpdate, decided: &Decided) -> [Option<Point>; 2] {
             Some(Point::CreateAnswerCommitted),
         ],
         SearchUpdate::Listed(_) => [Some(Point::ListWritten), Some(Point::ListCommitted)],
+        SearchUpdate::ListFailed(..) => [None, None],
     }
 }
 
@@ -165,17 +168,20 @@ async fn write(
 ) -> Result<Stored, StoreError> {
     let SearchContext { policy, now, .. } = context;
     let mut gate_after = gate.clone();
-    if let SearchUpdate::Answered(answer) = update {
-        let failure = answer.outcome.as_ref().err();
-        let started_at = answer.started_at.min(*now);
-        gate_after.learn(
-            Request::Create,
-            failure,
-            started_at,
-            *now,
-            policy,
-            rand::random(),
-        );
+    let learnt = match update {
+        SearchUpdate::Due => None,
+        SearchUpdate::Answered(answer) => {
+            let failure = answer.outcome.as_ref().err();
+            Some((Request::Create, failure, answer.started_at))
+        }
+        SearchUpdate::Listed(list) => Some((Request::List, None, list.began_at)),
+        SearchUpdate::ListFailed(failure, began_at) => {
+            Some((Request::List, Some(failure), *began_at))
+        }
+    };
+    if let Some((request, failure, began_at)) = learnt {
+        let began_at = began_at.min(*now);
+        gate_after.learn(request, failure, began_at, *now, policy, rand::random());
     }
     let search = search_progress::load(connection, name).await?;
     let (mut decided, mut events) = (Decided::nothing(), Vec::new());
@@ -200,8 +206,15 @@ async fn write(
         (SearchUpdate::Listed(list), Some(search)) => {
             events = listed(connection, name, search, list, gate, context).await?;
         }
+        (SearchUpdate::ListFailed(failure, _), Some(search)) => {
+            if let Some(create) = search.create.as_ref().filter(|create| create.is_open()) {
+                let step = list_failed(search, create, failure, policy, *now);
+                save(connection, name, &step, *now).await?;
+                events = step.events;
+            }
+        }
         // The search was removed meanwhile. Its open create is settled when a search of this name is added again.
-        (SearchUpdate::Due | SearchUpdate::Listed(_), None) => {}
+        (SearchUpdate::Due | SearchUpdate::Listed(_) | SearchUpdate::ListFailed(..), None) => {}
     }
     let min_interval = policy.polling.min_interval;
     let gate_event = store_gate(connection, gate, &gate_after, min_interval, *now).await?;
