@@ -49,10 +49,21 @@ impl Case {
         match point {
             // Only an unanswered create has the list read. The second reading settles one that never arrived.
             Point::ListWritten | Point::ListCommitted => {
-                vec![at(1, after.clone()), at(2, after), at(1, before.clone()), at(2, before)]
+                vec![
+                    at(1, after.clone()),
+                    at(2, after),
+                    at(1, before.clone()),
+                    at(2, before),
+                ]
             }
             // The first create, and one of a later part.
-            _ => vec![at(1, None), at(2, None), at(3, None), at(1, after), at(1, before)],
+            _ => vec![
+                at(1, None),
+                at(2, None),
+                at(3, None),
+                at(1, after),
+                at(1, before),
+            ],
         }
     }
 }

@@ -160,7 +160,12 @@ async fn killed_at_any_moment_it_creates_each_part_of_a_search_once() {
         options.settings.speed = from_env("GROWD_KILL_SPEED", 200.0);
         options.settings.semantics.cap = cap;
         options.settings.chaos = Chaos {
-            kinds: Some(FAULTS.iter().filter_map(|name| Fault::named(name)).collect()),
+            kinds: Some(
+                FAULTS
+                    .iter()
+                    .filter_map(|name| Fault::named(name))
+                    .collect(),
+            ),
             ..Chaos::at(from_env("GROWD_CHAOS_SHARE", 0.1))
         };
     })
@@ -203,7 +208,10 @@ async fn killed_at_any_moment_it_creates_each_part_of_a_search_once() {
             .fetch_all(&mut bench.connection().await)
             .await
             .unwrap();
-    println!("creates {states:?}, in effect {}", bench.creates_in_effect().len());
+    println!(
+        "creates {states:?}, in effect {}",
+        bench.creates_in_effect().len()
+    );
     let companies = count(&bench, "SELECT sum(results) FROM search_progress").await;
     let requests = bench.service.requests().total;
     println!("{companies} companies, {requests} requests");

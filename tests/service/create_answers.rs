@@ -241,7 +241,9 @@ async fn account_refused(fault: Fault, kind: &'static str, gap: f64) {
         .until("SELECT count(*) >= 3 FROM creates WHERE state = 'rejected'")
         .await;
     bench
-        .until("SELECT reason LIKE '%a create is due; the account is refused: %' FROM search_progress")
+        .until(
+            "SELECT reason LIKE '%a create is due; the account is refused: %' FROM search_progress",
+        )
         .await;
     assert_eq!(gate(&bench).await.0, kind, "{when}");
     let creates = bench.creates().await;

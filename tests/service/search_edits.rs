@@ -94,10 +94,7 @@ async fn a_search_that_is_added_again_while_a_create_is_in_flight_is_another_one
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unanswered_create_of_a_removed_search_is_settled_when_the_search_is_added_again() {
-    for (fault, expected) in [
-        (Fault::LostAfter, "accepted"),
-        (Fault::LostBefore, "lost"),
-    ] {
+    for (fault, expected) in [(Fault::LostAfter, "accepted"), (Fault::LostBefore, "lost")] {
         let mut bench = bench().await;
         let list = Rule::always(On::List, Fault::named("500").unwrap());
         bench.service.script(Rule::once(On::Create, fault));
@@ -240,9 +237,7 @@ async fn a_part_that_is_paused_holds_its_search_with_that_reason() {
     bench
         .until("SELECT state = 'growing' AND reason = 'part 1 is paused' FROM search_progress")
         .await;
-    bench
-        .service
-        .settings(|settings| settings.speed = 1_000.0);
+    bench.service.settings(|settings| settings.speed = 1_000.0);
     bench.execute("UPDATE tasks SET paused = 0").await;
     bench.until_searches_end().await;
     bench.assert_reached("s", "unpaused").await;

@@ -208,7 +208,12 @@ async fn a_part_that_is_inserted_by_hand_while_a_create_is_in_flight_is_no_obsta
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_next_time_that_is_nonsense_or_far_ahead_is_corrected() {
-    for next_at in ["soon", "", "9999-12-31T23:59:59.000Z", "2031-01-01T00:00:00"] {
+    for next_at in [
+        "soon",
+        "",
+        "9999-12-31T23:59:59.000Z",
+        "2031-01-01T00:00:00",
+    ] {
         let mut bench = bench().await;
         bench.search("s", QUERY, 40).await;
         sqlx::query("UPDATE search_progress SET next_at = ?")

@@ -20,6 +20,7 @@ use crate::daemon::event_log::EventLog;
 use crate::daemon::supervision::health::Health;
 use crate::store::{StoreError, ledger, wal};
 use sqlx::sqlite::SqliteConnection;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -86,6 +87,7 @@ impl Writer {
             wal_monitor,
             requests: RequestCount::new(requests),
             unrecorded: Vec::new(),
+            creates_in_flight: HashSet::new(),
         };
         StartedWriter {
             writer: Self { messages, shared },

@@ -75,6 +75,8 @@ pub(super) struct SearchContext {
     pub draining: bool,
     pub daily_window: Duration,
     pub send_within: Duration,
+    /// The creates that were permitted and are not answered yet.
+    pub in_flight: HashSet<i64>,
     pub now: Timestamp,
 }
 
@@ -93,10 +95,16 @@ impl WriterTask {
         name: &str,
         update: &SearchUpdate,
     ) -> Result<Decided, StoreError> {
+        if let SearchUpdate::Answered(answer) = update {
+            self.creates_in_flight.remove(&answer.create_id);
+        }
         let mut retry = WriteRetry::new();
         loop {
             let outcome = self.try_store_search(name, update).await;
             if let Some(outcome) = self.final_outcome(&mut retry, outcome).await {
+                let permit = outcome.as_ref().ok().and_then(|it| it.permit.as_ref());
+                self.creates_in_flight
+                    .extend(permit.map(|permit| permit.create_id));
                 return outcome.inspect_err(|error| {
                     let text = format!("search {name}: the next step is not stored: {error}");
                     self.event_log.refused(None, &text);
@@ -116,6 +124,7 @@ impl WriterTask {
             draining: *self.draining.borrow() || !self.health.is_well(),
             daily_window: ledger::DAY.saturating_add(self.clock.ahead_within(ledger::DAY)),
             send_within: self.policy.growth.settle / 2,
+            in_flight: self.creates_in_flight.clone(),
             now: Timestamp::now(),
         };
         let writing = write(&mut tx, name, update, &self.gate, &context);
@@ -295,6 +304,10 @@ async fn answered(
             answer.create_id,
             outcome.name()
         );
+        if let Some(task) = answer.task() {
+            let note = format!("created for the search {name}, whose ledger was edited");
+            add_orphan(connection, &task, 1, &note).await?;
+        }
         return note(connection, name, error, *now).await;
     };
     // A search that was removed and added again is another one.
@@ -308,7 +321,7 @@ async fn answered(
         creates::update(connection, &create).await?;
         if let Some(task) = &create.task {
             let PaidRequest { requested, .. } = create.request;
-            add_orphan(connection, name, task, requested).await?;
+            add_orphan(connection, task, requested, &of_removed(name)).await?;
         }
         let events = vec![event];
         history::add_search_events(connection, name, &events, *now).await?;
@@ -369,7 +382,12 @@ async fn listed(
     gate: &Gate,
     context: &SearchContext,
 ) -> Result<Vec<SearchEvent>, StoreError> {
-    let SearchContext { policy, now, .. } = context;
+    let SearchContext {
+        policy,
+        in_flight,
+        now,
+        ..
+    } = context;
     let Some(create) = search.create.as_ref().filter(|create| create.is_open()) else {
         return Ok(Vec::new());
     };
@@ -386,19 +404,34 @@ async fn listed(
         gate.reachable_since,
         policy.growth.settle,
     );
+    // The task of a create in flight shows in the list before its answer comes.
+    let alike = creates::open_alike(connection, create.request.id).await?;
+    let verdict = match verdict {
+        Verdict::Arrived { .. } if alike.iter().any(|id| in_flight.contains(id)) => Verdict::Open {
+            absent_since: create.absent_since,
+            doubts: create.doubts,
+        },
+        verdict => verdict,
+    };
     let is_of_search = create.request.id > search.progress.begun_after;
     match list_read(search, create, &verdict, policy, *now) {
         Ok(mut step) => {
             if let (false, Verdict::Arrived { task, .. }) = (is_of_search, &verdict) {
                 // It is of an earlier search of this name, which was removed.
                 step.part = None;
-                add_orphan(connection, name, task, create.request.requested).await?;
+                let requested = create.request.requested;
+                add_orphan(connection, task, requested, &of_removed(name)).await?;
             }
             save(connection, name, &step, *now).await?;
             Ok(step.events)
         }
         Err(illegal) => note(connection, name, illegal.to_string(), *now).await,
     }
+}
+
+/// Returns the note of a task that was created for a search that is not there any more.
+fn of_removed(search: &str) -> String {
+    format!("created for the search {search}, which was removed")
 }
 
 async fn save(
