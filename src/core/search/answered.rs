@@ -167,9 +167,27 @@ fn arrived(
     policy: &Policy,
     at: Timestamp,
 ) {
-    let part = create.part;
+    if search.parts.iter().any(|part| part.task == *task) {
+        // The list showed it, and it was taken for the task of a later create.
+        step.progress.next_at = Some(at);
+        return;
+    }
+    // A create that was taken for lost can be answered after the next one has made this part.
+    let is_taken = search.parts.iter().any(|part| part.number == create.part);
+    let part = if is_taken {
+        search.next_part()
+    } else {
+        create.part
+    };
     step.enter(State::Growing, format!("part {part} was created"), at);
     step.progress.next_at = Some(at);
+    if let Some(earlier) = search
+        .newest()
+        .filter(|newest| newest.target > newest.results)
+    {
+        // Whatever wakes it later, it has reached its target: it would find what this part finds.
+        step.set_target(earlier, earlier.results.max(1));
+    }
     let missing = search.missing().max(create.request.requested);
     step.part = Some(NewPart {
         task: task.clone(),

@@ -126,7 +126,13 @@ pub fn decide(search: &Search, account: &Account<'_>, policy: &Policy) -> Decisi
         return growing(reason, Next::ReadList);
     }
     if companies >= target {
-        return ended(State::Reached, so_far);
+        // If the target was lowered, the newest part would grow on to what it was to bring.
+        let surplus = search.newest().filter(|part| part.target > part.results);
+        let to = surplus.and_then(|part| part_target(search, part, policy));
+        return Decision {
+            part_target: to.filter(|to| surplus.is_some_and(|part| *to < part.target)),
+            ..ended(State::Reached, so_far)
+        };
     }
     if let Some(why) = refusal(search) {
         return ended(State::Refused, why);

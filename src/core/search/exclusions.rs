@@ -1,16 +1,16 @@
 //! What the next part of a search excludes, and the body of its create.
 
 use super::{EXCLUDED_TASKS_MAX, Search};
-use crate::core::{Status, TaskId, domain};
+use crate::core::{State, Status, TaskId, domain};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// What the next part of a search excludes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exclusions {
-    /// Earlier parts that are `done`. The service adds the domains that they show.
+    /// Earlier parts that are `done`, and not missing. The service adds the domains that they show.
     pub tasks: Vec<TaskId>,
-    /// The operator's domains, then those of earlier parts that are not `done`, each once.
+    /// The operator's domains, then those of all other earlier parts, each once.
     pub domains: Vec<String>,
     /// The number of different domains that the service will count.
     pub count: usize,
@@ -36,7 +36,7 @@ impl Exclusions {
                 .iter()
                 .filter_map(|found| found.domain.as_ref());
             all.extend(found.clone().cloned());
-            if part.status == Some(Status::Done) {
+            if part.status == Some(Status::Done) && part.state != State::Missing {
                 tasks.push(part.task.clone());
                 continue;
             }

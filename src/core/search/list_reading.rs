@@ -1,10 +1,11 @@
 //! One reading of the whole list of tasks, to find the tasks that unanswered creates made.
 //!
 //! The list can change between two pages. Each page but the first therefore begins with the last task of the page before:
-//! where it does not, the pages do not join up, and a task can have moved from the one to the other unseen.
+//! where it does not, the pages do not join up, and a task can have moved from the one to the other unseen. Pages of one task
+//! cannot overlap; after such a page, only the end of the list joins up.
 
 use super::create::Create;
-use super::settle::ListedTask;
+use super::settle::{ListedTask, same_text};
 use crate::core::TaskId;
 use jiff::{SignedDuration, Timestamp};
 
@@ -33,6 +34,8 @@ pub struct ListReading {
     queries: Vec<String>,
     offset: usize,
     last: Option<TaskId>,
+    /// Whether the next page is to begin with `last`.
+    overlaps: bool,
     joins_up: bool,
     pages: usize,
     unreadable: usize,
@@ -48,7 +51,7 @@ pub struct WholeList {
     pub began_at: Timestamp,
     /// Whether it shows every task that the list had all the time.
     pub is_complete: bool,
-    /// The tasks with the query of an open create, each once.
+    /// The tasks with the query of an open create, or without one, each once.
     pub tasks: Vec<ListedTask>,
     /// The service's clock minus this machine's.
     pub skew: SignedDuration,
@@ -67,6 +70,7 @@ impl ListReading {
             queries: creates.into_iter().filter_map(query).collect(),
             offset: 0,
             last: None,
+            overlaps: false,
             joins_up: true,
             pages: 0,
             unreadable: 0,
@@ -82,18 +86,20 @@ impl ListReading {
         let is_first = self.offset == 0;
         let first = page.tasks.first().map(|task| &task.id);
         let begins_with_last = first.is_some() && first == self.last.as_ref();
-        self.joins_up &= is_first || begins_with_last;
+        let is_end_of_one = page.len == 0 && !self.overlaps;
+        self.joins_up &= is_first || begins_with_last || is_end_of_one;
         self.unreadable += page.len - page.tasks.len();
-        let is_last = if is_first {
-            page.len == 0
-        } else {
-            // Nothing but the task that the page before ended with.
-            page.len <= 1
-        };
+        // Nothing, or nothing but the task that the page before ended with.
+        let is_last = page.len == 0 || (page.len == 1 && begins_with_last);
         let last = page.tasks.last().map(|task| task.id.clone());
+        // One that does not show its query can be of any create.
         let is_wanted = |task: &ListedTask| {
-            let query = task.query.as_deref().map(str::trim);
-            query.is_none_or(|query| self.queries.iter().any(|wanted| wanted.trim() == query))
+            let query = task.query.as_deref();
+            query.is_none_or(|query| {
+                self.queries
+                    .iter()
+                    .any(|wanted| same_text(Some(wanted), query))
+            })
         };
         for task in page.tasks {
             if is_wanted(&task) && !self.found.iter().any(|known| known.id == task.id) {
@@ -108,7 +114,8 @@ impl ListReading {
             return NextPage::End;
         }
         self.last = last;
-        self.offset += page.len - usize::from(page.len > 1);
+        self.overlaps = page.len > 1;
+        self.offset += page.len - usize::from(self.overlaps);
         NextPage::At(self.offset)
     }
 

@@ -4,6 +4,7 @@
 //! growd does not manage and that is as the create asked for it. To conclude that it did not arrive, two whole readings of the
 //! list, a settling time apart, must show no such task.
 
+use super::Search;
 use super::create::Create;
 use super::list_reading::WholeList;
 use crate::core::{TaskId, after, domain};
@@ -61,26 +62,51 @@ pub enum Verdict {
     Lost,
 }
 
-/// Returns what a reading of the list shows of `create`. `is_known` says which tasks growd manages, or has managed.
+/// Whether an entry of the list can be the task that a create made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Likeness {
+    /// It can.
+    Same,
+    /// It cannot.
+    Different,
+    /// The entry does not show the query or `desired_num_results`. In all else it is the same.
+    Unclear,
+}
+
+/// Returns what a reading of the list shows of `create`, a create of `search`. `is_known` says which tasks growd manages, or
+/// has managed.
 ///
-/// `reachable_since` is when the last outage ended: a reading before it proves nothing together with one after it.
+/// `reachable_since` is when the last outage ended: a reading before it proves nothing together with one after it. As long as
+/// the list has an entry that [may be the task and does not show enough](Likeness::Unclear), the create stays open: what the
+/// list does not show is no proof.
 #[must_use]
 pub fn settle(
+    search: &Search,
     create: &Create,
     list: &WholeList,
     is_known: impl Fn(&TaskId) -> bool,
     reachable_since: Timestamp,
     settle: Duration,
 ) -> Verdict {
-    let candidates = list
-        .tasks
-        .iter()
-        .filter(|task| is_made_by(create, task, list.skew) && !is_known(&task.id));
-    let oldest = candidates.clone().min_by_key(|task| task.created_at);
-    if let Some(oldest) = oldest {
+    let unknown = list.tasks.iter().filter(|task| !is_known(&task.id));
+    let alike = |wanted| {
+        let is_wanted =
+            move |task: &&ListedTask| likeness(search, create, task, list.skew) == wanted;
+        unknown.clone().filter(is_wanted)
+    };
+    let candidates = alike(Likeness::Same);
+    // One without a time is the last choice; the id decides between equal times.
+    let age = |task: &&ListedTask| (task.created_at.is_none(), task.created_at, task.id.clone());
+    if let Some(oldest) = candidates.clone().min_by_key(age) {
         return Verdict::Arrived {
             task: oldest.id.clone(),
             candidates: candidates.count(),
+        };
+    }
+    if alike(Likeness::Unclear).next().is_some() {
+        return Verdict::Open {
+            absent_since: None,
+            doubts: create.doubts,
         };
     }
     let sent_at = create.request.sent_at;
@@ -91,7 +117,7 @@ pub fn settle(
         };
     }
     let doubts = if list.is_complete {
-        create.doubts
+        0
     } else {
         create.doubts.saturating_add(1)
     };
@@ -114,38 +140,55 @@ pub fn settle(
     }
 }
 
-/// Returns whether `task` can be the one that `create` made.
+/// Returns whether `task` can be the one that `create`, a create of `search`, made. `skew` is the service's clock minus this
+/// machine's.
 #[must_use]
-pub fn is_made_by(create: &Create, task: &ListedTask, skew: SignedDuration) -> bool {
+pub fn likeness(
+    search: &Search,
+    create: &Create,
+    task: &ListedTask,
+    skew: SignedDuration,
+) -> Likeness {
     let body = &create.body;
-    let is_same_query = same_text(body["query"].as_str(), task.query.as_deref());
+    let query = task
+        .query
+        .as_deref()
+        .map(|query| same_text(body["query"].as_str(), query));
+    let desired = task
+        .desired
+        .map(|desired| desired == create.request.requested);
     let sent_at = create.request.sent_at;
     let by_service = sent_at.checked_add(skew).unwrap_or(sent_at);
     let soonest = sent_at.min(by_service).checked_sub(CREATED_BEFORE_MAX);
     let is_recent = task
         .created_at
         .is_none_or(|created| soonest.is_ok_and(|soonest| created >= soonest));
-    is_same_query
-        && task.desired == Some(create.request.requested)
-        && is_recent
-        && same_criteria(body, task)
-        && same_exclusions(body, task)
+    let is_different = query == Some(false)
+        || desired == Some(false)
+        || !is_recent
+        || !same_criteria(body, task)
+        || !same_exclusions(search, body, task);
+    match (is_different, query, desired) {
+        (true, _, _) => Likeness::Different,
+        (false, Some(true), Some(true)) => Likeness::Same,
+        (false, _, _) => Likeness::Unclear,
+    }
 }
 
-fn same_text(ours: Option<&str>, theirs: Option<&str>) -> bool {
-    let words = |text: &str| {
-        text.split_whitespace()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    ours.map(words) == theirs.map(words)
+/// Whether two queries have the same words.
+pub(super) fn same_text(ours: Option<&str>, theirs: &str) -> bool {
+    ours.is_some_and(|ours| ours.split_whitespace().eq(theirs.split_whitespace()))
 }
 
-/// Whether the criteria are the same, where both sides have them: the service infers those that a create does not name.
+/// Whether the criteria are the same, where both sides have them. The service infers those that a create does not name, so an
+/// entry without any does not show them.
 fn same_criteria(body: &Value, task: &ListedTask) -> bool {
     let (Some(ours), Some(theirs)) = (body["criteria"].as_array(), &task.criteria) else {
         return true;
     };
+    if theirs.is_empty() {
+        return true;
+    }
     let of = |criteria: &[Value]| -> BTreeSet<(String, String)> {
         let text = |value: &Value| {
             let words = value.as_str().unwrap_or_default().split_whitespace();
@@ -157,29 +200,48 @@ fn same_criteria(body: &Value, task: &ListedTask) -> bool {
     of(ours) == of(theirs)
 }
 
-/// Whether the exclusions are the same. The service adds the domains of the tasks that a create excludes, so then its list can
-/// be longer; at its limit it can be cut.
-fn same_exclusions(body: &Value, task: &ListedTask) -> bool {
+/// Whether the exclusions are the same, where the list shows them.
+///
+/// The service adds what the tasks that a create excludes have found. growd may have read a little more or less of that, so the
+/// entry must have at least half of what growd has read. At its limit the list of domains can be cut.
+fn same_exclusions(search: &Search, body: &Value, task: &ListedTask) -> bool {
     let Some(theirs) = &task.exclude_domains else {
         return true;
     };
-    let domains = |texts: &mut dyn Iterator<Item = &str>| -> HashSet<String> {
-        texts.filter_map(domain::registrable).collect()
-    };
-    let strings = |field: &str| {
+    let texts = |field: &str| -> Vec<&str> {
         let texts = body[field].as_array().into_iter().flatten();
-        texts.filter_map(Value::as_str)
+        texts.filter_map(Value::as_str).collect()
     };
-    let ours = domains(&mut strings("exclude_domains"));
-    let has_tasks = strings("exclude_task_ids").next().is_some();
-    let shown = domains(&mut theirs.iter().map(String::as_str));
+    let (named, tasks) = (texts("exclude_domains"), texts("exclude_task_ids"));
     if theirs.len() >= EXCLUSIONS_MAX {
-        return has_tasks || !ours.is_empty();
+        return !tasks.is_empty() || !named.is_empty();
     }
-    if has_tasks {
-        // The parts that it excludes found companies, nearly all of them with a domain.
-        ours.is_subset(&shown) && !shown.is_empty()
-    } else {
-        ours == shown
+    let shown: HashSet<String> = theirs
+        .iter()
+        .filter_map(|text| domain::registrable(text))
+        .collect();
+    let read: Vec<String> = named
+        .iter()
+        .filter_map(|text| domain::registrable(text))
+        .collect();
+    if !read.iter().all(|domain| shown.contains(domain)) {
+        return false;
     }
+    if tasks.is_empty() {
+        // The service may read a domain in a text in which growd reads none.
+        return shown.len() <= named.len();
+    }
+    let parts = search
+        .parts
+        .iter()
+        .filter(|part| tasks.contains(&part.task.as_str()));
+    let found = parts
+        .flat_map(|part| &part.companies)
+        .filter_map(|found| found.domain.as_ref());
+    let found: HashSet<&String> = found.collect();
+    let common = found
+        .iter()
+        .filter(|domain| shown.contains(**domain))
+        .count();
+    common * 2 >= found.len()
 }

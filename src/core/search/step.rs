@@ -3,7 +3,7 @@
 use super::create::Create;
 use super::decide::{Decision, Next, decide};
 use super::event::SearchEvent;
-use super::{Search, SearchProgress};
+use super::{Part, Search, SearchProgress};
 use crate::core::policy::Policy;
 use crate::core::progress::State;
 use crate::core::spending::Account;
@@ -15,7 +15,7 @@ use jiff::Timestamp;
 pub struct Step {
     /// The new row of `search_progress`.
     pub progress: SearchProgress,
-    /// The new `tasks.target` of the newest part.
+    /// The new `tasks.target` of the part that is the newest before this step.
     pub part_target: Option<(TaskId, i64)>,
     /// The newest row of the ledger, if it changed.
     pub create: Option<Create>,
@@ -82,6 +82,17 @@ impl Step {
         self.progress.reason = Some(reason);
     }
 
+    /// Sets how far `part` grows.
+    pub(super) fn set_target(&mut self, part: &Part, to: i64) {
+        self.record(SearchEvent::PartTarget {
+            part: part.number,
+            task_id: part.task.to_string(),
+            from: part.target,
+            to,
+        });
+        self.part_target = Some((part.task.clone(), to));
+    }
+
     /// Writes down what the search has now.
     fn count(&mut self, search: &Search, at: Timestamp) {
         let now = (
@@ -111,13 +122,7 @@ pub fn next_step(search: &Search, account: &Account<'_>, policy: &Policy) -> Ste
     step.count(search, now);
     step.enter(state, reason, now);
     if let (Some(to), Some(part)) = (part_target, search.newest()) {
-        step.record(SearchEvent::PartTarget {
-            part: part.number,
-            task_id: part.task.to_string(),
-            from: part.target,
-            to,
-        });
-        step.part_target = Some((part.task.clone(), to));
+        step.set_target(part, to);
     }
     step.progress.next_at = match next {
         Next::Create(desired, exclusions) => {
