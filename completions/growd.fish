@@ -83,10 +83,10 @@ complete -c growd -n "__fish_growd_using_subcommand results" -l format -d 'The f
 csv\t''
 jsonl\t''
 xlsx\t''"
-complete -c growd -n "__fish_growd_using_subcommand results" -l output -d 'The file to write, instead of stdout; it is there in full or not at all' -r -F
+complete -c growd -n "__fish_growd_using_subcommand results" -l output -d 'The file to write, - for stdout (the default); a file is there in full or not at all' -r -F
 complete -c growd -n "__fish_growd_using_subcommand results" -l min-relevance -d 'Only companies of this relevance or a higher one' -r
 complete -c growd -n "__fish_growd_using_subcommand results" -l since -d 'Only results first seen since then: a time such as 2026-11-24T02:22:00Z, a date (UTC), or a span such as 24h. With --distinct, only companies of which none of these tasks has an earlier result, whatever --min-relevance leaves out, and whether it is gone by now' -r
-complete -c growd -n "__fish_growd_using_subcommand results" -l exclude-domains -d 'Leave out these domains: a file with a domain or URL a line, - for stdin. # begins a comment. A page on a site of many companies, such as Facebook, is no company\'s domain: a warning names its line' -r -F
+complete -c growd -n "__fish_growd_using_subcommand results" -l exclude-domains -d 'Leave out these domains: a file with a domain or URL a line, or a CSV file such as an export, with the first column domain; - for stdin. # begins a comment. A page on a site of many companies, such as Facebook, is no company\'s domain: a warning names its line' -r -F
 complete -c growd -n "__fish_growd_using_subcommand results" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand results" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand results" -l force -d 'Replace FILE if it exists'

@@ -37,6 +37,8 @@ pub enum TokenSource {
     File(PathBuf),
     /// `$EXTRUCT_API_TOKEN`.
     Variable,
+    /// growd itself, for its stand-in.
+    Program,
 }
 
 impl fmt::Display for TokenSource {
@@ -45,6 +47,7 @@ impl fmt::Display for TokenSource {
             Self::Credential(path) => write!(f, "the credential {}", path.display()),
             Self::File(path) => write!(f, "{} (api.token_file)", DisplayPath(path)),
             Self::Variable => write!(f, "the environment variable {VARIABLE}"),
+            Self::Program => f.write_str("growd itself"),
         }
     }
 }
@@ -120,13 +123,13 @@ impl Token {
         find(api.token_file.as_deref(), |name| std::env::var_os(name))
     }
 
-    /// Reads the token from a file; ignores the other sources.
+    /// Creates a token for a stand-in of the service.
     ///
     /// # Errors
     ///
-    /// [`TokenError`] if the file cannot be read or holds no token.
-    pub fn from_file_only(path: &Path) -> Result<Self, TokenError> {
-        find(Some(path), |_| None)
+    /// [`TokenError`] if the text is no token.
+    pub fn for_stand_in(text: &str) -> Result<Self, TokenError> {
+        Self::new(text.as_bytes().to_vec(), TokenSource::Program)
     }
 
     /// Returns where the token was read from.

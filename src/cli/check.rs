@@ -2,8 +2,8 @@
 
 use super::Exit;
 use super::attention;
-use super::output::{clean, print_message};
-use crate::config::{self, Settings, Source};
+use super::output::{clean, count, print_message};
+use crate::config::{self, ConfigError, Settings, Source};
 use crate::core::Failure;
 use crate::extruct::{Client, network};
 use crate::store::{self, Lock, Mode, StoreError, daemon, schema, values};
@@ -34,6 +34,13 @@ impl Check {
     pub(super) async fn run(self, source: Source) -> anyhow::Result<Exit> {
         let settings = match source.load() {
             Ok(settings) => settings,
+            Err(ConfigError::Invalid(problems)) => {
+                // A line for each on stderr, and none of them twice.
+                let number = count(problems.len() as u64, "problem");
+                print_result("FAIL", "config", &format!("{number}; see stderr"));
+                print_message(format_args!("growd: {}", ConfigError::Invalid(problems)));
+                return Ok(Exit::Unusable);
+            }
             Err(error) => {
                 fail("config", &error);
                 return Ok(Exit::Unusable);

@@ -21,6 +21,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+/// Any text: the stand-in takes every token.
+const TOKEN: &str = "a-token-that-only-the-stand-in-takes";
+
 /// Speed of the stand-in relative to the real service.
 const SPEED: f64 = 12.0;
 
@@ -43,12 +46,12 @@ pub struct Demo {}
 
 impl Demo {
     pub(super) async fn run(self, source: Source) -> anyhow::Result<Exit> {
-        let files = Files::create(source.database)?;
+        let database = new_database(source.database)?;
         let service = growd_simulator::start(options()).await?;
-        let settings = files.settings(&service)?;
-        let token = Token::from_file_only(&files.token)?;
+        let settings = settings(&service, &database)?;
+        let token = Token::for_stand_in(TOKEN)?;
         for search in SEARCHES {
-            search.begin(&service, &files.database).await?;
+            search.begin(&service, &database).await?;
         }
         print_message(format_args!(
             "the daemon grows {} searches at a stand-in for the service, {SPEED} times as fast as the real one:",
@@ -60,8 +63,8 @@ impl Demo {
         let mut daemon = tokio::spawn(daemon::serve(settings, token, inbox, no_reload));
         let interrupt = interrupted()?;
         let followed = async {
-            watch::follow(&files.database, std::future::pending()).await?;
-            files.wait_for_results().await
+            watch::follow(&database, std::future::pending()).await?;
+            wait_for_results(&database).await
         };
         let ended_early = tokio::select! {
             () = interrupt => None,
@@ -75,7 +78,7 @@ impl Demo {
         };
         ended.context("the daemon panicked")??;
         service.shutdown().await;
-        files.print_summary().await?;
+        print_summary(&database).await?;
         Ok(Exit::Done)
     }
 }
@@ -168,116 +171,105 @@ fn options() -> Options {
     options
 }
 
-/// The demo's files.
-struct Files {
-    database: PathBuf,
-    token: PathBuf,
-}
-
-impl Files {
-    fn create(database: Option<PathBuf>) -> anyhow::Result<Self> {
-        if let Some(database) = database.as_ref().filter(|database| database.exists()) {
+/// Returns the path of a database that does not exist: the named one, or one in a new directory.
+fn new_database(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    if let Some(database) = named {
+        if database.exists() {
             // Its tasks are those of another service; the stand-in would report all of them as missing.
             bail!(
                 "{} exists: the demo needs a new database, so name a file that does not exist",
                 database.display()
             );
         }
-        // A random name, and an error if the directory exists: another user must not provide the files in it.
-        let name = format!("growd-demo-{:08x}", rand::random::<u32>());
-        let dir = std::env::temp_dir().join(name);
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&dir)
-            .with_context(|| format!("the directory {} cannot be created", dir.display()))?;
-        let database = database.unwrap_or_else(|| dir.join("growd.db"));
-        let token = dir.join("token");
-        std::fs::write(
-            &token,
-            "a token that only the stand-in takes\n".replace(' ', "-"),
-        )
-        .with_context(|| format!("{} cannot be written", token.display()))?;
-        Ok(Self { database, token })
+        return Ok(database);
     }
+    // A random name, and an error if the directory exists: another user must not provide the files in it.
+    let name = format!("growd-demo-{:08x}", rand::random::<u32>());
+    let dir = std::env::temp_dir().join(name);
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&dir)
+        .with_context(|| format!("the directory {} cannot be created", dir.display()))?;
+    Ok(dir.join("growd.db"))
+}
 
-    fn settings(&self, service: &Simulator) -> anyhow::Result<Settings> {
-        let mut settings = Settings::from_toml(
-            "the demo's config",
-            r#"
-            [api]
-            timeout = "4s"
-            [growth]
-            settle = "5s"
-            [polling]
-            min_interval = "250ms"
-            max_interval = "2s"
-            [retry]
-            initial = "250ms"
-            max = "5s"
-            "#,
-        )?;
-        settings.api.base_url = service.url().parse()?;
-        settings.database.clone_from(&self.database);
-        Ok(settings)
-    }
+fn settings(service: &Simulator, database: &Path) -> anyhow::Result<Settings> {
+    let mut settings = Settings::from_toml(
+        "the demo's config",
+        r#"
+        [api]
+        timeout = "4s"
+        [growth]
+        settle = "5s"
+        [polling]
+        min_interval = "250ms"
+        max_interval = "2s"
+        [retry]
+        initial = "250ms"
+        max = "5s"
+        "#,
+    )?;
+    settings.api.base_url = service.url().parse()?;
+    database.clone_into(&mut settings.database);
+    Ok(settings)
+}
 
-    /// Waits until the results of each search are read, for [`READING_MAX`] at most.
-    async fn wait_for_results(&self) -> anyhow::Result<()> {
-        print_message("the searches have ended; growd reads the companies that they found");
-        let mut connection = store::open(&self.database, Mode::Read).await?;
-        let read = async {
-            while readings::is_unread(&mut connection).await? {
-                sleep(READING_CHECK).await;
-            }
-            Ok::<_, StoreError>(())
-        };
-        // Without all of them the summary says how many there are.
-        timeout(READING_MAX, read).await.unwrap_or(Ok(()))?;
-        Ok(())
-    }
-
-    /// Prints the final table, the way to the companies, and example queries.
-    async fn print_summary(&self) -> anyhow::Result<()> {
-        let mut connection = store::open(&self.database, Mode::Read).await?;
-        let mut table = output::table(&["search", "state", "results", "requested", "why"]);
-        let mut rows = overview::rows(&mut connection, None, overview::RowOrder::Added);
-        while let Some(row) = rows.try_next().await? {
-            let cells = vec![
-                Cell::new(row.note.unwrap_or_default()),
-                output::state(&row.state),
-                output::number(format!(
-                    "{} of {}",
-                    row.num_results.unwrap_or(0),
-                    row.target
-                )),
-                output::number(row.requested),
-                Cell::new(row.reason.unwrap_or_default()),
-            ];
-            output::add_row(&mut table, cells);
+/// Waits until the results of each search are read, for [`READING_MAX`] at most.
+async fn wait_for_results(database: &Path) -> anyhow::Result<()> {
+    print_message("the searches have ended; growd reads the companies that they found");
+    let mut connection = store::open(database, Mode::Read).await?;
+    let read = async {
+        while readings::is_unread(&mut connection).await? {
+            sleep(READING_CHECK).await;
         }
-        drop(rows);
-        let companies = readings::companies(&mut connection).await?;
-        let path = self.database.display();
-        let mut out = std::io::stdout().lock();
-        writeln!(out)?;
-        output::write(&mut out, &table)?;
-        writeln!(
-            out,
-            "\n{companies} companies were found. Export them with:\n"
-        )?;
-        writeln!(
-            out,
-            "  growd --database {path} results --distinct --output companies.csv"
-        )?;
-        writeln!(out, "\nThe database is {path}. Query it with:\n")?;
-        writeln!(
-            out,
-            "  sqlite3 -box {path} \"SELECT note, state, num_results, target, requested FROM overview\""
-        )?;
-        writeln!(
-            out,
-            "  sqlite3 -box {path} \"SELECT sent_at, task_id, requested, state, brought FROM resumes\""
-        )?;
-        Ok(())
+        Ok::<_, StoreError>(())
+    };
+    // Without all of them the summary says how many there are.
+    timeout(READING_MAX, read).await.unwrap_or(Ok(()))?;
+    Ok(())
+}
+
+/// Prints the final table, the way to the companies, and example queries.
+async fn print_summary(database: &Path) -> anyhow::Result<()> {
+    let mut connection = store::open(database, Mode::Read).await?;
+    let mut table = output::table(&["search", "state", "results", "requested", "why"]);
+    let mut rows = overview::rows(&mut connection, None, overview::RowOrder::Added);
+    while let Some(row) = rows.try_next().await? {
+        let cells = vec![
+            Cell::new(row.note.unwrap_or_default()),
+            output::state(&row.state),
+            output::number(format!(
+                "{} of {}",
+                row.num_results.unwrap_or(0),
+                row.target
+            )),
+            output::number(row.requested),
+            Cell::new(row.reason.unwrap_or_default()),
+        ];
+        output::add_row(&mut table, cells);
     }
+    drop(rows);
+    let companies = readings::companies(&mut connection).await?;
+    let path = database.display();
+    let mut out = std::io::stdout().lock();
+    writeln!(out)?;
+    output::write(&mut out, &table)?;
+    writeln!(
+        out,
+        "\n{companies} companies were found. Export them with:\n"
+    )?;
+    writeln!(
+        out,
+        "  growd --database {path} results --distinct --output companies.csv"
+    )?;
+    writeln!(out, "\nThe database is {path}. Query it with:\n")?;
+    writeln!(
+        out,
+        "  sqlite3 -box {path} \"SELECT note, state, num_results, target, requested FROM overview\""
+    )?;
+    writeln!(
+        out,
+        "  sqlite3 -box {path} \"SELECT sent_at, task_id, requested, state, brought FROM resumes\""
+    )?;
+    Ok(())
 }

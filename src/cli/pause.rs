@@ -5,6 +5,7 @@ use super::tasks::{self, Hosts, Selection, StateFilter};
 use super::{Context, Exit};
 use crate::store::tasks::{set_paused, set_paused_in, unpause_all};
 use crate::store::{self, Mode};
+use anyhow::Context as _;
 use clap::Args;
 use std::io::{self, Write};
 
@@ -64,7 +65,8 @@ async fn set(context: &Context, selection: &Selection, paused: bool) -> anyhow::
         writeln!(out, "{}: {word}", output::count(changed, "task"))?;
     } else {
         let hosts = Hosts::of(&context.settings);
-        for id in tasks::find(&mut transaction, &hosts, &selection.tasks).await? {
+        let found = tasks::find(&mut transaction, &hosts, &selection.tasks).await;
+        for id in found.context(tasks::NOTHING_CHANGED)? {
             let words = match (paused, set_paused(&mut transaction, &id, paused).await?) {
                 (true, true) => "paused",
                 (true, false) => "already paused",

@@ -4,6 +4,7 @@ use super::output::count;
 use super::tasks::{self, Hosts};
 use super::{Context, Exit};
 use crate::store::{self, Mode, companies, tasks::remove};
+use anyhow::Context as _;
 use clap::Args;
 use std::io::{self, Write};
 
@@ -31,10 +32,11 @@ impl Remove {
         let mut connection = context.open_to_write(Mode::WriteExisting).await?;
         let mut transaction = store::begin(&mut connection).await?;
         let ids = if self.results {
-            tasks::find_with_results(&mut transaction, &hosts, &self.tasks).await?
+            tasks::find_with_results(&mut transaction, &hosts, &self.tasks).await
         } else {
-            tasks::find(&mut transaction, &hosts, &self.tasks).await?
+            tasks::find(&mut transaction, &hosts, &self.tasks).await
         };
+        let ids = ids.context(tasks::NOTHING_CHANGED)?;
         let mut lines = Vec::new();
         for id in &ids {
             remove(&mut transaction, id).await?;

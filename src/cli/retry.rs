@@ -6,6 +6,7 @@ use super::tasks::{self, Hosts, Selection, StateFilter};
 use super::{Context, Exit};
 use crate::core::{State, TaskId};
 use crate::store::{self, Mode, load, tasks::retry, tasks::retry_in};
+use anyhow::Context as _;
 use clap::Args;
 use std::io::{self, Write};
 
@@ -46,7 +47,8 @@ impl Retry {
         let hosts = Hosts::of(&context.settings);
         let mut connection = context.open_to_write(Mode::WriteExisting).await?;
         let mut transaction = store::begin(&mut connection).await?;
-        let ids = tasks::find(&mut transaction, &hosts, &self.selection.tasks).await?;
+        let found = tasks::find(&mut transaction, &hosts, &self.selection.tasks).await;
+        let ids = found.context(tasks::NOTHING_CHANGED)?;
         let loaded = load::load(&mut transaction, &ids.iter().collect::<Vec<&TaskId>>()).await?;
         for task in loaded.iter().flatten() {
             if task.progress.state.is_retriable() {

@@ -125,9 +125,12 @@ impl Hosts {
     }
 }
 
+/// The context of an error of a command that changes tasks: its transaction was rolled back.
+pub const NOTHING_CHANGED: &str = "nothing was changed";
+
 /// Some of the named tasks are not in the database.
 #[derive(Debug, thiserror::Error)]
-#[error("not in the database: {}; nothing was changed. `growd status` lists all tasks", .0.join(", "))]
+#[error("not in the database: {}. `growd status` lists all tasks", .0.join(", "))]
 pub struct UnknownTasks(pub Vec<String>);
 
 /// Finds the tasks that the arguments name, each of them once.

@@ -16,6 +16,7 @@ pub mod pace;
 pub mod paid_request;
 pub mod plan;
 pub mod policy;
+pub mod priority;
 pub mod progress;
 pub mod queue;
 pub mod reading;

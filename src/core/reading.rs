@@ -253,3 +253,18 @@ impl Setback {
         }
     }
 }
+
+/// Whether two errors of a task's results are of the same kind: the same status code, or the same words before the first colon,
+/// whatever numbers are in them.
+#[must_use]
+pub fn is_same_kind(one: &str, other: &str) -> bool {
+    let kind = |error: &str| {
+        let kind = error.split(':').next().unwrap_or_default();
+        if kind.parse::<u16>().is_ok() {
+            kind.to_owned()
+        } else {
+            kind.replace(|c: char| c.is_ascii_digit(), "")
+        }
+    };
+    kind(one) == kind(other)
+}

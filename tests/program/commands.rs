@@ -473,6 +473,15 @@ async fn check_reports_each_problem_with_its_exit_status() {
     write_config(&bench, &[("api.base_url", r#""http://127.0.0.1:1""#)]);
     run(&bench, &["check"], 69);
     run(&bench, &["check", "--offline"], 0);
+
+    write_config(
+        &bench,
+        &[("growth.chunk", "0"), ("limits.concurrency", "0")],
+    );
+    let (out, err) = run(&bench, &["check", "--offline"], 78);
+    assert_eq!(out, "FAIL  config    2 problems; see stderr\n");
+    assert!(err.starts_with("growd: the config is invalid:\n"), "{err}");
+    assert_eq!(err.lines().count(), 3, "{err}");
     write_config(&bench, &[("api.token_file", r#""/nonexistent""#)]);
     run(&bench, &["check"], 77);
     write_config(&bench, &[("growth.chunk", "0")]);
@@ -574,4 +583,11 @@ fn the_demo_grows_five_searches_to_five_ends_and_names_its_database() {
     assert!(read["read"].as_u64().unwrap() >= companies as u64, "{read}");
     let (_, err) = checked(&arguments, demo(), 1);
     assert!(err.contains("exists"), "{err}");
+    // The database, and its lock: no token, no directory.
+    let mut left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
+    left.retain(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        !name.to_str().unwrap().starts_with("demo.db")
+    });
+    assert!(left.is_empty(), "{left:?}");
 }

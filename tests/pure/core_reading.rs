@@ -5,7 +5,7 @@ use growd::core::doubt::{DOUBTS_MAX, Doubt, Doubts, Kind, REPEATS_MAX, SHIFTS_MA
 use growd::core::policy::Retry;
 use growd::core::reading::{
     Circumstances, DELAY_MAX, Expected, NextPage, NextReading, PAGES_MAX, ROWS_MAX, Reading,
-    Setback,
+    Setback, is_same_kind,
 };
 use growd::core::results::{ResultRow, ResultsPage};
 use growd::core::{Observation, Status, after, since};
@@ -665,4 +665,25 @@ fn a_refusal_of_the_account_is_no_failure_of_the_task() {
     let (passing, delay) = next(Setback::Passing, circumstances);
     assert_eq!((passing.failures, passing.error), (0, None));
     assert_eq!(delay, Duration::from_secs(7));
+}
+
+#[test]
+fn errors_are_of_one_kind_whatever_their_numbers_and_details() {
+    let kinds = [
+        &["503: busy", "503: request 8f3a-77 failed"][..],
+        &["500: busy", "500"],
+        &["the results show 90 of 100", "the results show 91 of 100"],
+        &["3 of 25 rows; first: no id", "4 of 25 rows; first: no id"],
+        &["not stored: disk", "not stored: lock"],
+        &["not connected: refused"],
+        &[""],
+    ];
+    for (kind, errors) in kinds.iter().enumerate() {
+        for (other_kind, others) in kinds.iter().enumerate() {
+            for (error, other) in errors.iter().zip(others.iter().rev()) {
+                let is_same = is_same_kind(error, other);
+                assert_eq!(is_same, kind == other_kind, "{error:?} {other:?}");
+            }
+        }
+    }
 }

@@ -23,6 +23,7 @@ mod core_growth;
 mod core_list;
 mod core_pace;
 mod core_plan;
+mod core_priority;
 mod core_queue;
 mod core_reading;
 mod core_spending;

@@ -12,6 +12,12 @@ use std::path::Path;
 /// The most characters of a wrong line that a message shows.
 const SHOWN: usize = 80;
 
+/// The name of the first column of a CSV file with domains.
+const HEADER: &str = "domain";
+
+/// The delimiters of CSV files: spreadsheets write semicolons where the comma is the decimal separator.
+const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
+
 /// The most lines that a message names.
 const LINES_MAX: usize = 20;
 
@@ -39,8 +45,9 @@ fn parse_since(text: &str, now: Timestamp) -> Option<Timestamp> {
     now.checked_sub(SignedDuration::try_from(span).ok()?).ok()
 }
 
-/// Reads a list of domains, or stdin if `path` is `-`: a domain or URL a line. Skips blank lines, and comments that begin with
-/// `#`. Returns the registrable domains. A warning on stderr names the lines without one, such as pages of GitHub.
+/// Reads a list of domains, or stdin if `path` is `-`: a domain or URL a line, or a CSV file whose first column has the name
+/// `domain`. Skips blank lines, and comments that begin with `#`. Returns the registrable domains. A warning on stderr names the
+/// lines without one, such as pages of GitHub.
 ///
 /// # Errors
 ///
@@ -70,18 +77,23 @@ fn domains_of(bytes: &[u8], name: &str) -> anyhow::Result<Vec<String>> {
 /// Returns the domains, and a warning about lines that have none.
 fn parse(bytes: &[u8], name: &str) -> anyhow::Result<(Vec<String>, Option<String>)> {
     let text = String::from_utf8_lossy(bytes);
+    let text = text.trim_start_matches('\u{feff}');
+    let entries = match delimiter(text) {
+        Some(delimiter) => first_column(text, delimiter, name)?,
+        None => (1..)
+            .zip(text.lines())
+            .map(|(number, line)| (number, without_comment(line).trim().to_owned()))
+            .filter(|(_, entry)| !entry.is_empty())
+            .collect(),
+    };
     let mut domains = BTreeSet::new();
     let (mut without, mut wrong) = (Vec::new(), Vec::new());
-    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-        let entry = without_comment(line).trim();
-        if entry.is_empty() {
-            continue;
-        }
-        match registrable(entry) {
+    for (number, entry) in entries {
+        match registrable(&entry) {
             Some(domain) => {
                 domains.insert(domain);
             }
-            None if is_website(entry) => without.push(number),
+            None if entry.is_empty() || is_website(&entry) => without.push(number),
             None => wrong.push((number, entry)),
         }
     }
@@ -98,15 +110,70 @@ fn parse(bytes: &[u8], name: &str) -> anyhow::Result<(Vec<String>, Option<String
     }
     let warning = (!without.is_empty()).then(|| {
         let numbers = without.iter().take(LINES_MAX);
-        let numbers = numbers.map(u32::to_string);
+        let numbers = numbers.map(u64::to_string);
         let numbers = numbers.chain(more(without.len()).map(|more| format!("and {more} more")));
         format!(
-            "{name}: these lines have no company's domain and leave out nothing, because they are pages of a site such as LinkedIn, IP \
+            "{name}: these lines have no company's domain and leave out nothing, because they are empty, pages of a site such as LinkedIn, IP \
              addresses, or names without a public suffix: {}",
             numbers.collect::<Vec<_>>().join(", ")
         )
     });
     Ok((domains.into_iter().collect(), warning))
+}
+
+/// Returns the delimiter of a CSV file whose first column has the name `domain`, as in a file that growd exported. A header without
+/// other columns is one, too.
+fn delimiter(text: &str) -> Option<u8> {
+    let first = text
+        .lines()
+        .map(|line| without_comment(line).trim())
+        .find(|line| !line.is_empty())?;
+    let mut rest = first.bytes().skip_while(|byte| *byte == b'"');
+    let is_domain = HEADER.bytes().all(|expected| {
+        let found = rest.next();
+        found.is_some_and(|found| found.eq_ignore_ascii_case(&expected))
+    });
+    let delimiter = rest.find(|byte| *byte != b'"').unwrap_or(b',');
+    (is_domain && DELIMITERS.contains(&delimiter)).then_some(delimiter)
+}
+
+/// Returns the first cell of each row but the header, with its line.
+fn first_column(text: &str, delimiter: u8, name: &str) -> anyhow::Result<Vec<(u64, String)>> {
+    if !text.matches('"').count().is_multiple_of(2) {
+        // All lines after it would be one cell, and their domains would not be left out.
+        bail!(
+            "{name}: a quotation mark is missing: there is an odd number of them in this CSV file; nothing was printed"
+        );
+    }
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .comment(Some(b'#'))
+        .from_reader(text.as_bytes());
+    let mut cells = Vec::new();
+    for record in reader.records() {
+        let record = record.with_context(|| format!("{name} cannot be read"))?;
+        let line = record.position().map_or(0, |at| line(text, at));
+        let cell = without_comment(record.get(0).unwrap_or_default()).trim();
+        // A line of blanks is no row.
+        let is_row = !cell.is_empty() || record.len() > 1;
+        if is_row && !cell.eq_ignore_ascii_case(HEADER) {
+            cells.push((line, cell.to_owned()));
+        }
+    }
+    Ok(cells)
+}
+
+/// Returns the line on which the record at this position stands. The position is before the line break of the record before it
+/// where that is CRLF, and before blank lines and comments.
+fn line(text: &str, position: &csv::Position) -> u64 {
+    let rest = usize::try_from(position.byte())
+        .ok()
+        .and_then(|at| text.get(at..));
+    let is_skipped = |line: &&str| line.is_empty() || line.starts_with('#');
+    let skipped = rest.unwrap_or_default().lines().take_while(is_skipped);
+    position.line() + skipped.count() as u64
 }
 
 /// Returns how many of the lines a message does not name.
@@ -167,6 +234,37 @@ mod tests {
             (expected.into(), None)
         );
         assert_eq!(parse(b"", "list").unwrap(), (Vec::new(), None));
+    }
+
+    #[test]
+    fn a_list_may_be_a_csv_file_with_the_column_domain_first() {
+        let domains = |text: &str| parse(text.as_bytes(), "list").unwrap().0;
+        for text in [
+            "domain\nexample.com\nexample.org\n",
+            "# customers\n\nDomain\r\nhttps://www.example.com\r\n\r\nexample.org # since 2020\r\n",
+            "\u{feff}\"domain\",\"note\"\r\n\"example.com\",\"a\r\nb.net\r\nc.net\"\r\nexample.org,\r\n",
+            "domain;note\nexample.com;1,5\nexample.org\n",
+            "domain\tnote\nexample.com\tx\n#example.net\tx\n  \nexample.org\n",
+        ] {
+            assert_eq!(domains(text), ["example.com", "example.org"], "{text:?}");
+        }
+        // Lists without a header.
+        assert_eq!(domains("domain.com\nexample.com\n").len(), 2);
+        assert_eq!(domains("domain.com").len(), 1);
+        assert!(parse(b"domains\nexample.com\n", "list").is_err());
+
+        let (_, warning) = parse(
+            b"# x\n\ndomain,name\r\n\r\n# y\r\n,A\r\na.com,B\r\n,C\r\n",
+            "list",
+        )
+        .unwrap();
+        assert!(warning.unwrap().ends_with(": 6, 8"));
+        let (_, warning) = parse(b"domain,name\n,A\nexample.com,B\n,\"C\nD\"\n", "list").unwrap();
+        assert!(warning.unwrap().ends_with(": 2, 4"));
+        let error = parse(b"domain,name\na.com,\"A\nb.com,B\n", "list").unwrap_err();
+        assert!(error.to_string().contains("quotation mark"), "{error}");
+        let error = parse(b"domain,name\na.com,\"A\nB\"\nwhat?,B\n", "list").unwrap_err();
+        assert!(error.to_string().contains("line 4 of list"), "{error}");
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub struct Results {
     /// The format [default: that of the name of FILE (.csv, .jsonl, .xlsx); table on a terminal; csv otherwise]
     #[arg(long, value_name = "FORMAT")]
     format: Option<FormatName>,
-    /// The file to write, instead of stdout; it is there in full or not at all
+    /// The file to write, - for stdout (the default); a file is there in full or not at all
     #[arg(long, value_name = "FILE", value_parser = super::path)]
     output: Option<PathBuf>,
     /// Replace FILE if it exists
@@ -70,8 +70,9 @@ pub struct Results {
     /// and whether it is gone by now
     #[arg(long, value_name = "TIME", value_parser = filters::since)]
     since: Option<String>,
-    /// Leave out these domains: a file with a domain or URL a line, - for stdin. # begins a comment. A page on a site of many
-    /// companies, such as Facebook, is no company's domain: a warning names its line
+    /// Leave out these domains: a file with a domain or URL a line, or a CSV file such as an export, with the first column
+    /// domain; - for stdin. # begins a comment. A page on a site of many companies, such as Facebook, is no company's domain: a warning
+    /// names its line
     #[arg(long, value_name = "FILE", value_parser = super::path)]
     exclude_domains: Option<PathBuf>,
     /// Include why each criterion was graded as it was
@@ -115,17 +116,14 @@ trait Format {
 
 impl Results {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let format = self.format();
-        if format == FormatName::Xlsx && self.output.is_none() && io::stdout().is_terminal() {
+        let file = self.file();
+        let format = format(self.format, file).map_err(Usage)?;
+        if format == FormatName::Xlsx && file.is_none() && io::stdout().is_terminal() {
             bail!(Usage(
                 "a terminal cannot show a workbook: name a file with --output, such as --output companies.xlsx".to_owned()
             ));
         }
-        let target = self
-            .output
-            .as_deref()
-            .map(|path| Target::new(path, self.force))
-            .transpose()?;
+        let target = file.map(|path| Target::new(path, self.force)).transpose()?;
         let exclude_domains = match &self.exclude_domains {
             Some(path) => filters::exclude_domains(path)?,
             None => Vec::new(),
@@ -152,18 +150,11 @@ impl Results {
         Ok(Exit::Done)
     }
 
-    fn format(&self) -> FormatName {
-        let of_name = |path: &Path| match path.extension()?.to_str()? {
-            "jsonl" => Some(FormatName::Jsonl),
-            "xlsx" => Some(FormatName::Xlsx),
-            _ => None,
-        };
-        match (self.format, &self.output) {
-            (Some(format), _) => format,
-            (None, Some(path)) => of_name(path).unwrap_or(FormatName::Csv),
-            (None, None) if io::stdout().is_terminal() => FormatName::Table,
-            (None, None) => FormatName::Csv,
-        }
+    /// Returns the file to write; none for stdout.
+    fn file(&self) -> Option<&Path> {
+        self.output
+            .as_deref()
+            .filter(|path| *path != Path::new("-"))
     }
 
     async fn export(
@@ -216,6 +207,36 @@ impl Results {
             print_message(format_args!("{}: {}", path.display(), count(number, "row")));
         }
         Ok(())
+    }
+}
+
+/// Returns the format: the named one, or that of the file's name.
+///
+/// # Errors
+///
+/// A message with the remedy if the two contradict each other: a spreadsheet would refuse the file, or show it wrongly.
+fn format(named: Option<FormatName>, file: Option<&Path>) -> Result<FormatName, String> {
+    let Some(file) = file else {
+        let by_default = if io::stdout().is_terminal() {
+            FormatName::Table
+        } else {
+            FormatName::Csv
+        };
+        return Ok(named.unwrap_or(by_default));
+    };
+    let extension = file.extension().unwrap_or_default().to_string_lossy();
+    let of_name = match extension.to_ascii_lowercase().as_str() {
+        "csv" => Some(FormatName::Csv),
+        "jsonl" => Some(FormatName::Jsonl),
+        "xlsx" => Some(FormatName::Xlsx),
+        _ => None,
+    };
+    match (named, of_name) {
+        (Some(named), Some(of_name)) if named != of_name => Err(format!(
+            "--format contradicts the name of {}: leave --format out, or name a file that does not end in .{extension}",
+            file.display()
+        )),
+        (named, of_name) => Ok(named.or(of_name).unwrap_or(FormatName::Csv)),
     }
 }
 

@@ -1,23 +1,25 @@
 //! The scheduler: takes due tasks from the database, and has at most one pass at a time for each. Where the plan of requests
 //! says so, it reads pages of the service's list instead.
 
+mod dispatch;
+mod searches;
+
 use super::in_flight::{Finished, InFlight};
 use super::page::PageRead;
 use super::ready_queue::{Excluded, ReadyQueue};
 use super::reconcile::{Context, Polled};
 use super::results::PageOutcome;
 use super::results_queue::ResultsQueue;
-use super::search::Searched;
 use super::search_queue::SearchQueue;
 use crate::config;
 use crate::core::TaskId;
 use crate::core::event::Event;
-use crate::core::gate::{Admission, Kind, Request};
+use crate::core::gate::Kind;
 use crate::core::plan::{PageRequest, Plan, Setback, Shown, Usability};
 use crate::core::policy::Policy;
+use crate::core::priority::Priority;
 use crate::core::queue::Queue;
 use crate::core::since;
-use crate::crash::{self, Point};
 use crate::daemon::TICK;
 use crate::daemon::event_log::EventLog;
 use crate::daemon::supervision::health::Health;
@@ -37,17 +39,8 @@ use tokio::time::Instant;
 /// How long a task is left alone after the database refused its outcome.
 const SUSPENSION: Duration = Duration::from_mins(1);
 
-/// The longest sleep.
-const IDLE_MAX: Duration = Duration::from_mins(1);
-
 /// The most tasks that wait for a page for which others are read.
 const AWAITING_MAX: usize = 4096;
-
-/// The most searches whose next step is being taken at once, or that wait for the list.
-const SEARCHES_MAX: usize = 64;
-
-/// Pages take at most one in so many of the requests in flight: each costs as much of this machine as many polls.
-const PAGE_SHARE: usize = 4;
 
 /// The due tasks, and those in flight.
 pub struct Scheduler {
@@ -60,8 +53,7 @@ pub struct Scheduler {
     plan: Plan,
     results: ResultsQueue,
     searches: SearchQueue,
-    /// The newest request was for a page: tasks go first now.
-    page_was_last: bool,
+    priority: Priority,
     list_usability: Usability,
     event_log: EventLog,
     in_flight: InFlight,
@@ -96,7 +88,7 @@ impl Scheduler {
             plan: Plan::new(&policy.polling),
             results: ResultsQueue::new(results),
             searches: SearchQueue::new(),
-            page_was_last: false,
+            priority: Priority::default(),
             list_usability: Usability::default(),
             event_log: EventLog::default(),
             in_flight: InFlight::default(),
@@ -194,188 +186,6 @@ impl Scheduler {
         }
     }
 
-    async fn try_dispatch(&mut self) -> Result<Instant, StoreError> {
-        let idle = Instant::now() + IDLE_MAX;
-        while self.in_flight() < self.concurrency {
-            let now = Timestamp::now();
-            let admission = self.context.gate.borrow().admits(Request::Poll, now);
-            let probing = match admission {
-                Admission::Free => false,
-                Admission::Probe => true,
-                Admission::Wait(until) => return Ok(idle.min(instant(now, until))),
-            };
-            if self.begin_search(probing, now).await? {
-                continue;
-            }
-            if probing && self.in_flight() > 0 {
-                // Their answers may open the gate, so that no probe is needed.
-                return Ok(idle);
-            }
-            if self.ready.needs_refill(now) {
-                self.refill(now).await?;
-            }
-            if let Some(next_slot) = self.context.rate_limiter.next_free() {
-                return Ok(idle.min(next_slot));
-            }
-            if probing && !self.ready.is_empty() {
-                self.renew_client();
-            }
-            let Some(next) = self.next_request(probing, now) else {
-                if self.ready.needs_refill(now) {
-                    // The client was replaced, or what was read is in flight or waits for a page.
-                    continue;
-                }
-                if self.begin_results(probing).await? {
-                    continue;
-                }
-                // A page that finishes wakes the scheduler as well.
-                let may_read = self.may_read_page(probing);
-                let page_due = may_read.then(|| self.plan.next_due(now)).flatten();
-                let next_due = [self.ready.next_due, page_due];
-                let next_due = next_due.into_iter().flatten().map(|at| instant(now, at));
-                let released = self.suspended.values().min().copied();
-                let may_read = self.may_read_results();
-                let results = may_read.then(|| self.results.wake()).flatten();
-                let wakes = next_due
-                    .chain(released)
-                    .chain(results)
-                    .chain(self.searches.wake(now));
-                return Ok(wakes.fold(idle, Instant::min));
-            };
-            // A slot is free.
-            let _ = self.context.rate_limiter.try_take();
-            crash::at(Point::Scheduled);
-            match next {
-                Next::Page(request) => self.in_flight.start_page(request, self.context.clone()),
-                Next::Task {
-                    queue,
-                    id,
-                    is_check,
-                } => {
-                    let context = self.context.clone();
-                    self.in_flight.start_task(id, queue, is_check, context);
-                }
-            }
-        }
-        Ok(idle)
-    }
-
-    /// Starts a pass for a search that is due, or the reading of the list that settles open creates.
-    async fn begin_search(&mut self, probing: bool, now: Timestamp) -> Result<bool, StoreError> {
-        if probing && self.in_flight() > 0 {
-            return Ok(false);
-        }
-        if let Some(searches) = self.searches.take_list() {
-            if probing {
-                self.renew_client();
-            }
-            let (page, context) = (self.policy.polling.list_page, self.context.clone());
-            self.in_flight.start_list(searches, page, context);
-            return Ok(true);
-        }
-        if self.searches.in_flight() >= SEARCHES_MAX {
-            return Ok(false);
-        }
-        let Some(name) = self.searches.take(&mut self.reader, now).await? else {
-            return Ok(false);
-        };
-        if probing {
-            self.renew_client();
-        }
-        self.in_flight.start_search(name, self.context.clone());
-        Ok(true)
-    }
-
-    fn search_finished(&mut self, name: String, outcome: Result<Searched, String>) {
-        match outcome {
-            Ok(Searched::Done) => self.searches.finished(&name, None),
-            Ok(Searched::WantsList(create)) => self.searches.wants_list(name, *create),
-            Err(error) => {
-                tracing::debug!("search {name}: left alone for a minute: {error}");
-                let until = Instant::now() + SUSPENSION;
-                self.searches.finished(&name, Some(until));
-            }
-        }
-    }
-
-    /// Asks for a page of results, if there is one to read. A slot is free, and nothing else is due. Such a page can be a probe: it
-    /// may be all that is left to do.
-    async fn begin_results(&mut self, probing: bool) -> Result<bool, StoreError> {
-        if !self.may_read_results() {
-            return Ok(false);
-        }
-        let taken = self.results.take(&mut self.reader, &self.policy);
-        let Some(reading) = taken.await? else {
-            return Ok(false);
-        };
-        if probing {
-            self.renew_client();
-        }
-        let _ = self.context.rate_limiter.try_take();
-        let context = self.context.clone();
-        self.in_flight.start_results(reading, context);
-        Ok(true)
-    }
-
-    /// Returns whether a page of results may be asked for.
-    fn may_read_results(&self) -> bool {
-        self.in_flight.results() < (self.concurrency / PAGE_SHARE).max(1)
-    }
-
-    /// Returns what to ask for next. Pages and tasks take turns where both are due.
-    fn next_request(&mut self, probing: bool, now: Timestamp) -> Option<Next> {
-        for page_first in [!self.page_was_last, self.page_was_last] {
-            let next = if page_first {
-                let may_read = self.may_read_page(probing);
-                let page = may_read.then(|| self.plan.next_page(now)).flatten();
-                page.map(Next::Page)
-            } else {
-                self.next_task(probing, now)
-            };
-            if next.is_some() {
-                self.page_was_last = page_first;
-                return next;
-            }
-        }
-        None
-    }
-
-    /// Returns whether a page may be asked for. A probe of the gate is a poll of a task.
-    fn may_read_page(&self, probing: bool) -> bool {
-        let pages_max = (self.concurrency / PAGE_SHARE).max(1);
-        !probing && self.in_flight.pages() < pages_max
-    }
-
-    fn next_task(&mut self, probing: bool, now: Timestamp) -> Option<Next> {
-        let Self {
-            ready,
-            plan,
-            in_flight,
-            suspended,
-            ..
-        } = self;
-        let in_flight = in_flight.tasks();
-        let due = ready.take(probing, |task| {
-            let awaits_page = !probing && task.is_watched && !plan.polls_alone(&task.id, now);
-            !in_flight.contains_key(&task.id) && !awaits_page
-        });
-        if let Some((queue, id)) = due {
-            let is_check = false;
-            return Some(Next::Task {
-                queue,
-                id,
-                is_check,
-            });
-        }
-        let id = (!probing).then(|| plan.next_check(now)).flatten()?;
-        let is_free = !in_flight.contains_key(&id) && !suspended.contains_key(&id);
-        is_free.then_some(Next::Task {
-            queue: Queue::Regular,
-            id,
-            is_check: true,
-        })
-    }
-
     async fn refill(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let released = Instant::now();
         self.suspended.retain(|_, until| *until > released);
@@ -417,13 +227,7 @@ impl Scheduler {
                 Finished::Page(request, outcome) => self.page_finished(&request, outcome),
                 Finished::Results(id, outcome) => self.results_finished(&id, outcome),
                 Finished::Search(name, outcome) => self.search_finished(name, outcome),
-                Finished::List(searches, outcome) => {
-                    if let Err(error) = outcome {
-                        tracing::debug!("the list was not read for searches: {error}");
-                    }
-                    let rest = self.policy.polling.min_interval;
-                    self.searches.list_finished(&searches, rest);
-                }
+                Finished::List(searches, outcome) => self.list_finished(&searches, outcome),
             }
         }
         self.ready.expect_more();
@@ -520,20 +324,4 @@ impl Scheduler {
             self.finished().await;
         }
     }
-}
-
-/// What to ask for next.
-enum Next {
-    Page(PageRequest),
-    Task {
-        queue: Queue,
-        id: TaskId,
-        /// It is not due; the list is compared with it.
-        is_check: bool,
-    },
-}
-
-/// Returns the instant at which the clock will show `at`.
-fn instant(now: Timestamp, at: Timestamp) -> Instant {
-    Instant::now() + since(now, at)
 }

@@ -7,7 +7,7 @@ use crate::core::doubt::{Doubt, Doubts, Kind as DoubtKind, Verdict};
 use crate::core::event::Event;
 use crate::core::gate::{Gate, Kind, Request};
 use crate::core::policy::Policy;
-use crate::core::reading::{Circumstances, NextReading, Setback};
+use crate::core::reading::{Circumstances, NextReading, Setback, is_same_kind};
 use crate::core::results::ResultRow;
 use crate::core::{Failure, TaskId};
 use crate::crash::{self, Point};
@@ -152,7 +152,8 @@ async fn write(
     })
 }
 
-/// Stores the rows of a page, and what it means for the reading. Returns the error to report, if there is a new one.
+/// Stores the rows of a page, and what it means for the reading. Returns the error to report, if it is of another kind than the
+/// recorded one.
 async fn write_reading(
     connection: &mut SqliteConnection,
     answer: &ResultsAnswer,
@@ -198,7 +199,10 @@ async fn write_reading(
             next.error
         }
     };
-    Ok(news(recorded.as_ref(), error))
+    // Its text may be another one each time, such as with the number of the request.
+    let is_recorded =
+        |error: &String| recorded.is_some_and(|recorded| is_same_kind(&recorded, error));
+    Ok(error.filter(|error| !is_recorded(error)))
 }
 
 /// Returns when to read again. Whether the service works on the task counts now: it may have stopped since the reading began.
@@ -219,9 +223,4 @@ fn next_reading(
     };
     let (settle, retry) = (policy.growth.settle, &policy.retry);
     setback.next_reading(&circumstances, settle, now, retry, rand::random())
-}
-
-/// Returns an error that is not recorded yet.
-fn news(recorded: Option<&String>, error: Option<String>) -> Option<String> {
-    error.filter(|error| recorded != Some(error))
 }

@@ -94,6 +94,7 @@ async fn the_name_of_the_file_tells_the_format_and_the_umask_its_mode() {
         ("a.csv", &b"domain,"[..], "022", 0o644),
         ("a.jsonl", b"{\"domain\":", "077", 0o600),
         ("a.xlsx", b"PK", "002", 0o664),
+        ("a.XLSX", b"PK", "002", 0o664),
         ("a.txt", b"domain,", "027", 0o640),
     ] {
         let file = bench.dir.path().join(name);
@@ -107,6 +108,49 @@ async fn the_name_of_the_file_tells_the_format_and_the_umask_its_mode() {
         assert!(fs::read(&file).unwrap().starts_with(begin), "{name}");
         let permissions = file.metadata().unwrap().permissions();
         assert_eq!(permissions.mode() & 0o777, mode, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_format_that_contradicts_the_name_of_the_file_is_refused() {
+    let bench = bench().await;
+    add(&bench, "t", "a", &[]).await;
+    for (name, format, status) in [
+        ("a.xlsx", "csv", 2),
+        ("a.csv", "xlsx", 2),
+        ("a.JSONL", "table", 2),
+        ("a.jsonl", "jsonl", 0),
+        ("a.txt", "xlsx", 0),
+        ("a", "table", 0),
+    ] {
+        let file = bench.dir.path().join(name);
+        let file = file.to_str().unwrap();
+        let options = ["results", "--output", file, "--format", format];
+        let (_, err) = run(&bench, &options, status);
+        assert_eq!(Path::new(file).exists(), status == 0, "{name}");
+        let says = err.contains("leave --format out");
+        assert_eq!(says, status == 2, "{err}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hyphen_stands_for_stdout() {
+    let bench = bench().await;
+    add(&bench, "t", "a", &[]).await;
+    for (options, begin) in [
+        (&[][..], &b"domain,"[..]),
+        (&["--force", "--format", "jsonl"], b"{\"domain\":"),
+        (&["--format", "xlsx"], b"PK"),
+    ] {
+        let options = [&["results", "--output", "-"], options].concat();
+        let output = growd(&bench, &options)
+            .current_dir(bench.dir.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{options:?}");
+        assert!(output.stdout.starts_with(begin), "{options:?}");
+        assert!(output.stderr.is_empty(), "{options:?}");
+        assert!(!bench.dir.path().join("-").exists());
     }
 }
 
@@ -264,7 +308,10 @@ async fn a_terminal_gets_a_table_and_no_workbook() {
     }
     let (shown, _) = on_terminal(&["--explain"], 100);
     assert_eq!(shown.matches("long").count(), 20, "wrapped: {shown}");
-    let (shown, status) = on_terminal(&["--format", "xlsx"], 100);
-    assert_eq!(status, Some(2), "{shown}");
-    assert!(shown.contains("--output"), "{shown}");
+    for stdout in [&[][..], &["--output", "-"]] {
+        let options = [&["--format", "xlsx"], stdout].concat();
+        let (shown, status) = on_terminal(&options, 100);
+        assert_eq!(status, Some(2), "{shown}");
+        assert!(shown.contains("--output"), "{shown}");
+    }
 }

@@ -24,6 +24,13 @@ async fn tasks_are_named_by_id_or_link_and_removed_ones_too() {
         "{err}"
     );
     assert!(!err.contains("not in the database: t,"), "{err}");
+    // A command that only reads changes nothing anyway.
+    assert!(!err.contains("changed"), "{err}");
+    let (_, err) = run(&bench, &["remove", "nope"], 1);
+    assert!(
+        err.starts_with("growd: nothing was changed: not in the database: nope."),
+        "{err}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,6 +187,15 @@ async fn listed_domains_are_left_out() {
     let (out, err) = run(&bench, &["results", "--exclude-domains", name], 0);
     assert_eq!(column(&out, "result_id"), ["b", "c", "d"]);
     assert!(err.contains(name) && err.ends_with(": 2\n"), "{err}");
+    // An export is such a list.
+    let export = bench.dir.path().join("export.csv");
+    let export = export.to_str().unwrap();
+    run(&bench, &["results", "--output", export], 0);
+    assert_eq!(ids(&bench, &["--exclude-domains", export]), ["d"]);
+    let (_, err) = run(&bench, &["results", "--exclude-domains", export], 0);
+    let place = ids(&bench, &[]).iter().position(|id| id == "d").unwrap();
+    // The first line is the header.
+    assert!(err.ends_with(&format!(": {}\n", place + 2)), "{err}");
     let (_, err) = run(&bench, &["results", "--exclude-domains", "no-such-file"], 1);
     assert!(err.contains("no-such-file cannot be read"), "{err}");
 }
