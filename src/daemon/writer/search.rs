@@ -177,22 +177,28 @@ async fn write(
 ) -> Result<Stored, StoreError> {
     let SearchContext { policy, now, .. } = context;
     let mut gate_after = gate.clone();
-    let learnt = match update {
-        SearchUpdate::Due => None,
+    let search = search_progress::load(connection, name).await?;
+    let answer = match update {
         SearchUpdate::Answered(answer) => {
+            Some(attributed(connection, name, search.as_ref(), answer, *now).await?)
+        }
+        SearchUpdate::Due | SearchUpdate::Listed(_) | SearchUpdate::ListFailed(..) => None,
+    };
+    let learnt = match (update, &answer) {
+        (SearchUpdate::Listed(list), _) => Some((Request::List, None, list.began_at)),
+        (SearchUpdate::ListFailed(failure, began_at), _) => {
+            Some((Request::List, Some(failure), *began_at))
+        }
+        (_, Some(answer)) => {
             let failure = answer.outcome.as_ref().err();
             Some((Request::Create, failure, answer.started_at))
         }
-        SearchUpdate::Listed(list) => Some((Request::List, None, list.began_at)),
-        SearchUpdate::ListFailed(failure, began_at) => {
-            Some((Request::List, Some(failure), *began_at))
-        }
+        (_, None) => None,
     };
     if let Some((request, failure, began_at)) = learnt {
         let began_at = began_at.min(*now);
         gate_after.learn(request, failure, began_at, *now, policy, rand::random());
     }
-    let search = search_progress::load(connection, name).await?;
     let (mut decided, mut events) = (Decided::nothing(), Vec::new());
     match (update, &search) {
         (SearchUpdate::Due, Some(search)) => {
@@ -209,8 +215,10 @@ async fn write(
             save(connection, name, &step, *now).await?;
             events = step.events;
         }
-        (SearchUpdate::Answered(answer), search) => {
-            events = answered(connection, name, search.as_ref(), answer, context).await?;
+        (SearchUpdate::Answered(_), search) => {
+            if let Some(answer) = &answer {
+                events = answered(connection, name, search.as_ref(), answer, context).await?;
+            }
         }
         (SearchUpdate::Listed(list), Some(search)) => {
             events = listed(connection, name, search, list, gate, context).await?;
@@ -296,7 +304,6 @@ async fn answered(
     context: &SearchContext,
 ) -> Result<Vec<SearchEvent>, StoreError> {
     let SearchContext { policy, now, .. } = context;
-    let answer = attributed(connection, name, search, answer, *now).await?;
     let Some(create) = creates::find(connection, answer.create_id).await? else {
         let outcome = answer.transition();
         let error = format!(
@@ -327,7 +334,7 @@ async fn answered(
         history::add_search_events(connection, name, &events, *now).await?;
         return Ok(events);
     };
-    match create_answered(search, &create, &answer, policy) {
+    match create_answered(search, &create, answer, policy) {
         Ok(step) => {
             save(connection, name, &step, *now).await?;
             Ok(step.events)
@@ -398,6 +405,7 @@ async fn listed(
         }
     }
     let verdict = settle(
+        search,
         create,
         list,
         |task| known.contains(task),
