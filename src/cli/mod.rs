@@ -20,6 +20,7 @@ mod retry;
 mod run;
 mod show;
 mod simulate;
+mod spent;
 mod status;
 
 mod task_list;

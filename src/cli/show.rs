@@ -69,6 +69,10 @@ fn text(out: &mut impl Write, task: &Value) -> io::Result<()> {
         field("percent"),
         field("requested")
     )?;
+    if !task["budget"].is_null() {
+        let (used, most) = (field("budget_used"), field("budget"));
+        writeln!(out, "budget     {used} of {most} requested")?;
+    }
     writeln!(
         out,
         "service    {}, exhausted: {}, desired {}",

@@ -2,6 +2,7 @@
 
 use super::attention::{self, Attention};
 use super::output::{self, clean, duration, print_message, relative};
+use super::spent::Spent;
 use super::{Context, Exit, tasks};
 use crate::core::since;
 use crate::daemon::HEARTBEAT;
@@ -9,7 +10,7 @@ use crate::store::daemon::DaemonRow;
 use crate::store::overview::{self, OverviewRow, RowOrder};
 use crate::store::readings::ReadCounts;
 use crate::store::state_counts::StateCounts;
-use crate::store::{self, Lock, Mode, Text, daemon, ledger, time};
+use crate::store::{self, Lock, Mode, Text, daemon, time};
 use clap::Args;
 use comfy_table::{Cell, Table};
 use futures_util::TryStreamExt;
@@ -70,8 +71,7 @@ struct Summary {
     counts: StateCounts,
     read: ReadCounts,
     keep: bool,
-    requested: i64,
-    daily_limit: i64,
+    spent: Spent,
     now: Timestamp,
 }
 
@@ -92,10 +92,7 @@ impl Status {
             counts: StateCounts::read(&mut connection).await?,
             read: ReadCounts::read(&mut connection).await?,
             keep: context.settings.results.keep,
-            requested: ledger::asked_within(&mut connection, ledger::DAY, now)
-                .await?
-                .0,
-            daily_limit: context.settings.policy.growth.daily_limit,
+            spent: Spent::read(&mut connection, &context.settings.policy.growth, now).await?,
             now,
         };
         let mut out = io::BufWriter::new(io::stdout().lock());
@@ -125,12 +122,11 @@ async fn json(
         .collect();
     write!(
         out,
-        "{{\"daemon\":{daemon},\"attention\":{},\"counts\":{},\"results\":{},\"asked_24h\":{},\"daily_limit\":{},\"tasks\":[",
+        "{{\"daemon\":{daemon},\"attention\":{},\"counts\":{},\"results\":{},{},\"tasks\":[",
         serde_json::to_string(&summary.attention)?,
         serde_json::Value::Object(counts),
         serde_json::to_string(&summary.read)?,
-        summary.requested,
-        summary.daily_limit
+        summary.spent.json()
     )?;
     let mut rows = overview::rows(connection, state, summary.order());
     let mut separator = "";
@@ -257,14 +253,7 @@ impl Summary {
             let requests = self.daemon.requests;
             lines.push(format!("requests to the service so far: {requests}"));
         }
-        lines.push(match self.daily_limit {
-            0 => format!("requested in the last 24 h: {} (no limit)", self.requested),
-            limit => format!(
-                "requested in the last 24 h: {} of {limit}, {} left",
-                self.requested,
-                (limit - self.requested).max(0)
-            ),
-        });
+        lines.extend(self.spent.lines(self.now));
         lines
     }
 

@@ -175,6 +175,28 @@ pub fn decide(
         (Status::Done, Goal::None, None) if ledger.waste.is_used_up(wanted, seen, growth) => {
             (State::Stalled, wasted(ledger.waste, growth), Next::Stop)
         }
+        (Status::Done, Goal::None, None) if wanted.is_superseded => (
+            State::Reached,
+            format!(
+                "{} results; the search continues with a later part",
+                seen.results
+            ),
+            Next::Stop,
+        ),
+        (Status::Done, Goal::None, None)
+            if let Some(budget) = wanted.budget.filter(|budget| budget.left() == 0) =>
+        {
+            (
+                State::Stalled,
+                format!(
+                    "{}, at {} of {} results",
+                    budget.used_up(),
+                    seen.results,
+                    wanted.target
+                ),
+                Next::Stop,
+            )
+        }
         (Status::Done, Goal::None, None) => resume(wanted, seen, ledger, account, growth),
     };
     Decision {
@@ -204,7 +226,7 @@ pub fn at_work(
 /// Returns how many new results to request; `None` if a limit leaves nothing.
 ///
 /// The result is in `1..=250`, and at most what is missing to the target and to the cap, the task's and the general chunk,
-/// and what is left of the limits and of `growth.max_waste`.
+/// and what is left of the budget, of the limits and of `growth.max_waste`.
 #[must_use]
 pub fn amount(
     wanted: &Wanted,
@@ -218,6 +240,7 @@ pub fn amount(
         .min(growth.chunk)
         .min(RESUME_MAX)
         .min(growth.task_cap.saturating_sub(seen.results))
+        .min(wanted.budget.map_or(RESUME_MAX, |budget| budget.left()))
         .min(waste.left(growth).unwrap_or(RESUME_MAX))
         .min(limit_left.unwrap_or(RESUME_MAX));
     (amount >= 1).then_some(amount)

@@ -138,6 +138,13 @@ pub enum Event {
     },
     /// Pages of the service's list are read again.
     ListUsable {},
+    /// Four fifths of a limit on spending are used. Recorded once a day for each limit.
+    LimitNear {
+        /// The configuration key.
+        limit: &'static str,
+        used: i64,
+        of: i64,
+    },
     /// A task's results cannot be read, or some of them cannot be kept. Recorded once, until the error changes.
     ResultsError { error: String },
     /// A task's id is not UTF-8 text.

@@ -15,7 +15,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 pub enum Queue {
     /// Added or changed by the operator, or shown at an end by the service's list, and not polled alone since.
     New,
-    /// Waits for room in `growth.daily_limit`, and is not polled before.
+    /// Waits for room in a limit on spending, and is not polled before.
     Limit,
     /// All other tasks.
     Regular,

@@ -1,5 +1,6 @@
 //! Whether a paid request may be sent now, whichever kind it is: what the account, the limits and the credits allow.
 
+use super::after;
 use super::decide::Next;
 use super::gate::{Admission, Request};
 use super::policy::Growth;
@@ -8,6 +9,9 @@ use std::time::Duration;
 use strum::{IntoStaticStr, VariantArray};
 
 const DAY: Duration = Duration::from_hours(24);
+
+/// The shortest time between two requests for the account's credits, and how long an answer holds.
+pub const CREDITS_INTERVAL: Duration = Duration::from_mins(5);
 
 /// An upper bound on the results requested within a window, over all tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
@@ -48,6 +52,47 @@ impl Limit {
         };
         (limit > 0).then_some(limit)
     }
+
+    /// Returns the longest time that a request can wait for a limit.
+    #[must_use]
+    pub fn longest_wait(growth: &Growth) -> Duration {
+        let configured = Self::ALL.iter().filter(|limit| limit.of(growth).is_some());
+        configured.map(|limit| limit.window()).max().unwrap_or(DAY)
+    }
+}
+
+/// The window of each limit, longer than it is meant to be after the clock leapt ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Windows {
+    daily: Duration,
+    monthly: Duration,
+}
+
+impl Windows {
+    /// The windows while the clock has not leapt.
+    pub const NOMINAL: Self = Self {
+        daily: Limit::Daily.window(),
+        monthly: Limit::Monthly.window(),
+    };
+
+    /// Returns the windows, each longer by the sum of the leaps within it, which `ahead` returns.
+    #[must_use]
+    pub fn lengthened(ahead: impl Fn(Limit) -> Duration) -> Self {
+        let window = |limit: Limit| limit.window().saturating_add(ahead(limit));
+        Self {
+            daily: window(Limit::Daily),
+            monthly: window(Limit::Monthly),
+        }
+    }
+
+    /// Returns the window of a limit.
+    #[must_use]
+    pub fn of(self, limit: Limit) -> Duration {
+        match limit {
+            Limit::Daily => self.daily,
+            Limit::Monthly => self.monthly,
+        }
+    }
 }
 
 /// What counts towards a limit.
@@ -59,6 +104,20 @@ pub struct Used {
     pub requested: i64,
     /// When the oldest of these requests leaves the window.
     pub frees_at: Option<Timestamp>,
+}
+
+impl Used {
+    /// Counts one more request, which is sent at `now`.
+    pub fn add(&mut self, requested: i64, now: Timestamp) {
+        self.requested = self.requested.saturating_add(requested);
+        self.frees_at.get_or_insert(after(now, self.limit.window()));
+    }
+
+    /// Returns whether four fifths of a limit of `most` are used.
+    #[must_use]
+    pub fn is_near(&self, most: i64) -> bool {
+        self.requested >= most - most / 5
+    }
 }
 
 /// What the tightest limit leaves.
@@ -119,6 +178,62 @@ pub enum Credits {
         /// When to ask for them again.
         ask_again_at: Timestamp,
     },
+}
+
+impl Credits {
+    /// Returns what the credits allow. `shown`: the credits as the service last showed them, none if it did not, and when
+    /// it was asked. `is_asked`: that request has not been answered yet.
+    #[must_use]
+    pub fn of(
+        shown: Option<(Option<i64>, Timestamp)>,
+        is_asked: bool,
+        growth: &Growth,
+        now: Timestamp,
+    ) -> Self {
+        if growth.reserve_credits == 0 {
+            return Self::Off;
+        }
+        // An answer from after now is of unknown age: the clock went back.
+        let is_recent = |at: Timestamp| at <= now && now < after(at, CREDITS_INTERVAL);
+        match shown.filter(|(_, at)| is_recent(*at)) {
+            None => Self::Unknown,
+            Some(_) if is_asked => Self::Unknown,
+            Some((Some(available), _)) if available >= growth.reserve_credits => Self::Enough,
+            Some((available, at)) => Self::Short {
+                available,
+                ask_again_at: after(at, CREDITS_INTERVAL),
+            },
+        }
+    }
+}
+
+/// A bound on what is requested for one task, or for all parts of a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Whether it is the search's.
+    pub is_of_search: bool,
+    /// The most results that may be requested in sum.
+    pub most: i64,
+    /// The sum of what was requested, or may have been.
+    pub requested: i64,
+}
+
+impl Budget {
+    /// Returns how many results may still be requested.
+    #[must_use]
+    pub fn left(&self) -> i64 {
+        self.most.saturating_sub(self.requested).max(0)
+    }
+
+    /// Returns why nothing is requested any more.
+    #[must_use]
+    pub fn used_up(&self) -> String {
+        let whose = if self.is_of_search { "search" } else { "task" };
+        let Self {
+            most, requested, ..
+        } = self;
+        format!("the {whose}'s budget of {most} is used up: {requested} results were requested")
+    }
 }
 
 /// What a decision depends on besides the task or the search: the account, the time, and the next id.

@@ -2,6 +2,7 @@
 
 use super::progress::Progress;
 use super::resume::Resume;
+use super::spending::Budget;
 use super::task_id::TaskId;
 use jiff::Timestamp;
 
@@ -14,6 +15,11 @@ pub struct Wanted {
     pub chunk: Option<i64>,
     /// Whether no request is sent for it.
     pub paused: bool,
+    /// The tighter budget, the task's or that of its search; `None` means that there is none.
+    pub budget: Option<Budget>,
+    /// Whether it is a part of a search that goes on with a later part. It is never resumed again, because it would find
+    /// what that part finds.
+    pub is_superseded: bool,
 }
 
 /// Everything that a decision about a task needs.
@@ -29,6 +35,8 @@ pub struct Task {
     pub progress: Progress,
     /// Its newest resume, if any. Only the newest can be open.
     pub resume: Option<Resume>,
+    /// Whether a budget or a later part of its search can bound its resumes. These are read where a resume may follow.
+    pub is_bounded: bool,
     /// Resumes that were lost, or rejected for no documented reason, since one last arrived or since `growd retry`.
     pub lost: u32,
 }

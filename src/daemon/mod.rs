@@ -284,9 +284,18 @@ impl Daemon {
         if settings.log.format != self.settings.log.format {
             tracing::warn!("log.format has changed: that takes a restart");
         }
-        let [old, new] = [&self.settings, &settings].map(|s| s.policy.growth.daily_limit);
-        if old != new {
-            tracing::warn!("growth.daily_limit was {old}, and is {new} now (0: no limit)");
+        let values = |settings: &Settings| {
+            let growth = settings.policy.growth;
+            [
+                ("growth.daily_limit", growth.daily_limit),
+                ("growth.monthly_limit", growth.monthly_limit),
+                ("growth.reserve_credits", growth.reserve_credits),
+            ]
+        };
+        for ((key, old), (_, new)) in values(&self.settings).into_iter().zip(values(&settings)) {
+            if old != new {
+                tracing::warn!("{key} was {old}, and is {new} now (0: no limit)");
+            }
         }
         self.rate_limiter.set(settings.limits.requests_per_second);
         let policy = Box::new(settings.policy);

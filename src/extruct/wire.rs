@@ -114,6 +114,20 @@ pub struct User {
     pub available_credits: Option<Number>,
 }
 
+impl User {
+    /// Returns the credits left, without a fraction; `None` if the service shows none.
+    #[must_use]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a number beyond the range becomes its end"
+    )]
+    pub fn whole_credits(&self) -> Option<i64> {
+        let credits = self.available_credits.as_ref()?;
+        let floor = || Some(credits.as_f64()?.floor() as i64);
+        credits.as_i64().or_else(floor)
+    }
+}
+
 /// Reads the account from the body of an answer. Treats a field of an undocumented type as missing.
 ///
 /// # Errors

@@ -2,10 +2,12 @@
 
 use super::{StoreError, Text, time};
 use crate::core::gate::{Gate, Kind};
+use crate::core::spending::Limit;
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
+use std::collections::BTreeMap;
 
 /// The row of `daemon`, for people.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
@@ -165,6 +167,95 @@ pub async fn save_gate(connection: &mut SqliteConnection, gate: &Gate) -> Result
         .bind(gate.kind.as_str())
         .bind(gate.reason.as_deref())
         .bind(gate.until.map(time::to_text))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// What the row says of spending.
+#[derive(Debug, Clone, Default)]
+pub struct SpendingRow {
+    /// The credits as the service last showed them, none if it did not, and when it was asked.
+    pub credits: Option<(Option<i64>, Timestamp)>,
+    /// When each limit was last reported as nearly used up, by its configuration key.
+    near: BTreeMap<String, String>,
+}
+
+impl SpendingRow {
+    /// Returns when a limit was last reported as nearly used up.
+    #[must_use]
+    pub fn reported_at(&self, limit: Limit) -> Option<Timestamp> {
+        time::from_text(self.near.get(limit.key())?)
+    }
+
+    /// Notes such a report.
+    pub fn report(&mut self, limit: Limit, now: Timestamp) {
+        self.near.insert(limit.key().to_owned(), time::to_text(now));
+    }
+}
+
+pub(super) const READ_SPENDING: &str =
+    "SELECT credits, credits_at, limits_near FROM daemon WHERE id = 1";
+
+/// Reads what the row says of spending; nothing if an operator deleted it.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn read_spending(connection: &mut SqliteConnection) -> Result<SpendingRow, StoreError> {
+    let row = sqlx::query(READ_SPENDING)
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else {
+        return Ok(SpendingRow::default());
+    };
+    let asked_at: Option<Text> = row.try_get("credits_at")?;
+    let asked_at = asked_at.and_then(|at| time::from_text(&at));
+    let available: Option<i64> = row.try_get("credits")?;
+    let near: Text = row.try_get("limits_near")?;
+    Ok(SpendingRow {
+        credits: asked_at.map(|at| (available, at)),
+        // Something else that an operator wrote is overwritten by the next report.
+        near: serde_json::from_str(&near).unwrap_or_default(),
+    })
+}
+
+pub(super) const SAVE_LIMITS_NEAR: &str = "UPDATE daemon SET limits_near = ? WHERE id = 1";
+
+/// Writes when the limits were last reported as nearly used up.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn save_limits_near(
+    connection: &mut SqliteConnection,
+    row: &SpendingRow,
+) -> Result<(), StoreError> {
+    let near = serde_json::json!(row.near).to_string();
+    sqlx::query(SAVE_LIMITS_NEAR)
+        .bind(near)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) const SAVE_CREDITS: &str =
+    "UPDATE daemon SET credits = ?1, credits_at = coalesce(?2, credits_at) WHERE id = 1";
+
+/// Writes the credits that the service showed, none if it did not, and, where the request is only about to be sent, when
+/// it was asked.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn save_credits(
+    connection: &mut SqliteConnection,
+    available: Option<i64>,
+    asked_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    sqlx::query(SAVE_CREDITS)
+        .bind(available)
+        .bind(asked_at.map(time::to_text))
         .execute(connection)
         .await?;
     Ok(())

@@ -1,9 +1,12 @@
-//! `resumes`, the ledger of paid requests. Rows are added and settled, never removed.
+//! `resumes`, the ledger of paid requests for more results, and what counts towards the limits. Rows are added and settled,
+//! never removed.
 
 use super::{StoreError, Text, time};
 use crate::core::failure::PAYMENT_ERRORS;
 use crate::core::paid_request::{PaidRequest, RequestState};
+use crate::core::policy::Growth;
 use crate::core::resume::{Idle, Resume};
+use crate::core::spending::{Limit, Used, Windows};
 use crate::core::{TaskId, after};
 use jiff::Timestamp;
 use sqlx::Row as _;
@@ -99,24 +102,26 @@ pub async fn find(
     row.as_ref().map(resume).transpose()
 }
 
-/// The window of `growth.daily_limit`.
-pub const DAY: Duration = Duration::from_hours(24);
-
 pub(super) const ASKED_WITHIN: &str =
-    "SELECT coalesce(sum(requested), 0) AS asked, min(sent_at) AS oldest FROM resumes
-          WHERE sent_at > ? AND state IN ('intended', 'accepted', 'lost')";
+    "SELECT coalesce(sum(asked), 0) AS asked, min(oldest) AS oldest FROM (
+        SELECT sum(requested) AS asked, min(sent_at) AS oldest FROM resumes
+         WHERE sent_at > ?1 AND state IN ('intended', 'accepted', 'lost')
+        UNION ALL
+        SELECT sum(desired), min(sent_at) FROM creates
+         WHERE sent_at > ?1 AND state IN ('intended', 'accepted', 'lost'))";
 
-/// Returns the sum of what was requested, or may have been, within `window` before `now`, and when the oldest of these
-/// resumes leaves the window. A resume after `now` counts too: the clock may have gone back.
+/// Returns what counts towards a limit: the resumes and creates that were sent, or may have been, within `window` before
+/// `now`. A request after `now` counts too: the clock may have gone back.
 ///
 /// # Errors
 ///
 /// What SQLite says.
 pub async fn asked_within(
     connection: &mut SqliteConnection,
+    limit: Limit,
     window: Duration,
     now: Timestamp,
-) -> Result<(i64, Option<Timestamp>), StoreError> {
+) -> Result<Used, StoreError> {
     let since = now.checked_sub(window).unwrap_or(Timestamp::MIN);
     let row = sqlx::query(ASKED_WITHIN)
         .bind(time::to_text(since))
@@ -125,9 +130,34 @@ pub async fn asked_within(
     let oldest = row
         .try_get::<Option<Text>, _>("oldest")?
         .and_then(|oldest| time::from_text(&oldest));
-    // A day ahead at most, however far the clock leapt.
-    let frees_at = oldest.map(|at| after(at.min(now), window).min(after(now, DAY)));
-    Ok((row.try_get("asked")?, frees_at))
+    // However far the clock leapt.
+    let latest = after(now, limit.window());
+    Ok(Used {
+        limit,
+        requested: row.try_get("asked")?,
+        frees_at: oldest.map(|at| after(at.min(now), window).min(latest)),
+    })
+}
+
+/// Returns what counts towards each limit that is configured.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn used(
+    connection: &mut SqliteConnection,
+    growth: &Growth,
+    windows: Windows,
+    now: Timestamp,
+) -> Result<Vec<Used>, StoreError> {
+    let mut used = Vec::new();
+    for &limit in Limit::ALL {
+        if limit.of(growth).is_some() {
+            let window = windows.of(limit);
+            used.push(asked_within(&mut *connection, limit, window, now).await?);
+        }
+    }
+    Ok(used)
 }
 
 pub(super) const RESTART_SETTLING: &str = "UPDATE resumes

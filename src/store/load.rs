@@ -33,6 +33,7 @@ document!(TASKS, TaskRow, {
     target: i64 = "t.target",
     chunk: Option<i64> = "t.chunk",
     paused: i64 = "t.paused",
+    is_bounded: i64 = "t.budget IS NOT NULL OR t.search IS NOT NULL",
     edited_at: Option<String> = "max(t.created_at, t.updated_at)",
     state: String = "p.state",
     reason: Option<String> = "p.reason",
@@ -83,7 +84,8 @@ pub(super) const NEWEST_RESUMES: &str = "SELECT wanted.key AS position,
        JOIN progress AS p ON p.task_id = wanted.value
        JOIN resumes AS r ON r.id = (SELECT max(id) FROM resumes WHERE task_id = wanted.value)";
 
-/// Returns whole tasks, each with its newest resume, in the order of `ids`; none for a task that does not exist.
+/// Returns whole tasks, each with its newest resume, in the order of `ids`; none for a task that does not exist. What bounds
+/// the resumes of some of them is read by [`bounds`](super::bounds).
 ///
 /// # Errors
 ///
@@ -141,7 +143,10 @@ fn task(row: TaskRow, id: TaskId) -> Result<Task, StoreError> {
             target: row.target,
             chunk: row.chunk,
             paused: row.paused != 0,
+            budget: None,
+            is_superseded: false,
         },
+        is_bounded: row.is_bounded != 0,
         edited_at: time_or_none(row.edited_at.as_deref()),
         progress: progress(row)?,
         resume: None,

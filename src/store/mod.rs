@@ -10,6 +10,7 @@
 //! Writers must begin with `BEGIN IMMEDIATE` ([`begin`]). A deferred transaction that reads first fails at once if
 //! another process wrote in between, however long the busy timeout is.
 
+pub mod bounds;
 pub mod companies;
 pub mod creates;
 pub mod daemon;

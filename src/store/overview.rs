@@ -183,6 +183,9 @@ pub async fn counts(connection: &mut SqliteConnection) -> Result<Vec<StateCount>
 
 pub(super) const SHOW: &str = "SELECT json_object(
             'task_id', t.task_id, 'note', t.note, 'target', t.target, 'chunk', t.chunk,
+            'budget', t.budget, 'budget_used', iif(t.budget IS NULL, NULL,
+                (SELECT coalesce(sum(b.requested), 0) FROM resumes b
+                  WHERE b.task_id = t.task_id AND b.state IN ('intended', 'accepted', 'lost'))),
             'paused', json(iif(t.paused, 'true', 'false')),
             'created_at', t.created_at, 'updated_at', t.updated_at,
             'state', o.state, 'reason', o.reason, 'percent', o.percent, 'requested', o.requested,

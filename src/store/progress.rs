@@ -84,7 +84,7 @@ pub(super) const WAITING_FOR_LIMIT: &str = "SELECT CAST(task_id AS BLOB), FALSE 
       WHERE queue = 'limit' AND next_poll_at IS NOT NULL AND (polled_alone_at BETWEEN ?1 AND ?2) IS NOT TRUE
       ORDER BY next_poll_at LIMIT ?3";
 
-/// Returns the tasks that wait for the daily limit and were last polled by themselves before `polled_before`, at most
+/// Returns the tasks that wait for a limit on spending and were last polled by themselves before `polled_before`, at most
 /// `limit`. A last poll after `now` does not count: the clock went back. An entry of the list does not count either,
 /// because only a poll of the task itself leads to a resume.
 ///

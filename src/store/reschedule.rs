@@ -1,6 +1,6 @@
 //! Making tasks due early: the gate has opened, or the configuration or the clock has changed.
 
-use super::{StoreError, ledger, time};
+use super::{StoreError, time};
 use crate::core::after;
 use jiff::Timestamp;
 use sqlx::query::Query;
@@ -135,8 +135,8 @@ pub(super) const BOUND_LIMIT_WAIT: &str = "UPDATE progress SET next_poll_at = ?1
 /// Makes the tasks due now whose `next_poll_at` is later than `horizon`, or is not a time: the clock went back, or an
 /// operator has set it. Returns the number of these tasks.
 ///
-/// Missing tasks, and tasks whose poll was answered with a `Retry-After`, may wait up to 25 h. Tasks that wait for the
-/// daily limit are due when it has room, whatever `next_poll_at` says; it is set to a day from now at most.
+/// Missing tasks, and tasks whose poll was answered with a `Retry-After`, may wait up to 25 h. Tasks that wait for a limit
+/// are due when it has room, whatever `next_poll_at` says; it is set to `limit_horizon` at most.
 ///
 /// # Errors
 ///
@@ -145,9 +145,10 @@ pub async fn wake_scheduled_too_late(
     connection: &mut SqliteConnection,
     now: Timestamp,
     horizon: Timestamp,
+    limit_horizon: Timestamp,
 ) -> Result<u64, StoreError> {
     sqlx::query(BOUND_LIMIT_WAIT)
-        .bind(time::to_text(after(now, ledger::DAY)))
+        .bind(time::to_text(limit_horizon))
         .execute(&mut *connection)
         .await?;
     Ok(sqlx::query(WAKE_SCHEDULED_TOO_LATE)

@@ -2,8 +2,8 @@
 
 use super::rows::ROWS;
 use super::{
-    companies, daemon, history, ledger, load, overview, progress, readings, reschedule, results,
-    save, tasks, values,
+    bounds, companies, daemon, history, ledger, load, overview, progress, readings, reschedule,
+    results, save, tasks, values,
 };
 
 /// Returns each statement with its name.
@@ -61,6 +61,10 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("daemon::STOPPED", daemon::STOPPED),
         ("daemon::ADD_REQUESTS", daemon::ADD_REQUESTS),
         ("daemon::SAVE_GATE", daemon::SAVE_GATE),
+        ("daemon::READ_SPENDING", daemon::READ_SPENDING),
+        ("daemon::SAVE_LIMITS_NEAR", daemon::SAVE_LIMITS_NEAR),
+        ("daemon::SAVE_CREDITS", daemon::SAVE_CREDITS),
+        ("bounds::READ", bounds::READ),
         ("tasks::UPSERT", tasks::UPSERT),
         ("tasks::COUNT_KNOWN", tasks::COUNT_KNOWN),
         ("tasks::KNOWN", tasks::KNOWN),

@@ -3,10 +3,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bounds;
 mod company_queries;
 mod database_trouble;
 mod hostile_database;
 mod hostile_sql;
+mod limits;
 mod log_size;
 mod migrations;
 mod pace_memory;

@@ -139,9 +139,10 @@ async fn due_tasks_are_read_from_their_index_in_its_order() {
 }
 
 /// The files with statements of the daemon and the commands.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     ("reschedule", include_str!("../../src/store/reschedule.rs")),
     ("progress", include_str!("../../src/store/progress.rs")),
+    ("bounds", include_str!("../../src/store/bounds.rs")),
     ("load", include_str!("../../src/store/load.rs")),
     ("ledger", include_str!("../../src/store/ledger.rs")),
     ("history", include_str!("../../src/store/history.rs")),
@@ -223,5 +224,24 @@ async fn unread_tasks_are_read_from_their_index_in_its_order() {
         };
         let plan = plan(&mut connection, sql).await;
         assert!(plan.iter().any(|step| step == first), "{name}: {plan:#?}");
+    }
+}
+
+/// The ledgers can be long. Only what was sent within the window is read, from the index alone.
+#[tokio::test]
+async fn what_counts_towards_a_limit_is_read_from_the_indexes_by_time() {
+    let (mut connection, _dir) = database().await;
+    let all = statements::all();
+    let (_, sql) = all
+        .iter()
+        .find(|(name, _)| *name == "ledger::ASKED_WITHIN")
+        .unwrap();
+    let plan = plan(&mut connection, sql).await;
+    for (table, index) in [
+        ("resumes", "resumes_by_time"),
+        ("creates", "creates_by_time"),
+    ] {
+        let step = format!("SEARCH {table} USING COVERING INDEX {index} (sent_at>?)");
+        assert!(plan.contains(&step), "{plan:#?}");
     }
 }

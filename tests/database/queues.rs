@@ -1,6 +1,7 @@
 //! The queues of due tasks in the database: which task is in which, and which ones wait for the daily limit.
 
 use crate::support::Bench;
+use growd::core::policy::Growth;
 use growd::store::progress;
 use growd_simulator::Scenario;
 use jiff::Timestamp;
@@ -15,9 +16,15 @@ fn plenty() -> Scenario {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_daily_limit_frees_up_only_the_tasks_that_it_covers_are_polled() {
+async fn when_a_limit_frees_up_only_the_tasks_that_it_covers_are_polled() {
+    let daily = when_it_frees_up(|growth| growth.daily_limit = 35);
+    let monthly = when_it_frees_up(|growth| growth.monthly_limit = 35);
+    tokio::join!(daily, monthly);
+}
+
+async fn when_it_frees_up(limit: fn(&mut Growth)) {
     let mut bench = Bench::new().await;
-    bench.settings.policy.growth.daily_limit = 35;
+    limit(&mut bench.settings.policy.growth);
     for _ in 0..12 {
         bench.grow(&plenty(), 60).await;
     }
@@ -29,7 +36,7 @@ async fn when_the_daily_limit_frees_up_only_the_tasks_that_it_covers_are_polled(
         .until("SELECT count(*) = 1 FROM progress WHERE state = 'reached' AND next_poll_at IS NULL")
         .await;
     for served in 2..=3_i64 {
-        // Moves the ledger back by a day.
+        // Moves the ledger out of the window.
         bench
             .execute("UPDATE resumes SET sent_at = '2020-01-01T00:00:00.000Z'")
             .await;

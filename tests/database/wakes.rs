@@ -84,7 +84,8 @@ async fn a_clock_that_went_back_makes_waiting_tasks_due_and_delays_none_for_more
         }
     }
     let horizon = now + Duration::from_mins(1);
-    let count = reschedule::wake_scheduled_too_late(&mut connection, now, horizon).await;
+    let in_a_day = now + Duration::from_hours(24);
+    let count = reschedule::wake_scheduled_too_late(&mut connection, now, horizon, in_a_day).await;
     assert_eq!(count.unwrap(), 2);
     let due: Vec<String> = sqlx::query_scalar("SELECT next_poll_at FROM progress ORDER BY task_id")
         .fetch_all(&mut connection)

@@ -413,6 +413,9 @@ async fn json_output_is_one_document_on_stdout() {
     assert_eq!(status["daemon"]["running"], true);
     assert_eq!(status["daemon"]["gate"], "open");
     assert_eq!(status["asked_24h"], 35);
+    assert_eq!(status["asked_30d"], 35);
+    assert_eq!(status["monthly_limit"], 0);
+    assert!(status["credits"].is_null());
     assert_eq!(status["tasks"].as_array().unwrap().len(), 2);
     let status = json(&run(&bench, &["status", "--json", "--state", "missing"], 0).0);
     assert_eq!(status["tasks"][0]["task_id"], "missing-one");

@@ -166,7 +166,7 @@ async fn killed_at_any_moment_it_creates_each_part_of_a_search_once() {
                     .filter_map(|name| Fault::named(name))
                     .collect(),
             ),
-            ..Chaos::at(from_env("GROWD_CHAOS_SHARE", 0.1))
+            ..Chaos::at(from_env("GROWD_CHAOS_SHARE", 0.25))
         };
     })
     .await;

@@ -17,5 +17,6 @@ mod notify;
 mod owner;
 mod program;
 mod results;
+mod search_time;
 mod secrets;
 mod watch_width;

@@ -118,7 +118,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         Just(Request::Poll),
         Just(Request::List),
         Just(Request::Results),
-        Just(Request::Resume)
+        Just(Request::Resume),
+        Just(Request::Create)
     ];
     let op = prop_oneof![
         4 => request.prop_map(Op::Begin),

@@ -151,6 +151,8 @@ fn scenario_of(
                 target: wanted.0,
                 chunk: wanted.1,
                 paused: false,
+                budget: None,
+                is_superseded: false,
             },
             semantics,
             poll_faults,

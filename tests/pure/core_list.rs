@@ -97,6 +97,8 @@ fn task() -> impl Strategy<Value = Task> {
                 target: wanted.0,
                 chunk: None,
                 paused: wanted.1,
+                budget: None,
+                is_superseded: false,
             },
             edited_at: None,
             progress: Progress {
@@ -118,6 +120,7 @@ fn task() -> impl Strategy<Value = Task> {
                 ..Progress::new(at(0))
             },
             resume,
+            is_bounded: false,
             lost: 0,
         }
     })
@@ -235,10 +238,13 @@ fn an_entry_of_a_running_task_does_what_a_poll_at_that_moment_does() {
                 target: 250,
                 chunk: None,
                 paused: false,
+                budget: None,
+                is_superseded: false,
             },
             edited_at: None,
             progress: Progress::new(at(0)),
             resume: None,
+            is_bounded: false,
             lost: 0,
         };
         task.progress = poll(&task, first, 10).progress;
@@ -282,10 +288,13 @@ fn a_task_that_the_list_shows_complete_quiet_or_without_change_for_long_is_polle
             target: 500,
             chunk: None,
             paused: false,
+            budget: None,
+            is_superseded: false,
         },
         edited_at: None,
         progress: Progress::new(at(0)),
         resume: None,
+        is_bounded: false,
         lost: 0,
     };
     let poll = PollAnswer {

@@ -49,6 +49,8 @@ fn scenario(semantics: Semantics) -> Scenario {
             target: TARGET,
             chunk: None,
             paused: false,
+            budget: None,
+            is_superseded: false,
         },
         growth: Growth {
             chunk: 250,

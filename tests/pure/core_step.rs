@@ -60,10 +60,13 @@ fn task() -> Task {
             target: 100,
             chunk: None,
             paused: false,
+            budget: None,
+            is_superseded: false,
         },
         edited_at: Some(start()),
         progress: Progress::new(start()),
         resume: None,
+        is_bounded: false,
         lost: 0,
     }
 }

@@ -20,6 +20,7 @@ mod architecture_doc;
 mod core_domain;
 mod core_gate;
 mod core_growth;
+mod core_limits;
 mod core_list;
 mod core_pace;
 mod core_plan;

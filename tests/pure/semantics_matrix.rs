@@ -205,6 +205,8 @@ impl Case {
                 target: TARGET,
                 chunk: Some(20),
                 paused: false,
+                budget: None,
+                is_superseded: false,
             },
             growth: Growth {
                 chunk: 250,

@@ -14,6 +14,7 @@ mod create_decoys;
 mod create_settling;
 mod growth;
 mod hostile_service;
+mod limits;
 mod list_fuzz;
 mod list_lies;
 mod list_orders;

@@ -106,6 +106,54 @@ async fn the_daily_limit_holds_over_kills_and_restarts_and_goes_on_a_day_later()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_budget_holds_over_kills_and_restarts() {
+    const BUDGET: i64 = 30;
+    let bench = bench().await;
+    bench.execute("UPDATE tasks SET budget = 30").await;
+    write_config(
+        &bench,
+        &[
+            ("growth.settle", r#""500ms""#),
+            ("api.timeout", r#""400ms""#),
+        ],
+    );
+    let most = "SELECT coalesce(max(asked), 0) FROM (SELECT sum(requested) AS asked FROM resumes
+                 WHERE state IN ('intended', 'accepted', 'lost') GROUP BY task_id)";
+    let mut random = StdRng::seed_from_u64(12);
+    for _ in 0..6 {
+        let mut daemon = Daemon::start(&bench);
+        tokio::time::sleep(Duration::from_millis(random.random_range(30..300))).await;
+        daemon.signal("KILL");
+        daemon.killed("at a random moment").await;
+        let most: i64 = bench.value(most).await;
+        assert!(most <= BUDGET, "{}", bench.dump().await);
+    }
+    let mut daemon = Daemon::start(&bench);
+    bench.until_all_ended().await;
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+    assert_eq!(bench.value::<i64>(most).await, BUDGET);
+    let ended: i64 = bench
+        .value("SELECT count(*) FROM progress WHERE state = 'stalled' AND reason LIKE '%budget of 30 is used up: 30 %'")
+        .await;
+    assert_eq!(
+        usize::try_from(ended).unwrap(),
+        TASKS,
+        "{}",
+        bench.dump().await
+    );
+    let id: String = bench
+        .value("SELECT task_id FROM tasks ORDER BY task_id LIMIT 1")
+        .await;
+    let show = output(&bench, &["show", &id]);
+    let show = String::from_utf8(show.stdout).unwrap();
+    assert!(show.contains("budget     30 of 30 requested"), "{show}");
+    let budgets = i64::try_from(TASKS).unwrap() * BUDGET;
+    assert!(requested_with_effect(&bench) <= budgets);
+    bench.assert_ledgers_agree().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_sum_of_the_ledger_is_what_the_service_was_asked_for() {
     let bench = bench().await;
     write_config(&bench, &[("growth.settle", r#""800ms""#)]);

@@ -215,6 +215,7 @@ impl Driver {
                 edited_at: Some(now),
                 progress: Progress::new(now),
                 resume: None,
+                is_bounded: false,
                 lost: 0,
             },
             ledger: Vec::new(),

@@ -139,10 +139,13 @@ impl<'a> Model<'a> {
                 target: DESIRED,
                 chunk: None,
                 paused: false,
+                budget: None,
+                is_superseded: false,
             },
             edited_at: None,
             progress: Progress::new(at(created)),
             resume: None,
+            is_bounded: false,
             lost: 0,
         };
         let search = Search {

@@ -145,7 +145,8 @@ pub fn next_step(search: &Search, account: &Account<'_>, policy: &Policy) -> Ste
         }
         Next::AskCredits => {
             step.asks = Asks::Credits;
-            Some(now)
+            // Another pass may be asking already.
+            Some(after(now, policy.polling.min_interval))
         }
         Next::At(at) => Some(at),
         Next::Change => None,

@@ -98,6 +98,8 @@ pub struct Step {
     pub resume: Option<Resume>,
     /// A resume to write down as `intended`, and to send once that is durable.
     pub intended: Option<Resume>,
+    /// A resume is due, and the service is to be asked for the account's credits first.
+    pub asks_credits: bool,
     /// Whether a counter changed: a row of `samples`.
     pub sample: bool,
     /// Rows of `events`, in their order.
@@ -113,6 +115,7 @@ impl Step {
             progress,
             resume: None,
             intended: None,
+            asks_credits: false,
             sample: false,
             events: Vec::new(),
         }

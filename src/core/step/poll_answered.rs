@@ -139,6 +139,7 @@ fn seen_task(
         run::ended(&mut step.progress);
     }
     step.enter(state, Some(reason));
+    step.asks_credits = next == Next::AskCredits;
     if let Next::Resume(requested) = next {
         intend(step, requested, seen, newest, account);
     }

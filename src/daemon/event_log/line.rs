@@ -201,6 +201,12 @@ pub(super) fn line(event: &Event) -> Line {
             }
         }
         Event::ListUsable {} => info("the service's list of tasks can be used again".to_owned()),
+        Event::LimitNear { limit, used, of } => Line {
+            level: Level::WARN,
+            ..debug(format!(
+                "{limit}: {used} of {of} results are used; requests wait once all are"
+            ))
+        },
         Event::ResultsError { error } => {
             warn(format!("its results: {error}"), ThrottleKind::Results)
         }

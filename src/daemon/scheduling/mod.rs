@@ -1,6 +1,7 @@
 //! What is asked for when: the scheduler, its queue of due tasks, the rate limit, one pass for one task, pages of the list, and pages of
 //! results.
 
+mod credits;
 mod in_flight;
 mod page;
 mod rate_limiter;

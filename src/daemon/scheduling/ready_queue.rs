@@ -2,6 +2,7 @@
 
 use crate::core::policy::Policy;
 use crate::core::queue::{FairQueue, Queue};
+use crate::core::spending::{Allowance, Windows};
 use crate::core::{TaskId, after};
 use crate::store::progress::{self, Due, DueTask, End};
 use crate::store::{StoreError, ledger};
@@ -38,7 +39,7 @@ pub(super) struct Excluded<'a> {
     pub contains: &'a (dyn Fn(&TaskId) -> bool + Sync),
     /// How many they are.
     pub count: usize,
-    /// How many of those in flight waited for the daily limit.
+    /// How many of those in flight waited for a limit.
     pub of_the_limit: usize,
     /// When some of them may be read again, if nothing else happens.
     pub until: Option<Timestamp>,
@@ -100,7 +101,7 @@ impl ReadyQueue {
         reader: &mut SqliteConnection,
         excluded: &Excluded<'_>,
         policy: &Policy,
-        daily_window: Duration,
+        windows: Windows,
         now: Timestamp,
     ) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut unusable = Vec::new();
@@ -119,8 +120,7 @@ impl ReadyQueue {
                 }
                 Queue::New => (new(reader, now, limit).await?, limit),
                 Queue::Limit => {
-                    let waiting =
-                        waiting_for_limit(reader, excluded, policy, daily_window, now).await?;
+                    let waiting = waiting_for_limit(reader, excluded, policy, windows, now).await?;
                     frees_at = waiting.frees_at;
                     (waiting.due, waiting.limit)
                 }
@@ -141,7 +141,7 @@ impl ReadyQueue {
         if self.queue.is_empty() {
             let due = progress::next_due(reader, now).await?;
             self.next_due = [due, frees_at, excluded.until].into_iter().flatten().min();
-            // The daily limit frees by itself, without any write.
+            // A limit frees by itself, without any write.
             let soon = after(now, QUIET_MAX);
             self.quiet_until = self.next_due.into_iter().chain([soon]).min();
         }
@@ -166,7 +166,7 @@ async fn new(
     Ok(due)
 }
 
-/// Tasks that wait for the daily limit, as many as it has room for.
+/// Tasks that wait for a limit, as many as it has room for.
 #[derive(Default)]
 struct WaitingForLimit {
     due: Due,
@@ -180,7 +180,7 @@ async fn waiting_for_limit(
     reader: &mut SqliteConnection,
     excluded: &Excluded<'_>,
     policy: &Policy,
-    daily_window: Duration,
+    windows: Windows,
     now: Timestamp,
 ) -> Result<WaitingForLimit, StoreError> {
     let growth = &policy.growth;
@@ -189,14 +189,12 @@ async fn waiting_for_limit(
     if waiting.is_empty() {
         return Ok(WaitingForLimit::default());
     }
-    let (asked, frees_at) = ledger::asked_within(reader, daily_window, now).await?;
-    let room = match growth.daily_limit {
-        0 => i64::MAX,
-        limit => limit.saturating_sub(asked),
-    };
+    let used = ledger::used(reader, growth, windows, now).await?;
+    let allowance = Allowance::of(&used, growth);
+    let room = allowance.left.unwrap_or(i64::MAX);
     if room <= 0 {
         return Ok(WaitingForLimit {
-            frees_at,
+            frees_at: allowance.frees_at,
             ..WaitingForLimit::default()
         });
     }
@@ -250,7 +248,7 @@ mod tests {
             };
             let now = after(Timestamp::now(), Duration::from_secs(1));
             ready
-                .refill(&mut connection, &excluded, &policy, ledger::DAY, now)
+                .refill(&mut connection, &excluded, &policy, Windows::NOMINAL, now)
                 .await
                 .expect("reads");
             sqlx::query("UPDATE progress SET queue = 'new'")

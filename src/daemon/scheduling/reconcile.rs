@@ -6,6 +6,7 @@
 //! up, and an expired permit is not used. Dropping this future at any point is safe: the next poll settles what was under
 //! way.
 
+use super::credits;
 use super::rate_limiter::RateLimiter;
 use crate::core::gate::{Admission, Gate, Request};
 use crate::core::plan::Shown;
@@ -82,6 +83,12 @@ pub async fn reconcile(id: &TaskId, context: &Context) -> Result<Polled, WriteEr
     };
     let stored = context.writer.store_poll(id.clone(), answer).await?;
     let Some(permit) = stored.permit else {
+        if stored.asks_credits
+            && let Some(slot) = slot
+        {
+            // The next poll of the task decides with the answer.
+            credits::ask(slot, context).await?;
+        }
         return Ok(polled(stored.shown));
     };
     crash::at(Point::ResumeBegins);

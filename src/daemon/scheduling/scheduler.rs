@@ -203,10 +203,10 @@ impl Scheduler {
             of_the_limit: of_the_limit.count(),
             until,
         };
-        let window = self.context.writer.daily_window();
+        let windows = self.context.writer.windows();
         let ready = &mut self.ready;
         let unusable = ready
-            .refill(&mut self.reader, &excluded, &self.policy, window, now)
+            .refill(&mut self.reader, &excluded, &self.policy, windows, now)
             .await?;
         for id in unusable {
             if self.marked.insert(id.clone()) {

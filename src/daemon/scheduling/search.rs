@@ -6,6 +6,7 @@
 //! A create is sent only on a [`CreatePermit`], which the writer gives once the intention is durable. Sending uses the permit
 //! up, and an expired permit is not used. Dropping this future at any point is safe: the list settles what was under way.
 
+use super::credits;
 use super::page::explained_list;
 use super::reconcile::Context;
 use crate::core::Failure;
@@ -51,7 +52,11 @@ pub async fn advance(name: &str, context: &Context) -> Result<Searched, WriteErr
         .store_search(name.to_owned(), SearchUpdate::Due)
         .await?;
     let Some(permit) = decided.permit else {
-        drop(slot);
+        if decided.asks == Asks::Credits {
+            // The next decision has the answer.
+            credits::ask(slot, context).await?;
+            return Ok(Searched::Done);
+        }
         return Ok(match (decided.asks, decided.open) {
             (Asks::List, Some(create)) => Searched::WantsList(Box::new(create)),
             _ => Searched::Done,

@@ -2,6 +2,7 @@
 
 use super::listed::{ListedTask, PageAnswer};
 use super::maintenance::store_gate;
+use super::spending::Spending;
 use crate::core::event::Event;
 use crate::core::gate::{Admission, Gate, Request};
 use crate::core::ledger::Transition;
@@ -9,12 +10,12 @@ use crate::core::plan::{Shown, wanted_at};
 use crate::core::policy::Policy;
 use crate::core::progress::Progress;
 use crate::core::resume::Resume;
-use crate::core::spending::{Account, Allowance, Credits, Limit, Used};
+use crate::core::spending::{Account, Windows};
 use crate::core::step::{self, PollAnswer, ResumeAnswer, Step};
 use crate::core::task::Task;
-use crate::core::{Failure, TaskId, after};
+use crate::core::{Failure, TaskId};
 use crate::crash;
-use crate::store::{self, StoreError, history, ledger, load, progress};
+use crate::store::{self, StoreError, bounds, history, ledger, load, progress};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub enum Answer {
 pub struct Stored {
     /// The permit for the resume that follows.
     pub permit: Option<ResumePermit>,
+    /// The permit to ask for the account's credits, which is given to one pass at a time.
+    pub asks_credits: bool,
     /// What the answer means for the plan of requests.
     pub shown: Shown,
 }
@@ -77,8 +80,10 @@ pub struct BatchContext {
     pub draining: bool,
     /// The time.
     pub now: Timestamp,
-    /// The window of `growth.daily_limit`: a day, and more if the clock leapt ahead.
-    pub daily_window: Duration,
+    /// The windows of the limits.
+    pub windows: Windows,
+    /// A pass asks for the account's credits just now.
+    pub credits_asked: bool,
     /// A resume is sent within this time after it was written down, or not at all.
     pub send_within: Duration,
 }
@@ -116,12 +121,15 @@ pub async fn write(
     let mut applied = Vec::with_capacity(updates.len());
     for (Update { id, answer }, task) in updates.iter().zip(&tasks) {
         crash::panic_for(id.as_str());
-        let mut permit = None;
+        let (mut permit, mut asks_credits) = (None, false);
         let mut shown = Shown::Unwatched;
         let step = match (answer, task) {
             (Answer::Poll(poll), Some(task)) => {
                 let step;
                 (step, permit) = batch.poll(task, poll).await?;
+                if step.1.asks_credits {
+                    asks_credits = batch.spending.begin_asking(batch.connection).await?;
+                }
                 shown = watched(&step.1.progress, poll.started_at);
                 Some(step)
             }
@@ -145,7 +153,11 @@ pub async fn write(
             }
             (Answer::Listed(_), None) => None,
         };
-        stored.push(Stored { permit, shown });
+        stored.push(Stored {
+            permit,
+            asks_credits,
+            shown,
+        });
         if let (Some(task), Some((at, step))) = (task, step) {
             applied.push(Applied { task, at, step });
         }
@@ -184,8 +196,7 @@ struct Batch<'a> {
     connection: &'a mut SqliteConnection,
     context: &'a BatchContext,
     gate: Gate,
-    /// With a daily limit: what counts towards it, and when some of that comes free.
-    day: Option<(i64, Option<Timestamp>)>,
+    spending: Spending,
     next_resume_id: i64,
     /// Events that are recorded already.
     events: Vec<(Option<TaskId>, Event)>,
@@ -199,18 +210,17 @@ impl<'a> Batch<'a> {
         context: &'a BatchContext,
     ) -> Result<Self, StoreError> {
         let next_resume_id = ledger::next_id(connection).await?;
-        // Read only if it may matter: it is a sum over all that was asked within a day.
-        let limits = context.policy.growth.daily_limit > 0;
-        let day = if limits && updates.iter().any(Update::may_lead_to_resume) {
-            Some(ledger::asked_within(connection, context.daily_window, context.now).await?)
+        // Read only if it may matter: it is a sum over all that was asked within days.
+        let spending = if updates.iter().any(Update::may_lead_to_resume) {
+            Spending::load(connection, context).await?
         } else {
-            None
+            Spending::none(context)
         };
         Ok(Self {
             connection,
             context,
             gate: gate.clone(),
-            day,
+            spending,
             next_resume_id,
             events: Vec::new(),
         })
@@ -230,26 +240,25 @@ impl<'a> Batch<'a> {
         let BatchContext { policy, now, .. } = self.context;
         self.learn(Request::Poll, poll.outcome.as_ref().err(), poll.started_at);
         let admission = self.admission(task);
-        let allowance = self
-            .day
-            .map_or(Allowance::UNLIMITED, |(requested, frees_at)| {
-                let used = Used {
-                    limit: Limit::Daily,
-                    requested,
-                    frees_at,
-                };
-                Allowance::of(&[used], &policy.growth)
-            });
         let account = Account {
             admission,
             gate_reason: self.gate.reason.as_deref().unwrap_or_default(),
-            allowance,
-            credits: Credits::Off,
+            allowance: self.spending.allowance(),
+            credits: self.spending.credits(),
             reachable_since: self.gate.reachable_since,
             draining: self.context.draining,
             now: *now,
             next_id: self.next_resume_id,
         };
+        let bounded = if task.is_bounded && poll.may_lead_to_resume() {
+            let mut bounded = task.clone();
+            // In this transaction: another part of the search may have been resumed in it.
+            bounds::read(self.connection, &task.id, &mut bounded.wanted).await?;
+            Some(bounded)
+        } else {
+            None
+        };
+        let task = bounded.as_ref().unwrap_or(task);
         let step = step::poll_answered(task, poll, policy, &account, rand::random())?;
         self.update_ledger(&step).await?;
         let permit = match &step.intended {
@@ -352,10 +361,12 @@ impl<'a> Batch<'a> {
         } = self.context;
         ledger::intend(self.connection, id, resume).await?;
         self.next_resume_id += 1;
-        if let Some((asked, frees_at)) = &mut self.day {
-            *asked = asked.saturating_add(resume.request.requested);
-            frees_at.get_or_insert(after(*now, ledger::DAY));
-        }
+        let events = self
+            .spending
+            .spend(self.connection, resume.request.requested)
+            .await?;
+        self.events
+            .extend(events.into_iter().map(|event| (None, event)));
         let left = poll.fresh_left(*now).unwrap_or_default();
         Ok(ResumePermit {
             resume_id: resume.request.id,

@@ -1,5 +1,6 @@
 //! Leaps of the system clock. Times in the database are the clock's, so whatever is counted from them has to know.
 
+use crate::core::spending::Limit;
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
@@ -7,7 +8,10 @@ use tokio::time::Instant;
 const LEAP: Duration = Duration::from_secs(2);
 
 /// How long a leap ahead is remembered. Nothing is counted over a longer time.
-const REMEMBERED: Duration = Duration::from_hours(24);
+const REMEMBERED: Duration = Limit::Monthly.window();
+
+/// Leaps ahead within this time are remembered as one, so that a clock that leaps all the time takes up little memory.
+const MERGED: Duration = Duration::from_mins(1);
 
 /// What the clock did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +54,12 @@ impl Clock {
             Ok(_) | Err(_) => None,
         };
         if let Some(Leap::Ahead(by)) = leap {
-            self.ahead.push((passed, by));
+            match self.ahead.last_mut() {
+                Some((first, sum)) if passed.duration_since(*first) < MERGED => {
+                    *sum = sum.saturating_add(by);
+                }
+                _ => self.ahead.push((passed, by)),
+            }
         }
         self.ahead
             .retain(|(at, _)| passed.duration_since(*at) < REMEMBERED);

@@ -15,10 +15,11 @@ use crate::core::gate::Gate;
 use crate::core::list::ListEntry;
 use crate::core::plan::Shown;
 use crate::core::policy::Policy;
+use crate::core::spending::Windows;
 use crate::core::step::{PollAnswer, ResumeAnswer};
 use crate::daemon::event_log::EventLog;
 use crate::daemon::supervision::health::Health;
-use crate::store::{StoreError, ledger, wal};
+use crate::store::{StoreError, wal};
 use sqlx::sqlite::SqliteConnection;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -88,6 +89,7 @@ impl Writer {
             requests: RequestCount::new(requests),
             unrecorded: Vec::new(),
             creates_in_flight: HashSet::new(),
+            credits_asked: None,
         };
         StartedWriter {
             writer: Self { messages, shared },
@@ -167,6 +169,16 @@ impl Writer {
         self.ask(|reply| Message::Search(name, update, reply)).await
     }
 
+    /// Stores the account's credits as the service showed them, none if it did not.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] if they are not stored.
+    pub async fn store_credits(&self, available: Option<i64>) -> Result<(), WriteError> {
+        self.maintain(Maintenance::StoreCredits(available)).await?;
+        Ok(())
+    }
+
     /// Returns whether a task is still to be polled: it exists, is not paused, and the daemon is not stopping.
     ///
     /// # Errors
@@ -218,11 +230,13 @@ impl Writer {
         self.shared.is_stuck.load(Ordering::Relaxed)
     }
 
-    /// Returns the window of `growth.daily_limit`: a day, and more if the clock leapt ahead.
+    /// Returns the windows of the limits, which are longer after the clock leapt ahead.
     #[must_use]
-    pub fn daily_window(&self) -> Duration {
-        let ahead = self.shared.clock_ahead.load(Ordering::Relaxed);
-        ledger::DAY.saturating_add(Duration::from_millis(ahead))
+    pub fn windows(&self) -> Windows {
+        Windows::lengthened(|limit| {
+            let ahead = self.shared.clock_ahead[limit as usize].load(Ordering::Relaxed);
+            Duration::from_millis(ahead)
+        })
     }
 
     /// Writes what is left, checkpoints, and closes the database.

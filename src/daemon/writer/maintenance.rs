@@ -3,6 +3,7 @@
 use crate::core::event::Event;
 use crate::core::gate::{Gate, Kind};
 use crate::core::policy::Policy;
+use crate::core::spending::{CREDITS_INTERVAL, Limit};
 use crate::core::{TaskId, after};
 use crate::crash::{self, Point};
 use crate::store::{
@@ -29,6 +30,8 @@ pub enum Maintenance {
     MarkUnusable(Vec<u8>),
     /// Note at a task why what was learnt of it cannot be stored.
     RecordNotStored(TaskId, String),
+    /// Store the account's credits as the service showed them, none if it did not.
+    StoreCredits(Option<i64>),
     /// Record an event that concerns no task.
     Record(Event),
 }
@@ -44,6 +47,7 @@ impl Maintenance {
             Self::Reschedule | Self::ClockWentBack(_) => "rescheduling after a change of the clock",
             Self::MarkUnusable(_) => "marking a task whose id is not UTF-8",
             Self::RecordNotStored(..) => "noting an error at its task",
+            Self::StoreCredits(_) => "storing the account's credits",
             Self::Record(_) => "recording an event",
         }
     }
@@ -64,13 +68,15 @@ pub async fn perform(
 ) -> Result<u64, StoreError> {
     let before = gate.clone();
     let min_interval = policy.polling.min_interval;
+    let limit_horizon = after(now, Limit::longest_wait(&policy.growth));
     Ok(match maintenance {
         Maintenance::Heartbeat => {
             daemon::heartbeat(&mut *connection, gate, now).await?;
             // No poll is scheduled further ahead than a day.
             let horizon = after(now, horizon(policy).max(Duration::from_hours(25)));
             let astray =
-                reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?;
+                reschedule::wake_scheduled_too_late(&mut *connection, now, horizon, limit_horizon)
+                    .await?;
             if astray > 0 {
                 tracing::warn!("{astray} tasks were scheduled too far ahead: polling them now");
             }
@@ -104,7 +110,9 @@ pub async fn perform(
             let horizon = after(now, horizon(policy));
             search_progress::wake_too_late(&mut *connection, now, horizon).await?;
             results::read_postponed_too_long(&mut *connection, now).await?;
-            restarted + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?
+            restarted
+                + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon, limit_horizon)
+                    .await?
         }
         Maintenance::ClockWentBack(by) => {
             gate.clock_went_back(*by);
@@ -114,11 +122,17 @@ pub async fn perform(
             // Running tasks least of all may be left unseen; the others are polled once more.
             results::read_postponed_too_long(&mut *connection, now).await?;
             let horizon = after(now, policy.polling.max_interval);
-            restarted + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon).await?
+            restarted
+                + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon, limit_horizon)
+                    .await?
         }
         Maintenance::MarkUnusable(id) => progress::mark_unusable(&mut *connection, id, now).await?,
         Maintenance::RecordNotStored(id, error) => {
             progress::record_not_stored(&mut *connection, id, error, now).await?
+        }
+        Maintenance::StoreCredits(available) => {
+            daemon::save_credits(&mut *connection, *available, None).await?;
+            0
         }
         Maintenance::Record(event) => {
             history::add_events(&mut *connection, &[(now, None, event)]).await?;
@@ -170,7 +184,7 @@ pub async fn store_gate(
     Ok(Some(event))
 }
 
-/// Returns how far ahead the daemon schedules a poll, except for a daily limit.
+/// Returns how far ahead the daemon schedules a poll, except for a limit on spending.
 fn horizon(policy: &Policy) -> Duration {
     policy
         .polling
@@ -178,4 +192,5 @@ fn horizon(policy: &Policy) -> Duration {
         .max(policy.retry.max)
         .max(policy.probe_interval)
         .max(policy.growth.settle)
+        .max(CREDITS_INTERVAL)
 }

@@ -6,6 +6,7 @@ use super::maintenance::Maintenance;
 use super::results::ResultsAnswer;
 use super::search::{Decided, SearchUpdate};
 use crate::core::TaskId;
+use crate::core::spending::Limit;
 use crate::store::StoreError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -46,6 +47,6 @@ pub(super) struct Shared {
     pub pulse: AtomicU64,
     /// The database cannot be written for the time being.
     pub is_stuck: AtomicBool,
-    /// By how much the clock leapt ahead within a day, in milliseconds.
-    pub clock_ahead: AtomicU64,
+    /// By how much the clock leapt ahead within the window of each limit, in milliseconds.
+    pub clock_ahead: [AtomicU64; Limit::ALL.len()],
 }

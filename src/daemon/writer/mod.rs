@@ -7,6 +7,7 @@
 //! | `task` | the loop: batches, retries, errors |
 //! | `batch` | one transaction: load, judge, store |
 //! | `listed` | a page of the list, and what its entries do to their tasks |
+//! | `spending` | what the limits and the credits leave to the paid requests of a transaction |
 //! | `results` | the same for a page of results |
 //! | `search` | the same for a step of a search |
 //! | `maintenance` | heartbeat, pruning, a new config, a clock that changed |
@@ -24,6 +25,7 @@ mod request_count;
 mod results;
 mod retry;
 mod search;
+mod spending;
 mod task;
 mod wal_monitor;
 

@@ -5,14 +5,15 @@
 //! As for resumes: a permit to send a create is given only once its `intended` row is durable, and a decision is made on rows
 //! read in the transaction that stores it.
 
+use super::batch::BatchContext;
 use super::maintenance::store_gate;
 use super::retry::WriteRetry;
+use super::spending::Spending;
 use super::task::{WriterTask, add_requests};
 use crate::core::Failure;
 use crate::core::event::Event;
 use crate::core::gate::{Admission, Gate, Kind, Request};
 use crate::core::paid_request::PaidRequest;
-use crate::core::policy::Policy;
 use crate::core::search::Search;
 use crate::core::search::answered::{CreateAnswer, create_answered, list_failed, list_read};
 use crate::core::search::create::Create;
@@ -20,18 +21,17 @@ use crate::core::search::event::SearchEvent;
 use crate::core::search::list_reading::WholeList;
 use crate::core::search::settle::{Verdict, settle};
 use crate::core::search::step::{Asks, Step, next_step};
-use crate::core::spending::{Account, Allowance, Credits, Limit, Used};
+use crate::core::spending::Account;
 use crate::crash::{self, Point};
 use crate::daemon::error::panic_message;
 use crate::store::search_progress::{self, add_orphan, add_part, set_target};
-use crate::store::{self, StoreError, creates, history, ledger};
+use crate::store::{self, StoreError, creates, history};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// The permit to send one create, given once its row is durable. Sending the create uses it up.
@@ -69,22 +69,12 @@ pub struct Decided {
     pub open: Option<Create>,
 }
 
-/// What a decision depends on besides the database.
-pub(super) struct SearchContext {
-    pub policy: Policy,
-    pub draining: bool,
-    pub daily_window: Duration,
-    pub send_within: Duration,
-    /// The creates that were permitted and are not answered yet.
-    pub in_flight: HashSet<i64>,
-    pub now: Timestamp,
-}
-
 /// What a transaction did, once it is committed.
 struct Stored {
     decided: Decided,
     events: Vec<SearchEvent>,
-    gate_event: Option<Event>,
+    /// Events of the gate and the limits.
+    account_events: Vec<Event>,
     gate: Gate,
 }
 
@@ -118,16 +108,18 @@ impl WriterTask {
         name: &str,
         update: &SearchUpdate,
     ) -> Result<Decided, StoreError> {
+        let mut context = self.batch_context();
         let mut tx = store::begin(&mut self.connection).await?;
-        let context = SearchContext {
-            policy: self.policy,
-            draining: *self.draining.borrow() || !self.health.is_well(),
-            daily_window: ledger::DAY.saturating_add(self.clock.ahead_within(ledger::DAY)),
-            send_within: self.policy.growth.settle / 2,
-            in_flight: self.creates_in_flight.clone(),
-            now: Timestamp::now(),
-        };
-        let writing = write(&mut tx, name, update, &self.gate, &context);
+        // Beginning may have taken a while.
+        context.now = Timestamp::now();
+        let writing = write(
+            &mut tx,
+            name,
+            update,
+            &self.gate,
+            &self.creates_in_flight,
+            &context,
+        );
         let written = AssertUnwindSafe(writing).catch_unwind().await;
         let stored = written
             .map_err(|panic| StoreError::Panicked(panic_message(panic.as_ref()).to_owned()))??;
@@ -140,12 +132,12 @@ impl WriterTask {
         let probing = self.gate.kind != Kind::Open;
         self.publish(stored.gate);
         self.event_log.of_search(name, &stored.events);
-        let of_gate: Vec<_> = stored
-            .gate_event
-            .into_iter()
-            .map(|event| (None, event))
-            .collect();
-        self.event_log.transaction(&of_gate, probing);
+        let of_account = stored.account_events.into_iter();
+        let of_account: Vec<_> = of_account.map(|event| (None, event)).collect();
+        self.event_log.transaction(&of_account, probing);
+        if stored.decided.asks == Asks::Credits {
+            self.credits_asked = Some(Instant::now());
+        }
         Ok(stored.decided)
     }
 }
@@ -173,9 +165,10 @@ async fn write(
     name: &str,
     update: &SearchUpdate,
     gate: &Gate,
-    context: &SearchContext,
+    in_flight: &HashSet<i64>,
+    context: &BatchContext,
 ) -> Result<Stored, StoreError> {
-    let SearchContext { policy, now, .. } = context;
+    let BatchContext { policy, now, .. } = context;
     let mut gate_after = gate.clone();
     let search = search_progress::load(connection, name).await?;
     let answer = match update {
@@ -200,17 +193,24 @@ async fn write(
         gate_after.learn(request, failure, began_at, *now, policy, rand::random());
     }
     let (mut decided, mut events) = (Decided::nothing(), Vec::new());
+    let mut account_events = Vec::new();
     match (update, &search) {
         (SearchUpdate::Due, Some(search)) => {
-            let step = decide(connection, search, &mut gate_after, context).await?;
+            let mut spending = Spending::load(connection, context).await?;
+            let step = decide(connection, search, &spending, &mut gate_after, context).await?;
             if let Some(create) = &step.intended {
+                let requested = create.request.requested;
+                account_events = spending.spend(connection, requested).await?;
                 decided.permit = Some(CreatePermit {
                     create_id: create.request.id,
                     body: create.body.clone(),
                     send_before: Instant::now() + context.send_within,
                 });
             }
-            decided.asks = step.asks;
+            decided.asks = match step.asks {
+                Asks::Credits if !spending.begin_asking(connection).await? => Asks::Nothing,
+                asks => asks,
+            };
             decided.open = search.create.clone().filter(Create::is_open);
             save(connection, name, &step, *now).await?;
             events = step.events;
@@ -221,7 +221,7 @@ async fn write(
             }
         }
         (SearchUpdate::Listed(list), Some(search)) => {
-            events = listed(connection, name, search, list, gate, context).await?;
+            events = listed(connection, name, search, list, gate, in_flight, context).await?;
         }
         (SearchUpdate::ListFailed(failure, _), Some(search)) => {
             if let Some(create) = search.create.as_ref().filter(|create| create.is_open()) {
@@ -235,10 +235,11 @@ async fn write(
     }
     let min_interval = policy.polling.min_interval;
     let gate_event = store_gate(connection, gate, &gate_after, min_interval, *now).await?;
+    account_events.extend(gate_event);
     Ok(Stored {
         decided,
         events,
-        gate_event,
+        account_events,
         gate: gate_after,
     })
 }
@@ -256,33 +257,22 @@ impl Decided {
 async fn decide(
     connection: &mut SqliteConnection,
     search: &Search,
+    spending: &Spending,
     gate: &mut Gate,
-    context: &SearchContext,
+    context: &BatchContext,
 ) -> Result<Step, StoreError> {
-    let SearchContext { policy, now, .. } = context;
+    let BatchContext { policy, now, .. } = context;
     let is_forbidden = |create: &Create| create.request.is_forbidden();
     let admission = if search.create.as_ref().is_some_and(is_forbidden) {
         gate.admits_forbidden(*now, policy.polling.min_interval)
     } else {
         gate.admits(Request::Create, *now)
     };
-    let allowance = if policy.growth.daily_limit > 0 {
-        let (requested, frees_at) =
-            ledger::asked_within(connection, context.daily_window, *now).await?;
-        let used = Used {
-            limit: Limit::Daily,
-            requested,
-            frees_at,
-        };
-        Allowance::of(&[used], &policy.growth)
-    } else {
-        Allowance::UNLIMITED
-    };
     let account = Account {
         admission,
         gate_reason: gate.reason.as_deref().unwrap_or_default(),
-        allowance,
-        credits: Credits::Off,
+        allowance: spending.allowance(),
+        credits: spending.credits(),
         reachable_since: gate.reachable_since,
         draining: context.draining,
         now: *now,
@@ -301,9 +291,9 @@ async fn answered(
     name: &str,
     search: Option<&Search>,
     answer: &CreateAnswer,
-    context: &SearchContext,
+    context: &BatchContext,
 ) -> Result<Vec<SearchEvent>, StoreError> {
-    let SearchContext { policy, now, .. } = context;
+    let BatchContext { policy, now, .. } = context;
     let Some(create) = creates::find(connection, answer.create_id).await? else {
         let outcome = answer.transition();
         let error = format!(
@@ -387,14 +377,10 @@ async fn listed(
     search: &Search,
     list: &WholeList,
     gate: &Gate,
-    context: &SearchContext,
+    in_flight: &HashSet<i64>,
+    context: &BatchContext,
 ) -> Result<Vec<SearchEvent>, StoreError> {
-    let SearchContext {
-        policy,
-        in_flight,
-        now,
-        ..
-    } = context;
+    let BatchContext { policy, now, .. } = context;
     let Some(create) = search.create.as_ref().filter(|create| create.is_open()) else {
         return Ok(Vec::new());
     };

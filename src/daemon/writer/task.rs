@@ -20,11 +20,12 @@ use crate::core::gate::{Gate, Kind};
 use crate::core::plan::Shown;
 use crate::core::policy::Policy;
 use crate::core::settle::STALE_FACTOR;
+use crate::core::spending::{CREDITS_INTERVAL, Limit, Windows};
 use crate::crash::{self, Point};
 use crate::daemon::error::panic_message;
 use crate::daemon::event_log::EventLog;
 use crate::daemon::supervision::health::Health;
-use crate::store::{self, StoreError, daemon, ledger, schema, tasks, values};
+use crate::store::{self, StoreError, daemon, schema, tasks, values};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use sqlx::Connection;
@@ -34,6 +35,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// The most answers of single tasks that go into one transaction. A page of the list has one of its own.
 const BATCH_MAX: usize = 256;
@@ -55,6 +57,8 @@ pub(super) struct WriterTask {
     pub unrecorded: Vec<Event>,
     /// The creates that were permitted and are not answered yet.
     pub creates_in_flight: HashSet<i64>,
+    /// When a pass was last permitted to ask for the account's credits, unless it has had them stored.
+    pub credits_asked: Option<Instant>,
 }
 
 impl WriterTask {
@@ -93,6 +97,7 @@ impl WriterTask {
                         // What cannot be stored is noted at its task, which is then polled alone.
                         outcome.unwrap_or(Stored {
                             permit: None,
+                            asks_credits: false,
                             shown: Shown::Unwatched,
                         })
                     };
@@ -267,15 +272,10 @@ impl WriterTask {
         batch: &[Update],
         page: Option<&PageAnswer>,
     ) -> Result<Vec<Stored>, StoreError> {
+        let mut context = self.batch_context();
         let mut tx = store::begin(&mut self.connection).await?;
-        // The time is taken after the transaction has begun, which may have taken a while.
-        let context = BatchContext {
-            policy: lengthened(self.policy, &self.clock),
-            draining: *self.draining.borrow() || !self.health.is_well(),
-            now: Timestamp::now(),
-            daily_window: ledger::DAY.saturating_add(self.clock.ahead_within(ledger::DAY)),
-            send_within: self.policy.growth.settle / 2,
-        };
+        // Beginning may have taken a while.
+        context.now = Timestamp::now();
         crash::at(Point::PollStoring);
         let judging = batch::write(&mut tx, batch, page, &self.gate, &context);
         // A bug that one task meets is not felt by others: the transaction is rolled back.
@@ -296,10 +296,25 @@ impl WriterTask {
             Point::IntentCommitted,
             Point::AnswerCommitted,
         );
+        if outcome.stored.iter().any(|stored| stored.asks_credits) {
+            self.credits_asked = Some(Instant::now());
+        }
         let probing = self.gate.kind != Kind::Open;
         self.publish(outcome.gate);
         self.event_log.transaction(&outcome.events, probing);
         Ok(outcome.stored)
+    }
+
+    /// Returns what a transaction is judged by that begins now.
+    pub(super) fn batch_context(&self) -> BatchContext {
+        BatchContext {
+            policy: lengthened(self.policy, &self.clock),
+            draining: *self.draining.borrow() || !self.health.is_well(),
+            now: Timestamp::now(),
+            windows: Windows::lengthened(|limit| self.clock.ahead_within(limit.window())),
+            credits_asked: (self.credits_asked).is_some_and(|at| at.elapsed() < CREDITS_INTERVAL),
+            send_within: self.policy.growth.settle / 2,
+        }
     }
 
     async fn try_maintain(&mut self, maintenance: &Maintenance) -> Result<u64, StoreError> {
@@ -317,8 +332,10 @@ impl WriterTask {
         };
         tx.commit().await?;
         self.requests.wrote(requests);
-        if matches!(maintenance, Maintenance::Prune(_)) {
-            crash::at(Point::PruneCommitted);
+        match maintenance {
+            Maintenance::Prune(_) => crash::at(Point::PruneCommitted),
+            Maintenance::StoreCredits(_) => self.credits_asked = None,
+            _ => {}
         }
         self.policy = policy;
         self.publish(gate);
@@ -328,9 +345,10 @@ impl WriterTask {
     /// Notices a leap of the clock before anything is judged by it.
     async fn observe_clock(&mut self) {
         let leap = self.clock.leap();
-        let ahead = self.clock.ahead_within(ledger::DAY).as_millis();
-        let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
-        self.shared.clock_ahead.store(ahead, Ordering::Relaxed);
+        for (&limit, shared) in Limit::ALL.iter().zip(&self.shared.clock_ahead) {
+            let ahead = self.clock.ahead_within(limit.window()).as_millis();
+            shared.store(u64::try_from(ahead).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
         let Some(leap) = leap else {
             return;
         };
