@@ -242,7 +242,8 @@ async fn account_refused(fault: Fault, kind: &'static str, gap: f64) {
         .await;
     bench
         .until(
-            "SELECT reason LIKE '%a create is due; the account is refused: %' FROM search_progress",
+            "SELECT reason LIKE '%a create is due; the account is refused: %'
+                 OR reason LIKE 'part 1 was asked for in vain (4%' FROM search_progress",
         )
         .await;
     assert_eq!(gate(&bench).await.0, kind, "{when}");
