@@ -36,8 +36,9 @@ complete -c growd -n "__fish_growd_needs_command" -f -a "retry" -d 'Poll tasks a
 complete -c growd -n "__fish_growd_needs_command" -f -a "remove" -d 'Stop managing tasks'
 complete -c growd -n "__fish_growd_needs_command" -f -a "status" -d 'Show all tasks and the daemon'
 complete -c growd -n "__fish_growd_needs_command" -f -a "show" -d 'Show one task in full: counters, resumes, recent events'
+complete -c growd -n "__fish_growd_needs_command" -f -a "search" -d 'Start and manage searches that are larger than one task'
 complete -c growd -n "__fish_growd_needs_command" -f -a "results" -d 'Print the companies that the tasks found'
-complete -c growd -n "__fish_growd_needs_command" -f -a "watch" -d 'Show live progress, one line per task, until all tasks have ended or Ctrl-C'
+complete -c growd -n "__fish_growd_needs_command" -f -a "watch" -d 'Show live progress, one line per task and per search, until all have ended or Ctrl-C'
 complete -c growd -n "__fish_growd_needs_command" -f -a "check" -d 'Check config, database, token and service, and name the remedies'
 complete -c growd -n "__fish_growd_needs_command" -f -a "backup" -d 'Write a consistent copy of the database while it is in use'
 complete -c growd -n "__fish_growd_needs_command" -f -a "simulate" -d 'Run a local stand-in for the Extruct API, for trying things out'
@@ -46,9 +47,10 @@ complete -c growd -n "__fish_growd_needs_command" -f -a "help" -d 'Print this me
 complete -c growd -n "__fish_growd_using_subcommand run" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand run" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c growd -n "__fish_growd_using_subcommand add" -l csv -d 'Read the tasks from a CSV file, or from stdin if FILE is -. The first row names the columns: task_id and, optionally, target, chunk and note. Other columns are ignored. --target, --chunk and --note apply to empty cells' -r -F
+complete -c growd -n "__fish_growd_using_subcommand add" -l csv -d 'Read the tasks from a CSV file, or from stdin if FILE is -. The first row names the columns: task_id and, optionally, target, chunk, budget and note. Other columns are ignored. --target, --chunk, --budget and --note apply to empty cells' -r -F
 complete -c growd -n "__fish_growd_using_subcommand add" -l target -d 'The total number of results wanted' -r
 complete -c growd -n "__fish_growd_using_subcommand add" -l chunk -d 'The largest number of results to request at a time, 1 to 250 [default: growth.chunk of the config]' -r
+complete -c growd -n "__fish_growd_using_subcommand add" -l budget -d 'The most results to request in sum, for each task' -r
 complete -c growd -n "__fish_growd_using_subcommand add" -l note -d 'A note for the operator; growd does not use it' -r
 complete -c growd -n "__fish_growd_using_subcommand add" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand add" -l database -d 'The database file [default: database.path of the config]' -r -F
@@ -60,7 +62,7 @@ complete -c growd -n "__fish_growd_using_subcommand pause" -s h -l help -d 'Prin
 complete -c growd -n "__fish_growd_using_subcommand unpause" -l state -d 'All tasks in this state, instead of TASK' -r
 complete -c growd -n "__fish_growd_using_subcommand unpause" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand unpause" -l database -d 'The database file [default: database.path of the config]' -r -F
-complete -c growd -n "__fish_growd_using_subcommand unpause" -s h -l help -d 'Print help'
+complete -c growd -n "__fish_growd_using_subcommand unpause" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c growd -n "__fish_growd_using_subcommand retry" -l state -d 'All tasks in this state, instead of TASK' -r
 complete -c growd -n "__fish_growd_using_subcommand retry" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand retry" -l database -d 'The database file [default: database.path of the config]' -r -F
@@ -79,6 +81,71 @@ complete -c growd -n "__fish_growd_using_subcommand show" -l config -d 'The conf
 complete -c growd -n "__fish_growd_using_subcommand show" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand show" -l json -d 'Print one JSON document'
 complete -c growd -n "__fish_growd_using_subcommand show" -s h -l help -d 'Print help'
+complete -c growd -n "__fish_growd_using_subcommand search; and not __fish_seen_subcommand_from add adopt list show pause unpause retry remove help" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and not __fish_seen_subcommand_from add adopt list show pause unpause retry remove help" -l database -d 'The database file [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and not __fish_seen_subcommand_from add adopt list show pause unpause retry remove help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c growd -n "__fish_growd_using_subcommand search; and not __fish_seen_subcommand_from add adopt list show pause unpause retry remove help" -f -a "add" -d 'Start a search, or change one'
+complete -c growd -n "__fish_growd_using_subcommand search; and not __fish_seen_subcommand_from add adopt list show pause unpause retry remove help" -f -a "adopt" -d 'Make an existing task the first part of a new search'
+complete -c growd -n "__fish_growd_using_subcommand search; and not __fish_seen_subcommand_from add adopt list show pause unpause retry remove help" -f -a "list" -d 'Show all searches'
+complete -c growd -n "__fish_growd_using_subcommand search; and not __fish_seen_subcommand_from add adopt list show pause unpause retry remove help" -f -a "show" -d 'Show one search in full: its tasks, what was asked for, recent events'
+complete -c growd -n "__fish_growd_using_subcommand search; and not __fish_seen_subcommand_from add adopt list show pause unpause retry remove help" -f -a "pause" -d 'Stop growing searches for now'
+complete -c growd -n "__fish_growd_using_subcommand search; and not __fish_seen_subcommand_from add adopt list show pause unpause retry remove help" -f -a "unpause" -d 'Continue growing paused searches and their tasks'
+complete -c growd -n "__fish_growd_using_subcommand search; and not __fish_seen_subcommand_from add adopt list show pause unpause retry remove help" -f -a "retry" -d 'Go on with searches that ended short of their target'
+complete -c growd -n "__fish_growd_using_subcommand search; and not __fish_seen_subcommand_from add adopt list show pause unpause retry remove help" -f -a "remove" -d 'Stop managing searches'
+complete -c growd -n "__fish_growd_using_subcommand search; and not __fish_seen_subcommand_from add adopt list show pause unpause retry remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from add" -l query -d 'What to search for, in words; - reads it from stdin. Needed for a new search' -r
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from add" -l target -d 'The number of different companies wanted' -r
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from add" -l criteria -d 'A JSON file of criteria that each company must meet, - for stdin; without it, the service infers them from the query' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from add" -l source -d 'Search only these: web_search, linkedin, maps, extruct_db; without it, the service chooses' -r
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from add" -l exclude-domains -d 'Leave out these domains: a file as for `growd results --exclude-domains`, - for stdin' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from add" -l chunk -d 'The largest number of results to request at a time from a task, 1 to 250 [default: growth.chunk of the config]' -r
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from add" -l budget -d 'The most results to request in sum, over all tasks of the search' -r
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from add" -l note -d 'A note for the operator; growd does not use it' -r
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from add" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from add" -l database -d 'The database file [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from add" -l dry-run -d 'Print what the search can cost, and change nothing'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from adopt" -l target -d 'The number of different companies wanted, with those that the task has found' -r
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from adopt" -l chunk -d 'The largest number of results to request at a time from a task, 1 to 250 [default: growth.chunk of the config]' -r
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from adopt" -l budget -d 'The most results to request in sum, over all tasks of the search' -r
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from adopt" -l note -d 'A note for the operator; growd does not use it' -r
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from adopt" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from adopt" -l database -d 'The database file [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from adopt" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from list" -l state -d 'Only the searches in this state: pending, growing, reached, exhausted, capped, refused, stalled, failed, missing or paused' -r
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from list" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from list" -l database -d 'The database file [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from show" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from show" -l database -d 'The database file [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON document'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from pause" -l state -d 'All searches in this state, instead of NAME' -r
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from pause" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from pause" -l database -d 'The database file [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from unpause" -l state -d 'All searches in this state, instead of NAME' -r
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from unpause" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from unpause" -l database -d 'The database file [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from unpause" -s h -l help -d 'Print help'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from retry" -l state -d 'All searches in this state, instead of NAME' -r
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from retry" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from retry" -l database -d 'The database file [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from remove" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from remove" -l database -d 'The database file [default: database.path of the config]' -r -F
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from help" -f -a "add" -d 'Start a search, or change one'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from help" -f -a "adopt" -d 'Make an existing task the first part of a new search'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from help" -f -a "list" -d 'Show all searches'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show one search in full: its tasks, what was asked for, recent events'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from help" -f -a "pause" -d 'Stop growing searches for now'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from help" -f -a "unpause" -d 'Continue growing paused searches and their tasks'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from help" -f -a "retry" -d 'Go on with searches that ended short of their target'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Stop managing searches'
+complete -c growd -n "__fish_growd_using_subcommand search; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c growd -n "__fish_growd_using_subcommand results" -l search -d 'The companies of all tasks of these searches, and of each TASK' -r
 complete -c growd -n "__fish_growd_using_subcommand results" -l format -d 'The format [default: that of the name of FILE (.csv, .jsonl, .xlsx); table on a terminal; csv otherwise]' -r -f -a "table\t''
 csv\t''
 jsonl\t''
@@ -190,18 +257,27 @@ complete -c growd -n "__fish_growd_using_subcommand simulate" -s h -l help -d 'P
 complete -c growd -n "__fish_growd_using_subcommand demo" -l config -d 'The config file [default: $GROWD_CONFIG, else /etc/growd/growd.toml if it exists]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand demo" -l database -d 'The database file [default: database.path of the config]' -r -F
 complete -c growd -n "__fish_growd_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "run" -d 'Run the daemon, in the foreground, until SIGTERM or SIGINT'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "add" -d 'Start growing tasks, or change them'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "pause" -d 'Stop growing tasks for now'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "unpause" -d 'Continue growing paused tasks'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "retry" -d 'Poll tasks again that ended short of their target'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "remove" -d 'Stop managing tasks'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "status" -d 'Show all tasks and the daemon'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "show" -d 'Show one task in full: counters, resumes, recent events'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "results" -d 'Print the companies that the tasks found'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "watch" -d 'Show live progress, one line per task, until all tasks have ended or Ctrl-C'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "check" -d 'Check config, database, token and service, and name the remedies'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "backup" -d 'Write a consistent copy of the database while it is in use'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "simulate" -d 'Run a local stand-in for the Extruct API, for trying things out'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "demo" -d 'Show growd at work, without an account'
-complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show results watch check backup simulate demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "run" -d 'Run the daemon, in the foreground, until SIGTERM or SIGINT'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "add" -d 'Start growing tasks, or change them'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "pause" -d 'Stop growing tasks for now'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "unpause" -d 'Continue growing paused tasks'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "retry" -d 'Poll tasks again that ended short of their target'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "remove" -d 'Stop managing tasks'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "status" -d 'Show all tasks and the daemon'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "show" -d 'Show one task in full: counters, resumes, recent events'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "search" -d 'Start and manage searches that are larger than one task'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "results" -d 'Print the companies that the tasks found'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "watch" -d 'Show live progress, one line per task and per search, until all have ended or Ctrl-C'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "check" -d 'Check config, database, token and service, and name the remedies'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "backup" -d 'Write a consistent copy of the database while it is in use'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "simulate" -d 'Run a local stand-in for the Extruct API, for trying things out'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "demo" -d 'Show growd at work, without an account'
+complete -c growd -n "__fish_growd_using_subcommand help; and not __fish_seen_subcommand_from run add pause unpause retry remove status show search results watch check backup simulate demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c growd -n "__fish_growd_using_subcommand help; and __fish_seen_subcommand_from search" -f -a "add" -d 'Start a search, or change one'
+complete -c growd -n "__fish_growd_using_subcommand help; and __fish_seen_subcommand_from search" -f -a "adopt" -d 'Make an existing task the first part of a new search'
+complete -c growd -n "__fish_growd_using_subcommand help; and __fish_seen_subcommand_from search" -f -a "list" -d 'Show all searches'
+complete -c growd -n "__fish_growd_using_subcommand help; and __fish_seen_subcommand_from search" -f -a "show" -d 'Show one search in full: its tasks, what was asked for, recent events'
+complete -c growd -n "__fish_growd_using_subcommand help; and __fish_seen_subcommand_from search" -f -a "pause" -d 'Stop growing searches for now'
+complete -c growd -n "__fish_growd_using_subcommand help; and __fish_seen_subcommand_from search" -f -a "unpause" -d 'Continue growing paused searches and their tasks'
+complete -c growd -n "__fish_growd_using_subcommand help; and __fish_seen_subcommand_from search" -f -a "retry" -d 'Go on with searches that ended short of their target'
+complete -c growd -n "__fish_growd_using_subcommand help; and __fish_seen_subcommand_from search" -f -a "remove" -d 'Stop managing searches'

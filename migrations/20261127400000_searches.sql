@@ -294,6 +294,13 @@ BEGIN
     SELECT raise(ABORT, 'this task is a part of a search, whose later parts exclude what it found: remove the search first');
 END;
 
+-- Nothing is asked for a paused search: its parts are unpaused with it, and not one by one.
+CREATE TRIGGER tasks_part_unpaused BEFORE UPDATE OF paused ON tasks
+WHEN NEW.paused < OLD.paused AND EXISTS (SELECT 1 FROM searches WHERE search = NEW.search AND paused)
+BEGIN
+    SELECT raise(ABORT, 'this task is a part of a search that is paused: unpause the search');
+END;
+
 -- As before, and with the budget. growd itself raises the target of a part; that starts no new count of waste.
 DROP TRIGGER tasks_touched;
 CREATE TRIGGER tasks_touched AFTER UPDATE OF target, chunk, budget, paused, note, retry ON tasks

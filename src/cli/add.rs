@@ -8,9 +8,12 @@ use super::{Context, Exit};
 use crate::core::TaskId;
 use crate::core::resume::RESUME_MAX;
 use crate::crash::{self, Point};
-use crate::store::tasks::{Added, NewTask, upsert, upsert_all};
+use crate::store::searches::overview::has_parts;
+use crate::store::tasks::{Added, NewTask, most_asked, other_targets, upsert, upsert_all};
 use crate::store::{self, Mode, schema};
+use anyhow::bail;
 use clap::Args;
+use sqlx::sqlite::SqliteConnection;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -20,7 +23,7 @@ const LISTED_MAX: usize = 20;
 
 /// Start growing tasks, or change them
 ///
-/// The tasks must exist at the service: growd does not create them. Without --chunk or --note, a task that was added
+/// The tasks must exist at the service; `growd search add` creates some. Without --chunk, --budget or --note, a task that was added
 /// before keeps its value. If any task is unusable, nothing is added.
 #[derive(Debug, Args)]
 #[allow(
@@ -40,7 +43,8 @@ pub struct Add {
     #[arg(required_unless_present = "csv", value_name = "TASK")]
     tasks: Vec<String>,
     /// Read the tasks from a CSV file, or from stdin if FILE is -. The first row names the columns: task_id and,
-    /// optionally, target, chunk and note. Other columns are ignored. --target, --chunk and --note apply to empty cells
+    /// optionally, target, chunk, budget and note. Other columns are ignored. --target, --chunk, --budget and --note apply to
+    /// empty cells
     #[arg(long, value_name = "FILE", conflicts_with = "tasks")]
     csv: Option<PathBuf>,
     /// The total number of results wanted
@@ -49,6 +53,9 @@ pub struct Add {
     /// The largest number of results to request at a time, 1 to 250 [default: growth.chunk of the config]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(1..=RESUME_MAX))]
     chunk: Option<i64>,
+    /// The most results to request in sum, for each task
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(1..))]
+    budget: Option<i64>,
     /// A note for the operator; growd does not use it
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
@@ -73,6 +80,7 @@ impl Add {
         .await?;
         let (mut tasks, more) = deduplicate(&entries);
         self.reject(&problems, &more)?;
+        reject_parts(&mut transaction, &entries, &tasks).await?;
         let mut out = Vec::new();
         if tasks.len() > LISTED_MAX {
             // In the order of the primary key, so that SQLite writes each page once.
@@ -96,11 +104,19 @@ impl Add {
                 writeln!(out, "{word} {id} (target {})", new.target)?;
             }
         }
+        let cap = context.settings.policy.growth.task_cap;
+        let asked = most_asked(&mut transaction, &tasks, cap).await?;
         crash::at(Point::AddWritten);
         transaction.commit().await?;
         crash::at(Point::AddCommitted);
 
-        let cap = context.settings.policy.growth.task_cap;
+        print_message(match asked {
+            0 => "no more results are asked for: these tasks have what they can have".to_owned(),
+            asked => format!(
+                "at most {} will be asked for, about one credit each",
+                output::count(asked.unsigned_abs(), "result")
+            ),
+        });
         if let Some(target) = tasks.iter().map(|(_, new)| new.target).max()
             && target > cap
         {
@@ -142,6 +158,7 @@ impl Add {
         let values = Values {
             target: self.target,
             chunk: self.chunk,
+            budget: self.budget,
             note: self.note.clone(),
         };
         let mut entries = Vec::new();
@@ -174,6 +191,44 @@ impl Add {
     }
 }
 
+/// Prints the tasks whose target is set by the search that they are a part of, and returns an error if there is one.
+async fn reject_parts(
+    connection: &mut SqliteConnection,
+    entries: &[Entry],
+    tasks: &[(TaskId, NewTask<'_>)],
+) -> anyhow::Result<()> {
+    // Without searches, a long list is not looked up.
+    if !has_parts(connection).await? {
+        return Ok(());
+    }
+    let found = other_targets(connection, tasks).await?;
+    let mut problems = 0;
+    for (position, search, part) in found {
+        let Some((id, _)) = tasks.get(position) else {
+            continue;
+        };
+        let entry = entries
+            .iter()
+            .find(|entry| entry.task.id.as_ref() == Ok(id));
+        let problem = Problem {
+            location: entry.and_then(|entry| entry.location.clone()),
+            reason: format!(
+                "{id} is part {part} of the search {search}, which sets its target: `growd search add {search} --target N` changes \
+                 that of the search"
+            ),
+        };
+        print_message(problem);
+        problems += 1;
+    }
+    if problems > 0 {
+        bail!(
+            "{} cannot be used: nothing was added",
+            output::count(problems, "task")
+        );
+    }
+    Ok(())
+}
+
 /// Removes repeated tasks. Returns invalid ids, missing targets, and tasks listed twice with different values as problems.
 fn deduplicate(entries: &[Entry]) -> (Vec<(TaskId, NewTask<'_>)>, Vec<Problem>) {
     let mut tasks = Vec::with_capacity(entries.len());
@@ -201,6 +256,7 @@ fn deduplicate(entries: &[Entry]) -> (Vec<(TaskId, NewTask<'_>)>, Vec<Problem>) 
                 let new = NewTask {
                     target,
                     chunk: entry.values.chunk,
+                    budget: entry.values.budget,
                     note: entry.values.note.as_deref(),
                 };
                 tasks.push((id.clone(), new));

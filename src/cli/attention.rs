@@ -1,6 +1,7 @@
 //! Conditions that need the operator's attention, as `growd status` lists them.
 
 use super::output::{clean, relative};
+use super::search::attention::Searches;
 use crate::store::daemon::DaemonRow;
 use crate::store::overview::{self, QuietRow};
 use crate::store::readings::{self, UnreadableRow};
@@ -26,11 +27,12 @@ const LISTED_MAX: u32 = 20;
 /// at least 4.3 to 8.5 minutes after the first failure, by the jitter.
 const UNREADABLE_FROM: u32 = 9;
 
-/// The tasks that need attention: at most one more of each kind than are listed.
+/// The tasks and searches that need attention: at most one more of each kind than are listed.
 #[derive(Debug, Default)]
 pub struct SilentTasks {
     quiet: Vec<QuietRow>,
     unreadable: Vec<UnreadableRow>,
+    searches: Searches,
 }
 
 impl SilentTasks {
@@ -39,11 +41,15 @@ impl SilentTasks {
     /// # Errors
     ///
     /// What SQLite reports.
-    pub async fn read(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
+    pub async fn read(
+        connection: &mut SqliteConnection,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
         let limit = LISTED_MAX + 1;
         Ok(Self {
             quiet: overview::quiet(connection, limit).await?,
             unreadable: readings::unreadable(connection, UNREADABLE_FROM, limit).await?,
+            searches: Searches::read(connection, now, limit).await?,
         })
     }
 }
@@ -60,7 +66,11 @@ pub fn list(
         let text = text.to_owned();
         (len > most).then_some(Attention { kind, text })
     };
-    let SilentTasks { quiet, unreadable } = tasks;
+    let SilentTasks {
+        quiet,
+        unreadable,
+        searches,
+    } = tasks;
     let more_quiet = more(
         "quiet",
         quiet.len(),
@@ -83,6 +93,7 @@ pub fn list(
                 .map(|row| is_unreadable(row, now)),
         )
         .chain(more_unreadable)
+        .chain(searches.list(now, most))
         .collect()
 }
 

@@ -154,6 +154,7 @@ impl Search {
         let new = NewTask {
             target: self.target,
             chunk: self.chunk,
+            budget: None,
             note: Some(self.note),
         };
         tasks::upsert(&mut connection, &id, &new).await?;

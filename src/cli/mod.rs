@@ -18,6 +18,7 @@ mod remove;
 mod results;
 mod retry;
 mod run;
+mod search;
 mod show;
 mod simulate;
 mod spent;
@@ -42,7 +43,8 @@ const EXAMPLES: &str = "\
 Examples:
   growd demo                                   show growd at work; no account needed
   growd add https://app.extruct.ai/tasks/ID --target 250
-  growd run                                    grow all tasks to their targets
+  growd search add bakeries --query 'bakeries in Lyon' --target 600
+  growd run                                    grow all tasks and searches to their targets
   growd status                                 show all tasks and the daemon
   growd results --distinct --output list.csv   export the companies that were found
 
@@ -116,6 +118,7 @@ enum Command {
     Remove(remove::Remove),
     Status(status::Status),
     Show(show::Show),
+    Search(search::Search),
     Results(results::Results),
     Watch(watch::Watch),
     Check(check::Check),
@@ -211,6 +214,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Remove(command) => command.run(&context(source)?).await,
         Command::Status(command) => command.run(&context(source)?).await,
         Command::Show(command) => command.run(&context(source)?).await,
+        Command::Search(command) => command.run(&context(source)?).await,
         Command::Results(command) => command.run(&context(source)?).await,
         Command::Watch(command) => command.run(&context(source)?).await,
         // It reports an invalid config itself.

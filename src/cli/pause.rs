@@ -3,10 +3,12 @@
 use super::output;
 use super::tasks::{self, Hosts, Selection, StateFilter};
 use super::{Context, Exit};
+use crate::core::TaskId;
 use crate::store::tasks::{set_paused, set_paused_in, unpause_all};
-use crate::store::{self, Mode};
-use anyhow::Context as _;
+use crate::store::{self, Mode, searches};
+use anyhow::{Context as _, bail};
 use clap::Args;
+use sqlx::sqlite::SqliteConnection;
 use std::io::{self, Write};
 
 /// Stop growing tasks for now
@@ -23,6 +25,8 @@ pub struct Pause {
 }
 
 /// Continue growing paused tasks
+///
+/// The tasks of a paused search stay paused: `growd search unpause` continues them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -67,6 +71,9 @@ async fn set(context: &Context, selection: &Selection, paused: bool) -> anyhow::
         let hosts = Hosts::of(&context.settings);
         let found = tasks::find(&mut transaction, &hosts, &selection.tasks).await;
         for id in found.context(tasks::NOTHING_CHANGED)? {
+            if !paused {
+                reject_part_of_paused(&mut transaction, &id).await?;
+            }
             let words = match (paused, set_paused(&mut transaction, &id, paused).await?) {
                 (true, true) => "paused",
                 (true, false) => "already paused",
@@ -81,4 +88,20 @@ async fn set(context: &Context, selection: &Selection, paused: bool) -> anyhow::
     stdout.write_all(&out)?;
     stdout.flush()?;
     Ok(())
+}
+
+/// Returns an error if the task is a part of a paused search.
+async fn reject_part_of_paused(
+    connection: &mut SqliteConnection,
+    id: &TaskId,
+) -> anyhow::Result<()> {
+    match searches::of_task(connection, id).await? {
+        Some(of) if of.paused => bail!(
+            "{id} is part {part} of the search {search}, which is paused: `growd search unpause {search}` continues all of its \
+             tasks; nothing was changed",
+            part = of.part,
+            search = of.search
+        ),
+        Some(_) | None => Ok(()),
+    }
 }

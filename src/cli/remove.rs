@@ -3,15 +3,15 @@
 use super::output::count;
 use super::tasks::{self, Hosts};
 use super::{Context, Exit};
-use crate::store::{self, Mode, companies, tasks::remove};
-use anyhow::Context as _;
+use crate::store::{self, Mode, companies, searches, tasks::remove};
+use anyhow::{Context as _, bail};
 use clap::Args;
 use std::io::{self, Write};
 
 /// Stop managing tasks
 ///
 /// The tasks stay as they are at the service. Their resumes, events and results stay in the database, and the resumes still
-/// count towards the daily limit.
+/// count towards the daily limit. A task of a search can be removed only once the search is removed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -39,6 +39,14 @@ impl Remove {
         let ids = ids.context(tasks::NOTHING_CHANGED)?;
         let mut lines = Vec::new();
         for id in &ids {
+            if let Some(of) = searches::of_task(&mut transaction, id).await? {
+                bail!(
+                    "{id} is part {part} of the search {search}, whose later tasks leave out what it found: remove the search \
+                     first, with `growd search remove {search}`; nothing was changed",
+                    part = of.part,
+                    search = of.search
+                );
+            }
             remove(&mut transaction, id).await?;
             let deleted = if self.results {
                 let results = companies::delete(&mut transaction, id).await?;

@@ -58,6 +58,14 @@ fn text(out: &mut impl Write, task: &Value) -> io::Result<()> {
             .map_or_else(|| "-".to_owned(), |at| relative(at, now))
     };
     writeln!(out, "task       {}", field("task_id"))?;
+    if !task["search"].is_null() {
+        writeln!(
+            out,
+            "search     {}, part {}",
+            field("search"),
+            field("part")
+        )?;
+    }
     writeln!(out, "query      {}", field("query"))?;
     writeln!(out, "note       {}", field("note"))?;
     writeln!(out, "state      {}: {}", field("state"), field("reason"))?;
@@ -169,7 +177,8 @@ fn kept(out: &mut impl Write, task: &Value, read_at: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn section(
+/// Writes a table of the objects in a JSON array, with a title; nothing where there are none.
+pub(super) fn section(
     out: &mut impl Write,
     title: &str,
     rows: &Value,
@@ -188,7 +197,7 @@ fn section(
 }
 
 /// Formats a JSON value for display.
-fn display(value: &Value) -> String {
+pub(super) fn display(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => clean(text),

@@ -2,6 +2,7 @@
 
 use super::attention::{self, Attention};
 use super::output::{self, clean, duration, print_message, relative};
+use super::search::status::Searches;
 use super::spent::Spent;
 use super::{Context, Exit, tasks};
 use crate::core::since;
@@ -9,8 +10,9 @@ use crate::daemon::HEARTBEAT;
 use crate::store::daemon::DaemonRow;
 use crate::store::overview::{self, OverviewRow, RowOrder};
 use crate::store::readings::ReadCounts;
+use crate::store::searches::overview as overview_of_searches;
 use crate::store::state_counts::StateCounts;
-use crate::store::{self, Lock, Mode, Text, daemon, time};
+use crate::store::{self, Lock, Mode, StoreError, Text, daemon, time};
 use clap::Args;
 use comfy_table::{Cell, Table};
 use futures_util::TryStreamExt;
@@ -69,6 +71,7 @@ struct Summary {
     /// Whether a daemon runs; `None` if this user cannot see that.
     running: Option<bool>,
     counts: StateCounts,
+    searches: Searches,
     read: ReadCounts,
     keep: bool,
     spent: Spent,
@@ -81,7 +84,7 @@ impl Status {
         let mut connection = store::open(context.database(), Mode::Read).await?;
         let now = Timestamp::now();
         let daemon = daemon::read(&mut connection).await?;
-        let silent = attention::SilentTasks::read(&mut connection).await?;
+        let silent = attention::SilentTasks::read(&mut connection, now).await?;
         let summary = Summary {
             attention: attention
                 .into_iter()
@@ -90,6 +93,7 @@ impl Status {
             daemon,
             running: Lock::is_held(context.database()),
             counts: StateCounts::read(&mut connection).await?,
+            searches: Searches::read(&mut connection).await?,
             read: ReadCounts::read(&mut connection).await?,
             keep: context.settings.results.keep,
             spent: Spent::read(&mut connection, &context.settings.policy.growth, now).await?,
@@ -122,9 +126,11 @@ async fn json(
         .collect();
     write!(
         out,
-        "{{\"daemon\":{daemon},\"attention\":{},\"counts\":{},\"results\":{},{},\"tasks\":[",
+        "{{\"daemon\":{daemon},\"attention\":{},\"counts\":{},\"search_counts\":{},\"searches\":{},\"results\":{},{},\"tasks\":[",
         serde_json::to_string(&summary.attention)?,
         serde_json::Value::Object(counts),
+        summary.searches.counts_json(),
+        serde_json::to_string(&overview_of_searches::rows(connection, None, None).await?)?,
         serde_json::to_string(&summary.read)?,
         summary.spent.json()
     )?;
@@ -147,21 +153,32 @@ async fn text(
     for line in summary.lines() {
         writeln!(out, "{line}")?;
     }
+    if options.state.is_none() {
+        summary
+            .searches
+            .write(out, connection, options.all, summary.now)
+            .await?;
+    }
     let total = summary.counts.total();
     if total == 0 {
-        print_message("there are no tasks yet: add one with `growd add TASK --target N`");
+        if summary.searches.is_empty() {
+            print_message(
+                "there are no tasks yet: add one with `growd add TASK --target N`, or start a search with `growd search add`",
+            );
+        }
         return Ok(());
     }
     if total > LISTED_MAX && !options.all && options.state.is_none() {
         return write_some(out, connection, summary).await;
     }
-    let mut table = new_table();
+    let columns = Columns::of(connection).await?;
+    let mut table = columns.table();
     let mut rows = overview::rows(connection, options.state.as_deref(), summary.order());
     while let Some(row) = rows.try_next().await? {
-        output::add_row(&mut table, cells(&row, summary.now));
+        output::add_row(&mut table, columns.cells(&row, summary.now));
         if table.row_count() == TABLE_ROWS {
             write_table(out, &table)?;
-            table = new_table();
+            table = columns.table();
         }
     }
     write_table(out, &table)
@@ -173,14 +190,15 @@ async fn write_some(
     connection: &mut SqliteConnection,
     summary: &Summary,
 ) -> anyhow::Result<()> {
-    let mut table = new_table();
+    let columns = Columns::of(connection).await?;
+    let mut table = columns.table();
     for state in SUMMARY_STATES {
         let left = SUMMARY_ROWS - table.row_count();
         if left == 0 {
             break;
         }
         for row in overview::first(connection, state, left).await? {
-            output::add_row(&mut table, cells(&row, summary.now));
+            output::add_row(&mut table, columns.cells(&row, summary.now));
         }
     }
     let shown = table.row_count();
@@ -192,10 +210,6 @@ async fn write_some(
     Ok(())
 }
 
-fn new_table() -> Table {
-    output::table(&["task", "state", "results", "%", "next poll", "why"])
-}
-
 fn write_table(out: &mut impl Write, table: &Table) -> anyhow::Result<()> {
     if table.row_count() > 0 {
         writeln!(out)?;
@@ -204,24 +218,60 @@ fn write_table(out: &mut impl Write, table: &Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn cells(row: &OverviewRow, now: Timestamp) -> Vec<Cell> {
-    let results = match row.num_results {
-        Some(results) => format!("{results}/{}", row.target),
-        None => format!("-/{}", row.target),
-    };
-    let next = row
-        .next_poll_at
-        .as_deref()
-        .map_or_else(|| "-".to_owned(), |at| relative(at, now));
-    let why = row.last_error.as_ref().or(row.reason.as_ref());
-    vec![
-        Cell::new(clean(&row.task_id)),
-        output::state(&row.state),
-        output::number(results),
-        output::number(row.percent),
-        Cell::new(next),
-        Cell::new(clean(why.map_or("", |why| why))),
-    ]
+/// The columns of the table of tasks.
+struct Columns {
+    /// Whether the search of each task is shown.
+    has_search: bool,
+}
+
+impl Columns {
+    /// Shows the searches if any task is a part of one.
+    async fn of(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
+        let has_search = overview_of_searches::has_parts(connection).await?;
+        Ok(Self { has_search })
+    }
+
+    fn table(&self) -> Table {
+        if self.has_search {
+            output::table(&[
+                "task",
+                "search",
+                "state",
+                "results",
+                "%",
+                "next poll",
+                "why",
+            ])
+        } else {
+            output::table(&["task", "state", "results", "%", "next poll", "why"])
+        }
+    }
+
+    fn cells(&self, row: &OverviewRow, now: Timestamp) -> Vec<Cell> {
+        let results = match row.num_results {
+            Some(results) => format!("{results}/{}", row.target),
+            None => format!("-/{}", row.target),
+        };
+        let next = row
+            .next_poll_at
+            .as_deref()
+            .map_or_else(|| "-".to_owned(), |at| relative(at, now));
+        let why = row.last_error.as_ref().or(row.reason.as_ref());
+        let mut cells = vec![Cell::new(clean(&row.task_id))];
+        if self.has_search {
+            cells.push(Cell::new(
+                row.part_of().map_or_else(String::new, |of| clean(&of)),
+            ));
+        }
+        cells.extend([
+            output::state(&row.state),
+            output::number(results),
+            output::number(row.percent),
+            Cell::new(next),
+            Cell::new(clean(why.map_or("", |why| why))),
+        ]);
+        cells
+    }
 }
 
 impl Summary {
@@ -248,6 +298,7 @@ impl Summary {
         if !counts.is_empty() {
             lines.push(format!("tasks: {}", counts.join(", ")));
         }
+        lines.extend(self.searches.line());
         lines.extend(self.read_line());
         if self.daemon.requests > 0 {
             let requests = self.daemon.requests;

@@ -3,7 +3,7 @@
 use super::error::{self, Request};
 use super::retry_after::answered_at;
 use super::wire::{self, User};
-use super::{creates, list, network, results, transport};
+use super::{creates, input, list, network, results, transport};
 use crate::config::Api;
 use crate::core::list::ListPage;
 use crate::core::results::ResultsPage;
@@ -167,6 +167,30 @@ impl Client {
         let url = self.url(format_args!("discovery_tasks/{segment}"));
         let request = self.http.get(url).header(CACHE_CONTROL, NO_CACHE);
         self.task(Request::Poll, request, id).await
+    }
+
+    /// Reads what a task was created with: `GET /v1/discovery_tasks/{id}`.
+    ///
+    /// # Errors
+    ///
+    /// The [`Failure`] of the answer. A body that [`read_input`](super::read_input) rejects, or that contains the token, is
+    /// [`Failure::NotUnderstood`].
+    pub async fn input(&self, id: &TaskId) -> Result<input::TaskInput, Failure> {
+        let segment = segment(id);
+        let url = self.url(format_args!("discovery_tasks/{segment}"));
+        let request = self.http.get(url).header(CACHE_CONTROL, NO_CACHE);
+        let answer = self.send(Request::Poll, request).await;
+        let input = answer.and_then(|answer| {
+            let input = input::read_input(&answer.body, id.as_str());
+            let input = input.map_err(|error| answer.not_understood(error))?;
+            // A text with the token is not stored, and without it would be another search.
+            let text = json!(input).to_string();
+            if self.redact(text.clone()) != text {
+                return Err(answer.not_understood("it contains the token".to_owned()));
+            }
+            Ok(input)
+        });
+        input.map_err(|failure| self.sanitized(failure))
     }
 
     /// Reads a page of the list of tasks: `GET /v1/discovery_tasks`. Leaves out entries that cannot be read, and ids that occur

@@ -14,6 +14,7 @@
 mod client;
 mod creates;
 mod error;
+mod input;
 mod list;
 pub mod network;
 mod results;
@@ -22,6 +23,7 @@ mod transport;
 mod wire;
 
 pub use client::{Client, ClientError, TaskAnswer};
+pub use input::{TaskInput, read_input};
 pub use list::read_list;
 pub use results::read_results;
 pub use wire::{User, read_task};

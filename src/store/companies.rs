@@ -12,8 +12,8 @@ use std::sync::LazyLock;
 /// The results that a command is about. Those that are gone from the service are never among them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filter {
-    /// The tasks; empty: all, removed ones too.
-    pub tasks: Vec<TaskId>,
+    /// The tasks; `None`: all, removed ones too.
+    pub tasks: Option<Vec<TaskId>>,
     /// One row for each company: the most relevant one.
     pub is_distinct: bool,
     /// The lowest relevance.
@@ -34,12 +34,13 @@ impl Filter {
 
     /// The position of its statement in [`CHOOSE`].
     fn index(&self) -> usize {
-        usize::from(!self.tasks.is_empty()) + 2 * usize::from(self.is_distinct)
+        usize::from(self.tasks.is_some()) + 2 * usize::from(self.is_distinct)
     }
 
     fn tasks(&self) -> Option<String> {
-        let ids: Vec<&str> = self.tasks.iter().map(TaskId::as_str).collect();
-        (!ids.is_empty()).then(|| json!(ids).to_string())
+        let tasks = self.tasks.as_ref()?;
+        let ids: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
+        Some(json!(ids).to_string())
     }
 
     fn exclude_domains(&self) -> Option<String> {
@@ -250,7 +251,7 @@ pub(super) const ANY: &str = "SELECT EXISTS (SELECT 1 FROM results WHERE gone_at
 pub(super) const ANY_OF: &str = "SELECT EXISTS (SELECT 1 FROM json_each(?1) AS wanted
      CROSS JOIN results AS r ON r.task_id = wanted.value WHERE r.gone_at IS NULL)";
 
-/// Returns whether there are results of these tasks (of all, if there are none), whatever a filter leaves out.
+/// Returns whether there are results of these tasks (of all, if none are named), whatever a filter leaves out.
 ///
 /// # Errors
 ///

@@ -29,6 +29,7 @@ mod rows;
 mod save;
 pub mod schema;
 pub mod search_progress;
+pub mod searches;
 pub mod state_counts;
 pub mod statements;
 pub mod tasks;

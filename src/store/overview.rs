@@ -28,14 +28,25 @@ pub struct OverviewRow {
     pub polled_at: Option<Text>,
     pub next_poll_at: Option<Text>,
     pub last_error: Option<Text>,
+    pub search: Option<Text>,
+    pub part: Option<i64>,
 }
 
-/// The number of tasks in a state.
+impl OverviewRow {
+    /// Returns the search and the number of the part, such as `bakeries/2`, if the task is a part of a search.
+    #[must_use]
+    pub fn part_of(&self) -> Option<String> {
+        let (search, part) = (self.search.as_ref()?, self.part?);
+        Some(format!("{search}/{part}"))
+    }
+}
+
+/// The number of tasks, or of searches, in a state.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct StateCount {
     /// The state, or `paused`.
     pub state: String,
-    /// The number of tasks.
+    /// The number of tasks or searches.
     pub tasks: i64,
 }
 
@@ -186,6 +197,7 @@ pub(super) const SHOW: &str = "SELECT json_object(
             'budget', t.budget, 'budget_used', iif(t.budget IS NULL, NULL,
                 (SELECT coalesce(sum(b.requested), 0) FROM resumes b
                   WHERE b.task_id = t.task_id AND b.state IN ('intended', 'accepted', 'lost'))),
+            'search', t.search, 'part', t.part,
             'paused', json(iif(t.paused, 'true', 'false')),
             'created_at', t.created_at, 'updated_at', t.updated_at,
             'state', o.state, 'reason', o.reason, 'percent', o.percent, 'requested', o.requested,

@@ -2,8 +2,8 @@
 
 use super::rows::ROWS;
 use super::{
-    bounds, companies, daemon, history, ledger, load, overview, progress, readings, reschedule,
-    results, save, tasks, values,
+    bounds, companies, creates, daemon, history, ledger, load, overview, progress, readings,
+    reschedule, results, save, search_progress, searches, tasks, values,
 };
 
 /// Returns each statement with its name.
@@ -65,8 +65,35 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("daemon::SAVE_LIMITS_NEAR", daemon::SAVE_LIMITS_NEAR),
         ("daemon::SAVE_CREDITS", daemon::SAVE_CREDITS),
         ("bounds::READ", bounds::READ),
+        ("creates::NEXT_ID", creates::NEXT_ID),
+        ("creates::INTEND", creates::INTEND),
+        ("creates::UPDATE", creates::UPDATE),
+        ("creates::FIND", creates::FIND),
+        ("creates::NEWEST", creates::NEWEST),
+        ("creates::FAILURES", creates::FAILURES),
+        ("creates::IS_KNOWN", creates::IS_KNOWN),
+        ("creates::FORBIDDEN_ALONE", creates::FORBIDDEN_ALONE),
+        ("creates::RESTART_SETTLING", creates::RESTART_SETTLING),
+        ("search_progress::DUE", search_progress::DUE),
+        ("search_progress::ANY_GROWS", search_progress::ANY_GROWS),
+        ("search_progress::SEARCH", search_progress::SEARCH),
+        ("search_progress::PARTS", search_progress::PARTS),
+        ("search_progress::COMPANIES", search_progress::COMPANIES),
+        ("search_progress::REQUESTED", search_progress::REQUESTED),
+        ("search_progress::SAVE", search_progress::SAVE),
+        ("search_progress::SET_TARGET", search_progress::SET_TARGET),
+        ("search_progress::ADD_PART", search_progress::ADD_PART),
+        ("search_progress::ADD_ORPHAN", search_progress::ADD_ORPHAN),
+        ("search_progress::WAKE", search_progress::WAKE),
+        (
+            "search_progress::WAKE_TOO_LATE",
+            search_progress::WAKE_TOO_LATE,
+        ),
+        ("history::ADD_SEARCH_EVENT", history::ADD_SEARCH_EVENT),
         ("tasks::UPSERT", tasks::UPSERT),
         ("tasks::COUNT_KNOWN", tasks::COUNT_KNOWN),
+        ("tasks::MOST_ASKED", tasks::MOST_ASKED),
+        ("tasks::OTHER_TARGETS", tasks::OTHER_TARGETS),
         ("tasks::KNOWN", tasks::KNOWN),
         ("tasks::OTHER_FORMS", tasks::OTHER_FORMS),
         ("tasks::SET_PAUSED_IN", tasks::SET_PAUSED_IN),
@@ -101,6 +128,31 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ("readings::UNREADABLE", readings::UNREADABLE),
         ("readings::IS_UNREAD", readings::IS_UNREAD),
         ("readings::COMPANIES", readings::COMPANIES),
+        ("searches::FIND", searches::FIND),
+        ("searches::NAMES", searches::NAMES),
+        ("searches::PARTS", searches::PARTS),
+        ("searches::OF_TASK", searches::OF_TASK),
+        ("searches::HAS_OPEN_CREATE", searches::HAS_OPEN_CREATE),
+        ("searches::edit::INSERT", searches::edit::INSERT),
+        ("searches::edit::CHANGE", searches::edit::CHANGE),
+        ("searches::edit::ADOPT", searches::edit::ADOPT),
+        ("searches::edit::SET_PAUSED", searches::edit::SET_PAUSED),
+        ("searches::edit::IN_STATE", searches::edit::IN_STATE),
+        ("searches::edit::PAUSED", searches::edit::PAUSED),
+        ("searches::edit::RETRY", searches::edit::RETRY),
+        ("searches::edit::REMOVE", searches::edit::REMOVE),
+        ("searches::overview::ROWS", searches::overview::ROWS),
+        ("searches::overview::COUNTS", searches::overview::COUNTS),
+        (
+            "searches::overview::HAS_PARTS",
+            searches::overview::HAS_PARTS,
+        ),
+        ("searches::overview::STOPPED", searches::overview::STOPPED),
+        (
+            "searches::overview::OPEN_CREATES",
+            searches::overview::OPEN_CREATES,
+        ),
+        ("searches::overview::SHOW", searches::overview::SHOW),
     ];
     all.extend(save::statements());
     all.extend(

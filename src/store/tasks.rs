@@ -1,17 +1,19 @@
 //! `tasks`: the wanted targets. Operators and the commands write it; the daemon only reads it.
 
-use super::StoreError;
+use super::{StoreError, Text};
 use crate::core::{State, TaskId};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 
 /// The values that `growd add` sets. None keeps the value, or the default of a new row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewTask<'a> {
     /// Wanted total number of results, at least 1.
     pub target: i64,
     /// Largest resume, 1..=250.
     pub chunk: Option<i64>,
+    /// The most results that may be asked for in sum, at least 1.
+    pub budget: Option<i64>,
     /// A remark of the operator.
     pub note: Option<&'a str>,
 }
@@ -62,14 +64,16 @@ const BATCH: usize = 10_000;
 pub(super) const COUNT_KNOWN: &str = "SELECT count(*) FROM json_each(?) AS wanted
        JOIN tasks AS t ON t.task_id = wanted.value ->> 0";
 
-pub(super) const UPSERT: &str = "INSERT INTO tasks (task_id, target, chunk, note)
-     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
+pub(super) const UPSERT: &str = "INSERT INTO tasks (task_id, target, chunk, budget, note)
+     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?) WHERE true
          ON CONFLICT (task_id) DO UPDATE
             SET target = excluded.target,
                 chunk = coalesce(excluded.chunk, chunk),
+                budget = coalesce(excluded.budget, budget),
                 note = coalesce(excluded.note, note)
           WHERE target IS NOT excluded.target
              OR chunk IS NOT coalesce(excluded.chunk, chunk)
+             OR budget IS NOT coalesce(excluded.budget, budget)
              OR note IS NOT coalesce(excluded.note, note)";
 
 /// Adds or changes many tasks. Each id may occur once.
@@ -85,7 +89,7 @@ pub async fn upsert_all(
     for batch in tasks.chunks(BATCH) {
         let rows: Vec<_> = batch
             .iter()
-            .map(|(id, new)| (id.as_str(), new.target, new.chunk, new.note))
+            .map(|(id, new)| (id.as_str(), new.target, new.chunk, new.budget, new.note))
             .collect();
         let rows = json!(rows).to_string();
         let known: i64 = sqlx::query_scalar(COUNT_KNOWN)
@@ -104,6 +108,68 @@ pub async fn upsert_all(
         sums.unchanged += known - (written - new);
     }
     Ok(sums)
+}
+
+pub(super) const MOST_ASKED: &str = "SELECT coalesce(sum(max(0, min(
+            min(t.target, ?2) - coalesce(p.num_results, 0),
+            CASE WHEN t.budget IS NULL THEN ?2
+                 ELSE t.budget - (SELECT coalesce(sum(r.requested), 0) FROM resumes r
+                                   WHERE r.task_id = t.task_id AND r.state IN ('intended', 'accepted', 'lost')) END))), 0)
+       FROM json_each(?1) AS wanted
+       JOIN tasks AS t ON t.task_id = wanted.value
+       JOIN progress AS p ON p.task_id = t.task_id";
+
+/// Returns the most results that these tasks can ask for in sum, if one task has at most `task_cap`: what their targets lack of the
+/// known results, within their budgets.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn most_asked(
+    connection: &mut SqliteConnection,
+    tasks: &[(TaskId, NewTask<'_>)],
+    task_cap: i64,
+) -> Result<i64, StoreError> {
+    let mut sum = 0_i64;
+    for batch in tasks.chunks(BATCH) {
+        let ids: Vec<&str> = batch.iter().map(|(id, _)| id.as_str()).collect();
+        let asked: i64 = sqlx::query_scalar(MOST_ASKED)
+            .bind(json!(ids).to_string())
+            .bind(task_cap)
+            .fetch_one(&mut *connection)
+            .await?;
+        sum = sum.saturating_add(asked);
+    }
+    Ok(sum)
+}
+
+pub(super) const OTHER_TARGETS: &str =
+    "SELECT wanted.key, t.search, t.part FROM json_each(?) AS wanted
+       JOIN tasks AS t ON t.task_id = wanted.value ->> 0
+      WHERE t.search IS NOT NULL AND t.target <> wanted.value ->> 1";
+
+/// Finds the tasks that are parts of a search and have another target: the search sets the targets of its parts. Returns the position
+/// of each with the search and the number of the part.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn other_targets(
+    connection: &mut SqliteConnection,
+    tasks: &[(TaskId, NewTask<'_>)],
+) -> Result<Vec<(usize, Text, i64)>, StoreError> {
+    let rows: Vec<_> = tasks
+        .iter()
+        .map(|(id, new)| (id.as_str(), new.target))
+        .collect();
+    let found: Vec<(i64, Text, i64)> = sqlx::query_as(OTHER_TARGETS)
+        .bind(json!(rows).to_string())
+        .fetch_all(connection)
+        .await?;
+    Ok(found
+        .into_iter()
+        .filter_map(|(key, search, part)| Some((key.try_into().ok()?, search, part)))
+        .collect())
 }
 
 pub(super) const KNOWN: &str = "SELECT wanted.key FROM json_each(?) AS wanted
@@ -222,9 +288,10 @@ pub async fn set_paused(
 }
 
 pub(super) const SET_PAUSED_IN: &str = "UPDATE tasks SET paused = ?2
-      WHERE paused <> ?2 AND task_id IN (SELECT task_id FROM progress WHERE state = ?1)";
+      WHERE paused <> ?2 AND task_id IN (SELECT task_id FROM progress WHERE state = ?1)
+        AND (?2 OR NOT EXISTS (SELECT 1 FROM searches s WHERE s.search = tasks.search AND s.paused))";
 
-/// Pauses or unpauses all tasks in a state; returns the number of changed tasks.
+/// Pauses or unpauses all tasks in a state; returns the number of changed tasks. The tasks of a paused search stay paused.
 ///
 /// # Errors
 ///
@@ -242,9 +309,10 @@ pub async fn set_paused_in(
         .rows_affected())
 }
 
-pub(super) const UNPAUSE_ALL: &str = "UPDATE tasks SET paused = 0 WHERE paused";
+pub(super) const UNPAUSE_ALL: &str = "UPDATE tasks SET paused = 0 WHERE paused
+        AND NOT EXISTS (SELECT 1 FROM searches s WHERE s.search = tasks.search AND s.paused)";
 
-/// Unpauses all paused tasks; returns their number.
+/// Unpauses all paused tasks, except those of paused searches; returns their number.
 ///
 /// # Errors
 ///

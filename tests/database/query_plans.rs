@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
 /// Statements that may scan, and the table: an operator asked for all rows, or they seldom read a small index.
-const MAY_SCAN: [(&str, &str); 21] = [
+const MAY_SCAN: [(&str, &str); 27] = [
     ("overview::ROWS_ADDED", "SCAN t"),
     ("overview::ROWS", "SCAN t"),
     (
@@ -52,16 +52,25 @@ const MAY_SCAN: [(&str, &str); 21] = [
     // They end at the first row; without one, `growd results` has nothing else to do.
     ("companies::ANY", "SCAN results"),
     ("companies::ANY_READ", "SCAN progress"),
+    // There are few searches, each with many tasks at the service.
+    ("searches::NAMES", "SCAN searches"),
+    ("searches::edit::IN_STATE", "SCAN search_progress"),
+    ("searches::edit::PAUSED", "SCAN searches"),
+    ("searches::overview::ROWS", "SCAN s"),
+    ("searches::overview::COUNTS", "SCAN s"),
+    ("searches::overview::STOPPED", "SCAN s"),
 ];
 
 /// Statements that may sort: a few rows, or rows that an operator asked for.
-const MAY_SORT: [&str; 6] = [
+const MAY_SORT: [&str; 8] = [
     "overview::ROWS_ADDED",
     "overview::COUNTS",
     "overview::SHOW",
     "companies::CHOOSE",
     "companies::KEYS",
     "readings::COMPANIES",
+    "searches::overview::COUNTS",
+    "searches::overview::SHOW",
 ];
 
 /// Returns whether a step scans bound rows or the result of a subquery, and not a table of the database.
@@ -139,7 +148,7 @@ async fn due_tasks_are_read_from_their_index_in_its_order() {
 }
 
 /// The files with statements of the daemon and the commands.
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 18] = [
     ("reschedule", include_str!("../../src/store/reschedule.rs")),
     ("progress", include_str!("../../src/store/progress.rs")),
     ("bounds", include_str!("../../src/store/bounds.rs")),
@@ -153,6 +162,20 @@ const FILES: [(&str, &str); 13] = [
     ("results", include_str!("../../src/store/results.rs")),
     ("save", include_str!("../../src/store/save.rs")),
     ("companies", include_str!("../../src/store/companies.rs")),
+    ("creates", include_str!("../../src/store/creates.rs")),
+    (
+        "search_progress",
+        include_str!("../../src/store/search_progress.rs"),
+    ),
+    ("searches", include_str!("../../src/store/searches/mod.rs")),
+    (
+        "searches::edit",
+        include_str!("../../src/store/searches/edit.rs"),
+    ),
+    (
+        "searches::overview",
+        include_str!("../../src/store/searches/overview.rs"),
+    ),
 ];
 
 #[test]

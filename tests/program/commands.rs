@@ -7,9 +7,9 @@ use serde_json::Value;
 use std::process::{Command, Output, Stdio};
 
 /// The commands of the contract.
-const COMMANDS: [&str; 14] = [
-    "run", "add", "pause", "unpause", "retry", "remove", "status", "show", "results", "watch",
-    "check", "backup", "simulate", "demo",
+const COMMANDS: [&str; 15] = [
+    "run", "add", "pause", "unpause", "retry", "remove", "status", "show", "search", "results",
+    "watch", "check", "backup", "simulate", "demo",
 ];
 
 async fn bench() -> Bench {

@@ -18,5 +18,6 @@ mod owner;
 mod program;
 mod results;
 mod search_time;
+mod searches;
 mod secrets;
 mod watch_width;

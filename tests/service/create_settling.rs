@@ -15,7 +15,7 @@ fn named(name: &str) -> Fault {
 
 /// How the list is.
 #[derive(Debug, Clone, Default)]
-struct List {
+struct Listing {
     order: ListOrder,
     /// Tasks of colleagues. With them the list has several pages.
     strangers: u32,
@@ -27,48 +27,48 @@ struct List {
     list_lag_ms: u64,
 }
 
-fn lists() -> Vec<List> {
+fn lists() -> Vec<Listing> {
     let orders = [
         ListOrder::Newest,
         ListOrder::Oldest,
         ListOrder::Random,
         ListOrder::Shuffled,
     ];
-    let paged = |order| List {
+    let paged = |order| Listing {
         order,
         strangers: 35,
         excess: Some(Excess::Clamped),
-        ..List::default()
+        ..Listing::default()
     };
-    let mut lists: Vec<List> = orders.into_iter().map(paged).collect();
+    let mut lists: Vec<Listing> = orders.into_iter().map(paged).collect();
     let late = 700;
     lists.extend([
         // It refuses pages of 100.
-        List {
+        Listing {
             excess: Some(Excess::Refused),
             ..paged(ListOrder::Oldest)
         },
-        List {
+        Listing {
             shows: ListShows::Progress,
-            ..List::default()
+            ..Listing::default()
         },
-        List {
+        Listing {
             create_delay_ms: late,
             ..paged(ListOrder::Newest)
         },
-        List {
+        Listing {
             list_delay_ms: late,
             ..paged(ListOrder::Oldest)
         },
-        List {
+        Listing {
             list_lag_ms: late,
-            ..List::default()
+            ..Listing::default()
         },
     ]);
     lists
 }
 
-async fn bench(list: &List) -> Bench {
+async fn bench(list: &Listing) -> Bench {
     let mut bench = searching(|options| {
         let semantics = &mut options.settings.semantics;
         semantics.list_order = list.order;
@@ -89,7 +89,7 @@ async fn bench(list: &List) -> Bench {
 }
 
 /// Both creates of a search take effect without an answer: the second excludes what the first found.
-async fn found_in(list: List) {
+async fn found_in(list: Listing) {
     let when = format!("{list:?}");
     let mut bench = bench(&list).await;
     let twice = Rule {
@@ -125,7 +125,7 @@ async fn a_create_that_took_effect_is_found_in_whatever_order_and_delay_the_list
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_that_never_arrived_is_asked_again_later_each_time() {
     let settle = Duration::from_millis(500);
-    let mut bench = bench(&List::default()).await;
+    let mut bench = bench(&Listing::default()).await;
     bench.settings.policy.growth.settle = settle;
     let thrice = Rule {
         times: Some(3),
@@ -152,7 +152,7 @@ async fn a_create_that_never_arrived_is_asked_again_later_each_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_searches_with_one_query_each_find_a_task_of_their_own() {
-    let mut bench = bench(&List::default()).await;
+    let mut bench = bench(&Listing::default()).await;
     let twice = Rule {
         times: Some(2),
         ..Rule::once(On::Create, Fault::LostAfter)
@@ -171,7 +171,7 @@ async fn two_searches_with_one_query_each_find_a_task_of_their_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_searches_with_one_query_the_one_whose_create_was_lost_creates_again() {
-    let mut bench = bench(&List::default()).await;
+    let mut bench = bench(&Listing::default()).await;
     bench.settings.policy.growth.settle = Duration::from_secs(1);
     for fault in [Fault::LostAfter, Fault::LostBefore] {
         bench.service.script(Rule::once(On::Create, fault));
@@ -193,7 +193,7 @@ async fn of_two_searches_with_one_query_the_one_whose_create_was_lost_creates_ag
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_a_create_in_flight_may_have_made_is_taken_for_no_other() {
-    let mut bench = bench(&List::default()).await;
+    let mut bench = bench(&Listing::default()).await;
     bench.settings.policy.growth.settle = Duration::from_millis(500);
     bench.settings.api.timeout = Duration::from_secs(30);
     // The first takes effect at once and is answered late. The second never arrives.
@@ -228,7 +228,7 @@ async fn a_task_that_a_create_in_flight_may_have_made_is_taken_for_no_other() {
 /// Meanwhile the list is answered so. Returns how the create ended.
 async fn while_the_list_is(fault: Fault, times: Option<u32>, create: Fault) -> Vec<String> {
     let when = format!("{fault:?}, {create:?}");
-    let mut bench = bench(&List::default()).await;
+    let mut bench = bench(&Listing::default()).await;
     bench.settings.policy.growth.settle = Duration::from_secs(1);
     bench.service.script(Rule::once(On::Create, create));
     bench.service.script(Rule {
@@ -300,7 +300,7 @@ async fn a_list_without_tasks_is_no_proof_before_the_settling_time_is_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_for_an_open_create_is_a_probe_of_a_closed_gate() {
-    let mut bench = bench(&List::default()).await;
+    let mut bench = bench(&Listing::default()).await;
     // The second create is the probe of the gate that the first one closed. Its outcome is not known, and nothing else is to
     // be asked.
     for fault in [named("401"), Fault::LostAfter] {
@@ -318,7 +318,7 @@ async fn a_reading_for_an_open_create_is_a_probe_of_a_closed_gate() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_several_tasks_that_a_create_can_have_made_the_oldest_is_taken_and_their_number_recorded()
  {
-    let mut bench = bench(&List::default()).await;
+    let mut bench = bench(&Listing::default()).await;
     bench
         .service
         .script(Rule::once(On::Create, Fault::LostAfter));

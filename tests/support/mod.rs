@@ -79,6 +79,7 @@ impl Bench {
         let new = NewTask {
             target,
             chunk,
+            budget: None,
             note: None,
         };
         tasks::upsert(&mut connection, id, &new)

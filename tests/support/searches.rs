@@ -77,9 +77,12 @@ impl Bench {
             SELECT 1 FROM search_progress WHERE state IN ('pending', 'growing'))";
         let begin = Instant::now();
         while !self.value::<bool>(ENDED).await {
-            if begin.elapsed() > most {
-                panic!("searches do not end: {}", self.dump_searches().await);
-            }
+            let in_time = begin.elapsed() < most;
+            assert!(
+                in_time,
+                "searches do not end: {}",
+                self.dump_searches().await
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -88,9 +91,8 @@ impl Bench {
     pub async fn until_service(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let begin = Instant::now();
         while !holds(self) {
-            if begin.elapsed() > TIMEOUT {
-                panic!("never: {what}: {}", self.dump_searches().await);
-            }
+            let in_time = begin.elapsed() < TIMEOUT;
+            assert!(in_time, "never: {what}: {}", self.dump_searches().await);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

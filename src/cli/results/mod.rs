@@ -4,7 +4,7 @@ mod cell;
 mod columns;
 mod csv;
 mod destination;
-mod filters;
+pub(super) mod filters;
 mod jsonl;
 mod scores;
 mod table;
@@ -14,10 +14,12 @@ use self::columns::{COLUMNS_MAX, Columns};
 use self::destination::{Destination, Target};
 use super::exit::Usage;
 use super::output::{count, print_message};
+use super::search::names;
 use super::tasks::{self, Hosts};
 use super::{Context, Exit, interrupted};
+use crate::core::TaskId;
 use crate::store::companies::{self, Company, Filter};
-use crate::store::{self, Mode};
+use crate::store::{self, Mode, searches};
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use futures_util::TryStreamExt;
@@ -30,7 +32,7 @@ const CRITERIA_MANY: usize = 100;
 
 /// Print the companies that the tasks found
 ///
-/// The most relevant ones come first. Without TASK, the companies of all tasks are printed, also those of tasks that were
+/// The most relevant ones come first. Without TASK and NAME, the companies of all tasks are printed, also those of tasks that were
 /// removed. A company that two tasks found is there twice; --distinct merges them.
 ///
 /// For a spreadsheet, xlsx is the safer format: a program that opens a CSV file may take a text such as 1-10 for a date.
@@ -42,6 +44,7 @@ const CRITERIA_MANY: usize = 100;
 #[command(after_help = "\
 Examples:
   growd results ID
+  growd results --search bakeries --distinct --output bakeries.csv
   growd results --distinct --output companies.csv
   growd results --distinct --since 7d --exclude-domains customers.txt --output new.xlsx
   growd results ID --explain --format jsonl | jq .scores")]
@@ -49,6 +52,9 @@ pub struct Results {
     /// A task id, or a link to the task
     #[arg(value_name = "TASK")]
     tasks: Vec<String>,
+    /// The companies of all tasks of these searches, and of each TASK
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    search: Vec<String>,
     /// The format [default: that of the name of FILE (.csv, .jsonl, .xlsx); table on a terminal; csv otherwise]
     #[arg(long, value_name = "FORMAT")]
     format: Option<FormatName>,
@@ -131,7 +137,7 @@ impl Results {
         let mut connection = store::open(context.database(), Mode::Read).await?;
         let hosts = Hosts::of(&context.settings);
         let filter = Filter {
-            tasks: tasks::find_with_results(&mut connection, &hosts, &self.tasks).await?,
+            tasks: self.named_tasks(&mut connection, &hosts).await?,
             is_distinct: self.distinct,
             min_relevance: self.min_relevance,
             since: self.since.clone(),
@@ -155,6 +161,22 @@ impl Results {
         self.output
             .as_deref()
             .filter(|path| *path != Path::new("-"))
+    }
+
+    /// Returns the tasks that are named, and those of the searches that are named; `None` if there is no name.
+    async fn named_tasks(
+        &self,
+        connection: &mut SqliteConnection,
+        hosts: &Hosts,
+    ) -> anyhow::Result<Option<Vec<TaskId>>> {
+        if self.tasks.is_empty() && self.search.is_empty() {
+            return Ok(None);
+        }
+        let mut tasks = tasks::find_with_results(connection, hosts, &self.tasks).await?;
+        for search in names::find(connection, &self.search).await? {
+            tasks.extend(searches::parts(connection, &search).await?);
+        }
+        Ok(Some(tasks))
     }
 
     async fn export(

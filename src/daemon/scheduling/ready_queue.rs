@@ -229,6 +229,7 @@ mod tests {
         let new = NewTask {
             target: 5,
             chunk: None,
+            budget: None,
             note: None,
         };
         let id: TaskId = "edited".parse().expect("an id");

@@ -82,10 +82,23 @@ pub fn pages(date: &str) -> Vec<(String, String)> {
         .subcommand_help_heading("COMMANDS");
     growd.build();
     let mut pages = vec![page(&growd, &program_sections(&growd), date)];
-    for command in growd.get_subcommands() {
+    for command in below(&growd) {
         pages.push(page(command, &command_sections(command), date));
     }
     pages
+}
+
+/// Returns the commands below a command, each followed by its own.
+fn below(command: &Command) -> Vec<&Command> {
+    let commands = command.get_subcommands();
+    commands
+        .flat_map(|command| [vec![command], below(command)].concat())
+        .collect()
+}
+
+/// Returns the reference to the page of a command.
+fn reference(command: &Command) -> String {
+    format!("`{}`(1)", command.get_display_name().unwrap_or("growd"))
 }
 
 /// Generates a page from the arguments, followed by `sections` in the markup of [`prose`].
@@ -148,9 +161,9 @@ fn program_sections(growd: &Command) -> String {
         writeln!(text, ": `{status}`\n{}", sentence(meaning)).unwrap();
     }
     text.push_str(ENVIRONMENT_AND_FILES);
-    let pages: Vec<String> = growd
-        .get_subcommands()
-        .map(|command| format!("`growd-{}`(1)", command.get_name()))
+    let pages: Vec<String> = below(growd)
+        .into_iter()
+        .map(reference)
         .chain(["`growd.toml`(5)", "`systemctl`(1)", "`sqlite3`(1)"].map(str::to_owned))
         .collect();
     writeln!(text, "# SEE ALSO\n{}", pages.join(", ")).unwrap();
@@ -179,6 +192,10 @@ fn command_sections(command: &Command) -> String {
             .expect("the text after the options is examples");
         writeln!(text, "# EXAMPLES\n{examples}").unwrap();
     }
-    text.push_str("# SEE ALSO\n`growd`(1), `growd.toml`(5)\n");
+    let pages: Vec<String> = ["`growd`(1)".to_owned(), "`growd.toml`(5)".to_owned()]
+        .into_iter()
+        .chain(below(command).into_iter().map(reference))
+        .collect();
+    writeln!(text, "# SEE ALSO\n{}", pages.join(", ")).unwrap();
     text
 }
