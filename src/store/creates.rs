@@ -153,6 +153,27 @@ pub async fn is_known(
         .await?)
 }
 
+pub(super) const OPEN_ALIKE: &str =
+    "SELECT other.id FROM creates AS mine CROSS JOIN creates AS other
+      WHERE mine.id = ?1 AND other.state = 'intended' AND other.search <> mine.search
+        AND other.desired = mine.desired
+        AND trim(other.body ->> '$.query') = trim(mine.body ->> '$.query')";
+
+/// Returns the open creates of other searches that ask for the same query and number of results as this one.
+///
+/// # Errors
+///
+/// What SQLite says.
+pub async fn open_alike(
+    connection: &mut SqliteConnection,
+    id: i64,
+) -> Result<Vec<i64>, StoreError> {
+    Ok(sqlx::query_scalar(OPEN_ALIKE)
+        .bind(id)
+        .fetch_all(connection)
+        .await?)
+}
+
 pub(super) const FORBIDDEN_ALONE: &str = "SELECT EXISTS (
         SELECT 1 FROM creates AS mine
          WHERE mine.search = ?1 AND mine.id > ?3 AND mine.id < ?2

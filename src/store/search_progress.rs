@@ -201,23 +201,21 @@ pub async fn add_part(
 pub(super) const ADD_ORPHAN: &str = "INSERT INTO tasks (task_id, target, paused, note)
      VALUES (?1, ?2, 1, ?3) ON CONFLICT (task_id) DO NOTHING";
 
-/// Adds the task of a create whose search was removed meanwhile: it was paid for. It is an ordinary task, paused.
+/// Adds a task that was created, and so paid for, and that no search has: an ordinary task, paused. `note` says why.
 ///
 /// # Errors
 ///
 /// What SQLite says.
 pub async fn add_orphan(
     connection: &mut SqliteConnection,
-    search: &str,
     task: &TaskId,
-    desired: i64,
+    target: i64,
+    note: &str,
 ) -> Result<(), StoreError> {
     sqlx::query(ADD_ORPHAN)
         .bind(task.as_str())
-        .bind(desired)
-        .bind(format!(
-            "created for the search {search}, which was removed"
-        ))
+        .bind(target)
+        .bind(note)
         .execute(connection)
         .await?;
     Ok(())

@@ -78,7 +78,10 @@ impl Case {
             | Point::CreateAnswerWritten
             | Point::CreateAnswerCommitted
             | Point::ListWritten
-            | Point::ListCommitted => Vec::new(),
+            | Point::ListCommitted
+            // These are points of another command.
+            | Point::AddWritten
+            | Point::AddCommitted => Vec::new(),
             // The first page, and a later one: the end of a reading.
             Point::ResultsBegins
             | Point::ResultsAnswered
@@ -108,8 +111,6 @@ impl Case {
             | Point::PruneCommitted => vec![plain],
             // Early in the migration, and late in it.
             Point::MigrationUnderWay => vec![plain.clone(), at(150, None)],
-            // These are points of another command.
-            Point::AddWritten | Point::AddCommitted => Vec::new(),
         }
     }
 

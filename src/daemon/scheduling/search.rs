@@ -23,6 +23,9 @@ use tokio::time::Instant;
 /// The number of tasks that a page of a reading of the list asks for, unless `polling.list_page` says so.
 const PAGE: u32 = 100;
 
+/// The smallest page that the list is asked for after a 422.
+const PAGE_MIN: u32 = 10;
+
 /// What became of a pass.
 #[derive(Debug)]
 pub enum Searched {
@@ -131,7 +134,7 @@ async fn read_list<'a>(
     page: u32,
     context: &Context,
 ) -> Option<Result<WholeList, (Failure, Timestamp)>> {
-    let page = if page == 0 { PAGE } else { page };
+    let mut page = if page == 0 { PAGE } else { page };
     let mut draining = context.draining.clone();
     let mut reading = ListReading::begin(creates, Timestamp::now());
     let mut offset = 0;
@@ -151,6 +154,11 @@ async fn read_list<'a>(
         let began_at = Timestamp::now();
         let (listed, skew) = match context.client.listed(offset, page).await {
             Ok(listed) => listed,
+            // The page is larger than the service allows.
+            Err(Failure::Refused { status: 422, .. }) if page > PAGE_MIN => {
+                page = (page / 2).max(PAGE_MIN);
+                continue;
+            }
             Err(failure) => return Some(Err((explained_list(failure, context).await, began_at))),
         };
         match reading.add(listed, skew) {

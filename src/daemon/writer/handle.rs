@@ -21,6 +21,7 @@ use crate::daemon::event_log::EventLog;
 use crate::daemon::supervision::health::Health;
 use crate::store::{StoreError, wal};
 use sqlx::sqlite::SqliteConnection;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -87,6 +88,7 @@ impl Writer {
             wal_monitor,
             requests: RequestCount::new(requests),
             unrecorded: Vec::new(),
+            creates_in_flight: HashSet::new(),
             credits_asked: None,
         };
         StartedWriter {

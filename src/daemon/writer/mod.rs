@@ -10,6 +10,7 @@
 //! | `spending` | what the limits and the credits leave to the paid requests of a transaction |
 //! | `results` | the same for a page of results |
 //! | `search` | the same for a step of a search |
+//! | `creates` | the answer to a create, and what the list says of one |
 //! | `maintenance` | heartbeat, pruning, a new config, a clock that changed |
 //! | `retry` | waiting while the database is locked or the disk is full |
 //! | `clock` | leaps of the system clock |
@@ -17,6 +18,7 @@
 
 pub mod batch;
 pub mod clock;
+mod creates;
 mod handle;
 mod listed;
 pub mod maintenance;

@@ -6,6 +6,7 @@
 //! read in the transaction that stores it.
 
 use super::batch::BatchContext;
+use super::creates::{answered, attributed, listed};
 use super::maintenance::store_gate;
 use super::retry::WriteRetry;
 use super::spending::Spending;
@@ -13,18 +14,16 @@ use super::task::{WriterTask, add_requests};
 use crate::core::Failure;
 use crate::core::event::Event;
 use crate::core::gate::{Admission, Gate, Kind, Request};
-use crate::core::paid_request::PaidRequest;
 use crate::core::search::Search;
-use crate::core::search::answered::{CreateAnswer, create_answered, list_failed, list_read};
+use crate::core::search::answered::{CreateAnswer, list_failed};
 use crate::core::search::create::Create;
 use crate::core::search::event::SearchEvent;
 use crate::core::search::list_reading::WholeList;
-use crate::core::search::settle::{Verdict, settle};
 use crate::core::search::step::{Asks, Step, next_step};
 use crate::core::spending::Account;
 use crate::crash::{self, Point};
 use crate::daemon::error::panic_message;
-use crate::store::search_progress::{self, add_orphan, add_part, set_target};
+use crate::store::search_progress::{self, add_part, set_target};
 use crate::store::{self, StoreError, creates, history};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
@@ -85,10 +84,16 @@ impl WriterTask {
         name: &str,
         update: &SearchUpdate,
     ) -> Result<Decided, StoreError> {
+        if let SearchUpdate::Answered(answer) = update {
+            self.creates_in_flight.remove(&answer.create_id);
+        }
         let mut retry = WriteRetry::new();
         loop {
             let outcome = self.try_store_search(name, update).await;
             if let Some(outcome) = self.final_outcome(&mut retry, outcome).await {
+                let permit = outcome.as_ref().ok().and_then(|it| it.permit.as_ref());
+                self.creates_in_flight
+                    .extend(permit.map(|permit| permit.create_id));
                 return outcome.inspect_err(|error| {
                     let text = format!("search {name}: the next step is not stored: {error}");
                     self.event_log.refused(None, &text);
@@ -106,7 +111,14 @@ impl WriterTask {
         let mut tx = store::begin(&mut self.connection).await?;
         // Beginning may have taken a while.
         context.now = Timestamp::now();
-        let writing = write(&mut tx, name, update, &self.gate, &context);
+        let writing = write(
+            &mut tx,
+            name,
+            update,
+            &self.gate,
+            &self.creates_in_flight,
+            &context,
+        );
         let written = AssertUnwindSafe(writing).catch_unwind().await;
         let stored = written
             .map_err(|panic| StoreError::Panicked(panic_message(panic.as_ref()).to_owned()))??;
@@ -136,13 +148,12 @@ fn points(update: &SearchUpdate, decided: &Decided) -> [Option<Point>; 2] {
             Some(Point::CreateIntentWritten),
             Some(Point::CreateIntentCommitted),
         ],
-        SearchUpdate::Due => [None, None],
         SearchUpdate::Answered(_) => [
             Some(Point::CreateAnswerWritten),
             Some(Point::CreateAnswerCommitted),
         ],
         SearchUpdate::Listed(_) => [Some(Point::ListWritten), Some(Point::ListCommitted)],
-        SearchUpdate::ListFailed(..) => [None, None],
+        SearchUpdate::Due | SearchUpdate::ListFailed(..) => [None, None],
     }
 }
 
@@ -152,26 +163,33 @@ async fn write(
     name: &str,
     update: &SearchUpdate,
     gate: &Gate,
+    in_flight: &HashSet<i64>,
     context: &BatchContext,
 ) -> Result<Stored, StoreError> {
     let BatchContext { policy, now, .. } = context;
     let mut gate_after = gate.clone();
-    let learnt = match update {
-        SearchUpdate::Due => None,
+    let search = search_progress::load(connection, name).await?;
+    let answer = match update {
         SearchUpdate::Answered(answer) => {
+            Some(attributed(connection, name, search.as_ref(), answer, *now).await?)
+        }
+        SearchUpdate::Due | SearchUpdate::Listed(_) | SearchUpdate::ListFailed(..) => None,
+    };
+    let learnt = match (update, &answer) {
+        (SearchUpdate::Listed(list), _) => Some((Request::List, None, list.began_at)),
+        (SearchUpdate::ListFailed(failure, began_at), _) => {
+            Some((Request::List, Some(failure), *began_at))
+        }
+        (_, Some(answer)) => {
             let failure = answer.outcome.as_ref().err();
             Some((Request::Create, failure, answer.started_at))
         }
-        SearchUpdate::Listed(list) => Some((Request::List, None, list.began_at)),
-        SearchUpdate::ListFailed(failure, began_at) => {
-            Some((Request::List, Some(failure), *began_at))
-        }
+        (_, None) => None,
     };
     if let Some((request, failure, began_at)) = learnt {
         let began_at = began_at.min(*now);
         gate_after.learn(request, failure, began_at, *now, policy, rand::random());
     }
-    let search = search_progress::load(connection, name).await?;
     let (mut decided, mut events) = (Decided::nothing(), Vec::new());
     let mut account_events = Vec::new();
     match (update, &search) {
@@ -195,11 +213,13 @@ async fn write(
             save(connection, name, &step, *now).await?;
             events = step.events;
         }
-        (SearchUpdate::Answered(answer), search) => {
-            events = answered(connection, name, search.as_ref(), answer, context).await?;
+        (SearchUpdate::Answered(_), search) => {
+            if let Some(answer) = &answer {
+                events = answered(connection, name, search.as_ref(), answer, context).await?;
+            }
         }
         (SearchUpdate::Listed(list), Some(search)) => {
-            events = listed(connection, name, search, list, gate, context).await?;
+            events = listed(connection, name, search, list, gate, in_flight, context).await?;
         }
         (SearchUpdate::ListFailed(failure, _), Some(search)) => {
             if let Some(create) = search.create.as_ref().filter(|create| create.is_open()) {
@@ -263,131 +283,8 @@ async fn decide(
     Ok(step)
 }
 
-/// Stores the answer to a create, whatever became of its search meanwhile.
-async fn answered(
-    connection: &mut SqliteConnection,
-    name: &str,
-    search: Option<&Search>,
-    answer: &CreateAnswer,
-    context: &BatchContext,
-) -> Result<Vec<SearchEvent>, StoreError> {
-    let BatchContext { policy, now, .. } = context;
-    let answer = attributed(connection, name, search, answer, *now).await?;
-    let Some(create) = creates::find(connection, answer.create_id).await? else {
-        let outcome = answer.transition();
-        let error = format!(
-            "create {} was {}, but its row was deleted from the ledger",
-            answer.create_id,
-            outcome.name()
-        );
-        return note(connection, name, error, *now).await;
-    };
-    // A search that was removed and added again is another one.
-    let search = search.filter(|search| create.request.id > search.progress.begun_after);
-    let Some(search) = search else {
-        let transition = answer.transition();
-        let (create, event) = match create.apply(&transition, answer.task(), answer.answered_at) {
-            Ok(applied) => applied,
-            Err(illegal) => return note(connection, name, illegal.to_string(), *now).await,
-        };
-        creates::update(connection, &create).await?;
-        if let Some(task) = &create.task {
-            let PaidRequest { requested, .. } = create.request;
-            add_orphan(connection, name, task, requested).await?;
-        }
-        let events = vec![event];
-        history::add_search_events(connection, name, &events, *now).await?;
-        return Ok(events);
-    };
-    match create_answered(search, &create, &answer, policy) {
-        Ok(step) => {
-            save(connection, name, &step, *now).await?;
-            Ok(step.events)
-        }
-        Err(illegal) => note(connection, name, illegal.to_string(), *now).await,
-    }
-}
-
-/// Records why the answer to a create is not in the ledger: the row was settled or deleted meanwhile, by hand or by another
-/// daemon.
-async fn note(
-    connection: &mut SqliteConnection,
-    name: &str,
-    error: String,
-    now: Timestamp,
-) -> Result<Vec<SearchEvent>, StoreError> {
-    let events = vec![SearchEvent::NotStored { error }];
-    history::add_search_events(connection, name, &events, now).await?;
-    Ok(events)
-}
-
-/// Returns the answer to a create with no time after now, and as a refusal of its search if a 403 has turned out to concern
-/// no other: the same search was answered so before, and another paid request was accepted in between.
-async fn attributed(
-    connection: &mut SqliteConnection,
-    name: &str,
-    search: Option<&Search>,
-    answer: &CreateAnswer,
-    now: Timestamp,
-) -> Result<CreateAnswer, StoreError> {
-    let mut answer = answer.clone();
-    answer.started_at = answer.started_at.min(now);
-    answer.answered_at = answer.answered_at.min(now);
-    if let Err(Failure::Forbidden { detail }) = &answer.outcome {
-        let forgiven = search.map_or(0, |search| search.progress.forgiven);
-        if creates::was_forbidden_alone(connection, name, answer.create_id, forgiven).await? {
-            answer.outcome = Err(Failure::Refused {
-                status: 403,
-                detail: detail.clone(),
-            });
-        }
-    }
-    Ok(answer)
-}
-
-/// Settles the open create of a search by a reading of the list.
-async fn listed(
-    connection: &mut SqliteConnection,
-    name: &str,
-    search: &Search,
-    list: &WholeList,
-    gate: &Gate,
-    context: &BatchContext,
-) -> Result<Vec<SearchEvent>, StoreError> {
-    let BatchContext { policy, now, .. } = context;
-    let Some(create) = search.create.as_ref().filter(|create| create.is_open()) else {
-        return Ok(Vec::new());
-    };
-    let mut known = HashSet::new();
-    for task in &list.tasks {
-        if creates::is_known(connection, &task.id).await? {
-            known.insert(&task.id);
-        }
-    }
-    let verdict = settle(
-        search,
-        create,
-        list,
-        |task| known.contains(task),
-        gate.reachable_since,
-        policy.growth.settle,
-    );
-    let is_of_search = create.request.id > search.progress.begun_after;
-    match list_read(search, create, &verdict, policy, *now) {
-        Ok(mut step) => {
-            if let (false, Verdict::Arrived { task, .. }) = (is_of_search, &verdict) {
-                // It is of an earlier search of this name, which was removed.
-                step.part = None;
-                add_orphan(connection, name, task, create.request.requested).await?;
-            }
-            save(connection, name, &step, *now).await?;
-            Ok(step.events)
-        }
-        Err(illegal) => note(connection, name, illegal.to_string(), *now).await,
-    }
-}
-
-async fn save(
+/// Writes a step.
+pub(super) async fn save(
     connection: &mut SqliteConnection,
     name: &str,
     step: &Step,

@@ -30,6 +30,7 @@ use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -54,6 +55,8 @@ pub(super) struct WriterTask {
     pub requests: RequestCount,
     /// Events of the database itself, which could not be recorded when they came up.
     pub unrecorded: Vec<Event>,
+    /// The creates that were permitted and are not answered yet.
+    pub creates_in_flight: HashSet<i64>,
     /// When a pass was last permitted to ask for the account's credits, unless it has had them stored.
     pub credits_asked: Option<Instant>,
 }
