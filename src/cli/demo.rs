@@ -28,7 +28,7 @@ use tokio::time::{sleep, timeout};
 const TOKEN: &str = "a-token-that-only-the-stand-in-takes";
 
 /// Speed of the stand-in relative to the real service.
-const SPEED: f64 = 12.0;
+const SPEED: f64 = 20.0;
 
 /// Companies that match each query: enough for the search of several tasks.
 const MARKET: u32 = 3_000;

@@ -203,6 +203,6 @@ pub(super) fn display(value: &Value) -> String {
         Value::String(text) => clean(text),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
-        other => other.to_string(),
+        other => clean(&other.to_string()),
     }
 }

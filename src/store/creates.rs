@@ -135,10 +135,12 @@ pub async fn failures(
         .await?)
 }
 
-pub(super) const IS_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE task_id = ?1)
+pub(super) const IS_KNOWN: &str =
+    "SELECT EXISTS (SELECT 1 FROM tasks WHERE task_id = ?1 AND created_at <= ?2)
      OR EXISTS (SELECT 1 FROM creates WHERE task_id = ?1)";
 
-/// Returns whether growd manages a task, or has created it.
+/// Returns whether growd managed a task at `sent_at`, or has created it. A task that a person adds while a create is open can be
+/// the one that the create made.
 ///
 /// # Errors
 ///
@@ -146,9 +148,11 @@ pub(super) const IS_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE task
 pub async fn is_known(
     connection: &mut SqliteConnection,
     task: &TaskId,
+    sent_at: Timestamp,
 ) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar(IS_KNOWN)
         .bind(task.as_str())
+        .bind(time::to_text(sent_at))
         .fetch_one(connection)
         .await?)
 }

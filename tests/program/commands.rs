@@ -574,6 +574,13 @@ fn the_demo_grows_five_searches_to_five_ends_and_names_its_database() {
         database.display()
     );
     assert!(out.lines().any(|line| line == export), "{out}");
+    let of_search = format!(
+        "  growd --database {} results --search freight-saas --distinct --output freight-saas.csv",
+        database.display()
+    );
+    assert!(out.lines().any(|line| line == of_search), "{out}");
+    let search = out.lines().find(|line| line.starts_with("freight-saas "));
+    assert!(search.is_some_and(|line| line.contains("reached")), "{out}");
     let status = ["status", "--json", "--database", database.to_str().unwrap()];
     let output = Command::new(env!("CARGO_BIN_EXE_growd"))
         .args(status)
@@ -582,7 +589,8 @@ fn the_demo_grows_five_searches_to_five_ends_and_names_its_database() {
         .unwrap();
     let (status, _) = checked(&status, output, 0);
     let read = &json(&status)["results"];
-    assert_eq!(read["tasks"], 5, "{read}");
+    // Five tasks, and the three parts of the search.
+    assert_eq!(read["tasks"], 8, "{read}");
     assert!(read["read"].as_u64().unwrap() >= companies as u64, "{read}");
     let (_, err) = checked(&arguments, demo(), 1);
     assert!(err.contains("exists"), "{err}");

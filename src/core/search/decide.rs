@@ -161,7 +161,10 @@ pub fn decide(search: &Search, account: &Account<'_>, policy: &Policy) -> Decisi
         return create(search, account, policy, &so_far);
     };
     let number = part.number;
-    let reason_of_part = part.reason.clone().unwrap_or_default();
+    let reason_of_part = part
+        .reason
+        .clone()
+        .unwrap_or_else(|| "it was not polled yet".to_owned());
     match standing {
         Standing::Paused => growing(format!("part {number} is paused"), Next::Change),
         Standing::Missing => ended(

@@ -117,7 +117,7 @@ pub(super) async fn listed(
     };
     let mut known = HashSet::new();
     for task in &list.tasks {
-        if creates::is_known(connection, &task.id).await? {
+        if creates::is_known(connection, &task.id, create.request.sent_at).await? {
             known.insert(&task.id);
         }
     }
