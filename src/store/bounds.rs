@@ -24,7 +24,10 @@ pub(super) const READ: &str = "
            EXISTS (SELECT 1 FROM tasks AS later WHERE later.search = t.search AND later.part > t.part)
            OR EXISTS (SELECT 1 FROM creates AS c
                        WHERE c.search = t.search AND c.id > coalesce(p.begun_after, 0) AND c.part > t.part
-                         AND c.state IN ('intended', 'accepted')) AS is_superseded
+                         AND (c.state = 'intended'
+                              OR (c.state = 'accepted'
+                                  AND EXISTS (SELECT 1 FROM tasks AS made
+                                               WHERE made.task_id = c.task_id AND made.search = t.search)))) AS is_superseded
       FROM tasks AS t
       LEFT JOIN searches AS s ON s.search = t.search
       LEFT JOIN search_progress AS p ON p.search = t.search

@@ -186,12 +186,14 @@ pub(super) const FORBIDDEN_ALONE: &str = "SELECT EXISTS (
          WHERE mine.task_id = ?1 AND mine.id > ?3 AND mine.id < ?2
            AND mine.state = 'rejected' AND mine.http_status = 403
            AND coalesce(mine.detail, '') NOT IN (SELECT value FROM json_each(?4))
-           AND EXISTS (SELECT 1 FROM resumes AS other
-                        WHERE other.id > mine.id AND other.id < ?2
-                          AND other.task_id <> ?1 AND other.state = 'accepted'))";
+           AND (EXISTS (SELECT 1 FROM resumes AS other
+                         WHERE other.id > mine.id AND other.id < ?2
+                           AND other.task_id <> ?1 AND other.state = 'accepted')
+             OR EXISTS (SELECT 1 FROM creates AS other
+                         WHERE other.sent_at > mine.resolved_at AND other.state = 'accepted')))";
 
 /// Returns whether a resume of this task, before `id` and after `forgiven`, was answered 403 for another reason than
-/// payment, and a resume of another task was accepted since.
+/// payment, and another paid request was accepted since.
 ///
 /// # Errors
 ///

@@ -318,6 +318,13 @@ async fn a_search_whose_creates_alone_are_answered_403_is_refused_and_holds_up_n
         reason.contains("403: this query is not for you"),
         "{reason}"
     );
+    let closed_again: i64 = bench
+        .value(
+            "SELECT count(*) FROM events WHERE kind = 'gate' AND detail ->> 'to' = 'payment_required'
+                AND at >= (SELECT resolved_at FROM creates WHERE refusal = 1)",
+        )
+        .await;
+    assert_eq!(closed_again, 0, "the refusal concerns this search only");
     // A create that was under way when the other one was accepted can have closed the gate again, until the next probe.
     bench.search("third", QUERY, 40).await;
     bench.until_searches_end().await;

@@ -81,7 +81,8 @@ pub async fn perform(
                 tracing::warn!("{astray} tasks were scheduled too far ahead: polling them now");
             }
             results::read_postponed_too_long(&mut *connection, now).await?;
-            search_progress::wake_too_late(&mut *connection, now, horizon).await?;
+            let latest = horizon.max(limit_horizon);
+            search_progress::wake_too_late(&mut *connection, now, latest).await?;
             0
         }
         Maintenance::Prune(before) => {
@@ -108,7 +109,8 @@ pub async fn perform(
         Maintenance::Reschedule => {
             let restarted = restart_settling(&mut *connection, now).await?;
             let horizon = after(now, horizon(policy));
-            search_progress::wake_too_late(&mut *connection, now, horizon).await?;
+            let latest = horizon.max(limit_horizon);
+            search_progress::wake_too_late(&mut *connection, now, latest).await?;
             results::read_postponed_too_long(&mut *connection, now).await?;
             restarted
                 + reschedule::wake_scheduled_too_late(&mut *connection, now, horizon, limit_horizon)

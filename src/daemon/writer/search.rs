@@ -210,7 +210,7 @@ async fn write(
                 Asks::Credits if !spending.begin_asking(connection).await? => Asks::Nothing,
                 asks => asks,
             };
-            decided.open = search.create.clone().filter(Create::is_open);
+            decided.open = search.create.clone().filter(Create::is_sought);
             save(connection, name, &step, policy.polling.min_interval, *now).await?;
             events = step.events;
         }
@@ -223,7 +223,7 @@ async fn write(
             events = listed(connection, name, search, list, gate, in_flight, context).await?;
         }
         (SearchUpdate::ListFailed(failure, _), Some(search)) => {
-            if let Some(create) = search.create.as_ref().filter(|create| create.is_open()) {
+            if let Some(create) = search.create.as_ref().filter(|create| create.is_sought()) {
                 let step = list_failed(search, create, failure, policy, *now);
                 save(connection, name, &step, policy.polling.min_interval, *now).await?;
                 events = step.events;
