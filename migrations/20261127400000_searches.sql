@@ -108,12 +108,13 @@ ALTER TABLE daemon ADD COLUMN limits_near TEXT NOT NULL DEFAULT '{}'
     CONSTRAINT limits_near_is_json CHECK (json_valid(limits_near));
 
 -- What is wrong with the JSON of a search; no row where nothing is. The triggers refuse a search that has a row here.
+-- NOT MATERIALIZED: for one search, only the row of that search is read.
 CREATE VIEW search_problems AS
-WITH arrays AS (
+WITH arrays AS NOT MATERIALIZED (
     SELECT search, 'criteria' AS name, criteria AS value FROM searches
      UNION ALL SELECT search, 'data_sources', data_sources FROM searches
      UNION ALL SELECT search, 'exclude_domains', exclude_domains FROM searches
-), checked AS (
+), checked AS NOT MATERIALIZED (
     SELECT search, name, value,
            CASE WHEN NOT json_valid(value) THEN ' is not valid JSON'
                 WHEN json_type(value) <> 'array' THEN ' must be a JSON array'
@@ -121,10 +122,10 @@ WITH arrays AS (
                 WHEN json_array_length(value) > CASE name WHEN 'criteria' THEN 10 WHEN 'data_sources' THEN 20 ELSE 1000 END
                 THEN ' has too many entries' END AS problem
       FROM arrays WHERE value IS NOT NULL
-), entries AS (
+), entries AS NOT MATERIALIZED (
     SELECT checked.search, checked.name, entry.key + 1 AS nth, entry.type AS type, entry.value AS entry
       FROM checked, json_each(CASE WHEN problem IS NULL THEN checked.value ELSE '[]' END) AS entry
-), fields AS (
+), fields AS NOT MATERIALIZED (
     SELECT entries.search, nth, field.key AS key, field.type AS type, field.value AS value
       FROM entries, json_each(CASE WHEN name = 'criteria' AND entries.type = 'object' THEN entry ELSE '{}' END) AS field
 )
@@ -134,7 +135,7 @@ SELECT search, name || ' entry ' || nth || CASE name
            WHEN 'criteria' THEN ' must be an object with key, name and criterion'
            ELSE ' must be a text that is not blank' END
   FROM entries
- WHERE CASE name WHEN 'criteria' THEN type <> 'object' ELSE type <> 'text' OR trim(entry) = '' END
+ WHERE CASE name WHEN 'criteria' THEN type <> 'object' ELSE type <> 'text' OR trim(entry, ' ' || char(9, 10, 13)) = '' END
 UNION ALL
 SELECT search, 'criteria entry ' || nth || ' has the unknown key ' || key || '; the keys are key, name and criterion'
   FROM fields WHERE key NOT IN ('key', 'name', 'criterion')
@@ -151,14 +152,27 @@ SELECT entries.search, 'criteria entry ' || nth || ': ' || wanted.column1 || ' m
           AND CASE wanted.column1
                   WHEN 'key' THEN length(fields.value) BETWEEN 1 AND 100 AND fields.value NOT GLOB '*[^A-Za-z0-9_]*'
                   WHEN 'name' THEN length(fields.value) BETWEEN 1 AND 100
-                  ELSE length(fields.value) BETWEEN 10 AND 500 END)
+                  ELSE length(fields.value) BETWEEN 10 AND 500 END
+          AND trim(fields.value, ' ' || char(9, 10, 13)) <> '')
 UNION ALL
 SELECT search, 'criteria: the key ' || value || ' occurs more than once'
-  FROM fields WHERE key = 'key' GROUP BY search, value HAVING count(*) > 1;
+  FROM fields
+ WHERE key = 'key'
+   -- Not GROUP BY, for which every search is read.
+   AND EXISTS (SELECT 1 FROM fields AS earlier
+                WHERE earlier.search = fields.search AND earlier.nth < fields.nth AND earlier.key = 'key'
+                  AND earlier.value = fields.value);
 
 -- raise() takes an expression only since SQLite 3.47, so the problem is in the error of json_extract, which quotes it.
 CREATE TRIGGER searches_added AFTER INSERT ON searches
 BEGIN
+    -- INSERT OR REPLACE fires no trigger for the row that it deletes, but leaves the tasks and the creates of that row.
+    SELECT raise(ABORT, 'this search has begun and cannot be replaced: UPDATE it, or delete it first')
+     WHERE EXISTS (SELECT 1 FROM tasks WHERE search = NEW.search)
+        OR EXISTS (SELECT 1 FROM creates
+                    WHERE search = NEW.search
+                      AND id > (SELECT begun_after FROM search_progress WHERE search = NEW.search));
+
     SELECT json_extract('{}', problem) FROM search_problems WHERE search = NEW.search;
 
     INSERT INTO search_progress (search, begun_after, forgiven)
@@ -196,13 +210,18 @@ BEGIN
     UPDATE searches SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE search = NEW.search;
 END;
 
+CREATE TRIGGER searches_checked AFTER UPDATE OF criteria, data_sources, exclude_domains ON searches
+WHEN NEW.criteria IS NOT OLD.criteria OR NEW.data_sources IS NOT OLD.data_sources
+  OR NEW.exclude_domains IS NOT OLD.exclude_domains
+BEGIN
+    SELECT json_extract('{}', problem) FROM search_problems WHERE search = NEW.search;
+END;
+
 CREATE TRIGGER searches_changed AFTER UPDATE OF query, target, criteria, data_sources, exclude_domains, chunk, budget, paused ON searches
 WHEN NEW.query IS NOT OLD.query OR NEW.target IS NOT OLD.target OR NEW.criteria IS NOT OLD.criteria
   OR NEW.data_sources IS NOT OLD.data_sources OR NEW.exclude_domains IS NOT OLD.exclude_domains
   OR NEW.chunk IS NOT OLD.chunk OR NEW.budget IS NOT OLD.budget OR NEW.paused IS NOT OLD.paused
 BEGIN
-    SELECT json_extract('{}', problem) FROM search_problems WHERE search = NEW.search;
-
     UPDATE search_progress
        SET next_at = CASE WHEN NEW.paused THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%fZ', 'now') END
      WHERE search = NEW.search;
@@ -301,6 +320,44 @@ BEGIN
     SELECT raise(ABORT, 'this task is a part of a search that is paused: unpause the search');
 END;
 
+-- As before, and a part follows its search.
+DROP TRIGGER tasks_added;
+CREATE TRIGGER tasks_added AFTER INSERT ON tasks
+BEGIN
+    -- INSERT OR REPLACE would take a part that growd created out of its search, which would then pay for its companies again.
+    SELECT raise(ABORT, 'this task was created as a part of a search, and stays so until the search is removed: UPDATE it')
+      FROM creates AS c JOIN search_progress AS p ON p.search = c.search
+     WHERE c.task_id = NEW.task_id AND c.state = 'accepted' AND c.id > p.begun_after
+       AND c.search IS NOT NEW.search
+       AND NOT EXISTS (SELECT 1 FROM tasks WHERE search = c.search AND part = c.part);
+
+    INSERT INTO progress (task_id, forgiven)
+    SELECT NEW.task_id, coalesce((SELECT max(id) FROM resumes WHERE task_id = NEW.task_id), 0)
+     WHERE NOT EXISTS (SELECT 1 FROM progress WHERE task_id = NEW.task_id);
+
+    UPDATE progress
+       SET next_poll_at = CASE WHEN NEW.paused THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%fZ', 'now') END,
+           queue = 'new', waste_requested = 0, waste_brought = 0
+     WHERE task_id = NEW.task_id;
+
+    INSERT INTO events (task_id, kind, detail)
+    VALUES (NEW.task_id, 'added', json_object('target', NEW.target, 'chunk', NEW.chunk));
+
+    UPDATE tasks
+       SET paused = max(paused, (SELECT paused FROM searches WHERE search = NEW.search)),
+           chunk = coalesce(chunk, (SELECT chunk FROM searches WHERE search = NEW.search))
+     WHERE task_id = NEW.task_id AND NEW.search IS NOT NULL;
+END;
+
+CREATE TRIGGER tasks_part_joined AFTER UPDATE OF search ON tasks
+WHEN NEW.search IS NOT NULL AND NEW.search IS NOT OLD.search
+BEGIN
+    UPDATE tasks
+       SET paused = max(paused, (SELECT paused FROM searches WHERE search = NEW.search)),
+           chunk = coalesce(chunk, (SELECT chunk FROM searches WHERE search = NEW.search))
+     WHERE task_id = NEW.task_id;
+END;
+
 -- As before, and with the budget. growd itself raises the target of a part; that starts no new count of waste.
 DROP TRIGGER tasks_touched;
 CREATE TRIGGER tasks_touched AFTER UPDATE OF target, chunk, budget, paused, note, retry ON tasks
@@ -313,8 +370,10 @@ CREATE TRIGGER tasks_changed AFTER UPDATE OF target, chunk, budget, paused ON ta
 WHEN NEW.target IS NOT OLD.target OR NEW.chunk IS NOT OLD.chunk OR NEW.budget IS NOT OLD.budget
   OR NEW.paused IS NOT OLD.paused
 BEGIN
+    -- `paused` as it is now: another trigger may have paused a part that came into a paused search.
     UPDATE progress
-       SET next_poll_at = CASE WHEN NEW.paused THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%fZ', 'now') END,
+       SET next_poll_at = CASE WHEN (SELECT paused FROM tasks WHERE task_id = NEW.task_id) THEN NULL
+                               ELSE strftime('%Y-%m-%dT%H:%M:%fZ', 'now') END,
            queue = 'new',
            waste_requested = CASE WHEN NEW.target > OLD.target AND NEW.search IS NULL THEN 0 ELSE waste_requested END,
            waste_brought = CASE WHEN NEW.target > OLD.target AND NEW.search IS NULL THEN 0 ELSE waste_brought END

@@ -118,7 +118,8 @@ pub(super) const FAILURES: &str = "SELECT count(*) FROM creates
         AND (state IN ('lost', 'unsent') OR (state = 'rejected' AND http_status NOT IN (400, 401, 402, 403, 422, 429)))
         AND id > max(?2, coalesce((SELECT max(id) FROM creates WHERE search = ?1 AND state = 'accepted'), 0))";
 
-/// Returns how many creates in a row were lost, not sent, or rejected for no documented reason, of those after `forgiven`.
+/// Returns how many creates in a row were lost, not sent, or rejected for no documented reason, of those after the id
+/// `counted_after`.
 ///
 /// # Errors
 ///
@@ -126,11 +127,11 @@ pub(super) const FAILURES: &str = "SELECT count(*) FROM creates
 pub async fn failures(
     connection: &mut SqliteConnection,
     search: &str,
-    forgiven: i64,
+    counted_after: i64,
 ) -> Result<u32, StoreError> {
     Ok(sqlx::query_scalar(FAILURES)
         .bind(search)
-        .bind(forgiven)
+        .bind(counted_after)
         .fetch_one(connection)
         .await?)
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use std::time::Duration;
 
 pub(super) const DUE: &str = "SELECT search, next_at FROM search_progress WHERE next_at IS NOT NULL ORDER BY next_at LIMIT ?1";
 
@@ -108,7 +109,8 @@ pub async fn load(
         }
     }
     let create = creates::newest(connection, name, progress.begun_after).await?;
-    let failures = creates::failures(connection, name, progress.forgiven).await?;
+    let counted_after = progress.forgiven.max(progress.begun_after);
+    let failures = creates::failures(connection, name, counted_after).await?;
     let requested = sqlx::query_scalar(REQUESTED)
         .bind(name)
         .bind(progress.begun_after)
@@ -153,9 +155,20 @@ pub async fn save(
     Ok(())
 }
 
+// An earlier schedule is kept, and so is a delay after an error. A last poll after now counts as one at now: the clock went back.
+pub(super) const NEXT_POLL: &str = "SELECT CASE WHEN failures > 0 THEN coalesce(next_poll_at, soonest)
+                                        ELSE min(coalesce(next_poll_at, soonest), soonest) END
+       FROM (SELECT failures, next_poll_at,
+                    max(?2, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', min(polled_alone_at, ?2), ?3), ?2)) AS soonest
+               FROM progress WHERE task_id = ?1)";
+
 pub(super) const SET_TARGET: &str = "UPDATE tasks SET target = ?2 WHERE task_id = ?1";
 
-/// Sets how far a part grows.
+pub(super) const SCHEDULE: &str =
+    "UPDATE progress SET next_poll_at = ?2 WHERE task_id = ?1 AND next_poll_at IS NOT NULL";
+
+/// Sets how far a part grows, and when it is polled next: as scheduled, or earlier, but not within `min_interval` of its last poll,
+/// nor during a delay after an error. The triggers alone would make it due now, which is for changes of an operator.
 ///
 /// # Errors
 ///
@@ -164,10 +177,25 @@ pub async fn set_target(
     connection: &mut SqliteConnection,
     part: &TaskId,
     target: i64,
+    min_interval: Duration,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
+    // As a modifier of SQLite's date functions.
+    let interval = format!("{:+.3} seconds", min_interval.as_secs_f64());
+    let next_poll_at: Option<Text> = sqlx::query_scalar(NEXT_POLL)
+        .bind(part.as_str())
+        .bind(time::to_text(now))
+        .bind(interval)
+        .fetch_optional(&mut *connection)
+        .await?;
     sqlx::query(SET_TARGET)
         .bind(part.as_str())
         .bind(target)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(SCHEDULE)
+        .bind(part.as_str())
+        .bind(next_poll_at.map(|at| at.to_string()))
         .execute(connection)
         .await?;
     Ok(())
@@ -175,10 +203,13 @@ pub async fn set_target(
 
 pub(super) const ADD_PART: &str = "INSERT INTO tasks (task_id, target, chunk, paused, search, part)
      SELECT ?1, ?2, chunk, paused, search, ?4 FROM searches WHERE search = ?3
-     ON CONFLICT (task_id) DO UPDATE SET search = excluded.search, part = excluded.part, target = excluded.target
+     ON CONFLICT (task_id) DO UPDATE
+            SET search = excluded.search, part = excluded.part, target = excluded.target,
+                chunk = excluded.chunk, paused = excluded.paused
        WHERE search IS NULL";
 
-/// Adds a task as a part of a search. A task that is in `tasks` already becomes the part, unless it is a part of a search.
+/// Adds a task as a part of a search. A task that is in `tasks` already becomes the part, unless it is a part of a search. The part
+/// has the chunk of the search, and is paused with it.
 ///
 /// # Errors
 ///

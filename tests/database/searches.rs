@@ -1,6 +1,8 @@
 //! `searches` as operators write it by SQL: what is refused, and what an edit does to the tasks.
 
 use crate::support::Bench;
+use growd::core::search::step::NewPart;
+use growd::store::search_progress::add_part;
 use sqlx::AssertSqlSafe;
 
 async fn run(bench: &Bench, sql: &str) -> Result<(), String> {
@@ -70,6 +72,14 @@ async fn invalid_searches_are_refused_with_the_reason() {
         (
             criteria(r#""key": "k", "name": "n", "criterion": "short""#),
             "criterion must be a text of 10 to 500",
+        ),
+        (
+            criteria(r#""key": "k", "name": "n", "criterion": "          ""#),
+            "criterion must be a text of 10 to 500",
+        ),
+        (
+            criteria(r#""key": "k", "name": "  ", "criterion": "long enough""#),
+            "name must be a text of 1 to 100",
         ),
         (
             criteria(&format!(r#""key": "k", "weight": 1, {fine}"#)),
@@ -251,4 +261,84 @@ async fn a_raised_budget_makes_the_newest_stalled_task_due() {
     done(&bench, "UPDATE searches SET budget = 20").await;
     let due = "SELECT group_concat(task_id) FROM progress WHERE next_poll_at IS NOT NULL AND queue = 'new'";
     assert_eq!(bench.value::<String>(due).await, "u");
+}
+
+#[tokio::test]
+async fn a_task_that_comes_into_a_paused_search_is_paused() {
+    let bench = Bench::new().await;
+    done(
+        &bench,
+        "INSERT INTO searches (search, query, target, paused, chunk) VALUES ('a', 'q', 5, 1, 30);
+         INSERT INTO tasks (task_id, target, search, part) VALUES ('t', 5, 'a', 1);
+         INSERT INTO tasks (task_id, target, chunk) VALUES ('u', 5, 9), ('v', 5, NULL), ('w', 5, 9);
+         UPDATE tasks SET search = 'a', part = 2 WHERE task_id = 'u';
+         UPDATE tasks SET search = 'a', part = 3, target = 7 WHERE task_id = 'v';",
+    )
+    .await;
+    let part = NewPart {
+        task: "w".parse().unwrap(),
+        part: 4,
+        target: 8,
+    };
+    add_part(&mut bench.connection().await, "a", &part)
+        .await
+        .unwrap();
+    let rows = "SELECT group_concat(t.task_id || ' ' || paused || ' ' || t.chunk || ' ' || (p.next_poll_at IS NULL), ', ')
+                  FROM tasks t JOIN progress p USING (task_id)";
+    let rows = bench.value::<String>(rows).await;
+    assert_eq!(rows, "t 1 30 1, u 1 9 1, v 1 30 1, w 1 30 1");
+}
+
+#[tokio::test]
+async fn a_search_that_has_begun_is_not_replaced_nor_is_a_part_that_was_created() {
+    let bench = Bench::new().await;
+    let replace =
+        "INSERT OR REPLACE INTO searches (search, query, target) VALUES ('a', 'other', 9)";
+    done(&bench, &search("'a'", "'q'", "5")).await;
+    done(&bench, replace).await;
+    done(
+        &bench,
+        "INSERT INTO creates (search, part, desired, body, state, task_id, sent_at)
+         VALUES ('a', 1, 9, '{}', 'accepted', 't', '2026-11-24T02:22:00.123Z')",
+    )
+    .await;
+    let error = run(&bench, replace).await.unwrap_err();
+    assert!(error.contains("cannot be replaced"), "{error}");
+    done(
+        &bench,
+        "INSERT INTO tasks (task_id, target, search, part) VALUES ('t', 5, 'a', 1), ('adopted', 5, 'a', 2)",
+    )
+    .await;
+    for bad in [
+        "INSERT OR REPLACE INTO tasks (task_id, target) VALUES ('t', 7)",
+        "REPLACE INTO tasks (task_id, target, search, part) VALUES ('t', 7, 'b', 1)",
+    ] {
+        done(
+            &bench,
+            "INSERT OR IGNORE INTO searches (search, query, target) VALUES ('b', 'q', 5)",
+        )
+        .await;
+        let error = run(&bench, bad).await.expect_err(bad);
+        assert!(error.contains("created as a part of a search"), "{error}");
+    }
+    // What changes nothing of that is accepted.
+    for fine in [
+        "INSERT INTO searches (search, query, target) VALUES ('a', 'third', 5) ON CONFLICT DO UPDATE SET target = 6",
+        "INSERT OR IGNORE INTO searches (search, query, target) VALUES ('a', 'third', 5)",
+        "INSERT INTO tasks (task_id, target) VALUES ('t', 7) ON CONFLICT DO UPDATE SET target = excluded.target",
+        "INSERT OR IGNORE INTO tasks (task_id, target) VALUES ('t', 7), ('adopted', 7)",
+    ] {
+        done(&bench, fine).await;
+    }
+    let left = "SELECT query || ' ' || s.target || ' ' || t.target || ' ' || t.part
+                  FROM searches s JOIN tasks t USING (search) WHERE task_id = 't'";
+    assert_eq!(bench.value::<String>(left).await, "other 6 7 1");
+    // Of a search that was removed, nothing is kept together.
+    done(&bench, "DELETE FROM searches").await;
+    done(
+        &bench,
+        "REPLACE INTO tasks (task_id, target) VALUES ('t', 7)",
+    )
+    .await;
+    done(&bench, replace).await;
 }

@@ -2,8 +2,10 @@
 
 use crate::support::{Bench, plenty};
 use growd::daemon::supervision::signals::Signal;
+use growd::store::search_progress::set_target;
 use growd::store::{reschedule, time};
 use jiff::Timestamp;
+use sqlx::AssertSqlSafe;
 use std::time::Duration;
 
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -130,4 +132,59 @@ async fn a_search_that_was_taken_out_of_its_queue_by_hand_is_taken_up_by_the_nex
         .await;
     assert_eq!(polls, 0, "one that is paused stays so");
     bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_target_of_a_part_keeps_the_interval_and_a_delay_after_an_error() {
+    let bench = Bench::new().await;
+    let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+    let mut connection = bench.connection().await;
+    bench
+        .execute("INSERT INTO searches (search, query, target) VALUES ('a', 'q', 5)")
+        .await;
+    bench
+        .execute("INSERT INTO tasks (task_id, target, search, part) VALUES ('t', 5, 'a', 1)")
+        .await;
+    let cases = [
+        // Scheduled, last poll, failures; then when it is polled next.
+        ("13:00:00", "11:59:58", 0, "12:00:03"),
+        ("13:00:00", "11:00:00", 0, "12:00:00"),
+        ("12:00:01", "11:59:58", 0, "12:00:01"),
+        ("13:00:00", "11:59:58", 2, "13:00:00"),
+        ("", "11:59:58", 0, "12:00:03"),
+        ("", "11:00:00", 2, "12:00:00"),
+        ("13:00:00", "", 0, "12:00:00"),
+        // The clock went back.
+        ("13:00:00", "15:00:00", 0, "12:00:05"),
+    ];
+    for (target, (scheduled, polled, failures, expected)) in (6..).zip(cases) {
+        let time = |clock: &str| match clock {
+            "" => "NULL".to_owned(),
+            clock => format!("'2026-11-24T{clock}.000Z'"),
+        };
+        let row = format!(
+            "UPDATE progress SET next_poll_at = {}, polled_alone_at = {}, failures = {failures}",
+            time(scheduled),
+            time(polled)
+        );
+        sqlx::query(AssertSqlSafe(row.clone()))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        let part = "t".parse().unwrap();
+        set_target(&mut connection, &part, target, INTERVAL, now)
+            .await
+            .unwrap();
+        let next = bench.value::<String>("SELECT next_poll_at FROM progress");
+        assert_eq!(format!("'{}'", next.await), time(expected), "{row}");
+    }
+    // A paused part is not polled.
+    bench.execute("UPDATE tasks SET paused = 1").await;
+    let part = "t".parse().unwrap();
+    set_target(&mut connection, &part, 50, INTERVAL, now)
+        .await
+        .unwrap();
+    let paused =
+        "SELECT target || ' ' || (next_poll_at IS NULL) FROM tasks JOIN progress USING (task_id)";
+    assert_eq!(bench.value::<String>(paused).await, "50 1");
 }

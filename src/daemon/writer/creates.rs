@@ -57,7 +57,7 @@ pub(super) async fn answered(
     };
     match create_answered(search, &create, answer, policy) {
         Ok(step) => {
-            save(connection, name, &step, *now).await?;
+            save(connection, name, &step, policy.polling.min_interval, *now).await?;
             Ok(step.events)
         }
         Err(illegal) => note(connection, name, illegal.to_string(), *now).await,
@@ -147,7 +147,7 @@ pub(super) async fn listed(
                 let requested = create.request.requested;
                 add_orphan(connection, task, requested, &of_removed(name)).await?;
             }
-            save(connection, name, &step, *now).await?;
+            save(connection, name, &step, policy.polling.min_interval, *now).await?;
             Ok(step.events)
         }
         Err(illegal) => note(connection, name, illegal.to_string(), *now).await,

@@ -31,6 +31,7 @@ use serde_json::Value;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// The permit to send one create, given once its row is durable. Sending the create uses it up.
@@ -210,7 +211,7 @@ async fn write(
                 asks => asks,
             };
             decided.open = search.create.clone().filter(Create::is_sought);
-            save(connection, name, &step, *now).await?;
+            save(connection, name, &step, policy.polling.min_interval, *now).await?;
             events = step.events;
         }
         (SearchUpdate::Answered(_), search) => {
@@ -224,7 +225,7 @@ async fn write(
         (SearchUpdate::ListFailed(failure, _), Some(search)) => {
             if let Some(create) = search.create.as_ref().filter(|create| create.is_sought()) {
                 let step = list_failed(search, create, failure, policy, *now);
-                save(connection, name, &step, *now).await?;
+                save(connection, name, &step, policy.polling.min_interval, *now).await?;
                 events = step.events;
             }
         }
@@ -288,6 +289,7 @@ pub(super) async fn save(
     connection: &mut SqliteConnection,
     name: &str,
     step: &Step,
+    min_interval: Duration,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     if let Some(create) = &step.create {
@@ -300,7 +302,7 @@ pub(super) async fn save(
         add_part(connection, name, part).await?;
     }
     if let Some((part, target)) = &step.part_target {
-        set_target(connection, part, *target).await?;
+        set_target(connection, part, *target, min_interval, now).await?;
     }
     // Last: the triggers make a search due whose parts change.
     search_progress::save(connection, name, &step.progress).await?;
