@@ -91,7 +91,10 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         ),
         ("history::ADD_SEARCH_EVENT", history::ADD_SEARCH_EVENT),
         ("creates::OPEN_ALIKE", creates::OPEN_ALIKE),
-        ("search_progress::WAKE_TOO_LATE", search_progress::WAKE_TOO_LATE),
+        (
+            "search_progress::WAKE_TOO_LATE",
+            search_progress::WAKE_TOO_LATE,
+        ),
         ("tasks::UPSERT", tasks::UPSERT),
         ("tasks::COUNT_KNOWN", tasks::COUNT_KNOWN),
         ("tasks::MOST_ASKED", tasks::MOST_ASKED),
