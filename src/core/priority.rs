@@ -8,8 +8,8 @@
 
 use super::gate::Request;
 
-/// Pages, and pages of results, take at most one in so many of the requests in flight: each costs as much of this machine as many
-/// polls.
+/// Pages, pages of results, and passes for searches take at most one in so many of the requests in flight each: each costs as much
+/// of this machine as many polls.
 const SHARE: usize = 4;
 
 /// The order of the kinds of requests.
@@ -49,6 +49,8 @@ pub struct Load {
     pub pages: usize,
     /// Pages of results.
     pub results: usize,
+    /// Passes for searches, each of which may send a create.
+    pub searches: usize,
 }
 
 impl Load {
@@ -58,7 +60,8 @@ impl Load {
     pub fn admits(self, request: Request, concurrency: usize, probing: bool) -> bool {
         let share = (concurrency / SHARE).max(1);
         match request {
-            Request::Poll | Request::Resume | Request::Create => true,
+            Request::Poll | Request::Resume => true,
+            Request::Create => self.searches < share,
             Request::List => !probing && self.pages < share,
             Request::Results => self.results < share,
         }

@@ -1,20 +1,19 @@
 //! The HTTP client: one pool of connections, one token, and every limit that an answer is held to.
 
+mod creates;
+
 use super::error::{self, Request};
-use super::retry_after::answered_at;
 use super::wire::{self, User};
-use super::{creates, input, list, network, results, transport};
+use super::{list, network, redaction, results, transport};
 use crate::config::Api;
 use crate::core::list::ListPage;
 use crate::core::results::ResultsPage;
-use crate::core::search::list_reading::ListedPage;
 use crate::core::{Failure, Observation, TaskId};
 use crate::token::{Token, TokenError};
-use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use reqwest::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode, redirect, retry};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -39,9 +38,6 @@ const ERROR_BODY_MAX: usize = 64 * 1024;
 
 /// Timeout for the body of an error.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The length of the shortest possible token, in bytes.
-const TOKEN_MIN: usize = 8;
 
 /// The characters to percent-encode in a path segment: all but the "unreserved" ones of RFC 3986.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -167,34 +163,7 @@ impl Client {
 
     /// Polls a task: `GET /v1/discovery_tasks/{id}`.
     pub async fn poll(&self, id: &TaskId) -> TaskAnswer {
-        let segment = segment(id);
-        let url = self.url(format_args!("discovery_tasks/{segment}"));
-        let request = self.http.get(url).header(CACHE_CONTROL, NO_CACHE);
-        self.task(Request::Poll, request, id).await
-    }
-
-    /// Reads what a task was created with: `GET /v1/discovery_tasks/{id}`.
-    ///
-    /// # Errors
-    ///
-    /// The [`Failure`] of the answer. A body that [`read_input`](super::read_input) rejects, or that contains the token, is
-    /// [`Failure::NotUnderstood`].
-    pub async fn input(&self, id: &TaskId) -> Result<input::TaskInput, Failure> {
-        let segment = segment(id);
-        let url = self.url(format_args!("discovery_tasks/{segment}"));
-        let request = self.http.get(url).header(CACHE_CONTROL, NO_CACHE);
-        let answer = self.send(Request::Poll, request).await;
-        let input = answer.and_then(|answer| {
-            let input = input::read_input(&answer.body, id.as_str());
-            let input = input.map_err(|error| answer.not_understood(error))?;
-            // A text with the token is not stored, and without it would be another search.
-            let text = json!(input).to_string();
-            if self.redact(text.clone()) != text {
-                return Err(answer.not_understood("it contains the token".to_owned()));
-            }
-            Ok(input)
-        });
-        input.map_err(|failure| self.sanitized(failure))
+        self.task(Request::Poll, self.get_task(id), id).await
     }
 
     /// Reads a page of the list of tasks: `GET /v1/discovery_tasks`. Leaves out entries that cannot be read, and ids that occur
@@ -205,12 +174,11 @@ impl Client {
     /// The [`Failure`] of the answer. A body that is not a JSON array, is over 16 MiB or has over 10,000 entries is
     /// [`Failure::NotUnderstood`].
     pub async fn list(&self, offset: u64, limit: u32) -> Result<ListPage, Failure> {
-        let mut url = self.url(format_args!("discovery_tasks"));
-        url.set_query(Some(&format!("offset={offset}&limit={limit}")));
-        let request = self.http.get(url).header(CACHE_CONTROL, NO_CACHE);
-        let read =
-            |client: &Self, body: &[u8]| list::read_clean_list(body, |text| client.redact(text));
-        self.page(Request::List, request, read).await
+        let request = self.get_page(format_args!("discovery_tasks"), offset, limit);
+        let read = |client: &Self, answer: &Success| {
+            list::read_clean_list(&answer.body, |text| client.redact(text))
+        };
+        self.fetch(Request::List, request, read).await
     }
 
     /// Reads a page of a task's results: `GET /v1/discovery_tasks/{id}/results`. Leaves out rows that cannot be kept. The page
@@ -227,14 +195,16 @@ impl Client {
         limit: u32,
     ) -> Result<ResultsPage, Failure> {
         let segment = segment(id);
-        let mut url = self.url(format_args!("discovery_tasks/{segment}/results"));
-        url.set_query(Some(&format!("offset={offset}&limit={limit}")));
-        let request = self.http.get(url).header(CACHE_CONTROL, NO_CACHE);
+        let request = self.get_page(
+            format_args!("discovery_tasks/{segment}/results"),
+            offset,
+            limit,
+        );
         let id = id.clone();
-        let read = move |client: &Self, body: &[u8]| {
-            results::read_clean_results(body, id.as_str(), |text| client.redact(text))
+        let read = move |client: &Self, answer: &Success| {
+            results::read_clean_results(&answer.body, id.as_str(), |text| client.redact(text))
         };
-        self.page(Request::Results, request, read).await
+        self.fetch(Request::Results, request, read).await
     }
 
     /// Asks for more results: `POST /v1/discovery_tasks/{id}/resume`. Sent at most once, on a new connection.
@@ -246,49 +216,6 @@ impl Client {
         self.task(Request::Resume, request, id).await
     }
 
-    /// Creates a task: `POST /v1/discovery_tasks`. Sent at most once, on a new connection. Returns the status code, where there
-    /// was an answer, and the new task.
-    pub async fn create(&self, body: &Value) -> (Option<u16>, Result<TaskId, Failure>) {
-        let url = self.url(format_args!("discovery_tasks"));
-        match self
-            .send(Request::Create, self.fresh.post(url).json(body))
-            .await
-        {
-            Ok(answer) => {
-                let created = creates::read_created(&answer.body);
-                let outcome = created.map_err(|error| self.sanitized(answer.not_understood(error)));
-                (Some(answer.status.as_u16()), outcome)
-            }
-            Err(failure) => (failure.status(), Err(self.sanitized(failure))),
-        }
-    }
-
-    /// Reads a page of the list of tasks as far as its tasks can be compared with creates. Returns the service's clock minus this
-    /// machine's too, if the answer shows it.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`list`](Self::list).
-    pub async fn listed(
-        &self,
-        offset: usize,
-        limit: u32,
-    ) -> Result<(ListedPage, Option<SignedDuration>), Failure> {
-        let mut url = self.url(format_args!("discovery_tasks"));
-        url.set_query(Some(&format!("offset={offset}&limit={limit}")));
-        let request = self.http.get(url).header(CACHE_CONTROL, NO_CACHE);
-        let answer = self.send(Request::List, request).await;
-        let page = answer.and_then(|answer| {
-            let by_service =
-                answered_at(&answer.headers).and_then(|at| Timestamp::try_from(at).ok());
-            let skew = by_service.map(|at| at.duration_since(Timestamp::now()));
-            let page = creates::read_listed(&answer.body);
-            page.map(|page| (page, skew))
-                .map_err(|error| answer.not_understood(error))
-        });
-        page.map_err(|failure| self.sanitized(failure))
-    }
-
     /// Fetches the account of the token: `GET /v1/user`.
     ///
     /// # Errors
@@ -296,18 +223,14 @@ impl Client {
     /// The [`Failure`] of the answer.
     pub async fn user(&self) -> Result<User, Failure> {
         let request = self.http.get(self.url(format_args!("user")));
-        let answer = self.send(Request::User, request).await;
-        let user = answer.and_then(|answer| {
-            let user = wire::read_user(&answer.body);
-            user.map_err(|error| answer.not_understood(error.to_string()))
-        });
-        match user {
-            Ok(user) => Ok(User {
-                email: user.email.map(|email| error::clip(&self.redact(email))),
+        let read = |client: &Self, answer: &Success| {
+            let user = wire::read_user(&answer.body).map_err(|error| error.to_string())?;
+            Ok(User {
+                email: user.email.map(|email| error::clip(&client.redact(email))),
                 ..user
-            }),
-            Err(failure) => Err(self.sanitized(failure)),
-        }
+            })
+        };
+        self.fetch(Request::User, request, read).await
     }
 
     /// Returns the URL of a path below `/v1/`.
@@ -317,26 +240,45 @@ impl Client {
         url
     }
 
-    /// Asks for a page, and reads its body with `read`.
-    async fn page<T: Send + 'static>(
+    /// Returns the request for a task.
+    fn get_task(&self, id: &TaskId) -> RequestBuilder {
+        let segment = segment(id);
+        let url = self.url(format_args!("discovery_tasks/{segment}"));
+        self.http.get(url).header(CACHE_CONTROL, NO_CACHE)
+    }
+
+    /// Returns the request for a page of what is at a path below `/v1/`.
+    fn get_page(
+        &self,
+        below: fmt::Arguments<'_>,
+        offset: impl fmt::Display,
+        limit: u32,
+    ) -> RequestBuilder {
+        let mut url = self.url(below);
+        url.set_query(Some(&format!("offset={offset}&limit={limit}")));
+        self.http.get(url).header(CACHE_CONTROL, NO_CACHE)
+    }
+
+    /// Sends a free request, and reads the answer with `read`: a long one on another thread.
+    async fn fetch<T: Send + 'static>(
         &self,
         request: Request,
         builder: RequestBuilder,
-        read: impl FnOnce(&Self, &[u8]) -> Result<T, String> + Send + 'static,
+        read: impl FnOnce(&Self, &Success) -> Result<T, String> + Send + 'static,
     ) -> Result<T, Failure> {
         let answer = self.send(request, builder).await;
         let answer = answer.map_err(|failure| self.sanitized(failure))?;
         let is_long = answer.body.len() > PARSED_AT_ONCE_MAX;
         let client = self.clone();
         let parse = move || {
-            let page = read(&client, &answer.body);
-            page.map_err(|error| client.sanitized(answer.not_understood(error)))
+            let value = read(&client, &answer);
+            value.map_err(|error| client.sanitized(answer.not_understood(error)))
         };
         if !is_long {
             return parse();
         }
         match tokio::task::spawn_blocking(parse).await {
-            Ok(page) => page,
+            Ok(value) => value,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 // The runtime is shutting down.
@@ -407,26 +349,9 @@ impl Client {
         })
     }
 
-    /// Replaces the token in a text of the service, which may echo it: these texts are logged and stored. A token that is
-    /// too short to be real is not replaced, since it may occur in any text.
+    /// Replaces the token in a text of the service.
     fn redact(&self, text: String) -> String {
-        let token = self.token.expose().as_bytes();
-        // Ignores case: a host name, for instance, arrives in lower case.
-        let is_token = |part: &[u8]| part.eq_ignore_ascii_case(token);
-        if token.len() < TOKEN_MIN || !text.as_bytes().windows(token.len()).any(is_token) {
-            return text;
-        }
-        let token = self.token.expose().to_ascii_lowercase();
-        let lower = text.to_ascii_lowercase();
-        let mut clean = String::with_capacity(text.len());
-        let mut end = 0;
-        for (begin, found) in lower.match_indices(&token) {
-            clean.push_str(&text[end..begin]);
-            clean.push_str("[redacted]");
-            end = begin + found.len();
-        }
-        clean.push_str(&text[end..]);
-        clean
+        redaction::redact(text, self.token.expose())
     }
 
     /// Makes the detail of a failure fit to be logged: without the token, and of bounded length.

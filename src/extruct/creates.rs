@@ -1,5 +1,6 @@
 //! Creating a task, and finding a created task in the service's list.
 
+use super::list::ENTRIES_MAX;
 use super::wire::{Count, WireTask, read_json, without_mark};
 use crate::core::TaskId;
 use crate::core::search::list_reading::ListedPage;
@@ -7,8 +8,10 @@ use crate::core::search::settle::ListedTask;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use serde::Deserialize as _;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::Value;
+use std::fmt;
 
 /// Reads the task that a create made from the body of its answer.
 ///
@@ -27,13 +30,42 @@ pub(super) fn read_created(body: &[u8]) -> Result<TaskId, String> {
 ///
 /// # Errors
 ///
-/// A description if the body is not a JSON array.
+/// A description if the body is not a JSON array, or has over 10,000 entries.
 pub(super) fn read_listed(body: &[u8]) -> Result<ListedPage, String> {
-    let entries: Vec<Value> = read_json(body).map_err(|error| error.to_string())?;
-    Ok(ListedPage {
-        len: entries.len(),
-        tasks: entries.into_iter().filter_map(listed).collect(),
-    })
+    let Entries(page) = read_json(body).map_err(|error| error.to_string())?;
+    Ok(page)
+}
+
+/// A page that is read entry by entry, so that one with too many is given up early.
+struct Entries(ListedPage);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(EntriesVisitor)
+    }
+}
+
+struct EntriesVisitor;
+
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Entries;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Entries, A::Error> {
+        let (mut tasks, mut len) = (Vec::new(), 0);
+        while let Some(entry) = entries.next_element()? {
+            if len == ENTRIES_MAX {
+                let error = format!("the list has over {ENTRIES_MAX} entries");
+                return Err(A::Error::custom(error));
+            }
+            len += 1;
+            tasks.extend(listed(entry));
+        }
+        Ok(Entries(ListedPage { tasks, len }))
+    }
 }
 
 fn listed(mut entry: Value) -> Option<ListedTask> {
@@ -107,5 +139,14 @@ mod tests {
         for bad in ["", "{}", "<p>", "[{}"] {
             assert!(read_listed(bad.as_bytes()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_page_of_over_10_000_entries_is_rejected() {
+        let page = |entries: usize| format!("[{}]", vec!["0"; entries].join(","));
+        let longest = read_listed(page(ENTRIES_MAX).as_bytes()).unwrap();
+        assert_eq!((longest.len, longest.tasks.len()), (10_000, 0));
+        let error = read_listed(page(ENTRIES_MAX + 1).as_bytes()).unwrap_err();
+        assert!(error.contains("over 10000 entries"), "{error}");
     }
 }

@@ -247,7 +247,7 @@ fn redirect(headers: &HeaderMap) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Request::{List, Poll, Results, Resume, User};
+    use super::Request::{Create, List, Poll, Results, Resume, User};
     use super::*;
     use crate::core::RetryAfter;
     use reqwest::header::{HeaderName, RETRY_AFTER};
@@ -265,7 +265,7 @@ mod tests {
         r#""detail""#,
     ];
 
-    const ALL: [Request; 5] = [Poll, Resume, User, List, Results];
+    const ALL: [Request; 6] = [Poll, Resume, Create, User, List, Results];
 
     fn answer(request: Request, code: u16, body: &str) -> Failure {
         let status = StatusCode::from_u16(code).unwrap();
@@ -301,12 +301,15 @@ mod tests {
     fn every_status_falls_into_its_row_of_the_table() {
         let any = [&FOREIGN[..], &[OWN]].concat();
         assert_rows(&[400], &ALL, &any, "Refused");
-        assert_rows(&[422], &[Resume, User, List, Results], &any, "Refused");
+        let but_polls = [Resume, Create, User, List, Results];
+        assert_rows(&[422], &but_polls, &any, "Refused");
         assert_rows(&[422], &[Poll], &[OWN], "NotFound");
         assert_rows(&[401], &ALL, &any, "Unauthorized");
         assert_rows(&[402], &ALL, &[OWN], "PaymentRequired");
         assert_rows(&[403], &ALL, &[OWN], "Forbidden");
-        assert_rows(&[404, 410], &ALL, &[OWN], "NotFound");
+        let but_creates = [Poll, Resume, User, List, Results];
+        assert_rows(&[404, 410], &but_creates, &[OWN], "NotFound");
+        assert_rows(&[404, 410], &[Create], &[OWN], "Refused");
         assert_rows(&[402, 403, 404, 410], &ALL, &FOREIGN, "Unanswered");
         assert_rows(&[422], &[Poll], &FOREIGN, "Unanswered");
         assert_rows(&[429], &ALL, &any, "RateLimited");

@@ -7,7 +7,7 @@ use crate::core::{TaskId, task_id};
 use serde_json::Deserializer;
 
 /// The most entries of a page. A longer one would take seconds to read if none of its entries can be read.
-const ENTRIES_MAX: usize = 10_000;
+pub(super) const ENTRIES_MAX: usize = 10_000;
 
 /// Reads a page of the list from the body of an answer. An entry is read exactly as [`read_task`](super::read_task) reads a
 /// task, and has the canonical form of its id. An unreadable entry is counted and left out.

@@ -17,6 +17,7 @@ mod error;
 mod input;
 mod list;
 pub mod network;
+mod redaction;
 mod results;
 mod retry_after;
 mod transport;

@@ -87,7 +87,11 @@ impl Run {
                     break;
                 }
                 let now = Instant::now();
-                let load = Load { pages: 0, results };
+                let load = Load {
+                    pages: 0,
+                    results,
+                    searches: 0,
+                };
                 for request in priority.order() {
                     let begins = match request {
                         Request::Poll => due.front().is_some_and(|at| *at <= now),
@@ -221,17 +225,19 @@ fn polls_and_pages_take_turns_and_results_come_last() {
 }
 
 #[test]
-fn pages_have_a_quarter_of_the_requests_each_and_are_no_probes_but_for_results() {
+fn pages_and_searches_have_a_quarter_of_the_requests_each_and_pages_of_the_list_are_no_probes() {
     for (concurrency, share) in [(1, 1), (3, 1), (7, 1), (8, 2), (16, 4), (64, 16)] {
         for in_flight in 0..=share {
             let load = Load {
                 pages: in_flight,
                 results: in_flight,
+                searches: in_flight,
             };
             for probing in [false, true] {
                 let admits = |request| load.admits(request, concurrency, probing);
                 assert!(admits(Request::Poll) && admits(Request::Resume));
                 assert_eq!(admits(Request::Results), in_flight < share);
+                assert_eq!(admits(Request::Create), in_flight < share);
                 assert_eq!(admits(Request::List), in_flight < share && !probing);
             }
         }

@@ -6,7 +6,7 @@ use growd::core::search::Search;
 use growd::core::search::answered::{CreateAnswer, create_answered, list_failed, list_read};
 use growd::core::search::create::Create;
 use growd::core::search::settle::Verdict;
-use growd::core::{Failure, State, TaskId};
+use growd::core::{Failure, RetryAfter, State, TaskId};
 use jiff::Timestamp;
 
 fn open(since: Option<i64>, doubts: i64) -> Verdict {
@@ -103,10 +103,8 @@ fn an_open_create_is_looked_for_at_growing_intervals_and_at_its_deadline() {
 fn a_list_that_cannot_be_read_is_asked_for_again_ever_more_rarely() {
     let search = search(Vec::new());
     let sent = create(asked(), None);
-    let next = |now: i64| {
-        let failure = Failure::NotConnected {
-            detail: "no route".to_owned(),
-        };
+    let detail = || "no route".to_owned();
+    let after = |failure: Failure, now: i64| {
         let step = list_failed(&search, &sent, &failure, &three_at_most(), at(now));
         assert_eq!((step.progress.state, step.create), (State::Growing, None));
         let reason = step.progress.reason.expect("a reason");
@@ -116,7 +114,43 @@ fn a_list_that_cannot_be_read_is_asked_for_again_ever_more_rarely() {
         );
         step.progress.next_at.expect("it is due")
     };
+    let next = |now| after(Failure::NotConnected { detail: detail() }, now);
     assert_eq!(next(1), at(6));
     assert_eq!(next(40), at(60));
     assert_eq!(next(1_000), at(1_060));
+    // What is refused stays so for a while.
+    for status in [400, 422] {
+        let detail = detail();
+        assert_eq!(after(Failure::Refused { status, detail }, 1), at(601));
+    }
+    for status in [404, 410] {
+        let detail = detail();
+        assert_eq!(after(Failure::NotFound { status, detail }, 1), at(601));
+    }
+    let (status, unexpected) = (405, detail());
+    let unexpected = Failure::Unexpected {
+        status,
+        detail: unexpected,
+    };
+    assert_eq!(after(unexpected, 1), at(601));
+    // `Retry-After` can only make it later.
+    for (seconds, expected) in [
+        (None, 6),
+        (Some(2), 6),
+        (Some(90), 91),
+        (Some(u64::MAX), 86_401),
+    ] {
+        let retry_after = seconds.map(RetryAfter::Seconds);
+        let limited = Failure::RateLimited {
+            detail: detail(),
+            retry_after,
+        };
+        assert_eq!(after(limited, 1), at(expected));
+        let unavailable = Failure::Unanswered {
+            status: Some(503),
+            detail: detail(),
+            retry_after,
+        };
+        assert_eq!(after(unavailable, 1), at(expected));
+    }
 }

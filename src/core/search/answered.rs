@@ -12,6 +12,7 @@ use crate::core::policy::Policy;
 use crate::core::progress::State;
 use crate::core::{Failure, TaskId, after, settle};
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// The answer to a create.
 #[derive(Debug, Clone)]
@@ -147,7 +148,8 @@ pub fn list_read(
     Ok(step)
 }
 
-/// Returns what a failed reading of the list does to the search of an open create.
+/// Returns what a failed reading of the list does to the search of an open create. The next reading is as far away as
+/// [`settle::next_poll`] says; further if the answer asks for that (`Retry-After`), or if the service refuses or has no list.
 #[must_use]
 pub fn list_failed(
     search: &Search,
@@ -164,9 +166,23 @@ pub fn list_failed(
     step.enter(State::Growing, reason, now);
     let (min, max) = (policy.polling.min_interval, policy.polling.max_interval);
     let deadline = after(now, max);
-    step.progress.next_at = Some(settle::next_poll(&create.request, now, deadline, min, max));
+    let next = settle::next_poll(&create.request, now, deadline, min, max);
+    let wait = match failure {
+        Failure::Refused { .. } | Failure::NotFound { .. } | Failure::Unexpected { .. } => {
+            LIST_REFUSED_FOR
+        }
+        Failure::RateLimited { retry_after, .. } | Failure::Unanswered { retry_after, .. } => {
+            let wait = retry_after.map(|retry_after| retry_after.wait(now));
+            wait.unwrap_or_default().min(RETRY_AFTER_MAX)
+        }
+        _ => Duration::ZERO,
+    };
+    step.progress.next_at = Some(next.max(after(now, wait)));
     step
 }
+
+/// How long the list is left alone after an answer that it is refused, or does not exist: that lasts.
+const LIST_REFUSED_FOR: Duration = Duration::from_mins(10);
 
 /// Makes the task that `create` made a part of the search.
 fn arrived(

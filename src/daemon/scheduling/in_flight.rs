@@ -24,8 +24,10 @@ pub(super) struct InFlight {
     tasks: HashMap<TaskId, Queue>,
     pages: usize,
     results: usize,
-    /// Passes for searches, and readings of the list for them.
+    /// Passes for searches.
     searches: usize,
+    /// Readings of the list for searches.
+    list_readings: usize,
 }
 
 /// What has finished, and how.
@@ -39,14 +41,14 @@ pub(super) enum Finished {
     Results(TaskId, Result<PageOutcome, String>),
     /// A pass for a search.
     Search(String, Result<Searched, String>),
-    /// A reading of the list for these searches.
-    List(Vec<(String, Create)>, Result<(), String>),
+    /// A reading of the list for these searches, and those for which it was not stored.
+    List(Vec<(String, Create)>, Vec<String>),
 }
 
 impl InFlight {
-    /// Returns the number of tasks, pages, pages of results and searches.
+    /// Returns the number of tasks, pages, pages of results, searches, and readings of the list for searches.
     pub fn len(&self) -> usize {
-        self.tasks.len() + self.pages + self.results + self.searches
+        self.tasks.len() + self.pages + self.results + self.searches + self.list_readings
     }
 
     /// Returns the number of pages.
@@ -57,6 +59,11 @@ impl InFlight {
     /// Returns the number of pages of results.
     pub fn results(&self) -> usize {
         self.results
+    }
+
+    /// Returns the number of passes for searches.
+    pub fn searches(&self) -> usize {
+        self.searches
     }
 
     /// Returns the tasks, each with the queue that it came from.
@@ -95,7 +102,7 @@ impl InFlight {
         page: u32,
         context: Arc<Context>,
     ) {
-        self.searches += 1;
+        self.list_readings += 1;
         self.running.spawn(list_pass(searches, page, context));
     }
 
@@ -119,7 +126,8 @@ impl InFlight {
             }
             Ok(Finished::Page(..)) => self.pages -= 1,
             Ok(Finished::Results(..)) => self.results -= 1,
-            Ok(Finished::Search(..) | Finished::List(..)) => self.searches -= 1,
+            Ok(Finished::Search(..)) => self.searches -= 1,
+            Ok(Finished::List(..)) => self.list_readings -= 1,
             // It was aborted, and the daemon ends: a pass catches its panics.
             Err(error) => tracing::debug!("{error}"),
         }
@@ -177,12 +185,12 @@ async fn search_pass(name: String, context: Arc<Context>) -> Finished {
 }
 
 async fn list_pass(searches: Vec<(String, Create)>, page: u32, context: Arc<Context>) -> Finished {
-    let reading = settle_by_list(&searches, page, &context);
-    let outcome = caught(reading).await.unwrap_or_else(|text| {
-        tracing::error!("a bug in reading the list for searches: {text}");
-        Err(text)
+    let reading = async { Ok(settle_by_list(&searches, page, &context).await) };
+    let failed = caught(reading).await.flatten().unwrap_or_else(|text| {
+        tracing::error!("a bug in reading the list for searches: {text}; left alone for a minute");
+        searches.iter().map(|(name, _)| name.clone()).collect()
     });
-    Finished::List(searches, outcome)
+    Finished::List(searches, failed)
 }
 
 /// Awaits a request. Returns the text of a panic as the outer error: a bug in one request does not affect others.

@@ -9,8 +9,9 @@ const BURST: Duration = Duration::from_millis(50);
 
 /// Spaces requests evenly.
 ///
-/// Resumes reserve the next slot and wait for it; polls take a slot only if one is free. So a resume never waits behind
-/// polls: a task that is done gains nothing by waiting.
+/// Passes reserve the next slot and wait for it where a request may follow at once: a resume, a create, the credits, or a page of the
+/// reading of the list that settles creates. What the scheduler begins (polls, pages of the list and of results) takes a slot only
+/// if one is free. So a resume never waits behind polls: a task that is done gains nothing by waiting.
 #[derive(Debug)]
 pub struct RateLimiter {
     state: Mutex<State>,

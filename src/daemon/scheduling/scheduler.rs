@@ -227,7 +227,7 @@ impl Scheduler {
                 Finished::Page(request, outcome) => self.page_finished(&request, outcome),
                 Finished::Results(id, outcome) => self.results_finished(&id, outcome),
                 Finished::Search(name, outcome) => self.search_finished(name, outcome),
-                Finished::List(searches, outcome) => self.list_finished(&searches, outcome),
+                Finished::List(searches, failed) => self.list_finished(&searches, &failed),
             }
         }
         self.ready.expect_more();

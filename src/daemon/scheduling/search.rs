@@ -92,18 +92,15 @@ async fn create(name: &str, context: &Context, permit: CreatePermit) -> CreateAn
     }
 }
 
-/// Reads the whole list, and settles the open creates of these searches by it.
-///
-/// # Errors
-///
-/// [`WriteError`] if what was learnt could not be stored.
+/// Reads the whole list, and settles the open creates of these searches by it. Returns the searches for which what was learnt
+/// could not be stored.
 pub async fn settle_by_list(
     searches: &[(String, Create)],
     page: u32,
     context: &Context,
-) -> Result<(), WriteError> {
+) -> Vec<String> {
     let creates = searches.iter().map(|(_, create)| create);
-    let update = match read_list(creates, page, context).await {
+    let outcome = match read_list(creates, page, context).await {
         Some(Ok(list)) => {
             tracing::debug!(
                 "the list was read for {} creates: {} tasks with their queries, complete: {}",
@@ -111,21 +108,33 @@ pub async fn settle_by_list(
                 list.tasks.len(),
                 list.is_complete
             );
-            SearchUpdate::Listed(list)
+            Ok(list)
         }
         Some(Err((failure, began_at))) => {
             tracing::debug!("the list cannot be read, to look for a created task: {failure}");
-            SearchUpdate::ListFailed(failure, began_at)
+            Err((failure, began_at))
         }
-        None => return Ok(()),
+        None => return Vec::new(),
     };
+    let (mut failed, mut gate_learns) = (Vec::new(), true);
     for (name, _) in searches {
-        context
-            .writer
-            .store_search(name.clone(), update.clone())
-            .await?;
+        let update = match outcome.clone() {
+            Ok(list) => SearchUpdate::Listed { list, gate_learns },
+            Err((failure, began_at)) => SearchUpdate::ListFailed {
+                failure,
+                began_at,
+                gate_learns,
+            },
+        };
+        match context.writer.store_search(name.clone(), update).await {
+            Ok(_) => gate_learns = false,
+            Err(error) => {
+                tracing::debug!("search {name}: left alone for a minute: {error}");
+                failed.push(name.clone());
+            }
+        }
     }
-    Ok(())
+    failed
 }
 
 /// Reads the whole list; `None` if nothing may be asked now. A failure comes with when its request was begun.

@@ -53,9 +53,21 @@ pub enum SearchUpdate {
     /// A create was answered.
     Answered(CreateAnswer),
     /// The list was read.
-    Listed(WholeList),
-    /// The list could not be read, by a request that was begun at this time.
-    ListFailed(Failure, Timestamp),
+    Listed {
+        /// What it shows.
+        list: WholeList,
+        /// Whether the gate learns of it: once, though the reading is stored for several searches.
+        gate_learns: bool,
+    },
+    /// The list could not be read.
+    ListFailed {
+        /// Why not.
+        failure: Failure,
+        /// When the request that failed was begun.
+        began_at: Timestamp,
+        /// As in [`Listed`](Self::Listed).
+        gate_learns: bool,
+    },
 }
 
 /// What follows from an update.
@@ -153,8 +165,8 @@ fn points(update: &SearchUpdate, decided: &Decided) -> [Option<Point>; 2] {
             Some(Point::CreateAnswerWritten),
             Some(Point::CreateAnswerCommitted),
         ],
-        SearchUpdate::Listed(_) => [Some(Point::ListWritten), Some(Point::ListCommitted)],
-        SearchUpdate::Due | SearchUpdate::ListFailed(..) => [None, None],
+        SearchUpdate::Listed { .. } => [Some(Point::ListWritten), Some(Point::ListCommitted)],
+        SearchUpdate::Due | SearchUpdate::ListFailed { .. } => [None, None],
     }
 }
 
@@ -174,13 +186,20 @@ async fn write(
         SearchUpdate::Answered(answer) => {
             Some(attributed(connection, name, search.as_ref(), answer, *now).await?)
         }
-        SearchUpdate::Due | SearchUpdate::Listed(_) | SearchUpdate::ListFailed(..) => None,
+        SearchUpdate::Due | SearchUpdate::Listed { .. } | SearchUpdate::ListFailed { .. } => None,
     };
     let learnt = match (update, &answer) {
-        (SearchUpdate::Listed(list), _) => Some((Request::List, None, list.began_at)),
-        (SearchUpdate::ListFailed(failure, began_at), _) => {
-            Some((Request::List, Some(failure), *began_at))
+        (SearchUpdate::Listed { list, gate_learns }, _) => {
+            gate_learns.then_some((Request::List, None, list.began_at))
         }
+        (
+            SearchUpdate::ListFailed {
+                failure,
+                began_at,
+                gate_learns,
+            },
+            _,
+        ) => gate_learns.then_some((Request::List, Some(failure), *began_at)),
         (_, Some(answer)) => {
             let failure = answer.outcome.as_ref().err();
             Some((Request::Create, failure, answer.started_at))
@@ -219,10 +238,10 @@ async fn write(
                 events = answered(connection, name, search.as_ref(), answer, context).await?;
             }
         }
-        (SearchUpdate::Listed(list), Some(search)) => {
+        (SearchUpdate::Listed { list, .. }, Some(search)) => {
             events = listed(connection, name, search, list, gate, in_flight, context).await?;
         }
-        (SearchUpdate::ListFailed(failure, _), Some(search)) => {
+        (SearchUpdate::ListFailed { failure, .. }, Some(search)) => {
             if let Some(create) = search.create.as_ref().filter(|create| create.is_sought()) {
                 let step = list_failed(search, create, failure, policy, *now);
                 save(connection, name, &step, policy.polling.min_interval, *now).await?;
@@ -230,7 +249,10 @@ async fn write(
             }
         }
         // The search was removed meanwhile. Its open create is settled when a search of this name is added again.
-        (SearchUpdate::Due | SearchUpdate::Listed(_) | SearchUpdate::ListFailed(..), None) => {}
+        (
+            SearchUpdate::Due | SearchUpdate::Listed { .. } | SearchUpdate::ListFailed { .. },
+            None,
+        ) => {}
     }
     let min_interval = policy.polling.min_interval;
     let gate_event = store_gate(connection, gate, &gate_after, min_interval, *now).await?;

@@ -119,10 +119,11 @@ impl Scheduler {
         let _ = self.context.rate_limiter.try_take();
     }
 
-    fn may_begin(&self, request: Request, probing: bool) -> bool {
+    pub(super) fn may_begin(&self, request: Request, probing: bool) -> bool {
         let load = Load {
             pages: self.in_flight.pages(),
             results: self.in_flight.results(),
+            searches: self.in_flight.searches(),
         };
         load.admits(request, self.concurrency, probing)
     }
@@ -136,7 +137,8 @@ impl Scheduler {
         let released = self.suspended.values().min().copied();
         let results = may_begin(Request::Results).then(|| self.results.wake());
         let wakes = next_due.chain(released).chain(results.flatten());
-        wakes.chain(self.searches.wake(now)).min()
+        let searches = self.searches.wake(now, may_begin(Request::Create));
+        wakes.chain(searches).min()
     }
 
     /// Returns the next task to poll.

@@ -2,13 +2,11 @@
 
 use super::super::search::Searched;
 use super::{SUSPENSION, Scheduler};
+use crate::core::gate::Request;
 use crate::core::search::create::Create;
 use crate::store::StoreError;
 use jiff::Timestamp;
 use tokio::time::Instant;
-
-/// The most searches whose next step is being taken at once, or that wait for the list.
-const SEARCHES_MAX: usize = 64;
 
 impl Scheduler {
     /// Starts a pass for a search that is due, or the reading of the list that settles open creates. Such a pass can be a probe: it
@@ -26,7 +24,7 @@ impl Scheduler {
             self.in_flight.start_list(searches, page, context);
             return Ok(true);
         }
-        if self.searches.in_flight() >= SEARCHES_MAX {
+        if !self.may_begin(Request::Create, probing) {
             return Ok(false);
         }
         let Some(name) = self.searches.take(&mut self.reader, now).await? else {
@@ -51,15 +49,9 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn list_finished(
-        &mut self,
-        searches: &[(String, Create)],
-        outcome: Result<(), String>,
-    ) {
-        if let Err(error) = outcome {
-            tracing::debug!("the list was not read for searches: {error}");
-        }
+    pub(super) fn list_finished(&mut self, searches: &[(String, Create)], failed: &[String]) {
+        let until = Instant::now() + SUSPENSION;
         let rest = self.policy.polling.min_interval;
-        self.searches.list_finished(searches, rest);
+        self.searches.list_finished(searches, failed, until, rest);
     }
 }
