@@ -112,6 +112,11 @@ fn text(out: &mut impl Write, task: &Value) -> io::Result<()> {
         )?;
     }
     kept(out, task, &time("results_read_at"))?;
+    history(out, task)
+}
+
+/// Writes the resumes and the events.
+fn history(out: &mut impl Write, task: &Value) -> io::Result<()> {
     section(
         out,
         "resumes",
