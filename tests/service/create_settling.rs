@@ -248,7 +248,7 @@ async fn while_the_list_is(fault: Fault, times: Option<u32>, create: Fault) -> V
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_cannot_be_read_for_a_while_settles_nothing_until_it_can() {
     let mut cases = Vec::new();
-    // After a 404, or a 403 that concerns the list alone, the next reading is ten minutes away.
+    // After a 404 the next reading is ten minutes away.
     for name in [
         "500",
         "503",
@@ -257,6 +257,7 @@ async fn a_list_that_cannot_be_read_for_a_while_settles_nothing_until_it_can() {
         "truncated",
         "list_object",
         "401",
+        "403",
     ] {
         cases.push((named(name), Some(4)));
     }

@@ -168,9 +168,12 @@ pub fn list_failed(
     let deadline = after(now, max);
     let next = settle::next_poll(&create.request, now, deadline, min, max);
     let wait = match failure {
-        Failure::Refused { .. } | Failure::NotFound { .. } | Failure::Unexpected { .. } => {
-            LIST_REFUSED_FOR
+        // A 401 or 403 that concerns the list alone can pass sooner.
+        Failure::Refused { .. }
+        | Failure::NotFound {
+            status: 404 | 410, ..
         }
+        | Failure::Unexpected { .. } => LIST_REFUSED_FOR,
         Failure::RateLimited { retry_after, .. } | Failure::Unanswered { retry_after, .. } => {
             let wait = retry_after.map(|retry_after| retry_after.wait(now));
             wait.unwrap_or_default().min(RETRY_AFTER_MAX)
