@@ -162,7 +162,7 @@ mod tests {
     use tempfile::TempDir;
     use tokio::time::advance;
 
-    const REST: Duration = Duration::from_secs(60);
+    const REST: Duration = Duration::from_mins(1);
 
     /// Returns a database in which these searches are due, and stops the clock of tokio.
     async fn due(names: &[&str]) -> (TempDir, SqliteConnection) {
