@@ -252,7 +252,6 @@ fn list(began: i64, is_complete: bool, tasks: Vec<ListedTask>) -> WholeList {
     WholeList {
         began_at: at(began),
         is_complete,
-        is_cut: false,
         tasks,
         skew: SignedDuration::ZERO,
     }

@@ -7,7 +7,6 @@ use super::settle::Verdict;
 use super::step::{NewPart, Step};
 use crate::core::gate::RETRY_AFTER_MAX;
 use crate::core::ledger::{IllegalTransition, Transition};
-use crate::core::paid_request::RequestState;
 use crate::core::policy::Policy;
 use crate::core::progress::State;
 use crate::core::{Failure, TaskId, after, settle};
@@ -86,7 +85,7 @@ pub fn create_answered(
     Ok(step)
 }
 
-/// Returns what a reading of the list does to the search of an open create, or of a lost one that is looked for once more.
+/// Returns what a reading of the list does to the search of an open create.
 ///
 /// # Errors
 ///
@@ -99,7 +98,6 @@ pub fn list_read(
     now: Timestamp,
 ) -> Result<Step, IllegalTransition> {
     let mut step = Step::of(search);
-    let is_lost = create.request.state == RequestState::Lost;
     let (row, next_at) = match verdict {
         Verdict::Arrived { task, candidates } => {
             step.record(SearchEvent::CreateFound {
@@ -110,14 +108,6 @@ pub fn list_read(
             let (row, event) = create.apply(&Transition::Proven, Some(task.clone()), now)?;
             step.record(event);
             arrived(&mut step, search, create, task, policy, now);
-            (row, now)
-        }
-        // It was looked for once more, before the next one.
-        Verdict::Lost | Verdict::Open { .. } if is_lost => {
-            let row = Create {
-                absent_since: Some(now),
-                ..create.clone()
-            };
             (row, now)
         }
         Verdict::Lost => {

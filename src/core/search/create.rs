@@ -47,12 +47,6 @@ impl Create {
         self.request.state == RequestState::Intended
     }
 
-    /// Returns whether the list can show its task: it is open, or was taken for lost.
-    #[must_use]
-    pub fn is_sought(&self) -> bool {
-        self.is_open() || self.request.state == RequestState::Lost
-    }
-
     /// Applies what became known of it at `at`; `task` is the task that it made, if it is known. Returns the new row, and the
     /// event that records it.
     ///

@@ -80,13 +80,9 @@ impl Standing {
             _ if !part.is_read => Self::Unread,
             State::Exhausted => Self::Exhausted,
             State::Failed => Self::Failed,
+            _ if part.status == Some(Status::Failed) => Self::Failed,
             _ if is_barren => Self::Barren,
-            // A task that failed brings nothing more, whatever it has reached.
-            State::Reached
-                if part.results < policy.growth.task_cap && part.status != Some(Status::Failed) =>
-            {
-                Self::Open
-            }
+            State::Reached if part.results < policy.growth.task_cap => Self::Open,
             State::Reached
             | State::Capped
             | State::Refused
@@ -161,10 +157,7 @@ pub fn decide(search: &Search, account: &Account<'_>, policy: &Policy) -> Decisi
         return create(search, account, policy, &so_far);
     };
     let number = part.number;
-    let reason_of_part = part
-        .reason
-        .clone()
-        .unwrap_or_else(|| "it was not polled yet".to_owned());
+    let reason_of_part = part.reason.clone().unwrap_or_default();
     match standing {
         Standing::Paused => growing(format!("part {number} is paused"), Next::Change),
         Standing::Missing => ended(
@@ -196,8 +189,7 @@ pub fn decide(search: &Search, account: &Account<'_>, policy: &Policy) -> Decisi
                 part_target: Some(part_target),
                 ..growing(format!("{so_far}: part {number} grows on"), Next::Change)
             },
-            // It has its target already, and was not allowed to grow.
-            None => create(search, account, policy, &so_far),
+            None => growing(format!("part {number}: {reason_of_part}"), Next::Change),
         },
         Standing::Full | Standing::None => create(search, account, policy, &so_far),
     }
@@ -274,13 +266,6 @@ fn create(search: &Search, account: &Account<'_>, policy: &Policy, so_far: &str)
         return decision(State::Capped, reason, Next::Change);
     }
     let now = account.now;
-    if is_to_be_looked_for_again(search, policy, now) {
-        let part = search.next_part();
-        let reason = format!(
-            "{so_far}: part {part} was not there when it was looked for; looking once more before it is asked for again"
-        );
-        return growing(reason, Next::ReadList);
-    }
     match may_spend(
         Request::Create,
         held_until(search, policy, now),
@@ -313,17 +298,6 @@ fn create(search: &Search, account: &Account<'_>, policy: &Policy, so_far: &str)
             growing(format!("{so_far}: {reason}"), next)
         }
     }
-}
-
-/// Whether the list is to be read once more after a lost create, now that the wait for the next one is over: the task may show late.
-fn is_to_be_looked_for_again(search: &Search, policy: &Policy, now: Timestamp) -> bool {
-    let lost = search.create.as_ref().filter(|create| {
-        create.request.state == RequestState::Lost && create.request.id > search.progress.forgiven
-    });
-    lost.is_some_and(|create| {
-        let until = settle::held_until(&create.request, search.failures, policy.growth.settle);
-        until <= now && create.absent_since.is_none_or(|since| since < until)
-    })
 }
 
 /// Returns until when nothing is asked, because the last creates were lost, not sent, or rejected for no documented reason.

@@ -38,9 +38,6 @@ pub struct ListReading {
     /// Whether the next page is to begin with `last`.
     overlaps: bool,
     joins_up: bool,
-    is_cut: bool,
-    /// The ids of the page before.
-    previous: HashSet<TaskId>,
     pages: usize,
     unreadable: usize,
     found: Vec<ListedTask>,
@@ -56,8 +53,6 @@ pub struct WholeList {
     pub began_at: Timestamp,
     /// Whether it shows every task that the list had all the time.
     pub is_complete: bool,
-    /// Whether it ended before the end of the list, so that it can lack a task whatever is read again.
-    pub is_cut: bool,
     /// The tasks with the query of an open create, or without one, each once.
     pub tasks: Vec<ListedTask>,
     /// The service's clock minus this machine's.
@@ -65,7 +60,7 @@ pub struct WholeList {
 }
 
 /// The most pages of one reading: a list that never ends is not complete.
-const PAGES_MAX: usize = 20_000;
+const PAGES_MAX: usize = 100_000;
 
 impl ListReading {
     /// Begins a reading that looks for the tasks of these creates.
@@ -79,8 +74,6 @@ impl ListReading {
             last: None,
             overlaps: false,
             joins_up: true,
-            is_cut: false,
-            previous: HashSet::new(),
             pages: 0,
             unreadable: 0,
             found: Vec::new(),
@@ -101,12 +94,7 @@ impl ListReading {
         self.unreadable += page.len - page.tasks.len();
         // Nothing, or nothing but the task that the page before ended with.
         let is_last = page.len == 0 || (page.len == 1 && begins_with_last);
-        // The task that is to overlap is not there: the list ends early, or has become shorter.
-        self.is_cut |= page.len == 0 && self.overlaps;
         let last = page.tasks.last().map(|task| task.id.clone());
-        let ids: HashSet<TaskId> = page.tasks.iter().map(|task| task.id.clone()).collect();
-        // A service that ignores the offset shows the same page for ever.
-        let is_repeated = page.len > 1 && !ids.is_empty() && ids.is_subset(&self.previous);
         // One that does not show its query can be of any create.
         let is_wanted = |task: &ListedTask| {
             let query = task.query.as_deref();
@@ -124,11 +112,10 @@ impl ListReading {
         if is_last {
             return NextPage::End;
         }
-        if self.pages >= PAGES_MAX || is_repeated {
-            self.is_cut = true;
+        if self.pages >= PAGES_MAX {
+            self.joins_up = false;
             return NextPage::End;
         }
-        self.previous = ids;
         self.last = last;
         self.overlaps = page.len > 1;
         self.offset += page.len - usize::from(self.overlaps);
@@ -140,8 +127,7 @@ impl ListReading {
     pub fn finish(self) -> WholeList {
         WholeList {
             began_at: self.began_at,
-            is_complete: self.joins_up && self.unreadable == 0 && !self.is_cut,
-            is_cut: self.is_cut,
+            is_complete: self.joins_up && self.unreadable == 0,
             tasks: self.found,
             skew: self.skew,
         }

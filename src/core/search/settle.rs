@@ -109,8 +109,7 @@ pub fn settle(
         };
     }
     let sent_at = create.request.sent_at;
-    // A list that ends early lacks the same tasks each time.
-    if list.began_at <= sent_at || list.is_cut {
+    if list.began_at <= sent_at {
         return Verdict::Open {
             absent_since: create.absent_since,
             doubts: create.doubts,

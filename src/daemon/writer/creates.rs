@@ -112,7 +112,7 @@ pub(super) async fn listed(
     context: &BatchContext,
 ) -> Result<Vec<SearchEvent>, StoreError> {
     let BatchContext { policy, now, .. } = context;
-    let Some(create) = search.create.as_ref().filter(|create| create.is_sought()) else {
+    let Some(create) = search.create.as_ref().filter(|create| create.is_open()) else {
         return Ok(Vec::new());
     };
     let mut known = HashSet::new();

@@ -229,7 +229,7 @@ async fn write(
                 Asks::Credits if !spending.begin_asking(connection).await? => Asks::Nothing,
                 asks => asks,
             };
-            decided.open = search.create.clone().filter(Create::is_sought);
+            decided.open = search.create.clone().filter(Create::is_open);
             save(connection, name, &step, policy.polling.min_interval, *now).await?;
             events = step.events;
         }
@@ -242,7 +242,7 @@ async fn write(
             events = listed(connection, name, search, list, gate, in_flight, context).await?;
         }
         (SearchUpdate::ListFailed { failure, .. }, Some(search)) => {
-            if let Some(create) = search.create.as_ref().filter(|create| create.is_sought()) {
+            if let Some(create) = search.create.as_ref().filter(|create| create.is_open()) {
                 let step = list_failed(search, create, failure, policy, *now);
                 save(connection, name, &step, policy.polling.min_interval, *now).await?;
                 events = step.events;

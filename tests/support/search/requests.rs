@@ -188,7 +188,7 @@ impl Driver {
             self.answer()?;
         }
         let search = self.search();
-        let Some(create) = search.create.clone().filter(Create::is_sought) else {
+        let Some(create) = search.create.clone().filter(Create::is_open) else {
             return Ok(());
         };
         let is_known = |task: &TaskId| {
