@@ -4,13 +4,13 @@ use crate::support::Bench;
 use growd_simulator::Scenario;
 use std::time::Duration;
 
-/// A task whose run takes about seven seconds, unless [`end_the_run`] ends it.
+/// A task whose run takes about half a minute, unless [`end_the_run`] ends it.
 fn slow_task() -> Scenario {
     Scenario {
         desired_num_results: Some(100),
         pool: Some(5_000),
         fit_rate: Some(0.5),
-        rate_per_minute: Some(2.0),
+        rate_per_minute: Some(0.4),
         ..Scenario::default()
     }
 }

@@ -28,7 +28,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Deadline of every wait: far longer than any of them takes, even on a loaded machine.
-pub const TIMEOUT: Duration = Duration::from_mins(1);
+pub const TIMEOUT: Duration = Duration::from_mins(3);
 
 /// A service, a database and, once started, a daemon.
 pub struct Bench {

@@ -139,7 +139,7 @@ pub fn list_read(
 }
 
 /// Returns what a failed reading of the list does to the search of an open create. The next reading is as far away as
-/// [`settle::next_poll`] says; further if the answer asks for that (`Retry-After`), or if the service refuses or has no list.
+/// [`settle::next_poll`] says; further if the answer asks for that (`Retry-After`).
 #[must_use]
 pub fn list_failed(
     search: &Search,
@@ -158,12 +158,6 @@ pub fn list_failed(
     let deadline = after(now, max);
     let next = settle::next_poll(&create.request, now, deadline, min, max);
     let wait = match failure {
-        // A 401 or 403 that concerns the list alone can pass sooner.
-        Failure::Refused { .. }
-        | Failure::NotFound {
-            status: 404 | 410, ..
-        }
-        | Failure::Unexpected { .. } => LIST_REFUSED_FOR,
         Failure::RateLimited { retry_after, .. } | Failure::Unanswered { retry_after, .. } => {
             let wait = retry_after.map(|retry_after| retry_after.wait(now));
             wait.unwrap_or_default().min(RETRY_AFTER_MAX)
@@ -173,9 +167,6 @@ pub fn list_failed(
     step.progress.next_at = Some(next.max(after(now, wait)));
     step
 }
-
-/// How long the list is left alone after an answer that it is refused, or does not exist: that lasts.
-const LIST_REFUSED_FOR: Duration = Duration::from_mins(10);
 
 /// Makes the task that `create` made a part of the search.
 fn arrived(
