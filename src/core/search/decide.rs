@@ -1,6 +1,6 @@
 //! The rule: decides a search's next step from its parts, their results, the ledger of creates and the account.
 //!
-//! It is level-triggered, as the rule for tasks is. [`Standing`] names what can be true of the newest part, and each arm of
+//! It is level-triggered, as the rule for tasks is. `Standing` names what can be true of the newest part, and each arm of
 //! [`decide`] is a row of the table of states in the documentation.
 
 use super::exclusions::Exclusions;
