@@ -224,9 +224,9 @@ fn settings(service: &Simulator, database: &Path) -> anyhow::Result<Settings> {
         "the demo's config",
         r#"
         [api]
-        timeout = "4s"
+        timeout = "2s"
         [growth]
-        settle = "5s"
+        settle = "3s"
         [polling]
         min_interval = "250ms"
         max_interval = "2s"
