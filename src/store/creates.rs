@@ -1,9 +1,9 @@
 //! `creates`, the ledger of tasks that growd asked for. Rows are added and settled, never removed.
 
+use super::ledger::LedgerRow;
 use super::{StoreError, Text, time};
 use crate::core::TaskId;
 use crate::core::failure::PAYMENT_ERRORS;
-use crate::core::paid_request::{PaidRequest, RequestState};
 use crate::core::search::create::Create;
 use jiff::Timestamp;
 use sqlx::Row as _;
@@ -234,41 +234,20 @@ pub async fn restart_settling(
 
 /// Reads a row of `creates`.
 fn create(row: &SqliteRow) -> Result<Create, StoreError> {
-    let id: i64 = row.try_get("id")?;
-    let unreadable = |column: &str, text: &str, fault: &str| {
-        StoreError::Value(format!(
-            "creates.{column} where id = {id} is '{text}', which is not {fault}"
-        ))
-    };
-    let time = |column: &str| -> Result<Option<Timestamp>, StoreError> {
-        let text: Option<Text> = row.try_get(column)?;
-        text.map(|text| time::from_text(&text).ok_or_else(|| unreadable(column, &text, "a time")))
-            .transpose()
-    };
-    let state: Text = row.try_get("state")?;
+    let of_ledger = LedgerRow::of("creates", row)?;
     let body: Text = row.try_get("body")?;
     let task = Text::nullable(row, "task_id")?;
+    let task = task.map(|text| {
+        text.parse()
+            .map_err(|_| of_ledger.unreadable("task_id", &text, "a task id"))
+    });
     Ok(Create {
-        request: PaidRequest {
-            id,
-            requested: row.try_get("desired")?,
-            state: RequestState::parse(&state)
-                .ok_or_else(|| unreadable("state", &state, "a known state"))?,
-            http_status: row.try_get("http_status")?,
-            detail: Text::nullable(row, "detail")?,
-            sent_at: time("sent_at")?.ok_or_else(|| unreadable("sent_at", "", "a time"))?,
-            resolved_at: time("resolved_at")?,
-            refusal: row.try_get::<Option<bool>, _>("refusal")? == Some(true),
-        },
+        request: of_ledger.request("desired")?,
         part: row.try_get("part")?,
-        body: serde_json::from_str(&body).map_err(|_| unreadable("body", &body, "JSON"))?,
-        task: task
-            .map(|text| {
-                text.parse()
-                    .map_err(|_| unreadable("task_id", &text, "a task id"))
-            })
-            .transpose()?,
-        absent_since: time("absent_since")?,
+        body: serde_json::from_str(&body)
+            .map_err(|_| of_ledger.unreadable("body", &body, "JSON"))?,
+        task: task.transpose()?,
+        absent_since: of_ledger.time("absent_since")?,
         doubts: row.try_get("doubts")?,
     })
 }

@@ -213,32 +213,61 @@ pub async fn was_forbidden_alone(
         .await?)
 }
 
-/// Reads a row of `resumes`.
-pub(super) fn resume(row: &SqliteRow) -> Result<Resume, StoreError> {
-    let id: i64 = row.try_get("id")?;
-    let unreadable = |column: &str, text: &str, fault: &str| {
+/// A row of a ledger, `resumes` or `creates`. Its errors name the value that cannot be read.
+pub(super) struct LedgerRow<'a> {
+    row: &'a SqliteRow,
+    table: &'static str,
+    id: i64,
+}
+
+impl<'a> LedgerRow<'a> {
+    pub fn of(table: &'static str, row: &'a SqliteRow) -> Result<Self, StoreError> {
+        let id = row.try_get("id")?;
+        Ok(Self { row, table, id })
+    }
+
+    /// Returns the error of a value that is not what its column holds.
+    pub fn unreadable(&self, column: &str, text: &str, fault: &str) -> StoreError {
         StoreError::Value(format!(
-            "resumes.{column} where id = {id} is '{text}', which is not {fault}"
+            "{}.{column} where id = {} is '{text}', which is not {fault}",
+            self.table, self.id
         ))
-    };
-    let time = |column: &str| -> Result<Option<Timestamp>, StoreError> {
-        let text: Option<Text> = row.try_get(column)?;
-        text.map(|text| time::from_text(&text).ok_or_else(|| unreadable(column, &text, "a time")))
-            .transpose()
-    };
-    let state: Text = row.try_get("state")?;
-    Ok(Resume {
-        request: PaidRequest {
-            id,
-            requested: row.try_get("requested")?,
+    }
+
+    /// Reads a time, or null.
+    pub fn time(&self, column: &str) -> Result<Option<Timestamp>, StoreError> {
+        let text: Option<Text> = self.row.try_get(column)?;
+        text.map(|text| {
+            time::from_text(&text).ok_or_else(|| self.unreadable(column, &text, "a time"))
+        })
+        .transpose()
+    }
+
+    /// Reads the columns that all ledgers have; `requested` is the column with the number of results.
+    pub fn request(&self, requested: &str) -> Result<PaidRequest, StoreError> {
+        let row = self.row;
+        let state: Text = row.try_get("state")?;
+        Ok(PaidRequest {
+            id: self.id,
+            requested: row.try_get(requested)?,
             state: RequestState::parse(&state)
-                .ok_or_else(|| unreadable("state", &state, "a known state"))?,
+                .ok_or_else(|| self.unreadable("state", &state, "a known state"))?,
             http_status: row.try_get("http_status")?,
             detail: Text::nullable(row, "detail")?,
-            sent_at: time("sent_at")?.ok_or_else(|| unreadable("sent_at", "", "a time"))?,
-            resolved_at: time("resolved_at")?,
+            sent_at: (self.time("sent_at")?)
+                .ok_or_else(|| self.unreadable("sent_at", "", "a time"))?,
+            resolved_at: self.time("resolved_at")?,
             refusal: row.try_get::<Option<bool>, _>("refusal")? == Some(true),
-        },
+        })
+    }
+}
+
+/// Reads a row of `resumes`.
+pub(super) fn resume(row: &SqliteRow) -> Result<Resume, StoreError> {
+    let of_ledger = LedgerRow::of("resumes", row)?;
+    let time = |column: &str| of_ledger.time(column);
+    Ok(Resume {
+        request: of_ledger.request("requested")?,
         baseline_desired: row.try_get("baseline_desired")?,
         baseline_results: row.try_get("baseline_results")?,
         best_results: row.try_get("best_results")?,
